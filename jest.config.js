@@ -1,0 +1,10 @@
+// Tests are ESM TypeScript, run as they stand: Node strips the types (test/strip-types.js), jest brings the runner.
+export default {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '\\.ts$': '<rootDir>/test/strip-types.js' },
+  moduleNameMapper: { '^@azure/functions-core$': '<rootDir>/test/functions/functions-core-double.ts' },
+  testTimeout: 30_000,
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+};

@@ -1,0 +1,134 @@
+import type { ResourceAttributes } from '../command/attributes.ts';
+import type { ProblemCode } from '../errors.ts';
+
+/**
+ * Every event of the audit trail (spec: AKG + number + I, W or E; never reused). The gateway composes these; the trail adds
+ * v, stream, seq, prev, time and monoMs, redacts, caps and escapes, and writes them as one canonical line.
+ */
+export const eventCodes = {
+  'stream.opened': 'AKG000I',
+  checkpoint: 'AKG001I',
+  'stream.closed': 'AKG002I',
+  recovered: 'AKG003W',
+  'config.loaded': 'AKG004I',
+  'auth.failed': 'AKG100W',
+  'principal.denied': 'AKG101W',
+  'command.refused': 'AKG200W',
+  'command.denied': 'AKG201W',
+  'command.explained': 'AKG202I',
+  'rate-limited': 'AKG203W',
+  'command.intended': 'AKG300I',
+  'command.replayed': 'AKG301I',
+  'command.accepted': 'AKG302I',
+  'command.rejected': 'AKG303W',
+  'command.unknown': 'AKG304E',
+  'command.completed': 'AKG305I',
+  'command.failed': 'AKG306W',
+  'command.inconsistent': 'AKG307W',
+  'command.interrupted': 'AKG308W',
+  'result.read': 'AKG400I',
+  'audit.read': 'AKG401I',
+  'job.fired': 'AKG500I',
+} as const;
+
+export type EventName = keyof typeof eventCodes;
+
+export interface AuditPrincipal {
+  readonly tid: string;
+  readonly oid: string;
+  readonly idtyp: 'user' | 'app';
+  readonly azp: string;
+  readonly uti: string;
+}
+
+/** Who, where from, and on which cluster: what every event about a request carries. */
+export interface RequestFacts {
+  readonly requestId: string;
+  readonly principal?: AuditPrincipal | undefined;
+  /** What the caller says of itself: recorded as a claim, believed nowhere. */
+  readonly claimed?:
+    | {
+        readonly requestedBy?: string | undefined;
+        readonly ip?: string | undefined;
+        readonly userAgent?: string | undefined;
+      }
+    | undefined;
+  readonly cluster?:
+    | { readonly name: string; readonly armId: string; readonly runAs: 'gateway' | 'caller' }
+    | undefined;
+}
+
+/** What was asked. The trail turns texts, files and stdin into HMACs and redacts argv. */
+export interface CommandFacts {
+  readonly argv: readonly string[];
+  readonly attributes?: readonly ResourceAttributes[] | undefined;
+  readonly reason?: string | undefined;
+  /** The exact words that are sent, quoted: goes in as an HMAC. */
+  readonly text?: string | undefined;
+  readonly files?: readonly { readonly path: string; readonly bytes: Uint8Array }[] | undefined;
+  readonly stdin?: Uint8Array | undefined;
+}
+
+interface DecisionFacts {
+  readonly decision: 'allow' | 'deny';
+  /** `viewer/allow[0]`. */
+  readonly rule?: string | undefined;
+  readonly policyDigest: string;
+}
+
+interface OutcomeFacts {
+  readonly exitCode?: number | undefined;
+  readonly timedOut?: boolean | undefined;
+  /** stdout's and stderr's bytes together. */
+  readonly bytes?: number | undefined;
+  /** True when output was lost to a limit. */
+  readonly cut?: boolean | undefined;
+  /** Goes in as an HMAC. */
+  readonly stdout?: Uint8Array | undefined;
+  readonly failure?: { readonly code: string; readonly message: string } | undefined;
+}
+
+export type AuditEvent =
+  | {
+      readonly event: 'config.loaded';
+      readonly configDigest: string;
+      readonly policyDigest: string;
+      readonly build: string;
+    }
+  | (RequestFacts & { readonly event: 'auth.failed'; readonly problem: ProblemCode; readonly detail: string })
+  | (RequestFacts & { readonly event: 'principal.denied'; readonly detail: string })
+  | (RequestFacts &
+      CommandFacts & { readonly event: 'command.refused'; readonly problem: ProblemCode; readonly detail: string })
+  | (RequestFacts & CommandFacts & DecisionFacts & { readonly event: 'command.denied'; readonly detail: string })
+  | (RequestFacts & CommandFacts & Partial<DecisionFacts> & { readonly event: 'command.explained' })
+  | (RequestFacts & { readonly event: 'rate-limited'; readonly detail: string })
+  | (RequestFacts & CommandFacts & DecisionFacts & { readonly event: 'command.intended'; readonly commandId: string })
+  | (RequestFacts & { readonly event: 'command.replayed'; readonly commandId: string })
+  | {
+      readonly event: 'command.accepted';
+      readonly commandId: string;
+      readonly azureCommandId: string;
+      readonly azureRequestId?: string | undefined;
+    }
+  | ({
+      readonly event:
+        | 'command.rejected'
+        | 'command.unknown'
+        | 'command.completed'
+        | 'command.failed'
+        | 'command.interrupted';
+      readonly commandId: string;
+    } & OutcomeFacts)
+  | { readonly event: 'command.inconsistent'; readonly commandId: string; readonly detail: string }
+  | (RequestFacts & { readonly event: 'result.read'; readonly commandId: string })
+  | (RequestFacts & { readonly event: 'audit.read'; readonly detail: string })
+  | (RequestFacts & { readonly event: 'job.fired'; readonly job: string });
+
+/** The events that close a command: exactly one for each intent. */
+export const outcomeEvents = [
+  'command.rejected',
+  'command.unknown',
+  'command.completed',
+  'command.failed',
+  'command.interrupted',
+] as const satisfies readonly EventName[];

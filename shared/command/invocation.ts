@@ -1,0 +1,60 @@
+import type { ResourceAttributes } from './attributes.ts';
+
+/** What a caller asks for, as it came: words not yet understood, files not yet read. */
+export interface CommandRequest {
+  readonly argv: readonly string[];
+  readonly files: readonly RequestFile[];
+  readonly stdin?: string | undefined;
+}
+
+export interface RequestFile {
+  /** Relative, forward slashes, below the working folder. Checked by the command room. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * A command understood: what Kubernetes will be asked, and what will be sent. Both come from one parse, so that policy judges
+ * the very objects that go out (DESIGN, "What always holds", 4).
+ */
+export interface Invocation {
+  readonly tool: 'kubectl' | 'helm';
+  /** `get`, `rollout restart`, `helm` verbs likewise: `install`, `get values`. */
+  readonly verb: string;
+  /** The caller's words with secret values replaced: what records, logs and audit may hold. */
+  readonly argv: readonly string[];
+  /** Everything Kubernetes will be asked; empty for what asks nothing of a resource (`version`). */
+  readonly attributes: readonly ResourceAttributes[];
+  /** `privileged` when objects in it need a rule with podSecurity: privileged. With the reasons, for the denial. */
+  readonly podSecurity: PodSecurity;
+  /** Uploaded charts by digest, for rules with `charts:`. */
+  readonly charts: readonly ChartDigest[];
+  readonly sent: SentCommand;
+  /** What the caller should know: a clamp, a warning of the parser. */
+  readonly warnings: readonly string[];
+}
+
+export type PodSecurity =
+  | { readonly level: 'restricted' }
+  | { readonly level: 'privileged'; readonly because: readonly string[] };
+
+export interface ChartDigest {
+  readonly path: string;
+  /** `sha256:<hex>` over the chart's files. */
+  readonly digest: string;
+}
+
+/** What goes to Azure: the words for the shell to quote and the files beside them. Built by the gateway, never copied. */
+export interface SentCommand {
+  /** The whole argv with the tool first. */
+  readonly words: readonly string[];
+  readonly files: readonly SentFile[];
+  readonly stdin?: Uint8Array | undefined;
+  /** True when a word holds a secret: then the words travel in the context, not in the command text. */
+  readonly secret: boolean;
+}
+
+export interface SentFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}

@@ -1,0 +1,96 @@
+import type { PolicyFile } from './schema.ts';
+
+/** The configuration in force: checked, with every default filled in. Made by load.ts only. */
+export interface Config {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly identity: IdentityConfig;
+  readonly azure: AzureConfig;
+  readonly clusters: ReadonlyMap<string, Cluster>;
+  readonly storage: StorageConfig;
+  readonly limits: Limits;
+  readonly policy: PolicyFile;
+  /** SHA-256 of the file as read, hex: goes into the audit trail. */
+  readonly digest: string;
+  /** What the operator should know: what is insecure, what a role implies. */
+  readonly warnings: readonly string[];
+}
+
+export interface IdentityConfig {
+  /** `https://login.microsoftonline.com`, no trailing slash. */
+  readonly authority: string;
+  /** Lower-case GUIDs. */
+  readonly tenants: readonly string[];
+  readonly audience: string;
+  /** Delegated scopes, any one of which a user's token must carry. Empty: none is asked for. */
+  readonly scopes: readonly string[];
+}
+
+export interface AzureConfig {
+  /** `https://management.azure.com`, no trailing slash. */
+  readonly resourceManager: string;
+  readonly credential:
+    | { readonly kind: 'managedIdentity'; readonly clientId?: string | undefined }
+    | { readonly kind: 'default' }
+    | { readonly kind: 'static'; readonly tokenEnv: string };
+  readonly onBehalfOf?:
+    | { readonly clientId: string; readonly secretEnv: string }
+    | { readonly clientId: string; readonly federatedIdentityClientId: string }
+    | undefined;
+}
+
+/** What the command room has to know of a cluster. */
+export interface CommandContext {
+  readonly defaultNamespace: string;
+  /** The cluster's own resources (CRDs) from the configuration. */
+  readonly resources: readonly ExtraResource[];
+}
+
+export interface ExtraResource {
+  readonly group: string;
+  readonly version: string;
+  /** Plural. */
+  readonly resource: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  readonly shortNames: readonly string[];
+}
+
+export interface Cluster extends CommandContext {
+  /** The name callers use. */
+  readonly name: string;
+  readonly arm: ArmId;
+  readonly runAs: 'gateway' | 'caller';
+  readonly impersonate: boolean;
+}
+
+/** A managed cluster's ARM id in parts; `id` is the canonical text, built from the parts. */
+export interface ArmId {
+  readonly id: string;
+  readonly subscription: string;
+  readonly resourceGroup: string;
+  readonly name: string;
+}
+
+export interface StorageConfig {
+  readonly audit: StorageLocation;
+  readonly records: StorageLocation;
+  readonly signingKey: StorageLocation;
+  readonly resultsHours: number;
+}
+
+/** `file:` and `sqlite:` are paths on this machine, resolved against the configuration's folder; https is Azure. */
+export type StorageLocation =
+  | { readonly kind: 'file' | 'sqlite'; readonly path: string }
+  | { readonly kind: 'azure'; readonly url: string };
+
+export interface Limits {
+  readonly perPrincipal: { readonly running: number; readonly queued: number; readonly submitsPerMinute: number };
+  readonly perCluster: { readonly running: number };
+  readonly bodyBytes: number;
+  readonly timeoutSeconds: { readonly default: number; readonly max: number };
+}
+
+/** Where the configuration in force is read: always the last good one. */
+export interface ConfigSource {
+  current(): Config;
+}

@@ -1,0 +1,160 @@
+import { Type, type Static } from 'typebox';
+
+/**
+ * gateway.yaml as it is written (DESIGN, "Contract: configuration"). Unknown keys are errors. What a value means beyond its
+ * form (GUIDs, loopback, references between parts) is checked in load.ts, with the line.
+ */
+const strict = { additionalProperties: false } as const;
+const NonEmpty = Type.String({ minLength: 1 });
+const Names = Type.Array(NonEmpty, { minItems: 1 });
+
+export const RuleSchema = Type.Object(
+  {
+    verbs: Type.Optional(Names),
+    resources: Type.Optional(Names),
+    namespaces: Type.Optional(Names),
+    names: Type.Optional(Names),
+    nonResourceURLs: Type.Optional(Names),
+    requireReason: Type.Optional(Type.Boolean()),
+    podSecurity: Type.Optional(Type.Union([Type.Literal('restricted'), Type.Literal('privileged')])),
+    charts: Type.Optional(Names),
+  },
+  strict,
+);
+
+export const RoleSchema = Type.Object(
+  { allow: Type.Optional(Type.Array(RuleSchema)), deny: Type.Optional(Type.Array(RuleSchema)) },
+  strict,
+);
+
+const Tenant = { tenant: Type.Optional(NonEmpty) };
+export const SubjectSchema = Type.Union([
+  Type.Object({ appRole: NonEmpty, ...Tenant }, strict),
+  Type.Object({ group: NonEmpty, ...Tenant }, strict),
+  Type.Object({ user: NonEmpty, ...Tenant }, strict),
+  Type.Object({ app: NonEmpty, ...Tenant }, strict),
+  Type.Object({ job: NonEmpty }, strict),
+]);
+
+export const BlockedSchema = Type.Union([
+  Type.Object({ user: NonEmpty, ...Tenant }, strict),
+  Type.Object({ app: NonEmpty, ...Tenant }, strict),
+]);
+
+export const PolicySchema = Type.Object(
+  {
+    roles: Type.Record(NonEmpty, RoleSchema),
+    bindings: Type.Array(
+      Type.Object({ role: NonEmpty, clusters: Names, subjects: Type.Array(SubjectSchema, { minItems: 1 }) }, strict),
+    ),
+    blocked: Type.Optional(Type.Array(BlockedSchema)),
+  },
+  strict,
+);
+
+const ExtraResourceSchema = Type.Object(
+  {
+    group: Type.String(),
+    version: NonEmpty,
+    resource: NonEmpty,
+    kind: NonEmpty,
+    namespaced: Type.Boolean(),
+    shortNames: Type.Optional(Type.Array(NonEmpty)),
+  },
+  strict,
+);
+
+const ClusterSchema = Type.Object(
+  {
+    resourceId: NonEmpty,
+    runAs: Type.Optional(Type.Union([Type.Literal('gateway'), Type.Literal('caller')])),
+    impersonate: Type.Optional(Type.Boolean()),
+    defaultNamespace: Type.Optional(NonEmpty),
+    resources: Type.Optional(Type.Array(ExtraResourceSchema)),
+  },
+  strict,
+);
+
+const CredentialSchema = Type.Union([
+  Type.Object({ kind: Type.Literal('managedIdentity'), clientId: Type.Optional(NonEmpty) }, strict),
+  Type.Object({ kind: Type.Literal('default') }, strict),
+  Type.Object({ kind: Type.Literal('static'), tokenEnv: NonEmpty }, strict),
+]);
+
+const OnBehalfOfSchema = Type.Union([
+  Type.Object({ clientId: NonEmpty, secretEnv: NonEmpty }, strict),
+  Type.Object({ clientId: NonEmpty, federatedIdentityClientId: NonEmpty }, strict),
+]);
+
+const Count = Type.Integer({ minimum: 1 });
+
+export const ConfigSchema = Type.Object(
+  {
+    version: Type.Literal(1),
+    listen: Type.Optional(
+      Type.Object(
+        { host: Type.Optional(NonEmpty), port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })) },
+        strict,
+      ),
+    ),
+    identity: Type.Object(
+      {
+        authority: Type.Optional(NonEmpty),
+        tenants: Type.Array(NonEmpty, { minItems: 1 }),
+        audience: NonEmpty,
+        scopes: Type.Optional(Names),
+      },
+      strict,
+    ),
+    azure: Type.Object(
+      {
+        resourceManager: Type.Optional(NonEmpty),
+        credential: CredentialSchema,
+        onBehalfOf: Type.Optional(OnBehalfOfSchema),
+      },
+      strict,
+    ),
+    clusters: Type.Record(NonEmpty, ClusterSchema),
+    storage: Type.Object(
+      {
+        audit: NonEmpty,
+        records: NonEmpty,
+        signingKey: NonEmpty,
+        retention: Type.Optional(Type.Object({ resultsHours: Type.Optional(Count) }, strict)),
+      },
+      strict,
+    ),
+    limits: Type.Optional(
+      Type.Object(
+        {
+          perPrincipal: Type.Optional(
+            Type.Object(
+              {
+                running: Type.Optional(Count),
+                queued: Type.Optional(Type.Integer({ minimum: 0 })),
+                submitsPerMinute: Type.Optional(Count),
+              },
+              strict,
+            ),
+          ),
+          perCluster: Type.Optional(Type.Object({ running: Type.Optional(Count) }, strict)),
+          bodyBytes: Type.Optional(Type.Integer({ minimum: 1024, maximum: 64 * 1024 * 1024 })),
+          timeoutSeconds: Type.Optional(
+            Type.Object({ default: Type.Optional(Count), max: Type.Optional(Count) }, strict),
+          ),
+        },
+        strict,
+      ),
+    ),
+    policy: PolicySchema,
+    jobs: Type.Optional(Type.Array(Type.Record(Type.String(), Type.Unknown()))),
+  },
+  strict,
+);
+
+export type ConfigFile = Static<typeof ConfigSchema>;
+export type PolicyFile = Static<typeof PolicySchema>;
+export type RoleFile = Static<typeof RoleSchema>;
+export type RuleFile = Static<typeof RuleSchema>;
+export type SubjectFile = Static<typeof SubjectSchema>;
+export type BlockedFile = Static<typeof BlockedSchema>;

@@ -1,0 +1,180 @@
+/**
+ * The one table of problems (RFC 9457). A `code` is API: documented, tested, never reused. `ran` tells whether anything may
+ * have been started; a problem in answer to a POST of a command always says "nothing". `next` is what the caller can do.
+ */
+interface ProblemKind {
+  readonly status: number;
+  readonly title: string;
+  readonly retryable: boolean;
+  readonly next: string;
+}
+
+export const problems = {
+  'token-missing': {
+    status: 401,
+    title: 'No access token was sent',
+    retryable: false,
+    next: 'Send "Authorization: Bearer <Entra access token for this gateway>"; /.well-known/oauth-protected-resource names the tenant and scope.',
+  },
+  'token-invalid': {
+    status: 401,
+    title: 'The access token is not one this gateway accepts',
+    retryable: false,
+    next: 'Ask Entra for a v2.0 access token for this gateway; the detail says which check failed.',
+  },
+  'token-expired': {
+    status: 401,
+    title: 'The access token has expired',
+    retryable: true,
+    next: 'Get a new access token and send the request again.',
+  },
+  'interaction-required': {
+    status: 401,
+    title: 'Entra wants the user to sign in again before the gateway may act for them',
+    retryable: true,
+    next: 'Sign in again with the claims given in WWW-Authenticate, then send the request again.',
+  },
+  'policy-denied': {
+    status: 403,
+    title: 'Policy does not allow this',
+    retryable: false,
+    next: 'The detail names the rule, or what no rule allows; POST the same body to …/explain to see every attribute.',
+  },
+  'command-refused': {
+    status: 400,
+    title: 'The command is not one the gateway relays',
+    retryable: false,
+    next: 'Change or leave out the word that the detail names.',
+  },
+  'request-invalid': {
+    status: 400,
+    title: 'The request does not have the expected form',
+    retryable: false,
+    next: 'Correct what the detail names; /openapi.json describes every field.',
+  },
+  'route-not-found': {
+    status: 404,
+    title: 'There is nothing at this address',
+    retryable: false,
+    next: 'See /openapi.json for the routes there are.',
+  },
+  'cluster-not-found': {
+    status: 404,
+    title: 'No such cluster, or none that you may see',
+    retryable: false,
+    next: 'GET /v1/clusters lists the clusters that you may use.',
+  },
+  'command-not-found': {
+    status: 404,
+    title: 'No such command, or none that you may see',
+    retryable: false,
+    next: 'GET /v1/commands lists your own commands.',
+  },
+  'idempotency-conflict': {
+    status: 409,
+    title: 'This Idempotency-Key was used with another body',
+    retryable: false,
+    next: 'Use a new key for a new command, or send the same body again.',
+  },
+  'result-expired': {
+    status: 410,
+    title: 'The result was purged at the end of its retention',
+    retryable: false,
+    next: 'Run the command again if its output is still needed; the audit trail still tells that it ran.',
+  },
+  'payload-too-large': {
+    status: 413,
+    title: 'The request is larger than the gateway or Azure takes',
+    retryable: false,
+    next: 'Send fewer or smaller files.',
+  },
+  'media-type-unsupported': {
+    status: 415,
+    title: 'The body is not JSON',
+    retryable: false,
+    next: 'Send "Content-Type: application/json" and a JSON body in UTF-8.',
+  },
+  'rate-limited': {
+    status: 429,
+    title: 'Too many commands from this caller or for this cluster',
+    retryable: true,
+    next: 'Wait for Retry-After seconds, then send the request again.',
+  },
+  'azure-throttled': {
+    status: 429,
+    title: 'Azure is throttling this subscription and did not take the command',
+    retryable: true,
+    next: 'Wait for Retry-After seconds, then send the request again.',
+  },
+  'internal-error': {
+    status: 500,
+    title: 'The gateway made a mistake',
+    retryable: false,
+    next: 'Give the operator the instance id; look at GET /v1/commands before sending a change again.',
+  },
+  'azure-refused': {
+    status: 502,
+    title: 'Azure refused the command',
+    retryable: false,
+    next: "The detail carries Azure's own code and words; most are for the operator of the gateway.",
+  },
+  'azure-unreachable': {
+    status: 503,
+    title: 'Azure Resource Manager could not be reached',
+    retryable: true,
+    next: 'Send the request again later.',
+  },
+  'cluster-unavailable': {
+    status: 503,
+    title: 'The cluster cannot run commands now',
+    retryable: true,
+    next: 'The detail says why (stopped, being provisioned, run command disabled); send the request again when that has changed.',
+  },
+  'audit-unavailable': {
+    status: 503,
+    title: 'The audit trail cannot be written, so nothing is run',
+    retryable: true,
+    next: 'Send the request again later; the operator finds the cause at /readyz.',
+  },
+  'identity-unavailable': {
+    status: 503,
+    title: "Entra's signing keys could not be fetched, so no token can be checked",
+    retryable: true,
+    next: 'Send the request again later.',
+  },
+  'gateway-busy': {
+    status: 503,
+    title: 'The gateway is at its limit, starting or stopping',
+    retryable: true,
+    next: 'Wait for Retry-After seconds, then send the request again.',
+  },
+} as const satisfies Record<string, ProblemKind>;
+
+export type ProblemCode = keyof typeof problems;
+
+export interface ProblemOptions {
+  /** Seconds, sent as Retry-After. */
+  readonly retryAfter?: number;
+  /** Further members of the problem document; never secrets. */
+  readonly members?: Readonly<Record<string, unknown>>;
+  /** Further response headers, such as WWW-Authenticate. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** An answer that is an error and was foreseen. `detail` is shown to the caller: it names what was wrong, never a secret. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly code: ProblemCode;
+  readonly options: ProblemOptions;
+
+  constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.options = options;
+  }
+
+  get status(): number {
+    return problems[this.code].status;
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * Who is calling, as Entra vouches for it. Identity is tenant and object id, never e-mail, upn or name
+ * (learn.microsoft.com/entra/identity-platform/access-token-claims-reference: those are mutable).
+ */
+export type Principal = UserPrincipal | AppPrincipal;
+
+interface TokenHolder {
+  /** Tenant id, a lower-case GUID. */
+  readonly tid: string;
+  /** Object id of the user or of the service principal, a lower-case GUID. */
+  readonly oid: string;
+  /** Client id of the application that asked for the token. */
+  readonly azp: string;
+  /** The token's own id: logged, so that a call can be found in Entra's sign-in logs. */
+  readonly uti: string;
+  /** App roles assigned in the token's tenant. */
+  readonly roles: readonly string[];
+  readonly groups: GroupMembership;
+}
+
+export interface UserPrincipal extends TokenHolder {
+  readonly kind: 'user';
+  /** Delegated scopes (`scp`). */
+  readonly scopes: readonly string[];
+}
+
+export interface AppPrincipal extends TokenHolder {
+  readonly kind: 'app';
+}
+
+/** Over 200 groups Entra leaves them out (`_claim_names`, `hasgroups`): then nobody knows, and nothing may be concluded. */
+export type GroupMembership = { readonly known: true; readonly ids: readonly string[] } | { readonly known: false };
+
+/** The part of a principal by which records, keys and limits are owned. */
+export type PrincipalId = Pick<Principal, 'kind' | 'tid' | 'oid'>;
+
+/** One string for one principal: `user:<tid>:<oid>`. */
+export const principalKey = ({ kind, tid, oid }: PrincipalId): string => `${kind}:${tid}:${oid}`;

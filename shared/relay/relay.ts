@@ -1,0 +1,89 @@
+import type { SentCommand } from '../command/invocation.ts';
+import type { Cluster } from '../config/config.ts';
+import type { Problem } from '../errors.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { Secret } from '../secret.ts';
+
+/** The way through Azure: one submit, one shared follow. Knows nothing of records, policy or audit. */
+export interface Relay {
+  /**
+   * What is known of the cluster before sending, from a cached view: throws Problem `cluster-unavailable` (stopped, being
+   * deleted, run command disabled), `azure-refused` (no such cluster, no rights), `azure-unreachable`.
+   */
+  preflight(cluster: Cluster, signal?: AbortSignal): Promise<void>;
+  /**
+   * Gets whatever credential the cluster wants (on-behalf-of token for `runAs: caller`), without starting anything. Throws
+   * Problem `interaction-required`, `azure-refused`, `identity-unavailable`.
+   */
+  authorise(cluster: Cluster, caller: Caller, signal?: AbortSignal): Promise<ClusterAuthority>;
+  /** Sends the POST at most once (again only after a 429). Never throws: every end has a kind. */
+  submit(submission: Submission, signal?: AbortSignal): Promise<Submitted>;
+  /** Polls until the run has ended, within the subscription's budget; several callers of one run share the polls. Rejects only when `signal` aborts. */
+  follow(run: Run, signal?: AbortSignal): Promise<Ended>;
+  /** For /readyz: throws Problem `azure-unreachable`. */
+  ping(signal?: AbortSignal): Promise<void>;
+}
+
+export interface Caller {
+  readonly principal: Principal;
+  /** The caller's own access token, for on-behalf-of. */
+  readonly token: Secret;
+}
+
+/** The token that the cluster's API server wants, if it does (managed Entra integration). */
+export interface ClusterAuthority {
+  readonly clusterToken?: Secret | undefined;
+}
+
+export interface Submission {
+  readonly cluster: Cluster;
+  readonly authority: ClusterAuthority;
+  readonly sent: SentCommand;
+  /** 32 hex digits: in the frames, and nowhere a caller sees before the end. */
+  readonly nonce: string;
+  readonly timeoutSeconds: number;
+  /** For fair shares of the subscription's budget: principalKey. */
+  readonly owner: string;
+}
+
+export type Submitted =
+  | { readonly kind: 'accepted'; readonly commandId: string; readonly requestId?: string | undefined }
+  /** Azure said no, or was never reached: nothing was started. */
+  | { readonly kind: 'not-started'; readonly problem: Problem }
+  /** The answer was lost: it may or may not have been started, and is never sent again. */
+  | { readonly kind: 'lost'; readonly code: string; readonly message: string };
+
+export interface Run {
+  readonly cluster: Cluster;
+  readonly commandId: string;
+  readonly nonce: string;
+  readonly owner: string;
+  readonly timeoutSeconds: number;
+  /** Epoch ms of the POST. */
+  readonly submittedAt: number;
+}
+
+export type Ended =
+  | {
+      readonly kind: 'completed';
+      readonly exitCode: number;
+      readonly stdout: Uint8Array;
+      readonly stderr: Uint8Array;
+      readonly streams: 'separate' | 'merged';
+      readonly truncated: boolean;
+      readonly timedOut: boolean;
+      readonly startedAt?: number | undefined;
+      readonly finishedAt?: number | undefined;
+      readonly warnings: readonly string[];
+      /** Set when the frame and Azure disagree on the exit code: an audit event. */
+      readonly inconsistent?: string | undefined;
+    }
+  /** It did not run. */
+  | {
+      readonly kind: 'failed';
+      readonly code: string;
+      readonly message: string;
+      readonly finishedAt?: number | undefined;
+    }
+  /** It may have run; its end is not to be learnt. */
+  | { readonly kind: 'unknown'; readonly code: string; readonly message: string };

@@ -1,0 +1,101 @@
+/**
+ * Commands and what belongs to them: the gateway's memory between requests, processes and crashes. Two kinds, SQLite and Azure
+ * Tables with blobs, held to one contract suite. Writes are compare-and-set on `version`; a write has happened durably when its
+ * promise resolves.
+ */
+export interface Records {
+  create(record: CommandRecord): Promise<void>;
+  get(id: string): Promise<CommandRecord | undefined>;
+  /** Replaces the record if its stored version is still `record.version`; gives the stored one (version + 1), or undefined when it lost. */
+  replace(record: CommandRecord): Promise<CommandRecord | undefined>;
+  /** A caller's own commands, newest first. */
+  list(query: ListQuery): Promise<{ readonly items: readonly CommandRecord[]; readonly next?: string | undefined }>;
+  /** Records that are not finished and whose lease has run out, oldest first. */
+  orphans(now: number, limit: number): Promise<readonly CommandRecord[]>;
+  /** How many of a principal's, and of a cluster's, records are not finished. */
+  unfinished(of: { owner: string } | { cluster: string }): Promise<number>;
+
+  putOutput(id: string, output: CommandOutput): Promise<void>;
+  getOutput(id: string): Promise<CommandOutput | undefined>;
+  /** Removes outputs of what finished before `before` (epoch ms), the key claims that expired before `now`; records stay, marked purged. Gives how many. */
+  purge(before: number, now: number): Promise<number>;
+
+  /** Claims an idempotency key: `claimed`, or whoever has it. A claim whose `expiresAt` is past counts as none. */
+  claimKey(
+    claim: KeyClaim,
+    now: number,
+  ): Promise<{ readonly claimed: true } | { readonly claimed: false; readonly by: KeyClaim }>;
+  /** Gives a claim back, if it is still this command's (a refusal does not use the key up). */
+  releaseKey(claim: KeyClaim): Promise<void>;
+
+  /** A named lease: true when `holder` has it until `until` (epoch ms); renewing one's own always succeeds. */
+  lease(name: string, holder: string, until: number, now: number): Promise<boolean>;
+  releaseLease(name: string, holder: string): Promise<void>;
+
+  /** Rejects with StorageUnavailable when the store does not answer. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ListQuery {
+  /** principalKey of the owner. */
+  readonly owner: string;
+  readonly cluster?: string | undefined;
+  readonly status?: CommandStatus | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+export interface KeyClaim {
+  /** Digest over caller, cluster and key: the scope of the key. */
+  readonly scope: string;
+  /** Digest of the request's meaning. */
+  readonly body: string;
+  readonly commandId: string;
+  readonly expiresAt: number;
+}
+
+export type CommandStatus = 'accepted' | 'submitting' | 'running' | 'completed' | 'failed' | 'unknown';
+export type FinishedStatus = 'completed' | 'failed' | 'unknown';
+
+/** A command's record as it is stored. Times are epoch milliseconds. Its output is stored beside it. */
+export interface CommandRecord {
+  readonly id: string;
+  /** 1 at creation; each replace adds one. */
+  readonly version: number;
+  readonly cluster: string;
+  readonly armId: string;
+  /** principalKey of the caller. */
+  readonly owner: string;
+  readonly principal: { readonly kind: 'user' | 'app'; readonly tid: string; readonly oid: string };
+  /** Redacted. */
+  readonly argv: readonly string[];
+  readonly reason?: string | undefined;
+  readonly requestedBy?: string | undefined;
+  readonly decision: { readonly role: string; readonly rule: string };
+  readonly status: CommandStatus;
+  readonly submittedAt: number;
+  /** As Azure tells them, one-second resolution. */
+  readonly startedAt?: number | undefined;
+  readonly finishedAt?: number | undefined;
+  readonly timeoutSeconds: number;
+  /** The launcher's nonce: with it the frames can be read after a restart. */
+  readonly nonce: string;
+  /** Who drives it, until when (epoch ms). */
+  readonly lease: { readonly holder: string; readonly until: number };
+  readonly azure?: { readonly commandId: string; readonly requestId?: string | undefined } | undefined;
+  readonly exitCode?: number | undefined;
+  readonly timedOut: boolean;
+  readonly truncated: boolean;
+  readonly streams: 'separate' | 'merged';
+  readonly failure?: { readonly code: string; readonly message: string } | undefined;
+  readonly warnings: readonly string[];
+  /** The audit intent's receipt, a compact JWS. */
+  readonly receipt?: string | undefined;
+  readonly outputPurged: boolean;
+}
+
+export interface CommandOutput {
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+}
