@@ -1,0 +1,286 @@
+/**
+ * Reads the grammar of kubectl and helm from the real programs and writes kubectl.json and helm.json beside this file.
+ *
+ *     node shared/command/grammar/generate.ts kubectl FOLDER/kubectl.1.27 … FOLDER/kubectl.1.33
+ *     node shared/command/grammar/generate.ts helm FOLDER/helm-3.12 … FOLDER/helm-3.22 -- FOLDER/helm-4.3
+ *
+ * Old to new: the newest before `--` is the grammar, older ones give `since`. A program after `--` is a next major version: flags and
+ * commands that it lacks or reads otherwise are marked `gone`. helm is built by
+ * `GOBIN=FOLDER go install helm.sh/helm/v3/cmd/helm@v3.22.0` and `…/helm/v4/cmd/helm@v4.3.1`; kubectl comes with the Google Cloud
+ * SDK in several versions, or from dl.k8s.io.
+ *
+ * How it reads: help lists commands, aliases, flags and short forms. The rest is told by pflag's parse errors, since all flags
+ * are parsed before anything runs: a value that no type but text takes names the type, and `--flag --zz1 --zz2` names the word that
+ * `--flag` did not swallow. Every probe ends in a flag that does not exist, so nothing is ever run.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { CommandGrammar, FlagGrammar, FlagType, ToolGrammar } from './grammar.ts';
+
+type Tool = ToolGrammar['tool'];
+type Run = (argv: readonly string[]) => Promise<string>;
+
+/** One program's grammar, before versions are merged. */
+export interface Reading {
+  readonly version: string;
+  readonly globals: Readonly<Record<string, FlagGrammar>>;
+  readonly commands: Readonly<Record<string, CommandGrammar>>;
+}
+
+/** Kept small: the machine is shared, and each probe is a process of some 50 ms. */
+const PARALLEL = 2;
+const UNPARSABLE = '\u0001"';
+
+/**
+ * Reads one program. `only` limits it to the commands that begin with one of these words, which is what a test of one slice
+ * needs. Throws when an answer is not understood: an unclassified flag would be a hole in the grammar.
+ */
+export async function readTool(tool: Tool, binary: string, only?: readonly string[]): Promise<Reading> {
+  const home = await mkdtemp(join(tmpdir(), 'aksgw-grammar-'));
+  try {
+    const run = runner(binary, home);
+    const version = await readVersion(tool, run);
+    const globals = await classify(
+      run,
+      [only?.[0] ?? (tool === 'kubectl' ? 'get' : 'list')],
+      await readGlobals(tool, run),
+    );
+    const commands: Record<string, CommandGrammar> = {};
+    const visit = async (path: readonly string[]): Promise<void> => {
+      const help = await run([...path, '--help']);
+      const children = section(help, /^(?:.*[Cc]ommands.*):$/u)
+        .map((line) => /^ {2}([a-z][\w-]*) /u.exec(`${line} `)?.[1])
+        .filter((name) => name !== undefined);
+      if (path.length > 0) commands[path.join(' ')] = await readCommand(tool, run, path, help, children, globals);
+      for (const child of children) {
+        if (path.length > 0 || only === undefined || only.includes(child)) await visit([...path, child]);
+      }
+    };
+    await visit([]);
+    return { version, globals, commands };
+  } finally {
+    await rm(home, { recursive: true, force: true });
+  }
+}
+
+/** Old to new; `next` are newer major versions that only mark what is gone. */
+export function merge(tool: Tool, readings: readonly Reading[], next: readonly Reading[] = []): ToolGrammar {
+  const newest = readings.at(-1);
+  if (newest === undefined) throw new Error('No program was read');
+  const mark = <T extends FlagGrammar | CommandGrammar>(find: (reading: Reading) => T | undefined, own: T): T => {
+    const first = readings.find((reading) => find(reading) !== undefined) ?? newest;
+    const gone = next.find((reading) => !sameShape(find(reading), own));
+    return {
+      ...own,
+      ...(first === readings[0] ? {} : { since: first.version }),
+      ...(gone === undefined ? {} : { gone: gone.version }),
+    };
+  };
+  const flags = (find: (reading: Reading) => Readonly<Record<string, FlagGrammar>> | undefined) =>
+    sorted(find(newest) ?? {}, (name, own) => mark((reading) => find(reading)?.[name], own));
+
+  return {
+    tool,
+    versions: readings.map(({ version }) => version),
+    ...(next.length > 0 && { next: next.map(({ version }) => version) }),
+    globals: flags(({ globals }) => globals),
+    commands: sorted(newest.commands, (path, own) => ({
+      ...mark(({ commands }) => commands[path], own),
+      flags: flags(({ commands }) => commands[path]?.flags),
+    })),
+  };
+}
+
+/** One line a command, so that a change of version reads well as a diff. */
+export function render(grammar: ToolGrammar): string {
+  const lines = (entries: Readonly<Record<string, unknown>>): string =>
+    Object.entries(entries)
+      .map(([name, value]) => `    ${JSON.stringify(name)}: ${JSON.stringify(value)}`)
+      .join(',\n');
+  return [
+    '{',
+    '  "generated": "by shared/command/grammar/generate.ts from the programs themselves; do not edit",',
+    `  "tool": ${JSON.stringify(grammar.tool)},`,
+    `  "versions": ${JSON.stringify(grammar.versions)},`,
+    ...(grammar.next === undefined ? [] : [`  "next": ${JSON.stringify(grammar.next)},`]),
+    `  "globals": {\n${lines(grammar.globals)}\n  },`,
+    `  "commands": {\n${lines(grammar.commands)}\n  }`,
+    '}\n',
+  ].join('\n');
+}
+
+function runner(binary: string, home: string): Run {
+  // An empty PATH: no plugin is found and no program started.
+  const env = {
+    HOME: home,
+    PATH: '/nonexistent',
+    LANG: 'C',
+    KUBECONFIG: '/dev/null',
+    HELM_PLUGINS: '/nonexistent',
+    HELM_CACHE_HOME: home,
+    HELM_CONFIG_HOME: home,
+    HELM_DATA_HOME: home,
+  };
+  return (argv) =>
+    new Promise((resolve, reject) => {
+      execFile(binary, [...argv], { env, cwd: home, timeout: 20_000, maxBuffer: 1 << 22 }, (error, stdout, stderr) => {
+        if (error !== null && (error.killed === true || typeof error.code === 'string')) reject(error);
+        else resolve(stdout + stderr);
+      });
+    });
+}
+
+async function readVersion(tool: Tool, run: Run): Promise<string> {
+  const text = await run(tool === 'kubectl' ? ['version', '--client'] : ['version', '--short']);
+  const found = (tool === 'kubectl' ? /v(1\.\d+)/u : /v(\d+\.\d+)/u).exec(text)?.[1];
+  if (found === undefined) throw new Error(`No version in: ${text}`);
+  return found;
+}
+
+async function readGlobals(tool: Tool, run: Run): Promise<ListedFlag[]> {
+  if (tool === 'kubectl') return listedFlags(section(await run(['options']), /can be passed to any command:$/u));
+  return listedFlags(section(await run(['list', '--help']), /^Global Flags:$/u));
+}
+
+async function readCommand(
+  tool: Tool,
+  run: Run,
+  path: readonly string[],
+  help: string,
+  children: readonly string[],
+  globals: Readonly<Record<string, FlagGrammar>>,
+): Promise<CommandGrammar> {
+  const heading = tool === 'kubectl' ? /^Options:$/u : /^Flags:$/u;
+  const listed = listedFlags(section(help, heading)).filter(({ name }) => name !== 'help');
+  const own = tool === 'helm' ? listed.filter(({ name }) => globals[name] === undefined) : listed;
+  const aliases = (/^Aliases:\n *(.+)$/mu.exec(help)?.[1] ?? '')
+    .split(',')
+    .map((alias) => alias.trim())
+    .filter((alias) => alias !== '' && alias !== path.at(-1));
+  return {
+    ...(aliases.length > 0 && { aliases: aliases.toSorted() }),
+    ...(children.length > 0 && { parent: true as const }),
+    flags: sorted(await classify(run, path, own), (_, flag) => flag),
+  };
+}
+
+interface ListedFlag {
+  readonly name: string;
+  readonly short?: string;
+  /** What the flag means without a value, where the help tells (`string[="client"]`). */
+  readonly bare?: string;
+}
+
+/** The lines under a heading, up to the next line that begins in the first column. */
+function section(text: string, heading: RegExp): string[] {
+  const lines = text.split('\n');
+  const found: string[] = [];
+  let inside = false;
+  for (const line of lines) {
+    if (heading.test(line)) inside = true;
+    else if (inside && /^\S/u.test(line)) inside = false;
+    else if (inside && line.trim() !== '') found.push(line);
+  }
+  return found;
+}
+
+function listedFlags(lines: readonly string[]): ListedFlag[] {
+  const found: ListedFlag[] = [];
+  for (const line of lines) {
+    const match = /^ +(?:-(?<short>\w), )?--(?<name>[\w-]+)(?: ?\w*\[="?(?<bare>[^"\]]*)"?\])?/u.exec(line);
+    const { short, name, bare } = match?.groups ?? {};
+    if (name === undefined) continue;
+    found.push({ name, ...(short !== undefined && { short }), ...(bare !== undefined && { bare }) });
+  }
+  return found;
+}
+
+async function classify(
+  run: Run,
+  path: readonly string[],
+  listed: readonly ListedFlag[],
+): Promise<Record<string, FlagGrammar>> {
+  const found: Record<string, FlagGrammar> = {};
+  const queue = [...listed];
+  const work = async (): Promise<void> => {
+    for (let flag = queue.shift(); flag !== undefined; flag = queue.shift()) {
+      const type = await typeOf(run, path, flag.name);
+      found[flag.name] = {
+        type: type.type,
+        ...(flag.short !== undefined && { short: flag.short }),
+        ...(type.optional && { optional: flag.bare ?? true }),
+      };
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, work));
+  return sorted(found, (_, flag) => flag);
+}
+
+async function typeOf(
+  run: Run,
+  path: readonly string[],
+  name: string,
+): Promise<{ readonly type: FlagType; readonly optional: boolean }> {
+  const valued = await run([...path, `--${name}=${UNPARSABLE}`, '--zz1']);
+  const type = typeFromError(valued);
+  if (type === undefined) throw new Error(`${path.join(' ')} --${name}: not understood: ${valued.slice(0, 300)}`);
+  if (type === 'bool') return { type, optional: false };
+  const bare = await run([...path, `--${name}`, '--zz1', '--zz2']);
+  if (bare.includes('unknown flag: --zz1')) return { type, optional: true };
+  if (bare.includes('unknown flag: --zz2') || bare.includes('invalid argument "--zz1"'))
+    return { type, optional: false };
+  throw new Error(`${path.join(' ')} --${name}: arity not understood: ${bare.slice(0, 300)}`);
+}
+
+function typeFromError(text: string): FlagType | undefined {
+  const errors: readonly (readonly [string, FlagType])[] = [
+    ['strconv.ParseBool', 'bool'],
+    ['strconv.ParseInt', 'int'],
+    ['strconv.ParseUint', 'int'],
+    ['strconv.Atoi', 'int'],
+    ['strconv.ParseFloat', 'float'],
+    ['invalid duration', 'duration'],
+    // klog's --log-flush-frequency is a flag of Go's own package, which says no more.
+    ['flag: parse error\n', 'duration'],
+    ['bare " in non-quoted', 'csv'],
+    ['must be formatted as key=value', 'map'],
+    ['malformed pair, expect string=string', 'map'],
+    ['comma-separated list of filename=N', 'vmodule'],
+    // helm's own kinds of text: -o and --post-renderer, which looks for the program while flags are read.
+    ['invalid format type', 'string'],
+    ['unable to find binary', 'string'],
+    ['unknown flag: --zz1', 'string'],
+  ];
+  return errors.find(([mark]) => text.includes(mark))?.[1];
+}
+
+function sameShape(other: FlagGrammar | CommandGrammar | undefined, own: FlagGrammar | CommandGrammar): boolean {
+  if (other === undefined) return false;
+  if ('type' in own && 'type' in other) {
+    return own.type === other.type && own.short === other.short && own.optional === other.optional;
+  }
+  return true;
+}
+
+function sorted<T, U>(entries: Readonly<Record<string, T>>, map: (name: string, value: T) => U): Record<string, U> {
+  return Object.fromEntries(
+    Object.entries(entries)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, value]) => [name, map(name, value)]),
+  );
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const [tool, ...binaries] = process.argv.slice(2);
+  if ((tool !== 'kubectl' && tool !== 'helm') || binaries.length === 0) {
+    throw new Error('Usage: generate.ts kubectl|helm PROGRAM… [-- NEXT-MAJOR…]');
+  }
+  const split = binaries.includes('--') ? binaries.indexOf('--') : binaries.length;
+  const readings: Reading[] = [];
+  for (const binary of binaries.filter((word) => word !== '--')) readings.push(await readTool(tool, binary));
+  const grammar = merge(tool, readings.slice(0, split), readings.slice(split));
+  await writeFile(join(import.meta.dirname, `${tool}.json`), render(grammar));
+}

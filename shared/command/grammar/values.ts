@@ -1,0 +1,74 @@
+import type { FlagType } from './grammar.ts';
+import { refused } from './refused.ts';
+
+const TRUE = ['1', 't', 'T', 'true', 'TRUE', 'True'];
+const FALSE = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
+/** Go takes 0x10, 0b1, 1_000 and, for most flags but not for -v, 010 as 8: one spelling has one meaning here. */
+const DECIMAL = /^[+-]?(?:0|[1-9]\d*)$/u;
+const FLOAT = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/u;
+/** Go's time.ParseDuration: a unit after every number, except for a bare 0. */
+const DURATION = /^[+-]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/u;
+const INT64 = 2n ** 63n;
+
+/**
+ * The values that one use of a flag gives, as pflag reads its type: a boolean as `true` or `false`, a CSV list split, all else as
+ * it came. Throws Problem `command-refused`, naming the flag as the caller spelt it, on what the tool would refuse.
+ */
+export const readValue = (type: FlagType, spelt: string, value: string): string[] => readers[type](spelt, value);
+
+const asItIs = (_: string, value: string): string[] => [value];
+
+const readers: Readonly<Record<FlagType, (spelt: string, value: string) => string[]>> = {
+  bool(spelt, value) {
+    if (TRUE.includes(value)) return ['true'];
+    if (FALSE.includes(value)) return ['false'];
+    throw refused(`${spelt}=${value}`, 'The flag is a boolean: true or false, after an equals sign.');
+  },
+  int(spelt, value) {
+    const number = DECIMAL.test(value) ? BigInt(value.replace('+', '')) : INT64;
+    if (number < INT64 && number >= -INT64) return [value];
+    throw refused(`${spelt}=${value}`, 'The flag takes a whole number in plain decimal digits.');
+  },
+  float(spelt, value) {
+    if (FLOAT.test(value)) return [value];
+    throw refused(`${spelt}=${value}`, 'The flag takes a number.');
+  },
+  duration(spelt, value) {
+    if (DURATION.test(value)) return [value];
+    throw refused(`${spelt}=${value}`, 'The flag takes a duration with a unit, such as 30s, 5m or 1h30m.');
+  },
+  csv: splitCsv,
+  string: asItIs,
+  map: asItIs,
+  vmodule: asItIs,
+};
+
+/** One CSV record as Go's encoding/csv reads it; pflag takes the first line and drops the rest, so a line break is refused. */
+function splitCsv(spelt: string, value: string): string[] {
+  if (/[\r\n]/u.test(value)) throw refused(spelt, 'A comma-separated list is one line.');
+  if (value === '') return [];
+  const fields: string[] = [];
+  let at = 0;
+  for (;;) {
+    let field = '';
+    if (value[at] === '"') {
+      const quoted = /"((?:[^"]|"")*)"(?=,|$)/uy;
+      quoted.lastIndex = at;
+      const match = quoted.exec(value);
+      if (match === null)
+        throw refused(`${spelt}=${value}`, 'A quote in the comma-separated list is not closed, or text follows it.');
+      field = (match[1] ?? '').replaceAll('""', '"');
+      at = quoted.lastIndex;
+    } else {
+      const comma = value.indexOf(',', at);
+      const end = comma === -1 ? value.length : comma;
+      field = value.slice(at, end);
+      if (field.includes('"'))
+        throw refused(`${spelt}=${value}`, 'A quote stands inside an unquoted part of the comma-separated list.');
+      at = end;
+    }
+    fields.push(field);
+    if (at >= value.length) return fields;
+    at++;
+  }
+}

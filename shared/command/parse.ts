@@ -1,0 +1,174 @@
+import { commandOf, normalizeFlag, type Command, type Flag } from './grammar/grammar.ts';
+import { refused } from './grammar/refused.ts';
+import { whyRefused } from './grammar/refused-flags.ts';
+import { readValue } from './grammar/values.ts';
+import type { Parsed } from './parsed.ts';
+
+/** More than a command typed by hand or built by a bot needs; the kernel would take far more. */
+export const MAX_WORDS = 1000;
+export const MAX_WORD_BYTES = 64 * 1024;
+
+type Tool = Parsed['tool'];
+const TOOLS: readonly Tool[] = ['kubectl', 'helm'];
+
+/**
+ * Reads an argv as the real tool would: cobra finds the command, pflag its flags. What the tool would refuse, and what is
+ * refused for every command (grammar/refused-flags.ts), throws Problem `command-refused` with members `word` and `why`.
+ */
+export function parse(argv: readonly string[]): Parsed {
+  checkWords(argv);
+  const [first = '', ...words] = argv;
+  const tool = TOOLS.find((name) => name === first);
+  if (tool === undefined) throw refused(first, 'The first word is kubectl or helm; nothing else is run.');
+  const { command, rest } = findCommand(tool, words);
+  const read = readFlags(tool, command, rest);
+  const [surplus] = read.args;
+  if (command.parent && surplus !== undefined) {
+    throw refused(surplus, `${tool} ${command.path.join(' ')} has no such sub-command.`);
+  }
+  return { tool, path: command.path, ...read };
+}
+
+function checkWords(argv: readonly string[]): void {
+  const [first = ''] = argv;
+  if (argv.length === 0) throw refused('argv', 'There is no command: the first word is kubectl or helm.');
+  if (argv.length > MAX_WORDS) throw refused(first, `The command has more than ${MAX_WORDS} words.`);
+  for (const word of argv) {
+    if (Buffer.byteLength(word) > MAX_WORD_BYTES)
+      throw refused(word, `The word is longer than ${MAX_WORD_BYTES} bytes.`);
+    if (word.includes('\0')) throw refused(word.replaceAll('\0', '\\0'), 'The word has a NUL character.');
+    if (!word.isWellFormed()) throw refused(word.toWellFormed(), 'The word is not well-formed Unicode.');
+  }
+}
+
+interface Found {
+  readonly command: Command;
+  /** The words without those of the command's path. */
+  readonly rest: readonly string[];
+}
+
+/**
+ * cobra's Find (spf13/cobra command.go): before flags are read, it guesses which words are flag values with the flags of the
+ * command found so far, and takes the next word as a sub-command. So `kubectl -A get pods` names no command: -A is none of
+ * kubectl's own flags, and is taken to swallow `get`.
+ */
+function findCommand(tool: Tool, words: readonly string[]): Found {
+  let command = commandOf(tool, []);
+  let rest = words;
+  while (command !== undefined) {
+    const word = nextCommandWord(command, rest);
+    const child: Command | undefined = word === undefined ? undefined : commandOf(tool, [...command.path, word]);
+    if (word !== undefined && child !== undefined) {
+      rest = withoutFirst(command, rest, word);
+      command = child;
+    } else if (command.path.length > 0) {
+      return { command, rest };
+    } else if (word !== undefined) {
+      throw refused(word, `${tool} has no such command that the gateway knows, and plugins are not run.`);
+    } else {
+      break;
+    }
+  }
+  throw refused(words[0] ?? tool, `No ${tool} command was found; only ${tool}'s global flags may stand before it.`);
+}
+
+/** cobra's stripFlags: the first word that it takes for neither a flag nor a flag's value. */
+function nextCommandWord(command: Command, words: readonly string[]): string | undefined {
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? '';
+    if (word === '--') return undefined;
+    if (swallowsNext(command, word)) {
+      // Its own quirk: with one word left after such a flag, cobra stops looking.
+      if (words.length - at <= 2) return undefined;
+      at++;
+    } else if (word !== '' && !word.startsWith('-')) {
+      return word;
+    }
+  }
+  return undefined;
+}
+
+/** cobra's argsMinusFirstX: the same walk without the quirk. */
+function withoutFirst(command: Command, words: readonly string[], word: string): readonly string[] {
+  for (let at = 0; at < words.length; at++) {
+    const candidate = words[at] ?? '';
+    if (candidate === '--') break;
+    if (swallowsNext(command, candidate)) at++;
+    else if (candidate === word) return words.toSpliced(at, 1);
+  }
+  return words;
+}
+
+function swallowsNext(command: Command, word: string): boolean {
+  if (word.includes('=')) return false;
+  if (word.startsWith('--')) return command.long(word.slice(2))?.bare === undefined;
+  return word.startsWith('-') && word.length === 2 && command.short(word.slice(1))?.bare === undefined;
+}
+
+/** pflag's Parse: flags and positionals in any order until `--`. */
+function readFlags(tool: Tool, command: Command, words: readonly string[]): Pick<Parsed, 'args' | 'dash' | 'flags'> {
+  const args: string[] = [];
+  const flags = new Map<string, string[]>();
+  let dash: number | undefined;
+  let at = 0;
+
+  while (at < words.length) {
+    const word = words[at++] ?? '';
+    if (word === '--') {
+      dash = args.length;
+      args.push(...words.slice(at));
+      break;
+    }
+    if (word.startsWith('--')) readLong(word);
+    else if (word.startsWith('-') && word.length > 1) readCluster(word.slice(1));
+    else args.push(word);
+  }
+  return { args, dash, flags };
+
+  function readLong(word: string): void {
+    const equals = word.indexOf('=');
+    const spelt = equals === -1 ? word : word.slice(0, equals);
+    const name = spelt.slice(2);
+    if (name === '' || name.startsWith('-')) throw refused(word, 'This is not how a flag is spelt.');
+    const flag = command.long(name) ?? unknown(spelt, normalizeFlag(tool, name));
+    set(flag, spelt, equals === -1 ? (flag.bare ?? nextWord(spelt)) : word.slice(equals + 1));
+  }
+
+  /** `-Rf x`, `-nshop`, `-n=shop`: letters until one takes a value, which is the rest of the word or the next word. */
+  function readCluster(cluster: string): void {
+    for (let letters = cluster; letters !== '';) {
+      const letter = letters.slice(0, 1);
+      const spelt = `-${letter}`;
+      const flag = command.short(letter) ?? unknown(spelt, letter);
+      letters = letters.slice(1);
+      if (letters.length > 1 && letters.startsWith('=')) {
+        set(flag, spelt, letters.slice(1));
+        return;
+      }
+      if (flag.bare === undefined) {
+        set(flag, spelt, letters === '' ? nextWord(spelt) : letters);
+        return;
+      }
+      set(flag, spelt, flag.bare);
+    }
+  }
+
+  function nextWord(spelt: string): string {
+    const value = words[at++];
+    if (value === undefined) throw refused(spelt, 'The flag needs a value.');
+    return value;
+  }
+
+  function set({ name, type, own }: Flag, spelt: string, value: string): void {
+    const why = whyRefused(tool, name, own);
+    if (why !== undefined) throw refused(spelt, why);
+    const values = flags.get(name) ?? [];
+    values.push(...readValue(type, spelt, value));
+    flags.set(name, values);
+  }
+
+  function unknown(spelt: string, name: string): never {
+    const why = whyRefused(tool, name, false);
+    throw refused(spelt, why ?? `${tool} ${command.path.join(' ')} has no such flag that the gateway knows.`);
+  }
+}

@@ -1,0 +1,119 @@
+import { Problem } from '../errors.ts';
+
+/** Longest `command` that is split, in UTF-16 units; argv has its own limits in parse.ts. */
+const MAX_COMMAND_LENGTH = 1024 * 1024;
+
+/** What a shell would act on. The gateway acts on none of it, so none may be silently taken as plain text. */
+const UNQUOTED: ReadonlyMap<string, string> = new Map([
+  ['|', 'a pipe'],
+  ['&', 'a background or "and" operator'],
+  [';', 'a command separator'],
+  ['<', 'a redirection'],
+  ['>', 'a redirection'],
+  ['(', 'a subshell'],
+  [')', 'a subshell'],
+  ['$', 'an expansion'],
+  ['`', 'a command substitution'],
+  ['*', 'a file name pattern'],
+  ['?', 'a file name pattern'],
+  ['[', 'a file name pattern'],
+  ['~', 'a home folder'],
+  ['#', 'a comment'],
+  ['\n', 'a newline'],
+]);
+
+const shown = (character: string): string => (character === '\n' ? '\\n' : character);
+
+const refuse = (word: string, why: string): Problem => new Problem('command-refused', why, { members: { word, why } });
+
+/**
+ * Splits a command line into words as a POSIX shell does (XCU 2.2 Quoting), with no expansion of any kind. What a shell would
+ * expand or act on is refused rather than taken literally, so that a line means the same here and in a terminal.
+ * Throws Problem `command-refused` with members `word` (the offending character) and `why`.
+ */
+export function splitWords(command: string): string[] {
+  if (command.length > MAX_COMMAND_LENGTH) {
+    throw refuse('command', `The command line is longer than ${MAX_COMMAND_LENGTH} characters.`);
+  }
+  const words: string[] = [];
+  let word: string | undefined;
+  let at = 0;
+
+  const next = (): string | undefined => command[at++];
+  const forbidControl = (character: string): void => {
+    if (character === '\0' || character === '\r') {
+      const name = character === '\0' ? 'NUL' : 'carriage return';
+      throw refuse(name, `The command line has a ${name} character.`);
+    }
+  };
+
+  for (let character = next(); character !== undefined; character = next()) {
+    forbidControl(character);
+    if (character === ' ' || character === '\t') {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+      continue;
+    }
+    word ??= '';
+    if (character === "'") {
+      word += singleQuoted();
+    } else if (character === '"') {
+      word += doubleQuoted();
+    } else if (character === '\\') {
+      word += escaped();
+    } else {
+      const meaning = UNQUOTED.get(character);
+      if (meaning !== undefined) {
+        throw refuse(
+          shown(character),
+          `"${shown(character)}" is ${meaning} to a shell, and no shell reads this: quote it if it is meant as text.`,
+        );
+      }
+      word += character;
+    }
+  }
+  if (word !== undefined) words.push(word);
+  return words;
+
+  function singleQuoted(): string {
+    const end = command.indexOf("'", at);
+    if (end === -1) throw refuse("'", 'A single quote is not closed.');
+    const text = command.slice(at, end);
+    at = end + 1;
+    for (const character of text) forbidControl(character);
+    return text;
+  }
+
+  function doubleQuoted(): string {
+    let text = '';
+    for (let character = next(); character !== undefined; character = next()) {
+      forbidControl(character);
+      if (character === '"') return text;
+      if (character === '$' || character === '`') {
+        throw refuse(
+          character,
+          `"${character}" is expanded by a shell inside double quotes, and nothing is expanded here: use single quotes.`,
+        );
+      }
+      if (character !== '\\') {
+        text += character;
+        continue;
+      }
+      // XCU 2.2.3: inside double quotes a backslash quotes only these; before anything else it stays.
+      const following = next();
+      if (following === undefined) break;
+      forbidControl(following);
+      if (following === '\n') continue;
+      text += '$`"\\'.includes(following) ? following : `\\${following}`;
+    }
+    throw refuse('"', 'A double quote is not closed.');
+  }
+
+  function escaped(): string {
+    const following = next();
+    if (following === undefined) throw refuse('\\', 'The command line ends with a backslash.');
+    forbidControl(following);
+    if (following === '\n') throw refuse('\\n', 'A line is continued by a backslash: send one line.');
+    return following;
+  }
+}
