@@ -1,0 +1,180 @@
+import { decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose';
+import type { JWTPayload, ProtectedHeaderParameters } from 'jose';
+
+import type { Clock } from '../clock.ts';
+import type { IdentityConfig } from '../config/config.ts';
+import { Secret } from '../secret.ts';
+import { bearerToken } from './bearer.ts';
+import { checkAddressee, requiredClaims, skewSeconds, toPrincipal } from './claims.ts';
+import { createKeySet } from './key-set.ts';
+import type { KeySet, KeySetClient } from './key-set.ts';
+import type { Principal } from './principal.ts';
+import { quote, tokenExpired, tokenInvalid } from './refusals.ts';
+import { createTokenCache } from './token-cache.ts';
+
+/** A token in the cache is about 1–10 kB of claims. */
+const maxCachedTokens = 2_000;
+
+export interface Authenticator {
+  /**
+   * The caller behind an Authorization header. Rejects with Problem `token-missing`, `token-invalid` or `token-expired`, each
+   * with a WWW-Authenticate header, or `identity-unavailable`; with the signal's reason when it aborts.
+   */
+  authenticate(header: string | undefined, signal?: AbortSignal): Promise<Authenticated>;
+  /** Resolves when the keys of every configured tenant are at hand; else rejects with Problem `identity-unavailable`. */
+  ready(signal?: AbortSignal): Promise<void>;
+}
+
+export interface Authenticated {
+  readonly principal: Principal;
+  /** The caller's own token, for on-behalf-of. */
+  readonly token: Secret;
+}
+
+export interface AuthenticatorOptions {
+  /** The configuration in force, read on every call. */
+  readonly config: () => IdentityConfig;
+  readonly clock: Clock;
+  readonly fetch?: typeof fetch;
+}
+
+/** A verified token. Its times are looked at on every use, its key set too: a withdrawn key takes its tokens along. */
+interface Verified {
+  readonly principal: Principal;
+  readonly keySet: KeySet;
+  /** Seconds since the epoch. */
+  readonly notBefore: number;
+  readonly expires: number;
+}
+
+/**
+ * Entra v2.0 access tokens. Issuer, key set and audience are pinned to each other by the configuration; the token's own,
+ * not yet verified tenant only chooses among the configured ones. (What happens else: Storm-0558, CVE-2025-55241.)
+ */
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const { clock } = options;
+  const fetch = options.fetch ?? globalThis.fetch;
+  const cache = createTokenCache<Verified>(maxCachedTokens);
+  let config = options.config();
+  let keySets = new Map<string, KeySetClient>();
+
+  /** Another identity configuration forgets everything that was concluded under the old one. */
+  const currentConfig = (): IdentityConfig => {
+    const latest = options.config();
+    if (latest !== config && JSON.stringify(latest) !== JSON.stringify(config)) {
+      cache.clear();
+      keySets = new Map();
+    }
+    config = latest;
+    return config;
+  };
+
+  const keySetOf = (tenant: string, { authority }: IdentityConfig): KeySetClient => {
+    const known = keySets.get(tenant);
+    if (known !== undefined) return known;
+    const source = { tenant, issuer: `${authority}/${tenant}/v2.0`, url: `${authority}/${tenant}/discovery/v2.0/keys` };
+    const made = createKeySet(source, { clock, fetch });
+    keySets.set(tenant, made);
+    return made;
+  };
+
+  const verify = async (token: string, config: IdentityConfig, signal: AbortSignal | undefined): Promise<Verified> => {
+    const { header, claims } = decode(token);
+    const tenant = configuredTenant(claims, config);
+    checkAddressee(claims, config);
+    const kid = keyId(header);
+    const client = keySetOf(tenant, config);
+    let keySet = await client.current(signal);
+    if (!keySet.keys.has(kid)) keySet = await client.afterUnknownKey(signal);
+    const key = keySet.keys.get(kid);
+    if (key === undefined)
+      throw tokenInvalid(`The token is signed with key ${quote(kid)}, which tenant ${tenant} does not have.`);
+    const { payload } = await jwtVerify(token, key, {
+      algorithms: ['RS256'],
+      issuer: `${config.authority}/${tenant}/v2.0`,
+      audience: config.audience,
+      requiredClaims,
+      clockTolerance: skewSeconds,
+      currentDate: new Date(clock.now()),
+    }).catch((error: unknown) => {
+      throw refusal(error);
+    });
+    // Once more, of what is now verified: nothing may rest on the first look.
+    if (configuredTenant(payload, config) !== tenant) throw tokenInvalid('The token names two tenants.');
+    const { exp = 0, nbf = 0, iat = 0 } = payload;
+    if (iat > clock.now() / 1000 + skewSeconds)
+      throw tokenInvalid('The token was issued in the future (iat): one of the clocks is wrong.');
+    return { principal: toPrincipal(payload, config), keySet, notBefore: nbf, expires: exp };
+  };
+
+  /** As jose compares them, with the same skew. */
+  const holdsNow = ({ notBefore, expires }: Verified): boolean => {
+    const now = Math.floor(clock.now() / 1000);
+    return notBefore <= now + skewSeconds && expires > now - skewSeconds;
+  };
+
+  return {
+    authenticate: async (header, signal) => {
+      const token = bearerToken(header);
+      const config = currentConfig();
+      const cached = cache.get(token);
+      if (cached !== undefined && holdsNow(cached)) {
+        const keySet = await keySetOf(cached.principal.tid, config).current(signal);
+        if (keySet === cached.keySet) return { principal: cached.principal, token: new Secret(token) };
+      }
+      const verified = await verify(token, config, signal);
+      // A reload may have come while the keys were fetched.
+      if (currentConfig() === config) cache.set(token, verified);
+      return { principal: verified.principal, token: new Secret(token) };
+    },
+    ready: async (signal) => {
+      const config = currentConfig();
+      await Promise.all(config.tenants.map((tenant) => keySetOf(tenant, config).current(signal)));
+    },
+  };
+}
+
+function decode(token: string): { header: ProtectedHeaderParameters; claims: JWTPayload } {
+  try {
+    return { header: decodeProtectedHeader(token), claims: decodeJwt(token) };
+  } catch {
+    throw tokenInvalid('The token is not a signed JWT.');
+  }
+}
+
+/** One of the configured tenants, or the end: the unverified `tid` decides nothing else. */
+function configuredTenant(claims: JWTPayload, config: IdentityConfig): string {
+  const tenant = config.tenants.find((tenant) => tenant === claims['tid']);
+  if (tenant === undefined) {
+    throw tokenInvalid(`The token's tenant ${quote(claims['tid'])} is not one that this gateway serves.`);
+  }
+  return tenant;
+}
+
+/** Only `kid` is read; `jwk`, `jku`, `x5c` and `x5u` are an attacker's to write. RFC 8725 section 3.11 on `typ`. */
+function keyId({ alg, kid, typ }: ProtectedHeaderParameters): string {
+  if (alg !== 'RS256') throw tokenInvalid(`The token's alg is ${quote(alg)}, not 'RS256'.`);
+  if (typ !== undefined && !(typeof typ === 'string' && typ.toUpperCase() === 'JWT')) {
+    throw tokenInvalid(`The token's typ is ${quote(typ)}, not 'JWT'.`);
+  }
+  if (typeof kid !== 'string' || kid === '') throw tokenInvalid('The token does not name its key (kid).');
+  return kid;
+}
+
+/**
+ * JWTExpired does not extend JWTClaimValidationFailed. jose's errors carry all claims, names and addresses among them: none
+ * becomes a cause, which might be logged. What is no error of jose's is a mistake of ours.
+ */
+function refusal(error: unknown): unknown {
+  if (!(error instanceof errors.JOSEError)) return error;
+  if (error instanceof errors.JWTExpired) return tokenExpired('The token has expired.');
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return tokenInvalid(
+      `The token's ${error.claim} claim is missing or not what this gateway accepts: ${error.reason}.`,
+    );
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed) {
+    return tokenInvalid("The token's signature is not the tenant's.");
+  }
+  return tokenInvalid('The token is not a JWT that this gateway can check.');
+}
