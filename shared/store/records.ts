@@ -13,11 +13,17 @@ export interface Records {
   /** Records that are not finished and whose lease has run out, oldest first. */
   orphans(now: number, limit: number): Promise<readonly CommandRecord[]>;
   /** How many of a principal's, and of a cluster's, records are not finished. */
-  unfinished(of: { owner: string } | { cluster: string }): Promise<number>;
+  unfinished(of: Share): Promise<number>;
+  /** How many of them are with Azure: `submitting` or `running`. What waits its turn (`accepted`) is not counted. */
+  inFlight(of: Share): Promise<number>;
 
+  /** The output of a record that exists; a second call replaces the first. */
   putOutput(id: string, output: CommandOutput): Promise<void>;
   getOutput(id: string): Promise<CommandOutput | undefined>;
-  /** Removes outputs of what finished before `before` (epoch ms), the key claims that expired before `now`; records stay, marked purged. Gives how many. */
+  /**
+   * Removes outputs of what ended before `before` (epoch ms; see endedAt) and the key claims that expired before `now`. Records
+   * stay, those that had an output marked purged (version + 1). Gives how many outputs.
+   */
   purge(before: number, now: number): Promise<number>;
 
   /** Claims an idempotency key: `claimed`, or whoever has it. A claim whose `expiresAt` is past counts as none. */
@@ -37,12 +43,17 @@ export interface Records {
   close(): Promise<void>;
 }
 
+/** The records of one caller (principalKey), or of one cluster. */
+export type Share = { readonly owner: string } | { readonly cluster: string };
+
 export interface ListQuery {
   /** principalKey of the owner. */
   readonly owner: string;
   readonly cluster?: string | undefined;
   readonly status?: CommandStatus | undefined;
+  /** At most maxListed. */
   readonly limit: number;
+  /** `next` of the page before. Anything else is Problem `request-invalid`. */
   readonly cursor?: string | undefined;
 }
 
@@ -94,6 +105,15 @@ export interface CommandRecord {
   readonly receipt?: string | undefined;
   readonly outputPurged: boolean;
 }
+
+export const maxListed = 1000;
+
+export const isFinished = (status: CommandStatus): status is FinishedStatus =>
+  status === 'completed' || status === 'failed' || status === 'unknown';
+
+/** When retention starts to count: Azure's own time, or, where it told none, the latest that the command can have run. */
+export const endedAt = (record: CommandRecord): number =>
+  record.finishedAt ?? record.submittedAt + record.timeoutSeconds * 1000;
 
 export interface CommandOutput {
   readonly stdout: Uint8Array;

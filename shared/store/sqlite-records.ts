@@ -1,0 +1,299 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { SQLOutputValue, StatementSync } from 'node:sqlite';
+
+import { systemClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
+import { readCursor, writeCursor } from './records-cursor.ts';
+import { endedAt, isFinished, maxListed } from './records.ts';
+import type { CommandRecord, KeyClaim, Records, Share } from './records.ts';
+import { createSqliteWriter, isBusy, unavailable } from './sqlite-writer.ts';
+import type { SqliteWriter } from './sqlite-writer.ts';
+
+/** Raised with every change of the schema; a file of another version is refused, never guessed at. */
+const schemaVersion = 1;
+
+const schema = `
+  CREATE TABLE records (
+    id TEXT PRIMARY KEY, version INTEGER NOT NULL, owner TEXT NOT NULL, cluster TEXT NOT NULL, status TEXT NOT NULL,
+    finished INTEGER NOT NULL, submitted_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, lease_until INTEGER NOT NULL,
+    has_output INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX records_by_owner ON records (owner, submitted_at DESC, id DESC);
+  CREATE INDEX unfinished_by_age ON records (submitted_at, lease_until) WHERE finished = 0;
+  CREATE INDEX unfinished_by_owner ON records (owner, status) WHERE finished = 0;
+  CREATE INDEX unfinished_by_cluster ON records (cluster, status) WHERE finished = 0;
+  CREATE INDEX purgeable ON records (ended_at) WHERE has_output = 1 AND finished = 1;
+  CREATE TABLE outputs (id TEXT PRIMARY KEY, stdout BLOB NOT NULL, stderr BLOB NOT NULL) STRICT;
+  CREATE TABLE key_claims (
+    scope TEXT PRIMARY KEY, body TEXT NOT NULL, command_id TEXT NOT NULL, expires_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX key_claims_by_expiry ON key_claims (expires_at);
+  CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) STRICT;
+`;
+
+/** One transaction of a purge removes at most so many, so that commands need not wait behind it. */
+const purgeBatch = 100;
+
+/**
+ * Records in one SQLite file, or `:memory:`. A write is durable over power loss when it resolves (WAL, synchronous = FULL);
+ * several processes may share the file. Rejects with StorageUnavailable when the file cannot be opened or is not ours.
+ */
+export async function openSqliteRecords(path: string, options: { clock?: Clock } = {}): Promise<Records> {
+  const clock = options.clock ?? systemClock;
+  const database = openDatabase(path);
+  const writer = createSqliteWriter(database, clock);
+  try {
+    await prepareSchema(database, clock, writer);
+    return createRecords(database, writer);
+  } catch (error) {
+    database.close();
+    throw unavailable(error);
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  try {
+    if (path !== ':memory:') {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      // Results are in it: SQLite gives its WAL and shm files the mode that it finds on the database.
+      closeSync(openSync(path, 'a', 0o600));
+    }
+    const database = new DatabaseSync(path);
+    // timeout 0: waiting for another process is done beside the event loop, in the writer.
+    database.exec(
+      'PRAGMA busy_timeout = 0; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA secure_delete = ON',
+    );
+    return database;
+  } catch (error) {
+    throw unavailable(error);
+  }
+}
+
+async function prepareSchema(database: DatabaseSync, clock: Clock, writer: SqliteWriter): Promise<void> {
+  await whileBusy(clock, () => database.exec('PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864'));
+  await writer.write(() => {
+    const found = number(database.prepare('PRAGMA user_version').get(), 'user_version');
+    if (found === schemaVersion) return;
+    if (found !== 0) throw new Error(`the file has schema ${found}, this gateway needs ${schemaVersion}`);
+    database.exec(`${schema}; PRAGMA user_version = ${schemaVersion}`);
+  });
+}
+
+/** Two processes that open a new file at once: one switches it to WAL, the other waits. */
+async function whileBusy(clock: Clock, work: () => void): Promise<void> {
+  const until = clock.monotonic() + 5_000;
+  for (;;) {
+    try {
+      work();
+      return;
+    } catch (error) {
+      if (!isBusy(error) || clock.monotonic() >= until) throw error;
+    }
+    await clock.sleep(10);
+  }
+}
+
+function createRecords(database: DatabaseSync, writer: SqliteWriter): Records {
+  const sql = prepare(database);
+
+  const read = async <Result>(work: () => Result): Promise<Result> => {
+    try {
+      return work();
+    } catch (error) {
+      throw unavailable(error);
+    }
+  };
+
+  const purgeSome = (before: number): number => {
+    const due = sql.purgeable.all({ before, limit: purgeBatch });
+    for (const row of due) {
+      const record = { ...parseRecord(row), outputPurged: true };
+      sql.dropOutput.run({ id: record.id });
+      sql.markPurged.run({
+        id: record.id,
+        version: record.version + 1,
+        body: body({ ...record, version: record.version + 1 }),
+      });
+    }
+    return due.length;
+  };
+
+  return {
+    create: (record) => writer.write(() => void sql.insert.run(columns(record))),
+
+    get: (id) => read(() => optional(sql.get.get({ id }), parseRecord)),
+
+    replace: (record) =>
+      writer.write(() => {
+        const next = { ...record, version: record.version + 1 };
+        return sql.replace.run({ ...columns(next), old: record.version }).changes === 1 ? next : undefined;
+      }),
+
+    list: async ({ owner, cluster, status, limit, cursor }) => {
+      const after = cursor === undefined ? undefined : readCursor(cursor);
+      const wanted = Math.min(limit, maxListed);
+      const rows = await read(() =>
+        sql.list.all({
+          owner,
+          cluster: cluster ?? null,
+          status: status ?? null,
+          submittedAt: after?.submittedAt ?? Number.MAX_SAFE_INTEGER,
+          id: after?.id ?? '',
+          limit: wanted + 1,
+        }),
+      );
+      const items = rows.slice(0, wanted).map(parseRecord);
+      const last = items.at(-1);
+      return rows.length > wanted && last !== undefined ? { items, next: writeCursor(last) } : { items };
+    },
+
+    orphans: (now, limit) => read(() => sql.orphans.all({ now, limit }).map(parseRecord)),
+
+    unfinished: (of) => read(() => count(sql.unfinished, of)),
+
+    inFlight: (of) => read(() => count(sql.inFlight, of)),
+
+    putOutput: (id, { stdout, stderr }) =>
+      writer.write(() => {
+        if (sql.markOutput.run({ id }).changes === 0) throw new Error(`no record ${id} for this output`);
+        sql.putOutput.run({ id, stdout, stderr });
+      }, stdout.byteLength + stderr.byteLength),
+
+    getOutput: (id) =>
+      read(() =>
+        optional(sql.getOutput.get({ id }), (row) => ({ stdout: bytes(row, 'stdout'), stderr: bytes(row, 'stderr') })),
+      ),
+
+    purge: async (before, now) => {
+      await writer.write(() => void sql.dropKeys.run({ now }));
+      let removed = 0;
+      for (;;) {
+        const some = await writer.write(() => purgeSome(before));
+        removed += some;
+        if (some < purgeBatch) break;
+      }
+      // What was purged also leaves the log; while another process reads, a later purge does it.
+      if (removed > 0) await read(() => sql.checkpoint.get());
+      return removed;
+    },
+
+    claimKey: (claim, now) =>
+      writer.write(() => {
+        const { scope, body, commandId, expiresAt } = claim;
+        if (sql.claim.run({ scope, body, commandId, expiresAt, now }).changes === 1) return { claimed: true };
+        return { claimed: false, by: parseClaim(sql.claimed.get({ scope })) };
+      }),
+
+    releaseKey: ({ scope, commandId }) => writer.write(() => void sql.unclaim.run({ scope, commandId })),
+
+    lease: (name, holder, until, now) => writer.write(() => sql.lease.run({ name, holder, until, now }).changes === 1),
+
+    releaseLease: (name, holder) => writer.write(() => void sql.unlease.run({ name, holder })),
+
+    ping: () => writer.write(() => void sql.ping.run()),
+
+    close: async () => {
+      await writer.close();
+      if (database.isOpen) database.close();
+    },
+  };
+}
+
+function prepare(database: DatabaseSync) {
+  const statement = (text: string): StatementSync => database.prepare(text);
+  const countOf = (column: 'owner' | 'cluster', statuses: string): StatementSync =>
+    statement(`SELECT count(*) AS n FROM records WHERE finished = 0 AND ${column} = :of ${statuses}`);
+  const sent = "AND status IN ('submitting', 'running')";
+  return {
+    insert:
+      statement(`INSERT INTO records (id, version, owner, cluster, status, finished, submitted_at, ended_at, lease_until, body)
+      VALUES (:id, :version, :owner, :cluster, :status, :finished, :submittedAt, :endedAt, :leaseUntil, :body)`),
+    get: statement('SELECT body FROM records WHERE id = :id'),
+    replace: statement(`UPDATE records SET version = :version, owner = :owner, cluster = :cluster, status = :status,
+      finished = :finished, submitted_at = :submittedAt, ended_at = :endedAt, lease_until = :leaseUntil, body = :body
+      WHERE id = :id AND version = :old`),
+    list: statement(`SELECT body FROM records WHERE owner = :owner AND (submitted_at, id) < (:submittedAt, :id)
+      AND (:cluster IS NULL OR cluster = :cluster) AND (:status IS NULL OR status = :status)
+      ORDER BY submitted_at DESC, id DESC LIMIT :limit`),
+    orphans: statement(`SELECT body FROM records WHERE finished = 0 AND lease_until <= :now
+      ORDER BY submitted_at LIMIT :limit`),
+    unfinished: { owner: countOf('owner', ''), cluster: countOf('cluster', '') },
+    inFlight: { owner: countOf('owner', sent), cluster: countOf('cluster', sent) },
+    markOutput: statement('UPDATE records SET has_output = 1 WHERE id = :id'),
+    putOutput: statement(`INSERT INTO outputs (id, stdout, stderr) VALUES (:id, :stdout, :stderr)
+      ON CONFLICT (id) DO UPDATE SET stdout = :stdout, stderr = :stderr`),
+    getOutput: statement('SELECT stdout, stderr FROM outputs WHERE id = :id'),
+    purgeable: statement(
+      `SELECT body FROM records WHERE has_output = 1 AND finished = 1 AND ended_at < :before LIMIT :limit`,
+    ),
+    dropOutput: statement('DELETE FROM outputs WHERE id = :id'),
+    markPurged: statement('UPDATE records SET has_output = 0, version = :version, body = :body WHERE id = :id'),
+    dropKeys: statement('DELETE FROM key_claims WHERE expires_at <= :now'),
+    checkpoint: statement('PRAGMA wal_checkpoint(TRUNCATE)'),
+    claim: statement(`INSERT INTO key_claims (scope, body, command_id, expires_at)
+      VALUES (:scope, :body, :commandId, :expiresAt)
+      ON CONFLICT (scope) DO UPDATE SET body = :body, command_id = :commandId, expires_at = :expiresAt
+      WHERE expires_at <= :now OR command_id = :commandId`),
+    claimed: statement('SELECT scope, body, command_id, expires_at FROM key_claims WHERE scope = :scope'),
+    unclaim: statement('DELETE FROM key_claims WHERE scope = :scope AND command_id = :commandId'),
+    lease: statement(`INSERT INTO leases (name, holder, until) VALUES (:name, :holder, :until)
+      ON CONFLICT (name) DO UPDATE SET holder = :holder, until = :until WHERE holder = :holder OR leases.until <= :now`),
+    unlease: statement('DELETE FROM leases WHERE name = :name AND holder = :holder'),
+    ping: statement('DELETE FROM leases WHERE false'),
+  };
+}
+
+const columns = (record: CommandRecord) => ({
+  id: record.id,
+  version: record.version,
+  owner: record.owner,
+  cluster: record.cluster,
+  status: record.status,
+  finished: isFinished(record.status) ? 1 : 0,
+  submittedAt: record.submittedAt,
+  endedAt: endedAt(record),
+  leaseUntil: record.lease.until,
+  body: body(record),
+});
+
+const body = (record: CommandRecord): string => JSON.stringify(record);
+
+type Row = Record<string, SQLOutputValue>;
+
+/** What stands in the body was written by `body` above, by this schema version. */
+const parseRecord = (row: Row): CommandRecord => JSON.parse(text(row, 'body'));
+
+const parseClaim = (row: Row | undefined): KeyClaim => ({
+  scope: text(row, 'scope'),
+  body: text(row, 'body'),
+  commandId: text(row, 'command_id'),
+  expiresAt: number(row, 'expires_at'),
+});
+
+function count(statements: { owner: StatementSync; cluster: StatementSync }, of: Share): number {
+  const row = 'owner' in of ? statements.owner.get({ of: of.owner }) : statements.cluster.get({ of: of.cluster });
+  return number(row, 'n');
+}
+
+const optional = <Result>(row: Row | undefined, read: (row: Row) => Result): Result | undefined =>
+  row === undefined ? undefined : read(row);
+
+function text(row: Row | undefined, column: string): string {
+  const value = row?.[column];
+  if (typeof value !== 'string') throw new TypeError(`column ${column} is not text`);
+  return value;
+}
+
+function number(row: Row | undefined, column: string): number {
+  const value = row?.[column];
+  if (typeof value !== 'number') throw new TypeError(`column ${column} is not a number`);
+  return value;
+}
+
+function bytes(row: Row, column: string): Uint8Array {
+  const value = row[column];
+  if (value === null || typeof value !== 'object') throw new TypeError(`column ${column} is not bytes`);
+  return value;
+}

@@ -1,0 +1,384 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { Problem } from '../../shared/errors.ts';
+import { StorageUnavailable } from '../../shared/store/append-log.ts';
+import type { CommandRecord, CommandStatus, KeyClaim, Records } from '../../shared/store/records.ts';
+
+const alice = 'user:aaaaaaaa-0000-4000-8000-000000000001:dddddddd-0000-4000-8000-000000000001';
+const bob = 'app:aaaaaaaa-0000-4000-8000-000000000001:dddddddd-0000-4000-8000-000000000002';
+const start = Date.UTC(2026, 0, 1);
+
+/** A record as the gateway makes it, unfinished unless `changes` say otherwise. */
+export function commandRecord(id: string, changes: Partial<CommandRecord> = {}): CommandRecord {
+  return {
+    id,
+    version: 1,
+    cluster: 'demo',
+    armId: '/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/demo',
+    owner: alice,
+    principal: {
+      kind: 'user',
+      tid: 'aaaaaaaa-0000-4000-8000-000000000001',
+      oid: 'dddddddd-0000-4000-8000-000000000001',
+    },
+    argv: ['kubectl', 'get', 'pods'],
+    decision: { role: 'viewer', rule: 'allow[0]' },
+    status: 'accepted',
+    submittedAt: start,
+    timeoutSeconds: 300,
+    nonce: '00112233445566778899aabbccddeeff',
+    lease: { holder: 'gateway-1', until: start + 30_000 },
+    timedOut: false,
+    truncated: false,
+    streams: 'separate',
+    warnings: [],
+    outputPurged: false,
+    ...changes,
+  };
+}
+
+const ids = (records: readonly CommandRecord[]): string[] => records.map(({ id }) => id);
+const output = (stdout: string, stderr = '') => ({ stdout: Buffer.from(stdout), stderr: Buffer.from(stderr) });
+
+async function cursorRefusal(list: Promise<unknown>): Promise<string> {
+  return list.then(
+    () => 'not refused',
+    (error: unknown) => (error instanceof Problem ? error.code : String(error)),
+  );
+}
+
+/** What every kind of Records does. `open` gives an empty store; the suite closes it. */
+export function describeRecords(kind: string, open: () => Promise<Records>): void {
+  describe(`records in ${kind}`, () => {
+    let records: Records;
+    beforeEach(async () => {
+      records = await open();
+    });
+    afterEach(() => records.close());
+
+    const stored = async (id: string): Promise<CommandRecord> => {
+      const record = await records.get(id);
+      if (record === undefined) throw new Error(`no record ${id}`);
+      return record;
+    };
+
+    describe('a record', () => {
+      test('comes back as it was stored, every field of it', async () => {
+        const full = commandRecord('full', {
+          argv: ['kubectl', 'get', 'pods', '-l', 'it\'s="ü" \\ \u0000 😀'],
+          reason: 'INC-1',
+          requestedBy: 'U02ABC on Slack',
+          status: 'completed',
+          startedAt: start + 1_000,
+          finishedAt: start + 2_000,
+          azure: { commandId: 'c0ffee', requestId: 'r' },
+          exitCode: 124,
+          timedOut: true,
+          truncated: true,
+          streams: 'merged',
+          failure: { code: 'ImagePullBackoff', message: 'no image' },
+          warnings: ['cut'],
+          receipt: 'a.b.c',
+        });
+        await records.create(full);
+        await records.create(commandRecord('bare'));
+        expect(await records.get('full')).toEqual(full);
+        expect(await records.get('bare')).toEqual(commandRecord('bare'));
+        expect(await records.get('none')).toBeUndefined();
+      });
+
+      test('may be large', async () => {
+        const large = commandRecord('large', { argv: ['kubectl', `--x=${'ü"\\😀'.repeat(40_000)}`] });
+        await records.create(large);
+        expect(await records.get('large')).toEqual(large);
+        const smaller = await records.replace({ ...large, argv: ['kubectl'] });
+        expect(await records.get('large')).toEqual(smaller);
+      });
+
+      test('is created once', async () => {
+        await records.create(commandRecord('one'));
+        await expect(records.create(commandRecord('one', { reason: 'again' }))).rejects.toThrow();
+        expect((await stored('one')).reason).toBeUndefined();
+      });
+
+      test('is replaced by whoever has its version, and by nobody else', async () => {
+        const first = commandRecord('one');
+        await records.create(first);
+        const second = await records.replace({ ...first, status: 'submitting' });
+        expect(second).toEqual({ ...first, status: 'submitting', version: 2 });
+        expect(await records.replace({ ...first, status: 'failed' })).toBeUndefined();
+        expect(await records.get('one')).toEqual(second);
+        expect(await records.replace(commandRecord('none'))).toBeUndefined();
+        expect(await records.get('none')).toBeUndefined();
+      });
+
+      test('is won by exactly one of many at once', async () => {
+        const first = commandRecord('one');
+        await records.create(first);
+        const wins = await Promise.all(
+          Array.from({ length: 12 }, (_, index) => records.replace({ ...first, reason: `writer ${index}` })),
+        );
+        const winners = wins.filter((win) => win !== undefined);
+        expect(winners).toHaveLength(1);
+        expect(await records.get('one')).toEqual(winners[0]);
+      });
+
+      test('grows through a whole life', async () => {
+        let record = commandRecord('one');
+        await records.create(record);
+        for (const status of ['submitting', 'running', 'running', 'completed'] as const) {
+          const next = await records.replace({ ...record, status });
+          if (next === undefined) throw new Error(`lost at ${status}`);
+          record = next;
+        }
+        expect(await records.get('one')).toEqual({ ...commandRecord('one'), status: 'completed', version: 5 });
+      });
+    });
+
+    describe('a list', () => {
+      const fill = async (): Promise<void> => {
+        const statuses: CommandStatus[] = ['running', 'completed', 'failed'];
+        for (let index = 0; index < 12; index += 1) {
+          await records.create(
+            commandRecord(`c${String(index).padStart(2, '0')}`, {
+              // Two by two at the same instant.
+              submittedAt: start + Math.floor(index / 2) * 1_000,
+              cluster: index % 4 === 0 ? 'stage' : 'demo',
+              status: statuses[index % 3] ?? 'running',
+            }),
+          );
+        }
+        await records.create(commandRecord('other', { owner: bob, submittedAt: start + 99_000 }));
+      };
+      const all = async (query: { cluster?: string; status?: CommandStatus; limit: number }) => {
+        const pages: (readonly CommandRecord[])[] = [];
+        let cursor: string | undefined;
+        do {
+          const page = await records.list({ owner: alice, ...query, cursor });
+          pages.push(page.items);
+          cursor = page.next;
+        } while (cursor !== undefined);
+        return pages;
+      };
+
+      test("holds the caller's own, newest first, and pages through them without a gap", async () => {
+        await fill();
+        for (const limit of [1, 5, 12, 100]) {
+          const pages = await all({ limit });
+          const listed = pages.flat();
+          expect(listed.map(({ submittedAt }) => submittedAt)).toEqual(
+            listed.map(({ submittedAt }) => submittedAt).toSorted((a, b) => b - a),
+          );
+          expect(ids(listed).toSorted()).toEqual(
+            Array.from({ length: 12 }, (_, i) => `c${String(i).padStart(2, '0')}`),
+          );
+          for (const page of pages.slice(0, -1)) expect(page).toHaveLength(limit);
+          expect(pages.at(-1)).not.toHaveLength(0);
+        }
+        expect(ids((await records.list({ owner: bob, limit: 10 })).items)).toEqual(['other']);
+        expect(await records.list({ owner: 'user:x:y', limit: 10 })).toEqual({ items: [] });
+      });
+
+      test('takes a cluster and a status', async () => {
+        await fill();
+        expect(ids((await all({ cluster: 'stage', limit: 2 })).flat())).toEqual(['c08', 'c04', 'c00']);
+        expect(ids((await all({ status: 'completed', limit: 3 })).flat())).toEqual(['c10', 'c07', 'c04', 'c01']);
+        expect(ids((await all({ status: 'completed', cluster: 'stage', limit: 3 })).flat())).toEqual(['c04']);
+        expect(ids((await all({ cluster: "o'brien", limit: 3 })).flat())).toEqual([]);
+      });
+
+      test("stays the caller's own with another caller's cursor", async () => {
+        await fill();
+        const { next } = await records.list({ owner: alice, limit: 1 });
+        expect(ids((await records.list({ owner: bob, limit: 10, cursor: next })).items)).toEqual([]);
+      });
+
+      test.each(['', 'x', '!!', 'bnVsbA', 'WzEsMl0', 'WzEsImEiLDFd', 'WzFlOTksImEiXQ', 'A'.repeat(10_000)])(
+        'refuses what is no cursor',
+        async (cursor) => {
+          expect(await cursorRefusal(records.list({ owner: alice, limit: 1, cursor }))).toBe('request-invalid');
+        },
+      );
+    });
+
+    describe('what is not finished', () => {
+      test('is orphaned when its lease has run out, oldest first', async () => {
+        const leased = (id: string, age: number, until: number, status: CommandStatus = 'running') =>
+          commandRecord(id, { submittedAt: start - age, status, lease: { holder: 'gateway-1', until } });
+        await records.create(leased('young', 1, start));
+        await records.create(leased('old', 3, start - 5));
+        await records.create(leased('middle', 2, start, 'submitting'));
+        await records.create(leased('leased', 4, start + 1, 'accepted'));
+        await records.create(leased('finished', 5, start - 9, 'unknown'));
+        expect(ids(await records.orphans(start, 10))).toEqual(['old', 'middle', 'young']);
+        expect(ids(await records.orphans(start, 2))).toEqual(['old', 'middle']);
+        expect(ids(await records.orphans(start + 1, 1))).toEqual(['leased']);
+        await records.replace({ ...leased('old', 3, start + 100), version: 1 });
+        await records.replace({ ...(await stored('middle')), status: 'failed' });
+        expect(ids(await records.orphans(start, 10))).toEqual(['young']);
+        await records.replace({ ...(await stored('old')), lease: { holder: 'gateway-1', until: 0 } });
+        expect(ids(await records.orphans(start, 10))).toEqual(['old', 'young']);
+      });
+
+      test('is counted by caller and by cluster, what is with Azure apart', async () => {
+        const statuses: CommandStatus[] = ['accepted', 'submitting', 'running', 'completed', 'failed', 'unknown'];
+        for (const status of statuses) {
+          await records.create(commandRecord(`alice-${status}`, { status }));
+          await records.create(commandRecord(`bob-${status}`, { status, owner: bob, cluster: 'stage' }));
+        }
+        await records.create(commandRecord('alice-stage', { status: 'running', cluster: 'stage' }));
+        expect(await records.unfinished({ owner: alice })).toBe(4);
+        expect(await records.inFlight({ owner: alice })).toBe(3);
+        expect(await records.unfinished({ cluster: 'stage' })).toBe(4);
+        expect(await records.inFlight({ cluster: 'stage' })).toBe(3);
+        await records.replace({ ...(await stored('alice-accepted')), status: 'submitting' });
+        await records.replace({ ...(await stored('alice-stage')), status: 'completed' });
+        expect(await records.unfinished({ owner: alice })).toBe(3);
+        expect(await records.inFlight({ owner: alice })).toBe(3);
+        expect(await records.inFlight({ cluster: 'stage' })).toBe(2);
+        expect(await records.inFlight({ owner: 'nobody' })).toBe(0);
+      });
+    });
+
+    describe('output', () => {
+      test('comes back byte for byte', async () => {
+        await records.create(commandRecord('one'));
+        expect(await records.getOutput('one')).toBeUndefined();
+        const every = Uint8Array.from({ length: 70_000 }, (_, index) => index % 256);
+        await records.putOutput('one', { stdout: every, stderr: new Uint8Array(0) });
+        const back = await records.getOutput('one');
+        expect(back && Buffer.compare(back.stdout, every)).toBe(0);
+        expect(back?.stderr).toHaveLength(0);
+        await records.putOutput('one', output('', 'second'));
+        const second = await records.getOutput('one');
+        expect([second?.stdout.length, Buffer.from(second?.stderr ?? []).toString()]).toEqual([0, 'second']);
+      });
+
+      test('may be megabytes', async () => {
+        await records.create(commandRecord('one'));
+        const large = { stdout: Buffer.alloc(5_000_000, 'a'), stderr: Buffer.alloc(100_000, 'b') };
+        await records.putOutput('one', large);
+        const back = await records.getOutput('one');
+        expect(back && [Buffer.compare(back.stdout, large.stdout), Buffer.compare(back.stderr, large.stderr)]).toEqual([
+          0, 0,
+        ]);
+      });
+
+      test('is purged at the end of its retention, and the record says so', async () => {
+        const finished = { status: 'completed', finishedAt: start + 1_000 } as const;
+        await records.create(commandRecord('due', finished));
+        await records.create(commandRecord('due-silent', finished));
+        await records.create(commandRecord('kept', { ...finished, finishedAt: start + 2_000 }));
+        await records.create(commandRecord('unfinished', { finishedAt: start }));
+        // Nobody knows when it ended: 300 s after its submission at the latest.
+        await records.create(commandRecord('lost', { status: 'unknown', submittedAt: start - 299_000 }));
+        await records.create(commandRecord('lost-due', { status: 'unknown', submittedAt: start - 299_001 }));
+        for (const id of ['due', 'kept', 'unfinished', 'lost', 'lost-due']) await records.putOutput(id, output(id));
+        expect(await records.purge(start + 1_000, 0)).toBe(1);
+        expect(await stored('lost-due')).toMatchObject({ outputPurged: true, version: 2 });
+        expect(await records.purge(start + 1_001, 0)).toBe(2);
+        expect(await stored('due')).toEqual({ ...commandRecord('due', finished), outputPurged: true, version: 2 });
+        expect(await stored('due-silent')).toMatchObject({ outputPurged: false, version: 1 });
+        for (const id of ['due', 'lost', 'lost-due']) expect(await records.getOutput(id)).toBeUndefined();
+        for (const id of ['kept', 'unfinished']) {
+          expect(await stored(id)).toMatchObject({ outputPurged: false, version: 1 });
+          expect(await records.getOutput(id)).toBeDefined();
+        }
+        expect(await records.purge(start + 1_001, 0)).toBe(0);
+        const done = { ...(await stored('unfinished')), ...finished, finishedAt: start + 1_000 };
+        await records.replace(done);
+        expect(await records.purge(start + 1_001, 0)).toBe(1);
+      });
+    });
+
+    describe('an idempotency key', () => {
+      const claim = (commandId: string, changes: Partial<KeyClaim> = {}): KeyClaim => ({
+        scope: 'scope-1',
+        body: 'body-1',
+        commandId,
+        expiresAt: start + 1_000,
+        ...changes,
+      });
+
+      test('belongs to the first who claims it, until it expires', async () => {
+        expect(await records.claimKey(claim('c1'), start)).toEqual({ claimed: true });
+        expect(await records.claimKey(claim('c2', { body: 'body-2' }), start + 999)).toEqual({
+          claimed: false,
+          by: claim('c1'),
+        });
+        expect(await records.claimKey(claim('c3', { scope: 'scope-2' }), start)).toEqual({ claimed: true });
+        expect(await records.claimKey(claim('c2', { expiresAt: start + 5_000 }), start + 1_000)).toEqual({
+          claimed: true,
+        });
+        expect(await records.claimKey(claim('c1'), start + 1_000)).toMatchObject({
+          claimed: false,
+          by: { commandId: 'c2' },
+        });
+      });
+
+      test('may be claimed again by its own command, to be kept longer', async () => {
+        await records.claimKey(claim('c1'), start);
+        expect(await records.claimKey(claim('c1', { expiresAt: start + 9_000 }), start)).toEqual({ claimed: true });
+        expect(await records.claimKey(claim('c2'), start + 8_999)).toMatchObject({ claimed: false });
+      });
+
+      test('is given back by its own command only', async () => {
+        await records.claimKey(claim('c1'), start);
+        await records.releaseKey(claim('c2'));
+        expect(await records.claimKey(claim('c2'), start)).toMatchObject({ claimed: false });
+        await records.releaseKey(claim('c1'));
+        await records.releaseKey(claim('c1'));
+        expect(await records.claimKey(claim('c2'), start)).toEqual({ claimed: true });
+      });
+
+      test('is claimed by exactly one of many at once, also where an old claim stands', async () => {
+        await records.claimKey(claim('old', { expiresAt: start }), start - 1);
+        const answers = await Promise.all(
+          Array.from({ length: 12 }, (_, index) => records.claimKey(claim(`c${index}`), start)),
+        );
+        expect(answers.filter(({ claimed }) => claimed)).toHaveLength(1);
+        expect(new Set(answers.flatMap((answer) => (answer.claimed ? [] : [answer.by.commandId]))).size).toBe(1);
+      });
+
+      test('that expired is purged, others are not', async () => {
+        await records.claimKey(claim('c1'), start);
+        await records.claimKey(claim('c2', { scope: 'scope-2', expiresAt: start + 1_001 }), start);
+        expect(await records.purge(0, start + 1_000)).toBe(0);
+        // Asked with a time before both ends: what answers is what is stored.
+        expect(await records.claimKey(claim('c3'), start)).toEqual({ claimed: true });
+        expect(await records.claimKey(claim('c4', { scope: 'scope-2' }), start)).toMatchObject({ claimed: false });
+      });
+    });
+
+    describe('a lease', () => {
+      test("is one holder's until it ends or is released", async () => {
+        expect(await records.lease('sweep', 'a', start + 10, start)).toBe(true);
+        expect(await records.lease('sweep', 'b', start + 20, start + 9)).toBe(false);
+        expect(await records.lease('other', 'b', start + 20, start)).toBe(true);
+        expect(await records.lease('sweep', 'a', start + 20, start + 9)).toBe(true);
+        expect(await records.lease('sweep', 'b', start + 30, start + 19)).toBe(false);
+        expect(await records.lease('sweep', 'b', start + 30, start + 20)).toBe(true);
+        await records.releaseLease('sweep', 'a');
+        expect(await records.lease('sweep', 'a', start + 40, start + 21)).toBe(false);
+        await records.releaseLease('sweep', 'b');
+        expect(await records.lease('sweep', 'a', start + 40, start + 21)).toBe(true);
+      });
+
+      test('is won by exactly one of many at once', async () => {
+        await records.lease('sweep', 'old', start, start - 1);
+        const wins = await Promise.all(
+          Array.from({ length: 12 }, (_, index) => records.lease('sweep', `h${index}`, start + 10, start)),
+        );
+        expect(wins.filter(Boolean)).toHaveLength(1);
+      });
+    });
+
+    test('a store answers a ping, and nothing once it is closed', async () => {
+      await records.ping();
+      await records.close();
+      await expect(records.ping()).rejects.toBeInstanceOf(StorageUnavailable);
+      await expect(records.get('one')).rejects.toBeInstanceOf(StorageUnavailable);
+      await expect(records.create(commandRecord('one'))).rejects.toBeInstanceOf(StorageUnavailable);
+    });
+  });
+}

@@ -1,0 +1,197 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+import { StorageUnavailable } from '../../shared/store/append-log.ts';
+import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+import { commandRecord, describeRecords } from './records-contract.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'records-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+const newFile = (): string => join(folder, 'sub', `records-${(files += 1)}.sqlite`);
+
+describeRecords('a SQLite file', () => openSqliteRecords(newFile()));
+describeRecords('SQLite in memory', () => openSqliteRecords(':memory:'));
+
+describe('a SQLite file', () => {
+  test('keeps everything over a restart, readable by its owner only', async () => {
+    const path = newFile();
+    const first = await openSqliteRecords(path);
+    await first.create(commandRecord('one'));
+    await first.putOutput('one', { stdout: Buffer.from('out'), stderr: Buffer.from('err') });
+    for (const suffix of ['', '-wal', '-shm']) expect(statSync(path + suffix).mode & 0o777).toBe(0o600);
+    await first.close();
+    const second = await openSqliteRecords(path);
+    expect(await second.get('one')).toEqual(commandRecord('one'));
+    expect(Buffer.from((await second.getOutput('one'))?.stdout ?? []).toString()).toBe('out');
+    await second.close();
+  });
+
+  test('that is no database of ours is refused', async () => {
+    const garbage = join(folder, 'garbage.sqlite');
+    writeFileSync(garbage, 'this is no database, but it is long enough to be looked at'.repeat(20));
+    await expect(openSqliteRecords(garbage)).rejects.toBeInstanceOf(StorageUnavailable);
+    const newer = join(folder, 'newer.sqlite');
+    const database = new DatabaseSync(newer);
+    database.exec('PRAGMA user_version = 99');
+    database.close();
+    await expect(openSqliteRecords(newer)).rejects.toThrow('schema 99');
+    await expect(openSqliteRecords(folder)).rejects.toBeInstanceOf(StorageUnavailable);
+  });
+
+  test('commits what was asked for in one turn together, and one bad write alone fails', async () => {
+    const path = newFile();
+    const records = await openSqliteRecords(path);
+    const before = statSync(`${path}-wal`).size;
+    const writes = await Promise.allSettled([
+      ...Array.from({ length: 50 }, (_, index) => records.create(commandRecord(`c${index}`))),
+      records.create(commandRecord('c7', { reason: 'twice' })),
+      records.putOutput('nobody', { stdout: new Uint8Array(1), stderr: new Uint8Array(0) }),
+    ]);
+    expect(writes.map(({ status }) => status)).toEqual([
+      ...Array.from({ length: 50 }, () => 'fulfilled'),
+      'rejected',
+      'rejected',
+    ]);
+    expect((await records.list({ owner: commandRecord('x').owner, limit: 100 })).items).toHaveLength(50);
+    const together = statSync(`${path}-wal`).size - before;
+    for (let index = 0; index < 50; index += 1) await records.create(commandRecord(`d${index}`));
+    // Each commit writes its pages to the log again.
+    expect(statSync(`${path}-wal`).size - before - together).toBeGreaterThan(together * 3);
+    await records.close();
+  });
+
+  test('waits while another process writes, beside the event loop and not for ever', async () => {
+    const path = newFile();
+    const clock = createManualClock();
+    const records = await openSqliteRecords(path, { clock });
+    const other = new DatabaseSync(path);
+    other.exec('BEGIN IMMEDIATE');
+    const waiting = records.create(commandRecord('one'));
+    await clock.advance(1_000);
+    other.exec('COMMIT');
+    await clock.advance(50);
+    await waiting;
+    other.exec('BEGIN IMMEDIATE');
+    const refused = expect(records.create(commandRecord('two'))).rejects.toBeInstanceOf(StorageUnavailable);
+    await clock.advance(5_100);
+    await refused;
+    other.exec('COMMIT');
+    expect(await records.get('two')).toBeUndefined();
+    await records.create(commandRecord('two'));
+    other.close();
+    await records.close();
+  });
+
+  test('purges what was purged from the log and the file too', async () => {
+    const path = newFile();
+    const records = await openSqliteRecords(path);
+    await records.create(commandRecord('one', { status: 'completed', finishedAt: 1_000 }));
+    await records.putOutput('one', { stdout: Buffer.from('top-secret-output'.repeat(1_000)), stderr: Buffer.alloc(0) });
+    expect(await records.purge(1_001, 0)).toBe(1);
+    const { readFileSync } = await import('node:fs');
+    for (const suffix of ['', '-wal']) expect(readFileSync(path + suffix).includes('top-secret-output')).toBe(false);
+    await records.close();
+  });
+});
+
+const store = fileURLToPath(new URL('../../shared/store/sqlite-records.ts', import.meta.url));
+
+/** Runs `body`, which sees an open `records` and `print`, in a process of its own; gives what it printed, line by line. */
+function inProcess(
+  path: string,
+  body: string,
+  onLine: (line: string, kill: () => void) => void = () => {},
+): Promise<string[]> {
+  const program = `
+    import { openSqliteRecords } from ${JSON.stringify(store)};
+    import { writeSync } from 'node:fs';
+    const print = (line) => writeSync(1, line + '\\n');
+    const records = await openSqliteRecords(${JSON.stringify(path)});
+    ${body}
+    await records.close();`;
+  return new Promise((resolve, reject) => {
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', program],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    const lines: string[] = [];
+    let rest = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      const parts = (rest + chunk).split('\n');
+      rest = parts.pop() ?? '';
+      for (const line of parts) {
+        lines.push(line);
+        onLine(line, () => child.kill('SIGKILL'));
+      }
+    });
+    child.on('error', reject).on('close', (code, signal) => {
+      if (code === 0 || signal === 'SIGKILL') resolve(lines);
+      else reject(new Error(`the process ended with ${code}`));
+    });
+  });
+}
+
+describe('several processes on one SQLite file', () => {
+  test('never both win a version, and lose nothing', async () => {
+    const path = newFile();
+    const climb = (name: string) => `
+      let wins = 0;
+      while (wins < 60) {
+        const record = await records.get('shared');
+        const stored = await records.replace({ ...record, warnings: [...record.warnings, ${JSON.stringify(name)} + wins] });
+        if (stored !== undefined) wins += 1;
+      }`;
+    const records = await openSqliteRecords(path);
+    await records.create(commandRecord('shared'));
+    await Promise.all([inProcess(path, climb('a')), inProcess(path, climb('b'))]);
+    const { version, warnings } = (await records.get('shared')) ?? commandRecord('none');
+    expect([version, warnings.length, new Set(warnings).size]).toEqual([121, 120, 120]);
+    await records.close();
+  });
+
+  test('may open a new file at the same moment', async () => {
+    const path = newFile();
+    const opened = await Promise.all(
+      ['a', 'b', 'c'].map((name) => inProcess(path, `await records.ping(); print('${name}')`)),
+    );
+    expect(opened.flat().toSorted()).toEqual(['a', 'b', 'c']);
+  });
+
+  test('find everything that had resolved when one was killed', async () => {
+    const path = newFile();
+    const seed = commandRecord('x');
+    const lines = await inProcess(
+      path,
+      `const seed = ${JSON.stringify(seed)};
+       for (let n = 0; n < 5000; n += 1) {
+         await Promise.all([0, 1, 2].map(async (part) => {
+           await records.create({ ...seed, id: n + '-' + part });
+           print(n + '-' + part);
+         }));
+       }`,
+      (line, kill) => {
+        if (line === '40-1') kill();
+      },
+    );
+    const records = await openSqliteRecords(path);
+    expect(lines.length).toBeGreaterThan(100);
+    expect(lines.length).toBeLessThan(15_000);
+    for (const id of lines) expect(await records.get(id)).toBeDefined();
+    await records.close();
+  });
+});
