@@ -1,0 +1,161 @@
+/** What a manifest is made of, once read. Objects have no prototype, so that a key `__proto__` is a key like others. */
+export type Json = JsonScalar | readonly Json[] | JsonObject;
+export type JsonScalar = string | number | boolean | null | BigNumber;
+export interface JsonObject {
+  readonly [key: string]: Json;
+}
+
+/** An integer beyond 2^53, kept digit by digit: JSON.stringify writes it as it stands. */
+export interface BigNumber {
+  readonly rawJSON: string;
+}
+
+// ECMA-262 proposal "JSON.parse source text access", in V8 since 11.4; not yet in TypeScript's library.
+const { rawJSON: rawJson, isRawJSON: isRawJson } = JSON as unknown as {
+  readonly rawJSON: (text: string) => BigNumber;
+  readonly isRawJSON: (value: unknown) => value is BigNumber;
+};
+
+export const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawJson(value);
+
+export const isList = (value: Json | undefined): value is readonly Json[] => Array.isArray(value);
+
+/** The text that is sent: what was judged, nothing else. */
+export const writeJson = (value: Json): string => JSON.stringify(value);
+
+const NULLS = new Set(['', '~', 'null', 'Null', 'NULL']);
+const TRUES = new Set(['y', 'Y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON']);
+const FALSES = new Set(['n', 'N', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF']);
+const NOT_NUMBERS = /^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/u;
+const INTEGER = /^[-+]?(?:0|[1-9][0-9]*|0[0-7]+|0[oO][0-7]+|0[xX][0-9a-fA-F]+|0[bB][01]+)$/u;
+const FLOAT = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/u;
+
+const LARGEST = 2n ** 64n - 1n;
+const SMALLEST = -(2n ** 63n);
+
+/**
+ * A plain (unquoted) scalar as go-yaml's YAML 1.1 reads it, which is how kubectl does (sigs.k8s.io/yaml, goyaml.v2 resolve.go):
+ * no sexagesimal numbers, underscores allowed in numbers, 64-bit integers, dates stay text. Undefined for what JSON cannot say.
+ */
+export function plainScalar(text: string): JsonScalar | undefined {
+  const first = text.charCodeAt(0);
+  // Most scalars start with a letter and are no keyword: at most five characters are.
+  if (text.length > 5 && ((first >= 0x61 && first <= 0x7a) || (first >= 0x41 && first <= 0x5a))) return text;
+  if (NULLS.has(text)) return null;
+  if (TRUES.has(text)) return true;
+  if (FALSES.has(text)) return false;
+  if (NOT_NUMBERS.test(text)) return undefined;
+  const numeric = (first >= 0x30 && first <= 0x39) || first === 0x2b || first === 0x2d;
+  if (!numeric) return first === 0x2e && FLOAT.test(text) ? finite(text) : text;
+  const plain = text.replaceAll('_', '');
+  if (INTEGER.test(plain)) {
+    const value = integer(plain);
+    if (value !== undefined) return value;
+  }
+  return FLOAT.test(plain) ? finite(plain) : text;
+}
+
+/** Undefined when it has more than 64 bits: go-yaml then reads a float. */
+function integer(text: string): JsonScalar | undefined {
+  const negative = text.startsWith('-');
+  const digits = text.replace(/^[-+]/u, '');
+  const octal = /^0[0-7]+$/u.test(digits);
+  const magnitude = BigInt(octal ? `0o${digits.slice(1)}` : digits);
+  const value = negative ? -magnitude : magnitude;
+  if (value > LARGEST || value < SMALLEST) return undefined;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : rawJson(value.toString());
+}
+
+/** strconv.ParseFloat refuses what overflows; then it is text. */
+function finite(text: string): JsonScalar {
+  const value = Number(text.replace(/^\+/u, ''));
+  return Number.isFinite(value) ? value : text;
+}
+
+// RFC 8259, tokens. The string is checked and read by JSON.parse.
+const TOKEN =
+  /[ \t\r\n]*(?:([{}[\],:])|("[^"\\]*(?:\\.[^"\\]*)*")|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)|(true|false|null)|(---(?=\s))|($))/suy;
+
+const DEEPEST_JSON = 100;
+
+/**
+ * Reads JSON documents that follow each other, with or without `---` between them. Undefined when the text is not JSON (it may
+ * still be YAML). Unlike JSON.parse it refuses a key that is there twice, of which two readers may take different ones, and keeps
+ * 64-bit integers.
+ */
+export function readJson(text: string, complain: (why: string) => Error): Json[] | undefined {
+  if (!/^\s*[{[]/u.test(text)) return undefined;
+  const token = new RegExp(TOKEN);
+  let match: RegExpExecArray | null = null;
+  const next = (): boolean => (match = token.exec(text)) !== null;
+  const mark = (): string | undefined => match?.[1];
+
+  const value = (depth: number): Json | undefined => {
+    if (match === null) return undefined;
+    if (depth > DEEPEST_JSON) throw complain('is nested too deeply');
+    if (match[2] !== undefined) return unquote(match[2]);
+    if (match[3] !== undefined) return numberOf(match[3]);
+    if (match[4] !== undefined) return match[4] === 'null' ? null : match[4] === 'true';
+    if (match[1] === '{') return object(depth);
+    if (match[1] === '[') return list(depth);
+    return undefined;
+  };
+  const object = (depth: number): Json | undefined => {
+    const members: Record<string, Json> = Object.create(null);
+    if (!next()) return undefined;
+    if (mark() === '}') return members;
+    for (;;) {
+      const key = match?.[2] === undefined ? undefined : unquote(match[2]);
+      if (key === undefined || !next() || mark() !== ':' || !next()) return undefined;
+      if (key in members) throw complain(`the key ${JSON.stringify(key)} is there twice`);
+      const member = value(depth + 1);
+      if (member === undefined) return undefined;
+      members[key] = member;
+      if (!next()) return undefined;
+      if (mark() === '}') return members;
+      if (mark() !== ',' || !next()) return undefined;
+    }
+  };
+  const list = (depth: number): Json | undefined => {
+    const items: Json[] = [];
+    if (!next()) return undefined;
+    if (mark() === ']') return items;
+    for (;;) {
+      const item = value(depth + 1);
+      if (item === undefined) return undefined;
+      items.push(item);
+      if (!next()) return undefined;
+      if (mark() === ']') return items;
+      if (mark() !== ',' || !next()) return undefined;
+    }
+  };
+
+  const documents: Json[] = [];
+  while (next()) {
+    if (match?.[5] !== undefined) continue;
+    if (match?.[6] !== undefined) return documents;
+    const document = value(0);
+    if (document === undefined) return undefined;
+    documents.push(document);
+  }
+  return undefined;
+}
+
+function unquote(text: string): string | undefined {
+  if (!/[\\\p{Cc}]/u.test(text)) return text.slice(1, -1);
+  try {
+    return JSON.parse(text) as string;
+  } catch (error) {
+    // A control character, or an escape that JSON does not know: the text may be YAML.
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function numberOf(text: string): JsonScalar | undefined {
+  if (/^-?[0-9]+$/u.test(text)) return integer(text);
+  const value = Number(text);
+  return Number.isFinite(value) ? value : undefined;
+}

@@ -1,0 +1,35 @@
+import { dryRun, fileInput, globalFlags, NOT_TERMINAL, printing, refused, sent } from './flags.ts';
+import { readTargets } from './targets.ts';
+import type { Verb } from './verb.ts';
+
+/** How an object goes: for delete, and for what deletes on the way (apply --force, replace --force). */
+export const deletion = { cascade: sent, force: sent, 'grace-period': sent, timeout: sent, wait: sent } as const;
+
+export const deleteVerb: Verb = {
+  flags: {
+    ...globalFlags,
+    ...fileInput,
+    ...dryRun,
+    ...deletion,
+    all: sent,
+    'all-namespaces': sent,
+    'field-selector': sent,
+    'ignore-not-found': sent,
+    interactive: refused(NOT_TERMINAL),
+    now: sent,
+    output: printing.output ?? sent,
+    selector: sent,
+  },
+  means: (call) => {
+    const targets = readTargets(call, { query: 'flags', fieldSelector: true });
+    if (targets.kind === 'named') {
+      // Unless told otherwise kubectl waits until the object is gone: it gets and watches it.
+      const verbs = call.flag('wait') === 'false' ? ['delete'] : ['delete', 'get', 'list', 'watch'];
+      for (const { type, name, namespace } of targets.items) call.needs.add(verbs, type, { name, namespace });
+    } else {
+      // kubectl lists and deletes one by one. Its wait is forgiven when it is forbidden, so it needs nothing here.
+      for (const type of targets.types) call.needs.add(['list', 'delete'], type, { namespace: targets.namespace });
+    }
+    return targets.sent;
+  },
+};

@@ -1,0 +1,76 @@
+import { refuse } from '../refuse.ts';
+import type { Call } from './verb.ts';
+
+/** What becomes of a flag that the grammar knows. A flag in no table is refused too: nothing goes out that was not thought about. */
+export type FlagRule =
+  | { readonly kind: 'sent'; readonly check?: (value: string, call: Call, flag: string) => void }
+  | { readonly kind: 'refused'; readonly why: string };
+
+export type FlagTable = Readonly<Record<string, FlagRule>>;
+
+/** Understood: goes out as it was parsed, unless the verb's meaning changes it. */
+export const sent: FlagRule = { kind: 'sent' };
+/** Understood when its value passes. */
+export const checked = (check: (value: string, call: Call, flag: string) => void): FlagRule => ({
+  kind: 'sent',
+  check,
+});
+export const refused = (why: string): FlagRule => ({ kind: 'refused', why });
+
+/** kubectl's global flags, as far as the parser lets them through (grammar/refused-flags.ts refuses the others for every command). */
+export const globalFlags: FlagTable = {
+  namespace: sent,
+  'request-timeout': sent,
+  'warnings-as-errors': sent,
+  'disable-compression': sent,
+  // From 6 on kubectl prints headers and bodies, tokens and secrets among them (measured).
+  v: checked((value) => {
+    if (!/^[0-5]$/u.test(value))
+      throw refuse(`-v=${value}`, 'a level over 5 prints request headers and bodies, so at most 5 is relayed');
+  }),
+  'match-server-version': refused('fails whenever the cluster was upgraded and the pod of run command was not'),
+};
+
+// -o FORMAT or -o FORMAT=TEXT. The `-file` forms read a file: an uploaded one, under its checked name.
+const TEXT_FORMATS = new Set(['jsonpath', 'jsonpath-as-json', 'go-template', 'template', 'custom-columns']);
+const FILE_FORMATS = new Set(['jsonpath-file', 'go-template-file', 'templatefile', 'custom-columns-file']);
+
+const PLAIN_FORMATS = ['json', 'yaml', 'name', 'wide'] as const;
+
+/** True when what kubectl prints is the object and not only its name. */
+export function printsObject(call: Call): boolean {
+  const output = call.flag('output');
+  return output !== undefined && output !== '' && output !== 'name';
+}
+
+/** `-o`: plain formats, and templates given on the command line or as an uploaded file. */
+function checkOutput(value: string, call: Call): void {
+  if (value === '' || (PLAIN_FORMATS as readonly string[]).includes(value)) return;
+  const equals = value.indexOf('=');
+  const format = equals === -1 ? value : value.slice(0, equals);
+  if (TEXT_FORMATS.has(format)) return;
+  if (!FILE_FORMATS.has(format)) throw refuse(`-o ${value}`, 'is not an output format that kubectl has');
+  if (equals === -1) throw refuse(`-o ${value}`, `give the uploaded file as -o ${format}=PATH`);
+  call.uploads.use(value.slice(equals + 1));
+}
+
+/** What every verb that prints objects takes. */
+export const printing: FlagTable = {
+  output: checked(checkOutput),
+  // With `-o go-template-file` --template would name a file; that format has its own spelling above.
+  template: sent,
+  'allow-missing-template-keys': sent,
+  'show-managed-fields': sent,
+};
+
+/** -f and what goes with it: the files are read, judged and written anew (targets.ts, manifests.ts). */
+export const fileInput: FlagTable = { filename: sent, recursive: sent };
+
+/** Kept: never narrows what is needed. */
+export const dryRun: FlagTable = { 'dry-run': sent };
+
+/** Names the writer in managedFields; kubectl checks its form. */
+export const fieldManager: FlagTable = { 'field-manager': sent };
+
+export const NOT_TERMINAL = 'needs a terminal, and run command has none';
+export const LOCAL = 'asks the cluster nothing; run kubectl yourself';

@@ -1,0 +1,110 @@
+import type { CommandContext } from '../../config/config.ts';
+import { createUploads } from '../files.ts';
+import { commandOf, type Command } from '../grammar/grammar.ts';
+import type { CommandRequest, Invocation, PodSecurity } from '../invocation.ts';
+import { checkNamespace } from '../names.ts';
+import type { Parsed } from '../parsed.ts';
+import { holdsSecret, redactArgv } from '../redact.ts';
+import { refuse } from '../refuse.ts';
+import { catalogOf } from '../resources.ts';
+import { createNeeds } from './needs.ts';
+import type { Call, Meaning, Verb } from './verb.ts';
+import { refusedVerbs, verbs } from './verbs.ts';
+
+/**
+ * What a kubectl command means, and the words that are sent for it. Nothing goes out that is neither a constant of the gateway
+ * nor a value that was parsed and understood. Throws Problem `command-refused`.
+ */
+export function interpretKubectl(parsed: Parsed, request: CommandRequest, context: CommandContext): Invocation {
+  const path = parsed.path.join(' ');
+  const verb = verbs.get(path);
+  const command = commandOf('kubectl', parsed.path);
+  if (verb === undefined || command === undefined) throw refuse(path, whyNot(parsed.path));
+  const warnings: string[] = [];
+  const call = createCall(parsed, request, context, warnings);
+  checkFlags(verb, call, path);
+  const meaning = verb.means(call);
+  const words = rebuild(command, call, meaning);
+  return {
+    tool: 'kubectl',
+    verb: path,
+    argv: redactArgv(request.argv),
+    attributes: call.needs.all,
+    podSecurity: podSecurity(meaning.privileged ?? []),
+    charts: [],
+    sent: {
+      words,
+      files: [...(meaning.files ?? []), ...call.uploads.used],
+      stdin: meaning.stdin,
+      secret: meaning.secret === true || holdsSecret(words),
+    },
+    warnings,
+  };
+}
+
+function whyNot(path: readonly string[]): string {
+  for (let length = path.length; length > 0; length--) {
+    const why = refusedVerbs.get(path.slice(0, length).join(' '));
+    if (why !== undefined) return why;
+  }
+  return path.length === 0 ? 'say what kubectl shall do' : 'is not a verb of kubectl that the gateway relays';
+}
+
+function createCall(parsed: Parsed, request: CommandRequest, context: CommandContext, warnings: string[]): Call {
+  const flag = (name: string): string | undefined => parsed.flags.get(name)?.at(-1);
+  const given = flag('namespace');
+  return {
+    parsed,
+    request,
+    context,
+    catalog: catalogOf(context.resources),
+    uploads: createUploads(request.files),
+    namespace: given === undefined || given === '' ? context.defaultNamespace : checkNamespace(given),
+    namespaceGiven: given !== undefined && given !== '',
+    needs: createNeeds(),
+    flag,
+    flags: (name) => parsed.flags.get(name) ?? [],
+    on: (name) => flag(name) === 'true',
+    warn: (warning) => warnings.push(warning),
+  };
+}
+
+function checkFlags(verb: Verb, call: Call, path: string): void {
+  for (const [name, values] of call.parsed.flags) {
+    const rule = Object.hasOwn(verb.flags, name) ? verb.flags[name] : undefined;
+    if (rule === undefined) throw refuse(`--${name}`, `is a flag of kubectl ${path} that the gateway does not relay`);
+    if (rule.kind === 'refused') {
+      // A boolean that says no more than the default changes nothing.
+      if (values.at(-1) !== 'false') throw refuse(`--${name}`, rule.why);
+      continue;
+    }
+    for (const value of values) rule.check?.(value, call, `--${name}`);
+  }
+}
+
+/** The words in their one form: verb, what it is about, `--flag=value` each, the namespace last, then the container's command. */
+function rebuild(command: Command, call: Call, meaning: Meaning): string[] {
+  const words = ['kubectl', ...command.path, ...meaning.args];
+  const put = (name: string, values: readonly string[]): void => {
+    const csv = command.long(name)?.type === 'csv';
+    for (const value of values) words.push(`--${name}=${csv ? csvField(value) : value}`);
+  };
+  const changed = meaning.flags ?? {};
+  for (const [name, values] of call.parsed.flags) {
+    if (name !== 'namespace' && !Object.hasOwn(changed, name) && verbSends(command, name)) put(name, values);
+  }
+  for (const [name, values] of Object.entries(changed)) put(name, values);
+  if (meaning.namespace !== 'none') words.push(`--namespace=${call.namespace}`);
+  if (meaning.tail !== undefined) words.push('--', ...meaning.tail);
+  return words;
+}
+
+const verbSends = (command: Command, name: string): boolean =>
+  verbs.get(command.path.join(' '))?.flags[name]?.kind === 'sent';
+
+/** pflag reads such a value with encoding/csv; the parser has split it, so each part is written as one field. */
+const csvField = (value: string): string =>
+  value === '' || /[",\r\n]/u.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+
+const podSecurity = (because: readonly string[]): PodSecurity =>
+  because.length === 0 ? { level: 'restricted' } : { level: 'privileged', because: [...new Set(because)] };

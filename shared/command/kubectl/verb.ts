@@ -1,0 +1,54 @@
+import type { CommandContext } from '../../config/config.ts';
+import type { ResourceAttributes } from '../attributes.ts';
+import type { CommandRequest, SentFile } from '../invocation.ts';
+import type { Parsed } from '../parsed.ts';
+import type { Catalog } from '../resources.ts';
+import type { Uploads } from '../files.ts';
+import type { FlagTable } from './flags.ts';
+import type { Needs } from './needs.ts';
+
+/** One verb of kubectl: which of its flags the gateway understands, and what a call of it means. */
+export interface Verb {
+  readonly flags: FlagTable;
+  readonly means: (call: Call) => Meaning;
+}
+
+/** A parsed command with everything that its meaning may depend on. */
+export interface Call {
+  readonly parsed: Parsed;
+  readonly request: CommandRequest;
+  readonly context: CommandContext;
+  readonly catalog: Catalog;
+  readonly uploads: Uploads;
+  /** The namespace of what names none itself: `-n`, or the cluster's default. */
+  readonly namespace: string;
+  /** True when the caller gave `-n`. */
+  readonly namespaceGiven: boolean;
+  readonly needs: Needs;
+  /** The last value of a flag, as pflag takes it; undefined when it was not given. */
+  readonly flag: (name: string) => string | undefined;
+  readonly flags: (name: string) => readonly string[];
+  /** A boolean flag that was given as true. */
+  readonly on: (name: string) => boolean;
+  readonly warn: (warning: string) => void;
+}
+
+/** What a verb makes of a call. Flags of its table go out as they were parsed unless `flags` says otherwise. */
+export interface Meaning {
+  /** Positional words, rebuilt. */
+  readonly args: readonly string[];
+  /** Words after a `--`: a container's command. */
+  readonly tail?: readonly string[] | undefined;
+  /** Flags that go out otherwise than they came; an empty list leaves a flag out. */
+  readonly flags?: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly files?: readonly SentFile[] | undefined;
+  readonly stdin?: Uint8Array | undefined;
+  /** `given`: -n goes out; `none`: every object carries its own (kubectl then rejects objects of other namespaces, measured). */
+  readonly namespace?: 'given' | 'none' | undefined;
+  /** Why a rule with `podSecurity: privileged` is needed. */
+  readonly privileged?: readonly string[] | undefined;
+  /** True when a word that goes out holds a secret. */
+  readonly secret?: boolean | undefined;
+}
+
+export type { ResourceAttributes };

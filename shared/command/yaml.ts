@@ -1,0 +1,152 @@
+import { Composer, isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, Parser, type Document } from 'yaml';
+import { refuse } from './refuse.ts';
+import { plainScalar, readJson, type Json, type JsonObject } from './json.ts';
+
+/**
+ * YAML as kubectl reads it: YAML 1.1 in go-yaml's dialect (measured: 0644 is 420, `on` is true, big integers are exact, no
+ * sexagesimals, timestamps stay text). Where two readers could disagree (duplicate keys, tags, directives, content after `...`)
+ * the text is refused.
+ */
+
+/** Nesting that no manifest needs; beyond it parsers overflow their stacks. */
+const DEEPEST = 100;
+/** Nodes that aliases may add: "billion laughs" (CVE-2019-11253, in the API server itself). */
+const MOST_ALIASED = 20_000;
+
+export interface YamlSource {
+  /** For refusals: a path, or `stdin`. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** UTF-8 text of an upload. Throws Problem `command-refused` for anything else. */
+export function decodeText(name: string, bytes: Uint8Array): string {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    if (error instanceof TypeError) throw refuse(name, 'is not UTF-8 text');
+    throw error;
+  }
+  if (text.includes('\0')) throw refuse(name, 'has a NUL character');
+  return text;
+}
+
+/** Every document of a text, empty ones left out. Throws Problem `command-refused` naming the source and the line. */
+export function readYaml({ name, text: raw }: YamlSource): Json[] {
+  const text = raw.startsWith('\ufeff') ? raw.slice(1) : raw;
+  try {
+    return readJson(text, (why) => refuse(name, why)) ?? readDocuments(name, text);
+  } catch (error) {
+    if (error instanceof RangeError) throw refuse(name, 'is nested too deeply');
+    throw error;
+  }
+}
+
+function readDocuments(name: string, text: string): Json[] {
+  refuseAmbiguousMarkers(name, text);
+  const lines = new LineCounter();
+  const at = (offset: number): string => `line ${lines.linePos(offset).line}`;
+  const documents: Json[] = [];
+  // Plain scalars stay text here ("failsafe"): json.ts resolves them as go-yaml does.
+  const composer = new Composer({ schema: 'failsafe', uniqueKeys: false, strict: true, lineCounter: lines });
+  for (const document of composer.compose(new Parser(lines.addNewLine).parse(text))) {
+    const [fault] = [...document.errors, ...document.warnings];
+    if (fault !== undefined) throw refuse(name, `${at(fault.pos[0])}: ${firstLine(fault.message)}`);
+    const json = toJson(document, (offset, why) => refuse(name, `${at(offset)}: ${why}`));
+    if (json !== null) documents.push(json);
+  }
+  return documents;
+}
+
+const firstLine = (message: string): string =>
+  message.split('\n', 1)[0]?.replace(/ at line \d+, column \d+:?$/u, '') ?? '';
+
+function refuseAmbiguousMarkers(name: string, text: string): void {
+  // kubectl stops reading at `...` (measured); a YAML reader goes on.
+  const end = /^\.\.\.(?=[ \t\r\n]|$)/mu.exec(text);
+  if (end !== null && /^[ \t]*[^#\s]/mu.test(text.slice(end.index + 3))) {
+    throw refuse(name, 'has content after "...", which kubectl would not read');
+  }
+  if (/^%/mu.test(text)) throw refuse(name, 'has a YAML directive; manifests need none');
+}
+
+type Complain = (offset: number, why: string) => Error;
+
+function toJson(document: Document.Parsed, complain: Complain): Json {
+  let aliased = 0;
+  const anchors = new Map<string, unknown>();
+
+  const convert = (node: unknown, depth: number, inAlias: boolean): Json => {
+    if (node === null || node === undefined) return null;
+    if (inAlias && ++aliased > MOST_ALIASED) throw complain(0, 'its aliases stand for too much');
+    if (isAlias(node)) {
+      const offset = node.range?.[0] ?? 0;
+      if (depth > DEEPEST) throw complain(offset, 'is nested too deeply');
+      const target = anchors.get(node.source);
+      if (target === undefined) throw complain(offset, `there is no anchor &${node.source} before this`);
+      return convert(target, depth + 1, true);
+    }
+    // An anchor can be set again: the last one before the alias counts. Nodes are visited in the order of the text.
+    if (!inAlias && isNode(node) && 'anchor' in node && node.anchor !== undefined) anchors.set(node.anchor, node);
+    if (isScalar(node)) {
+      const offset = node.range?.[0] ?? 0;
+      const text = typeof node.value === 'string' ? node.value : '';
+      if (node.tag === 'tag:yaml.org,2002:str' || (node.type !== 'PLAIN' && node.tag === undefined)) return text;
+      if (node.tag !== undefined) throw complain(offset, `the tag ${node.tag} is not taken`);
+      const value = plainScalar(text);
+      if (value === undefined) throw complain(offset, `${text} has no form in JSON`);
+      return value;
+    }
+    if (isSeq(node)) {
+      checkCollection(node.tag, 'seq', node.range?.[0] ?? 0, depth);
+      return node.items.map((item) => convert(item, depth + 1, inAlias));
+    }
+    if (isMap(node)) {
+      checkCollection(node.tag, 'map', node.range?.[0] ?? 0, depth);
+      return convertMap(node.items, depth, inAlias);
+    }
+    throw complain(0, 'has a node that is neither scalar, list nor map');
+  };
+
+  const checkCollection = (tag: string | undefined, kind: 'map' | 'seq', offset: number, depth: number): void => {
+    if (tag !== undefined && tag !== `tag:yaml.org,2002:${kind}`) throw complain(offset, `the tag ${tag} is not taken`);
+    if (depth > DEEPEST) throw complain(offset, 'is nested too deeply');
+  };
+
+  const convertMap = (items: readonly unknown[], depth: number, inAlias: boolean): JsonObject => {
+    const object: Record<string, Json> = Object.create(null);
+    const merged: Json[] = [];
+    for (const pair of items) {
+      if (!isPair(pair)) throw complain(0, 'has a map entry without a key');
+      const offset = isScalar(pair.key) || isAlias(pair.key) ? (pair.key.range?.[0] ?? 0) : 0;
+      if (isScalar(pair.key) && pair.key.value === '<<' && pair.key.type === 'PLAIN') {
+        merged.push(convert(pair.value, depth + 1, inAlias));
+        if (merged.length > 1) throw complain(offset, 'the key << is there twice');
+        continue;
+      }
+      const key = keyText(convert(pair.key, depth + 1, inAlias), offset);
+      if (key in object) throw complain(offset, `the key ${JSON.stringify(key)} is there twice`);
+      object[key] = convert(pair.value, depth + 1, inAlias);
+    }
+    for (const source of merged) merge(object, source);
+    return object;
+  };
+
+  /** go-yaml gives keys that are numbers or booleans their text in JSON. */
+  const keyText = (key: Json, offset: number): string => {
+    if (typeof key === 'string') return key;
+    if (typeof key === 'number' || typeof key === 'boolean') return String(key);
+    throw complain(offset, 'a key of a map has to be text');
+  };
+
+  /** `<<: *base`: what the map says itself wins, then the earlier of several. */
+  const merge = (object: Record<string, Json>, source: Json): void => {
+    for (const one of Array.isArray(source) ? source : [source]) {
+      if (one === null || typeof one !== 'object' || Array.isArray(one)) throw complain(0, '<< has to name a map');
+      for (const [key, value] of Object.entries(one as JsonObject)) if (!(key in object)) object[key] = value;
+    }
+  };
+
+  return convert(document.contents, 0, false);
+}
