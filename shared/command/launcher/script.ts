@@ -1,0 +1,83 @@
+/**
+ * The program that runs in the pod: POSIX sh, for dash, bash and busybox, each helper tool optional (spec: launcher). It is kept
+ * as statements and joined to one line, since a newline may not survive the way into the pod. No `$(` and no `$$` side by side
+ * anywhere: Kubernetes would expand or halve them in a container's args before any shell reads them
+ * (k8s.io/kubernetes/third_party/forked/golang/expansion); hence backquotes and no arithmetic.
+ *
+ * Expects the command as the positional parameters, `n` the nonce and `t` the seconds it may take.
+ */
+
+/** Bytes of stdout kept; the rest is read and dropped, since killing a command for its output would leave half a change. */
+export const STDOUT_CAP = 16 * 1024 * 1024;
+/** Bytes of stderr kept. */
+export const STDERR_CAP = 64 * 1024;
+/**
+ * Encoded bytes of stdout sent. With stderr's at most 90 kB and the frame lines this stays under run command's 512 kB, so that
+ * it is the launcher which cuts, and says so, and not Azure (learn.microsoft.com/azure/aks/access-private-cluster, "Limitations").
+ */
+export const STDOUT_ENCODED_CAP = 420_000;
+/** Seconds between TERM and KILL. */
+const GRACE = 10;
+
+/**
+ * A sleep that ends with its subshell, so that nothing stays behind in the pod. A signal may come before the trap stands and is
+ * then lost (dash): hence the flag beside it. `$!` tells whether there is a sleep yet to be killed.
+ */
+const nap = (seconds: string, flag: string): string =>
+  `z=$!; trap '[ "$!" = "$z" ] || kill $!; exit 0' TERM; [ ! -f "$d/${flag}" ] || exit 0; sleep ${seconds} & wait $!;`;
+
+const statements = [
+  // Surroundings: nothing that the image or an upload could set changes what runs. kubectl 1.34 reads KUBERC, 1.33 KUBECTL_KUBERC.
+  `LC_ALL=C; export LC_ALL; set -f; umask 077; unset ENV BASH_ENV CDPATH; KUBERC=off; KUBECTL_KUBERC=false; export KUBERC KUBECTL_KUBERC;`,
+  // fd 3 is the real output; the shell's own remarks ("Terminated") go nowhere.
+  `exec 3>&1 >/dev/null 2>&1;`,
+  // HOME may have to move (helm wants to write there); the kubeconfig in it must stay in force.
+  `[ -n "\${KUBECONFIG-}" ] || [ ! -f "\${HOME-}/.kube/config" ] || { KUBECONFIG=$HOME/.kube/config; export KUBECONFIG; };`,
+  `i=/dev/null; [ ! -f .aksgw/stdin ] || i=.aksgw/stdin;`,
+  // mkdir is atomic and the nonce unguessable: no mktemp needed. Without any writable place: run plainly, raw mode.
+  `d=; for b in "\${TMPDIR:-/tmp}" /tmp /dev/shm /var/tmp "\${HOME:-.}" .; do mkdir -m 700 "$b/aksgw.$n" && { d=$b/aksgw.$n; break; }; done;`,
+  `[ -n "$d" ] || exec "$@" <"$i" >&3 2>&3 3>&-;`,
+  `HELM_CACHE_HOME=$d/cache; HELM_CONFIG_HOME=$d/config; HELM_DATA_HOME=$d/data; export HELM_CACHE_HOME HELM_CONFIG_HOME HELM_DATA_HOME;`,
+  `[ -w "\${HOME:-/nonexistent}" ] || { HOME=$d; export HOME; };`,
+
+  // size, digest and printing of a file, with what there is.
+  `size() { if command -v wc; then set -- \`wc -c <"$1"\`; elif command -v stat; then set -- \`stat -c %s "$1"\`; else set -- \`ls -ln "$1"\`; set -- "$5"; fi; printf %s "$1" >&4; };`,
+  `digest() { if command -v sha256sum; then set -- \`sha256sum <"$1"\`; elif command -v cksum; then set -- \`cksum <"$1"\`; else set -- -; fi; printf %s "$1" >&4; };`,
+  `show() { cat "$1" >&3 || dd if="$1" >&3; };`,
+  // One byte more than the cap is kept, so that reaching it can be told from passing it.
+  `keep() { head -c "$1" >"$2"; cat || dd; };`,
+  `b64() { if command -v base64 >&2; then base64 <"$1"; else openssl base64 <"$1"; fi; };`,
+  `encode() { case $q in gzip*) gzip -c <"$d/$1" >"$d/$1.z" && b64 "$d/$1.z" >"$d/$1.b" && [ -s "$d/$1.b" ];; base64) b64 "$d/$1" >"$d/$1.b" && { [ -s "$d/$1.b" ] || [ ! -s "$d/$1" ]; };; *) cat "$d/$1" >"$d/$1.b" || dd if="$d/$1" of="$d/$1.b";; esac; };`,
+  `insist() { ${nap(String(GRACE), 'done')} kill -KILL $p; };`,
+  `drain() { ${nap('5', 'dry')} kill -KILL $x $y; };`,
+  // After the time: mark, ask, insist. `timeout` would answer 124 for a command's own 124 as well.
+  `watchdog() { ${nap('"$t"', 'done')} : >"$d/late"; kill -TERM $p; insist; };`,
+
+  // sh is PID 1 in the pod: without a trap TERM would be ignored.
+  `g=; p=; v=; trap 'g=1; if [ -n "$p" ]; then kill -TERM $p; [ -n "$v" ] || { insist 3>&- & v=$!; }; fi' TERM INT HUP;`,
+  `m=-; f=; if ! command -v head; then m=$m,head; elif ! command -v mkfifo; then m=$m,mkfifo; elif mkfifo "$d/p" "$d/q"; then f=1; fi;`,
+  // exec: with a trap set dash would keep a shell between, and a signal to $p would not reach the command.
+  `printf 'AKSGW1 S %s\\n' "$n" >&3;`,
+  `if [ -n "$f" ]; then keep ${STDOUT_CAP + 1} "$d/o" <"$d/p" 3>&- & x=$!; keep ${STDERR_CAP + 1} "$d/e" <"$d/q" 3>&- & y=$!; exec "$@" <"$i" >"$d/p" 2>"$d/q" 3>&- & p=$!; else exec "$@" <"$i" >"$d/o" 2>"$d/e" 3>&- & p=$!; fi;`,
+  `w=; if command -v sleep; then watchdog 3>&- & w=$!; else m=$m,sleep; fi;`,
+  `[ -z "$g" ] || kill -TERM $p;`,
+  // A trapped signal interrupts wait; the command's own status is what the last wait says.
+  `wait $p; r=$?; while [ -n "$g" ] && kill -0 $p; do g=; wait $p; r=$?; done;`,
+  `: >"$d/done"; [ -z "$w$v" ] || { kill $w $v; wait $w $v; };`,
+  // A grandchild may hold the pipes open for ever: a few seconds are enough for what was already written.
+  `if [ -n "$f" ]; then u=; [ -z "$w" ] || { drain 3>&- & u=$!; }; wait $x $y; : >"$d/dry"; [ -z "$u" ] || { kill $u; wait $u; }; fi;`,
+  `[ -f "$d/o" ] || : >"$d/o"; [ -f "$d/e" ] || : >"$d/e";`,
+  `l=0; [ ! -f "$d/late" ] || { l=1; r=124; };`,
+
+  `a=\`size "$d/o" 4>&1 >/dev/null\`; b=\`size "$d/e" 4>&1 >/dev/null\`; A=\`digest "$d/o" 4>&1 >/dev/null\`; B=\`digest "$d/e" 4>&1 >/dev/null\`;`,
+  `c=0; [ "$a" -le ${STDOUT_CAP} ] || c=1; [ "$b" -le ${STDERR_CAP} ] || c=1;`,
+  `for q in gzip+base64 base64 raw; do encode o && encode e && break; done;`,
+  `x=\`size "$d/o.b" 4>&1 >/dev/null\`; y=\`size "$d/e.b" 4>&1 >/dev/null\`; k=o.b;`,
+  `[ "$x" -le ${STDOUT_ENCODED_CAP} ] || { if head -c ${STDOUT_ENCODED_CAP} <"$d/o.b" >"$d/o.c" || dd bs=${STDOUT_ENCODED_CAP} count=1 <"$d/o.b" >"$d/o.c"; then c=1; x=${STDOUT_ENCODED_CAP}; k=o.c; fi; };`,
+  `h="rc=$r timeout=$l enc=$q o=$a,$x,$A e=$b,$y,$B cut=$c miss=$m";`,
+  `printf 'AKSGW1 H %s %s\\n' "$n" "$h" >&3; show "$d/e.b"; show "$d/$k"; printf 'AKSGW1 T %s %s\\n' "$n" "$h" >&3;`,
+  `rm -rf "$d"; exit $r`,
+];
+
+/** The launcher, one line, without the command. */
+export const script: string = statements.join(' ');
