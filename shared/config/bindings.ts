@@ -1,0 +1,90 @@
+import { compileGlob } from './glob.ts';
+import type { Path, Report } from './problem.ts';
+import type { BlockedFile, PolicyFile, SubjectFile } from './schema.ts';
+import { didYouMean } from './suggest.ts';
+import { readGuid } from './values.ts';
+
+interface Known {
+  readonly clusters: readonly string[];
+  /** Lower-case GUIDs. */
+  readonly tenants: readonly string[];
+}
+
+/**
+ * Checks who is bound to what, and gives the policy with every subject spelled out: ids in lower case, its tenant named. With
+ * one tenant it may be left out; with several it may not, since an app role is assigned by each tenant's own administrator.
+ */
+export function readPolicy(policy: PolicyFile, known: Known, report: Report): PolicyFile {
+  const roles = Object.keys(policy.roles);
+  const bindings = policy.bindings.map((binding, index) => {
+    const at = (...rest: Path): Path => ['policy', 'bindings', index, ...rest];
+    if (!roles.includes(binding.role)) {
+      report.problem(at('role'), `no role is called "${binding.role}".${didYouMean(binding.role, roles)}`);
+    }
+    binding.clusters.forEach((pattern, place) => checkCluster(pattern, at('clusters', place)));
+    const subjects = binding.subjects.map((subject, place) => readSubject(subject, at('subjects', place)));
+    return { ...binding, subjects };
+  });
+  for (const role of roles) {
+    if (!bindings.some((binding) => binding.role === role)) {
+      report.warning(['policy', 'roles', role], 'is bound to nobody');
+    }
+  }
+  const blocked = policy.blocked?.map((entry, index) => readBlocked(entry, ['policy', 'blocked', index]));
+  return { roles: policy.roles, bindings, ...(blocked && { blocked }) };
+
+  function checkCluster(pattern: string, path: Path): void {
+    const glob = compileGlob(pattern);
+    if (glob.literal && !known.clusters.includes(pattern)) {
+      report.problem(path, `no cluster is called "${pattern}".${didYouMean(pattern, known.clusters)}`);
+    } else if (!/^[A-Za-z0-9._*-]+$/.test(pattern) || pattern.includes('**')) {
+      report.problem(path, `"${pattern}" is no cluster and no glob of one`);
+    } else if (!known.clusters.some((name) => glob.matches(name)))
+      report.warning(path, `"${pattern}" matches no cluster yet`);
+  }
+
+  function readSubject(subject: SubjectFile, path: Path): SubjectFile {
+    if ('job' in subject) {
+      report.problem(
+        [...path, 'job'],
+        `no job is called "${subject.job}": jobs are not built yet. Bind the app that runs it`,
+      );
+      return subject;
+    }
+    const tenant = readTenant(subject.tenant, path);
+    if ('user' in subject) return { user: id(subject.user, [...path, 'user']), tenant };
+    if ('app' in subject) return { app: id(subject.app, [...path, 'app']), tenant };
+    if ('group' in subject) return { group: id(subject.group, [...path, 'group']), tenant };
+    // learn.microsoft.com/graph/api/resources/approle: a value holds no space.
+    if (/\s/.test(subject.appRole)) report.problem([...path, 'appRole'], "an app role's value holds no space");
+    return { appRole: subject.appRole, tenant };
+  }
+
+  function readBlocked(entry: BlockedFile, path: Path): BlockedFile {
+    const tenant = readTenant(entry.tenant, path);
+    return 'user' in entry
+      ? { user: id(entry.user, [...path, 'user']), tenant }
+      : { app: id(entry.app, [...path, 'app']), tenant };
+  }
+
+  function readTenant(text: string | undefined, path: Path): string {
+    const [only = '', ...others] = known.tenants;
+    if (text === undefined) {
+      if (others.length > 0)
+        report.problem(path, 'needs tenant: the gateway serves several, and each assigns its own ids');
+      return only;
+    }
+    const tenant = id(text, [...path, 'tenant']);
+    if (tenant !== '' && !known.tenants.includes(tenant)) {
+      report.problem([...path, 'tenant'], 'is none of identity.tenants');
+    }
+    return tenant;
+  }
+
+  function id(text: string, path: Path): string {
+    const guid = readGuid(text);
+    if (guid.ok) return guid.value;
+    report.problem(path, `${guid.problem}: Entra's object ids only, since names and addresses change hands`);
+    return '';
+  }
+}

@@ -1,0 +1,37 @@
+/** `*` stands for any run of characters, the empty one too; nothing else is special. */
+export interface Glob {
+  readonly pattern: string;
+  /** Exactly `*`. */
+  readonly all: boolean;
+  /** Has no `*`: one name, spelled out. */
+  readonly literal: boolean;
+  matches(text: string): boolean;
+}
+
+/**
+ * Compiles a glob into a matcher of linear time: callers choose the text, so a regular expression that backtracks would be
+ * theirs to exploit.
+ */
+export function compileGlob(pattern: string): Glob {
+  const parts = pattern.split('*');
+  const first = parts[0] ?? '';
+  if (parts.length === 1) return { pattern, all: false, literal: true, matches: (text) => text === pattern };
+  const last = parts.at(-1) ?? '';
+  const middle = parts.slice(1, -1).filter((part) => part !== '');
+  return {
+    pattern,
+    all: pattern === '*',
+    literal: false,
+    matches(text) {
+      if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
+      const end = text.length - last.length;
+      let at = first.length;
+      for (const part of middle) {
+        const found = text.indexOf(part, at);
+        if (found === -1 || found + part.length > end) return false;
+        at = found + part.length;
+      }
+      return true;
+    },
+  };
+}

@@ -1,0 +1,24 @@
+// How rules spell resources, after Kubernetes' own resource.group notation:
+//   pods   pods/exec   deployments.apps   deployments.apps/scale   *   *.apps   */scale
+
+/** One spelling, taken apart. */
+export interface ResourcePattern {
+  /** Plural, or `*`. */
+  readonly resource: string;
+  /** '' for core; `*` only together with resource `*`. */
+  readonly group: string;
+  /** '' for the object itself; `*` for it and everything below it, which only a resource `*` without a sub-resource means. */
+  readonly subresource: string;
+}
+
+const FORM = /^(?<resource>\*|[a-z0-9-]+)(?:\.(?<group>[a-z0-9-]+(?:\.[a-z0-9-]+)*))?(?:\/(?<subresource>[a-z]+))?$/;
+
+/** Undefined when the text is none of these spellings. */
+export function parseResourcePattern(text: string): ResourcePattern | undefined {
+  const groups = FORM.exec(text)?.groups;
+  if (!groups) return undefined;
+  const { resource = '', group, subresource } = groups;
+  return resource === '*'
+    ? { resource, group: group ?? '*', subresource: subresource ?? '*' }
+    : { resource, group: group ?? '', subresource: subresource ?? '' };
+}

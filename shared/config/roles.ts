@@ -1,0 +1,87 @@
+import { nonResourceVerbs, readResource, resourceVerbs } from './kubernetes.ts';
+import type { Path, Report } from './problem.ts';
+import type { PolicyFile, RoleFile, RuleFile } from './schema.ts';
+import { didYouMean } from './suggest.ts';
+import { isName } from './values.ts';
+
+/**
+ * Holds each rule to spec "Matching": what could never match, or would match other than it reads, is a problem, since a deny
+ * that silently does nothing is a hole. `custom` are the `resource.group` names of the clusters' own resources.
+ */
+export function checkRoles(roles: PolicyFile['roles'], custom: ReadonlySet<string>, report: Report): void {
+  for (const [name, role] of Object.entries(roles)) {
+    const path = ['policy', 'roles', name];
+    if (!isName(name)) report.problem(path, 'a role\'s name is letters, digits, ".", "_" and "-", at most 63');
+    checkRole(role, path, custom, report);
+  }
+}
+
+function checkRole(role: RoleFile, path: Path, custom: ReadonlySet<string>, report: Report): void {
+  role.allow?.forEach((rule, index) => {
+    const at = [...path, 'allow', index];
+    checkRule(rule, at, custom, report);
+    if (!rule.verbs) report.problem(at, 'an allow needs verbs');
+    if (!rule.resources && !rule.nonResourceURLs) report.problem(at, 'an allow needs resources (or nonResourceURLs)');
+    if (rule.resources && !rule.namespaces) {
+      report.problem(at, 'an allow needs namespaces: ["*"] for all of them and for what is cluster-scoped');
+    }
+  });
+  role.deny?.forEach((rule, index) => {
+    const at = [...path, 'deny', index];
+    checkRule(rule, at, custom, report);
+    if (Object.keys(rule).length === 0) {
+      report.problem(at, 'an empty deny would deny everything: if that is meant, write resources: ["*"]');
+    }
+    for (const condition of conditions) {
+      if (rule[condition] !== undefined) report.problem([...at, condition], 'is a condition of allow rules only');
+    }
+  });
+}
+
+const conditions = ['requireReason', 'podSecurity', 'charts'] as const;
+const ofResources = ['resources', 'namespaces', 'names', ...conditions] as const;
+
+function checkRule(rule: RuleFile, path: Path, custom: ReadonlySet<string>, report: Report): void {
+  const each = (
+    key: Exclude<keyof RuleFile, 'requireReason' | 'podSecurity'>,
+    check: (text: string) => string | undefined,
+  ) =>
+    rule[key]?.forEach((text, index) => {
+      const problem = check(text);
+      if (problem !== undefined) report.problem([...path, key, index], problem);
+    });
+  if (rule.nonResourceURLs) {
+    // kubernetes.io/docs/reference/access-authn-authz/rbac: a rule is about resources or about URLs, never both.
+    for (const key of ofResources) {
+      if (rule[key] !== undefined) report.problem([...path, key], 'cannot stand in one rule with nonResourceURLs');
+    }
+  }
+  const verbs: readonly string[] = ['*', ...(rule.nonResourceURLs ? nonResourceVerbs : resourceVerbs)];
+  each('verbs', (verb) =>
+    verbs.includes(verb) ? undefined : `no verb is called "${verb}".${didYouMean(verb, verbs)}`,
+  );
+  each('resources', (text) => {
+    const reading = readResource(text, custom);
+    return 'problem' in reading ? reading.problem : undefined;
+  });
+  each('namespaces', (text) =>
+    /^[a-z0-9*-]{1,63}$/.test(text) && !text.includes('**')
+      ? undefined
+      : `"${text}" is no namespace and no glob of one`,
+  );
+  // Names of RBAC objects may hold ":" and upper case (kubernetes.io/docs/concepts/overview/working-with-objects/names, "Path
+  // segment names"). What other globs give a meaning is refused, for it would have none here.
+  each('names', (text) =>
+    /^[A-Za-z0-9.:_*-]{1,253}$/.test(text) && !text.includes('**')
+      ? undefined
+      : `"${text}" is no name and no glob of one`,
+  );
+  each('nonResourceURLs', (text) =>
+    text === '*' || (/^\/[A-Za-z0-9/._*-]*$/.test(text) && !text.includes('..') && !text.includes('**'))
+      ? undefined
+      : `"${text}" is no path and no glob of one: it starts with "/"`,
+  );
+  each('charts', (text) =>
+    /^sha256:[0-9a-f]{64}$/.test(text) ? undefined : 'a chart is named by its digest, sha256:<64 hex digits>',
+  );
+}

@@ -1,0 +1,212 @@
+import type { AzureConfig, Cluster, Config, ExtraResource, IdentityConfig, Limits, StorageConfig } from './config.ts';
+import { isBuiltIn, isBuiltInWord } from './kubernetes.ts';
+import type { Path, Report } from './problem.ts';
+import type { ConfigFile } from './schema.ts';
+import {
+  isDnsLabel,
+  isEnvName,
+  isLoopback,
+  isName,
+  readArmId,
+  readGuid,
+  readOrigin,
+  readStorage,
+  type Reading,
+} from './values.ts';
+
+// Each section of the file: checked, with its defaults. What a reader reports makes the whole file unfit, so the value it then
+// gives is never used.
+
+/** The value, or '' after its problem was reported. */
+function take(reading: Reading<string>, path: Path, report: Report): string {
+  if (reading.ok) return reading.value;
+  report.problem(path, reading.problem);
+  return '';
+}
+
+export const readListen = (file: ConfigFile): Config['listen'] => ({
+  host: file.listen?.host ?? '127.0.0.1',
+  port: file.listen?.port ?? 7071,
+});
+
+// learn.microsoft.com/entra/identity-platform/v2-protocols ("Endpoints"): these stand for "whichever tenant", so that anybody's
+// token would pass.
+const anyTenant = ['common', 'organizations', 'consumers'];
+
+export function readIdentity(file: ConfigFile, report: Report): IdentityConfig {
+  const { authority = 'https://login.microsoftonline.com', tenants, audience, scopes } = file.identity;
+  const at = (...path: Path): Path => ['identity', ...path];
+  const ids = tenants.map((tenant, index) => {
+    if (anyTenant.includes(tenant.toLowerCase())) {
+      report.problem(at('tenants', index), `"${tenant}" would let any tenant in: name the tenants by their ids`);
+    }
+    return anyTenant.includes(tenant.toLowerCase()) ? tenant : take(readGuid(tenant), at('tenants', index), report);
+  });
+  ids.forEach((id, index) => {
+    if (id !== '' && ids.indexOf(id) !== index) report.problem(at('tenants', index), 'this tenant is named twice');
+  });
+  const origin = take(readOrigin(authority), at('authority'), report);
+  if (origin.startsWith('http:')) {
+    report.warning(at('authority'), 'plain http: whoever runs this port decides who anybody is. For local use only');
+  }
+  return {
+    authority: origin,
+    tenants: ids,
+    audience: take(readGuid(audience), at('audience'), report),
+    scopes: scopes ?? ['Commands.Run'],
+  };
+}
+
+export function readAzure(file: ConfigFile, env: NodeJS.ProcessEnv | undefined, report: Report): AzureConfig {
+  const { resourceManager = 'https://management.azure.com', credential, onBehalfOf } = file.azure;
+  const origin = take(readOrigin(resourceManager), ['azure', 'resourceManager'], report);
+  const fromEnv = (name: string, path: Path): void => {
+    if (!isEnvName(name)) report.problem(path, `"${name}" is no name of an environment variable`);
+    else if (env && !env[name]) report.problem(path, `the environment variable ${name} is not set`);
+  };
+  return {
+    resourceManager: origin,
+    credential: readCredential(),
+    ...(onBehalfOf && { onBehalfOf: readOnBehalfOf(onBehalfOf) }),
+  };
+
+  function readCredential(): AzureConfig['credential'] {
+    const path = ['azure', 'credential'];
+    if (credential.kind === 'static') {
+      fromEnv(credential.tokenEnv, [...path, 'tokenEnv']);
+      if (origin !== '' && !isLoopback(new URL(origin).hostname)) {
+        report.problem(path, 'kind: static is for an emulated Azure on loopback: use managedIdentity or default');
+      } else report.warning(path, 'a fixed token: for an emulated Azure only');
+      return credential;
+    }
+    if (credential.kind === 'default' || credential.clientId === undefined) return credential;
+    return { ...credential, clientId: take(readGuid(credential.clientId), [...path, 'clientId'], report) };
+  }
+
+  function readOnBehalfOf(file: NonNullable<typeof onBehalfOf>): NonNullable<AzureConfig['onBehalfOf']> {
+    const path = ['azure', 'onBehalfOf'];
+    const clientId = take(readGuid(file.clientId), [...path, 'clientId'], report);
+    if ('secretEnv' in file) {
+      fromEnv(file.secretEnv, [...path, 'secretEnv']);
+      return { clientId, secretEnv: file.secretEnv };
+    }
+    const federated = readGuid(file.federatedIdentityClientId);
+    const federatedPath = [...path, 'federatedIdentityClientId'];
+    return { clientId, federatedIdentityClientId: take(federated, federatedPath, report) };
+  }
+}
+
+export function readClusters(file: ConfigFile, report: Report): ReadonlyMap<string, Cluster> {
+  const clusters = new Map<string, Cluster>();
+  const byArmId = new Map<string, string>();
+  for (const [name, cluster] of Object.entries(file.clusters)) {
+    const at = (...path: Path): Path => ['clusters', name, ...path];
+    if (!isName(name)) report.problem(at(), 'a cluster\'s name is letters, digits, ".", "_" and "-", at most 63');
+    const arm = readArmId(cluster.resourceId);
+    if (!arm.ok) {
+      report.problem(at('resourceId'), arm.problem);
+      continue;
+    }
+    const twin = byArmId.get(arm.value.id.toLowerCase());
+    if (twin !== undefined) {
+      report.problem(
+        at('resourceId'),
+        `is the same cluster as "${twin}": policy for one name could be evaded by the other`,
+      );
+    }
+    byArmId.set(arm.value.id.toLowerCase(), name);
+    const { runAs = 'gateway', impersonate = false, defaultNamespace = 'default' } = cluster;
+    if (runAs === 'caller' && !file.azure?.onBehalfOf) {
+      report.problem(at('runAs'), 'runAs: caller needs azure.onBehalfOf, to get a token for the caller');
+    }
+    if (!isDnsLabel(defaultNamespace)) {
+      report.problem(at('defaultNamespace'), `"${defaultNamespace}" is no name of a namespace`);
+    } else if (defaultNamespace === 'aks-command') {
+      report.problem(at('defaultNamespace'), "aks-command holds other callers' commands: it can be no default");
+    }
+    const resources = readExtraResources(cluster.resources ?? [], at('resources'), report);
+    clusters.set(name, { name, arm: arm.value, runAs, impersonate, defaultNamespace, resources });
+  }
+  if (Object.keys(file.clusters).length === 0) report.problem(['clusters'], 'must name at least one cluster');
+  return clusters;
+}
+
+const RESOURCE = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+const GROUP = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/;
+const VERSION = /^v[0-9]+(?:(?:alpha|beta)[0-9]+)?$/;
+const KIND = /^[A-Z][A-Za-z0-9]*$/;
+
+/** Custom resources. None may pass as one of Kubernetes' own: policy would judge another object than the cluster sees. */
+function readExtraResources(
+  files: NonNullable<ConfigFile['clusters'][string]['resources']>,
+  path: Path,
+  report: Report,
+): readonly ExtraResource[] {
+  const seen = new Set<string>();
+  return files.map((file, index) => {
+    const { group, version, resource, kind, namespaced, shortNames = [] } = file;
+    const at = (...rest: Path): Path => [...path, index, ...rest];
+    if (!GROUP.test(group)) report.problem(at('group'), `"${group}" is no API group of a custom resource`);
+    if (!RESOURCE.test(resource)) report.problem(at('resource'), `"${resource}" is no plural name in lower case`);
+    if (!VERSION.test(version)) report.problem(at('version'), `"${version}" is no API version such as v1 or v1beta1`);
+    if (!KIND.test(kind)) report.problem(at('kind'), `"${kind}" is no kind such as Certificate`);
+    if (isBuiltIn(`${resource}.${group}`)) report.problem(at(), `${resource}.${group} is built in`);
+    const unique = (word: string, where: Path): void => {
+      if (seen.has(word)) report.problem(where, `"${word}" is given twice on this cluster`);
+      seen.add(word);
+    };
+    unique(`${resource}.${group}`, at('resource'));
+    shortNames.forEach((word, place) => {
+      if (isBuiltInWord(word))
+        report.problem(at('shortNames', place), `"${word}" means a resource of Kubernetes itself`);
+      unique(word, at('shortNames', place));
+    });
+    return { group, version, resource, kind, namespaced, shortNames };
+  });
+}
+
+export function readStorageSection(
+  file: ConfigFile,
+  baseDir: string,
+  offLoopback: string | undefined,
+  report: Report,
+): StorageConfig {
+  const read = (service: 'audit' | 'records' | 'signingKey'): StorageConfig['audit'] => {
+    const location = readStorage(service, file.storage[service], baseDir);
+    if (location.ok) return location.value;
+    report.problem(['storage', service], location.problem);
+    return { kind: 'azure', url: '' };
+  };
+  const storage = {
+    audit: read('audit'),
+    records: read('records'),
+    signingKey: read('signingKey'),
+    resultsHours: file.storage.retention?.resultsHours ?? 24,
+  };
+  if (storage.signingKey.kind === 'file') {
+    const path = ['storage', 'signingKey'];
+    if (offLoopback === undefined) {
+      report.warning(path, 'a local key: whoever can read the file can forge the audit trail. For local use only');
+    } else report.problem(path, `a key in a local file is for loopback only, but ${offLoopback}: use a Key Vault key`);
+  }
+  return storage;
+}
+
+export function readLimits(file: ConfigFile, report: Report): Limits {
+  const { perPrincipal = {}, perCluster = {}, bodyBytes = 8 * 1024 * 1024, timeoutSeconds = {} } = file.limits ?? {};
+  const max = timeoutSeconds.max ?? Math.max(3600, timeoutSeconds.default ?? 0);
+  const timeout = { default: timeoutSeconds.default ?? Math.min(300, max), max };
+  if (timeout.default > timeout.max) {
+    report.problem(['limits', 'timeoutSeconds', 'default'], `is more than max, which is ${timeout.max}`);
+  }
+  return {
+    perPrincipal: {
+      running: perPrincipal.running ?? 4,
+      queued: perPrincipal.queued ?? 20,
+      submitsPerMinute: perPrincipal.submitsPerMinute ?? 30,
+    },
+    perCluster: { running: perCluster.running ?? 8 },
+    bodyBytes,
+    timeoutSeconds: timeout,
+  };
+}
