@@ -4,8 +4,8 @@
  *     node shared/command/grammar/generate.ts kubectl FOLDER/kubectl.1.27 … FOLDER/kubectl.1.33
  *     node shared/command/grammar/generate.ts helm FOLDER/helm-3.12 … FOLDER/helm-3.22 -- FOLDER/helm-4.3
  *
- * Old to new: the newest before `--` is the grammar, older ones give `since`. A program after `--` is a next major version: flags and
- * commands that it lacks or reads otherwise are marked `gone`. helm is built by
+ * Old to new: the newest before `--` is the grammar, older ones give `since`. A program after `--` is a next major version: commands
+ * that it lacks and flags that it does not take (hidden ones are tried) are marked `gone`. helm is built by
  * `GOBIN=FOLDER go install helm.sh/helm/v3/cmd/helm@v3.22.0` and `…/helm/v4/cmd/helm@v4.3.1`; kubectl comes with the Google Cloud
  * SDK in several versions, or from dl.k8s.io.
  *
@@ -21,6 +21,7 @@ import { pathToFileURL } from 'node:url';
 import type { CommandGrammar, FlagGrammar, FlagType, ToolGrammar } from './grammar.ts';
 
 type Tool = ToolGrammar['tool'];
+type Flags = Readonly<Record<string, FlagGrammar>>;
 type Run = (argv: readonly string[]) => Promise<string>;
 
 /** One program's grammar, before versions are merged. */
@@ -36,9 +37,13 @@ const UNPARSABLE = '\u0001"';
 
 /**
  * Reads one program. `only` limits it to the commands that begin with one of these words, which is what a test of one slice
- * needs. Throws when an answer is not understood: an unclassified flag would be a hole in the grammar.
+ * needs. `also` has flags to try though help does not list them. Throws when an answer is not understood: an unclassified flag would be a hole in the grammar.
  */
-export async function readTool(tool: Tool, binary: string, only?: readonly string[]): Promise<Reading> {
+export async function readTool(
+  tool: Tool,
+  binary: string,
+  { only, also }: { readonly only?: readonly string[]; readonly also?: Reading } = {},
+): Promise<Reading> {
   const home = await mkdtemp(join(tmpdir(), 'aksgw-grammar-'));
   try {
     const run = runner(binary, home);
@@ -46,7 +51,7 @@ export async function readTool(tool: Tool, binary: string, only?: readonly strin
     const globals = await classify(
       run,
       [only?.[0] ?? (tool === 'kubectl' ? 'get' : 'list')],
-      await readGlobals(tool, run),
+      withHidden(await readGlobals(tool, run), also?.globals),
     );
     const commands: Record<string, CommandGrammar> = {};
     const visit = async (path: readonly string[]): Promise<void> => {
@@ -54,7 +59,10 @@ export async function readTool(tool: Tool, binary: string, only?: readonly strin
       const children = section(help, /^(?:.*[Cc]ommands.*):$/u)
         .map((line) => /^ {2}([a-z][\w-]*) /u.exec(`${line} `)?.[1])
         .filter((name) => name !== undefined);
-      if (path.length > 0) commands[path.join(' ')] = await readCommand(tool, run, path, help, children, globals);
+      if (path.length > 0) {
+        const hidden = also?.commands[path.join(' ')]?.flags;
+        commands[path.join(' ')] = await readCommand(tool, run, path, help, children, { globals, hidden });
+      }
       for (const child of children) {
         if (path.length > 0 || only === undefined || only.includes(child)) await visit([...path, child]);
       }
@@ -72,7 +80,7 @@ export function merge(tool: Tool, readings: readonly Reading[], next: readonly R
   if (newest === undefined) throw new Error('No program was read');
   const mark = <T extends FlagGrammar | CommandGrammar>(find: (reading: Reading) => T | undefined, own: T): T => {
     const first = readings.find((reading) => find(reading) !== undefined) ?? newest;
-    const gone = next.find((reading) => !sameShape(find(reading), own));
+    const gone = next.find((reading) => find(reading) === undefined);
     return {
       ...own,
       ...(first === readings[0] ? {} : { since: first.version }),
@@ -151,7 +159,7 @@ async function readCommand(
   path: readonly string[],
   help: string,
   children: readonly string[],
-  globals: Readonly<Record<string, FlagGrammar>>,
+  { globals, hidden }: { readonly globals: Flags; readonly hidden: Flags | undefined },
 ): Promise<CommandGrammar> {
   const heading = tool === 'kubectl' ? /^Options:$/u : /^Flags:$/u;
   const listed = listedFlags(section(help, heading)).filter(({ name }) => name !== 'help');
@@ -163,7 +171,7 @@ async function readCommand(
   return {
     ...(aliases.length > 0 && { aliases: aliases.toSorted() }),
     ...(children.length > 0 && { parent: true as const }),
-    flags: sorted(await classify(run, path, own), (_, flag) => flag),
+    flags: sorted(await classify(run, path, withHidden(own, hidden)), (_, flag) => flag),
   };
 }
 
@@ -172,6 +180,14 @@ interface ListedFlag {
   readonly short?: string;
   /** What the flag means without a value, where the help tells (`string[="client"]`). */
   readonly bare?: string;
+  /** Help does not list it: another version does. */
+  readonly hidden?: true;
+}
+
+function withHidden(listed: readonly ListedFlag[], others: Flags = {}): ListedFlag[] {
+  const names = new Set(listed.map(({ name }) => name));
+  const hidden = Object.keys(others).filter((name) => !names.has(name));
+  return [...listed, ...hidden.map((name) => ({ name, hidden: true as const }))];
 }
 
 /** The lines under a heading, up to the next line that begins in the first column. */
@@ -207,7 +223,8 @@ async function classify(
   const queue = [...listed];
   const work = async (): Promise<void> => {
     for (let flag = queue.shift(); flag !== undefined; flag = queue.shift()) {
-      const type = await typeOf(run, path, flag.name);
+      const type = await typeOf(run, path, flag);
+      if (type === undefined) continue;
       found[flag.name] = {
         type: type.type,
         ...(flag.short !== undefined && { short: flag.short }),
@@ -222,9 +239,10 @@ async function classify(
 async function typeOf(
   run: Run,
   path: readonly string[],
-  name: string,
-): Promise<{ readonly type: FlagType; readonly optional: boolean }> {
+  { name, hidden }: ListedFlag,
+): Promise<{ readonly type: FlagType; readonly optional: boolean } | undefined> {
   const valued = await run([...path, `--${name}=${UNPARSABLE}`, '--zz1']);
+  if (hidden === true && valued.includes(`unknown flag: --${name}`)) return undefined;
   const type = typeFromError(valued);
   if (type === undefined) throw new Error(`${path.join(' ')} --${name}: not understood: ${valued.slice(0, 300)}`);
   if (type === 'bool') return { type, optional: false };
@@ -257,14 +275,6 @@ function typeFromError(text: string): FlagType | undefined {
   return errors.find(([mark]) => text.includes(mark))?.[1];
 }
 
-function sameShape(other: FlagGrammar | CommandGrammar | undefined, own: FlagGrammar | CommandGrammar): boolean {
-  if (other === undefined) return false;
-  if ('type' in own && 'type' in other) {
-    return own.type === other.type && own.short === other.short && own.optional === other.optional;
-  }
-  return true;
-}
-
 function sorted<T, U>(entries: Readonly<Record<string, T>>, map: (name: string, value: T) => U): Record<string, U> {
   return Object.fromEntries(
     Object.entries(entries)
@@ -280,7 +290,10 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
   }
   const split = binaries.includes('--') ? binaries.indexOf('--') : binaries.length;
   const readings: Reading[] = [];
-  for (const binary of binaries.filter((word) => word !== '--')) readings.push(await readTool(tool, binary));
+  for (const [at, binary] of binaries.filter((word) => word !== '--').entries()) {
+    const newest = at < split ? undefined : readings[split - 1];
+    readings.push(await readTool(tool, binary, newest === undefined ? {} : { also: newest }));
+  }
   const grammar = merge(tool, readings.slice(0, split), readings.slice(split));
   await writeFile(join(import.meta.dirname, `${tool}.json`), render(grammar));
 }

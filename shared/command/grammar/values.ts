@@ -72,3 +72,27 @@ function splitCsv(spelt: string, value: string): string[] {
     at++;
   }
 }
+
+/** The word that a CSV flag reads back as exactly this one value. */
+export const csvWord = (value: string): string =>
+  /[",\r\n]/u.test(value) || value === '' ? `"${value.replaceAll('"', '""')}"` : value;
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  h: 3_600_000,
+  m: 60_000,
+  s: 1000,
+  ms: 1,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ns: 1e-6,
+};
+
+/** Milliseconds of a Go duration that readValue took. */
+export function durationMs(value: string): number {
+  let ms = 0;
+  for (const [, amount = '0', unit = 's'] of value.matchAll(/([\d.]+)(ns|us|µs|μs|ms|s|m|h)/gu)) {
+    ms += Number(amount) * (UNIT_MS[unit] ?? 0);
+  }
+  return value.startsWith('-') ? -ms : ms;
+}
