@@ -1,8 +1,8 @@
 import { commandOf, normalizeFlag, type Command, type Flag } from './grammar/grammar.ts';
-import { refused } from './grammar/refused.ts';
 import { whyRefused } from './grammar/refused-flags.ts';
 import { readValue } from './grammar/values.ts';
 import type { Parsed } from './parsed.ts';
+import { refuse } from './refuse.ts';
 
 /** More than a command typed by hand or built by a bot needs; the kernel would take far more. */
 export const MAX_WORDS = 1000;
@@ -19,25 +19,25 @@ export function parse(argv: readonly string[]): Parsed {
   checkWords(argv);
   const [first = '', ...words] = argv;
   const tool = TOOLS.find((name) => name === first);
-  if (tool === undefined) throw refused(first, 'The first word is kubectl or helm; nothing else is run.');
+  if (tool === undefined) throw refuse(first, 'the first word is kubectl or helm; nothing else is run');
   const { command, rest } = findCommand(tool, words);
   const read = readFlags(tool, command, rest);
   const [surplus] = read.args;
   if (command.parent && surplus !== undefined) {
-    throw refused(surplus, `${tool} ${command.path.join(' ')} has no such sub-command.`);
+    throw refuse(surplus, `${tool} ${command.path.join(' ')} has no such sub-command`);
   }
   return { tool, path: command.path, ...read };
 }
 
 function checkWords(argv: readonly string[]): void {
   const [first = ''] = argv;
-  if (argv.length === 0) throw refused('argv', 'There is no command: the first word is kubectl or helm.');
-  if (argv.length > MAX_WORDS) throw refused(first, `The command has more than ${MAX_WORDS} words.`);
+  if (argv.length === 0) throw refuse('argv', 'there is no command; the first word is kubectl or helm');
+  if (argv.length > MAX_WORDS) throw refuse(first, `the command has more than ${MAX_WORDS} words`);
   for (const word of argv) {
     if (Buffer.byteLength(word) > MAX_WORD_BYTES)
-      throw refused(word, `The word is longer than ${MAX_WORD_BYTES} bytes.`);
-    if (word.includes('\0')) throw refused(word.replaceAll('\0', '\\0'), 'The word has a NUL character.');
-    if (!word.isWellFormed()) throw refused(word.toWellFormed(), 'The word is not well-formed Unicode.');
+      throw refuse(word.slice(0, 100), `is longer than ${MAX_WORD_BYTES} bytes`);
+    if (word.includes('\0')) throw refuse(word, 'has a NUL character');
+    if (!word.isWellFormed()) throw refuse(word.toWellFormed(), 'is not well-formed Unicode');
   }
 }
 
@@ -64,12 +64,12 @@ function findCommand(tool: Tool, words: readonly string[]): Found {
     } else if (command.path.length > 0) {
       return { command, rest };
     } else if (word !== undefined) {
-      throw refused(word, `${tool} has no such command that the gateway knows, and plugins are not run.`);
+      throw refuse(word, `${tool} has no such command that the gateway knows, and plugins are not run`);
     } else {
       break;
     }
   }
-  throw refused(words[0] ?? tool, `No ${tool} command was found; only ${tool}'s global flags may stand before it.`);
+  throw refuse(words[0] ?? tool, `no ${tool} command was found; only ${tool}'s global flags may stand before it`);
 }
 
 /** cobra's stripFlags: the first word that it takes for neither a flag nor a flag's value. */
@@ -129,7 +129,7 @@ function readFlags(tool: Tool, command: Command, words: readonly string[]): Pick
     const equals = word.indexOf('=');
     const spelt = equals === -1 ? word : word.slice(0, equals);
     const name = spelt.slice(2);
-    if (name === '' || name.startsWith('-')) throw refused(word, 'This is not how a flag is spelt.');
+    if (name === '' || name.startsWith('-')) throw refuse(word, 'is not how a flag is spelt');
     const flag = command.long(name) ?? unknown(spelt, normalizeFlag(tool, name));
     set(flag, spelt, equals === -1 ? (flag.bare ?? nextWord(spelt)) : word.slice(equals + 1));
   }
@@ -155,13 +155,13 @@ function readFlags(tool: Tool, command: Command, words: readonly string[]): Pick
 
   function nextWord(spelt: string): string {
     const value = words[at++];
-    if (value === undefined) throw refused(spelt, 'The flag needs a value.');
+    if (value === undefined) throw refuse(spelt, 'needs a value');
     return value;
   }
 
   function set({ name, type, own }: Flag, spelt: string, value: string): void {
     const why = whyRefused(tool, name, own);
-    if (why !== undefined) throw refused(spelt, why);
+    if (why !== undefined) throw refuse(spelt, why);
     const values = flags.get(name) ?? [];
     values.push(...readValue(type, spelt, value));
     flags.set(name, values);
@@ -169,6 +169,6 @@ function readFlags(tool: Tool, command: Command, words: readonly string[]): Pick
 
   function unknown(spelt: string, name: string): never {
     const why = whyRefused(tool, name, false);
-    throw refused(spelt, why ?? `${tool} ${command.path.join(' ')} has no such flag that the gateway knows.`);
+    throw refuse(spelt, why ?? `${tool} ${command.path.join(' ')} has no such flag that the gateway knows`);
   }
 }

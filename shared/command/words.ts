@@ -1,4 +1,4 @@
-import { Problem } from '../errors.ts';
+import { refuse } from './refuse.ts';
 
 /** Longest `command` that is split, in UTF-16 units; argv has its own limits in parse.ts. */
 const MAX_COMMAND_LENGTH = 1024 * 1024;
@@ -22,10 +22,6 @@ const UNQUOTED: ReadonlyMap<string, string> = new Map([
   ['\n', 'a newline'],
 ]);
 
-const shown = (character: string): string => (character === '\n' ? '\\n' : character);
-
-const refuse = (word: string, why: string): Problem => new Problem('command-refused', why, { members: { word, why } });
-
 /**
  * Splits a command line into words as a POSIX shell does (XCU 2.2 Quoting), with no expansion of any kind. What a shell would
  * expand or act on is refused rather than taken literally, so that a line means the same here and in a terminal.
@@ -33,7 +29,7 @@ const refuse = (word: string, why: string): Problem => new Problem('command-refu
  */
 export function splitWords(command: string): string[] {
   if (command.length > MAX_COMMAND_LENGTH) {
-    throw refuse('command', `The command line is longer than ${MAX_COMMAND_LENGTH} characters.`);
+    throw refuse('command', `is longer than ${MAX_COMMAND_LENGTH} characters`);
   }
   const words: string[] = [];
   let word: string | undefined;
@@ -41,10 +37,8 @@ export function splitWords(command: string): string[] {
 
   const next = (): string | undefined => command[at++];
   const forbidControl = (character: string): void => {
-    if (character === '\0' || character === '\r') {
-      const name = character === '\0' ? 'NUL' : 'carriage return';
-      throw refuse(name, `The command line has a ${name} character.`);
-    }
+    if (character === '\0') throw refuse(character, 'is a NUL character, which no word can hold');
+    if (character === '\r') throw refuse(character, 'is a carriage return, which no shell takes for the end of a line');
   };
 
   for (let character = next(); character !== undefined; character = next()) {
@@ -64,10 +58,7 @@ export function splitWords(command: string): string[] {
     } else {
       const meaning = UNQUOTED.get(character);
       if (meaning !== undefined) {
-        throw refuse(
-          shown(character),
-          `"${shown(character)}" is ${meaning} to a shell, and no shell reads this: quote it if it is meant as text.`,
-        );
+        throw refuse(character, `is ${meaning} to a shell, and no shell reads this; quote it if it is meant as text`);
       }
       word += character;
     }
@@ -77,7 +68,7 @@ export function splitWords(command: string): string[] {
 
   function singleQuoted(): string {
     const end = command.indexOf("'", at);
-    if (end === -1) throw refuse("'", 'A single quote is not closed.');
+    if (end === -1) throw refuse("'", 'is a quote that is not closed');
     const text = command.slice(at, end);
     at = end + 1;
     for (const character of text) forbidControl(character);
@@ -92,7 +83,7 @@ export function splitWords(command: string): string[] {
       if (character === '$' || character === '`') {
         throw refuse(
           character,
-          `"${character}" is expanded by a shell inside double quotes, and nothing is expanded here: use single quotes.`,
+          'is expanded by a shell inside double quotes, and nothing is expanded here; use single quotes',
         );
       }
       if (character !== '\\') {
@@ -106,14 +97,14 @@ export function splitWords(command: string): string[] {
       if (following === '\n') continue;
       text += '$`"\\'.includes(following) ? following : `\\${following}`;
     }
-    throw refuse('"', 'A double quote is not closed.');
+    throw refuse('"', 'is a quote that is not closed');
   }
 
   function escaped(): string {
     const following = next();
-    if (following === undefined) throw refuse('\\', 'The command line ends with a backslash.');
+    if (following === undefined) throw refuse('\\', 'is the last character, and quotes nothing');
     forbidControl(following);
-    if (following === '\n') throw refuse('\\n', 'A line is continued by a backslash: send one line.');
+    if (following === '\n') throw refuse('\n', 'continues the line after a backslash; send one line');
     return following;
   }
 }

@@ -102,7 +102,7 @@ const local: Readonly<Record<ToolGrammar['tool'], Readonly<Record<string, string
  */
 export function whyRefused(tool: ToolGrammar['tool'], name: string, own: boolean): string | undefined {
   const why = lookUp(local[tool], name) ?? (own ? undefined : lookUp(global[tool], name));
-  return why === undefined ? undefined : `The flag is refused: ${why}.`;
+  return why === undefined ? undefined : `is refused: ${why}`;
 }
 
 const lookUp = (table: Readonly<Record<string, string>>, name: string): string | undefined =>

@@ -1,5 +1,5 @@
 import type { FlagType } from './grammar.ts';
-import { refused } from './refused.ts';
+import { refuse } from '../refuse.ts';
 
 const TRUE = ['1', 't', 'T', 'true', 'TRUE', 'True'];
 const FALSE = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
@@ -22,20 +22,20 @@ const readers: Readonly<Record<FlagType, (spelt: string, value: string) => strin
   bool(spelt, value) {
     if (TRUE.includes(value)) return ['true'];
     if (FALSE.includes(value)) return ['false'];
-    throw refused(`${spelt}=${value}`, 'The flag is a boolean: true or false, after an equals sign.');
+    throw refuse(`${spelt}=${value}`, 'is a boolean: true or false, after an equals sign');
   },
   int(spelt, value) {
     const number = DECIMAL.test(value) ? BigInt(value.replace('+', '')) : INT64;
     if (number < INT64 && number >= -INT64) return [value];
-    throw refused(`${spelt}=${value}`, 'The flag takes a whole number in plain decimal digits.');
+    throw refuse(`${spelt}=${value}`, 'takes a whole number in plain decimal digits');
   },
   float(spelt, value) {
     if (FLOAT.test(value)) return [value];
-    throw refused(`${spelt}=${value}`, 'The flag takes a number.');
+    throw refuse(`${spelt}=${value}`, 'takes a number');
   },
   duration(spelt, value) {
     if (DURATION.test(value)) return [value];
-    throw refused(`${spelt}=${value}`, 'The flag takes a duration with a unit, such as 30s, 5m or 1h30m.');
+    throw refuse(`${spelt}=${value}`, 'takes a duration with a unit, such as 30s, 5m or 1h30m');
   },
   csv: splitCsv,
   string: asItIs,
@@ -45,7 +45,7 @@ const readers: Readonly<Record<FlagType, (spelt: string, value: string) => strin
 
 /** One CSV record as Go's encoding/csv reads it; pflag takes the first line and drops the rest, so a line break is refused. */
 function splitCsv(spelt: string, value: string): string[] {
-  if (/[\r\n]/u.test(value)) throw refused(spelt, 'A comma-separated list is one line.');
+  if (/[\r\n]/u.test(value)) throw refuse(spelt, 'takes a comma-separated list of one line');
   if (value === '') return [];
   const fields: string[] = [];
   let at = 0;
@@ -56,7 +56,10 @@ function splitCsv(spelt: string, value: string): string[] {
       quoted.lastIndex = at;
       const match = quoted.exec(value);
       if (match === null)
-        throw refused(`${spelt}=${value}`, 'A quote in the comma-separated list is not closed, or text follows it.');
+        throw refuse(
+          `${spelt}=${value}`,
+          'has a quote in its comma-separated list that is not closed, or that text follows',
+        );
       field = (match[1] ?? '').replaceAll('""', '"');
       at = quoted.lastIndex;
     } else {
@@ -64,7 +67,7 @@ function splitCsv(spelt: string, value: string): string[] {
       const end = comma === -1 ? value.length : comma;
       field = value.slice(at, end);
       if (field.includes('"'))
-        throw refused(`${spelt}=${value}`, 'A quote stands inside an unquoted part of the comma-separated list.');
+        throw refuse(`${spelt}=${value}`, 'has a quote inside an unquoted part of its comma-separated list');
       at = end;
     }
     fields.push(field);

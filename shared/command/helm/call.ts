@@ -1,0 +1,55 @@
+import type { CommandContext } from '../../config/config.ts';
+import { createUploads, type Uploads } from '../files.ts';
+import type { CommandRequest } from '../invocation.ts';
+import { checkNamespace } from '../names.ts';
+import type { Parsed } from '../parsed.ts';
+import { refuse } from '../refuse.ts';
+import { decodeText } from '../yaml.ts';
+
+/** One helm command while it is understood: what was asked, and what is learnt of it on the way. */
+export interface HelmCall {
+  readonly parsed: Parsed;
+  /** The caller's `-n`, or the cluster's default. */
+  readonly namespace: string;
+  readonly uploads: Uploads;
+  /** The last value given. */
+  flag(name: string): string | undefined;
+  isOn(name: string): boolean;
+  warn(text: string): void;
+  /** From now on the words travel in the context. */
+  secret(): void;
+  useStdin(): void;
+  checkText(path: string, bytes: Uint8Array): void;
+  readonly learnt: {
+    readonly warnings: readonly string[];
+    readonly secret: boolean;
+    readonly stdin: Uint8Array | undefined;
+  };
+}
+
+export function createCall(parsed: Parsed, request: CommandRequest, context: CommandContext): HelmCall {
+  const warnings: string[] = [];
+  let secret = false;
+  let stdin: Uint8Array | undefined;
+  const flag = (name: string): string | undefined => parsed.flags.get(name)?.at(-1);
+  return {
+    parsed,
+    namespace: checkNamespace(flag('namespace') ?? context.defaultNamespace),
+    uploads: createUploads(request.files),
+    flag,
+    isOn: (name) => flag(name) === 'true',
+    warn: (text) => void warnings.push(text),
+    secret: () => {
+      secret = true;
+    },
+    useStdin: () => {
+      if (request.stdin === undefined) throw refuse('-', 'stands for stdin, and the request has no stdin');
+      if (stdin !== undefined) throw refuse('-', 'stands for stdin, which can be read only once');
+      stdin = Buffer.from(request.stdin);
+    },
+    checkText: (path, bytes) => void decodeText(path, bytes),
+    get learnt() {
+      return { warnings, secret, stdin };
+    },
+  };
+}

@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto';
+import type { Uploads } from '../files.ts';
+import type { SentFile } from '../invocation.ts';
+import { isList, isObject, type JsonObject } from '../json.ts';
+import { refuse } from '../refuse.ts';
+import { decodeText, readYaml } from '../yaml.ts';
+
+/**
+ * A chart that came with the request as a folder. Nothing is fetched and nothing is unpacked, so what is judged here is what helm
+ * reads: no archives (CVE-2025-32386, CVE-2026-35206), no links (CVE-2025-53547), no dependency that is not in the folder, no schema
+ * that refers to anything outside itself (CVE-2025-55199).
+ */
+export interface UploadedChart {
+  /** As uploaded, without slash at its end; `.` for the root of the uploads. */
+  readonly folder: string;
+  /** The word that helm gets: begins with `.`, which helm takes for a local path and for nothing else. */
+  readonly word: string;
+  readonly files: readonly SentFile[];
+  /** `sha256:<hex>`; see digestOf. */
+  readonly digest: string;
+  /** A template can ask the cluster while it is rendered: `lookup`, or `tpl`, which renders text that may hold a `lookup`. */
+  readonly looksUp: boolean;
+}
+
+/** helm's own limit for one decompressed file of a chart (pkg/chart/loader/archive). */
+const MOST_FILE_BYTES = 5 * 1024 * 1024;
+const MOST_CHARTS = 100;
+const MOST_DEPTH = 8;
+/** helm's own rule for chart names (pkg/chart/metadata.go), which lets no folder be named. */
+const CHART_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/u;
+const LOOKS_UP = /\b(?:lookup|tpl)\b/u;
+
+/** Throws Problem `command-refused`, naming the file and what is wrong with it. */
+export function readChart(uploads: Uploads, word: string): UploadedChart {
+  if (/^[a-z][a-z0-9+.-]*:/iu.test(word))
+    throw refuse(word, 'is fetched from elsewhere; send the chart as a folder with the request');
+  if (/\.(?:tgz|tar\.gz|tar)$/u.test(word)) throw refuse(word, 'is a packed chart; send its folder, unpacked');
+  const folder = folderOf(word);
+  const prefix = folder === '.' ? '' : `${folder}/`;
+  if (uploads.get(`${prefix}Chart.yaml`) === undefined) {
+    throw refuse(word, 'is no folder with a Chart.yaml among the files sent; charts of repositories are not fetched');
+  }
+  const paths = uploads.below(folder);
+  const inside = new Set(paths.map((path) => path.slice(prefix.length)));
+  const state: Walk = { uploads, prefix, inside, charts: 0 };
+  checkChart(state, '', 0);
+  const files = paths.map((path) => uploads.use(path));
+  for (const { path, bytes } of files) {
+    if (bytes.byteLength > MOST_FILE_BYTES)
+      throw refuse(path, `is larger than the ${MOST_FILE_BYTES} bytes that helm takes`);
+  }
+  return {
+    folder,
+    word: folder === '.' ? '.' : `./${folder}`,
+    files,
+    digest: digestOf(files.map(({ path, bytes }) => ({ path: path.slice(prefix.length), bytes }))),
+    looksUp: files.some(
+      ({ path, bytes }) => /(?:^|\/)templates\//u.test(path) && LOOKS_UP.test(Buffer.from(bytes).toString('latin1')),
+    ),
+  };
+}
+
+/**
+ * SHA-256 over the files sorted by the bytes of their paths, each as: path below the chart's folder, NUL, length in decimal, NUL, content. So
+ * that neither moving a byte from one file to the next nor renaming goes unseen.
+ */
+export function digestOf(files: readonly SentFile[]): string {
+  const hash = createHash('sha256');
+  for (const { path, bytes } of files.toSorted((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)))) {
+    hash.update(`${path}\0${bytes.byteLength}\0`).update(bytes);
+  }
+  return `sha256:${hash.digest('hex')}`;
+}
+
+function folderOf(word: string): string {
+  const folder = word.replace(/^(?:\.\/+)+/u, '').replace(/\/+$/u, '');
+  return folder === '' || folder === '.' ? '.' : folder;
+}
+
+interface Walk {
+  readonly uploads: Uploads;
+  readonly prefix: string;
+  /** Paths below the chart's folder. */
+  readonly inside: ReadonlySet<string>;
+  charts: number;
+}
+
+/** One chart and, below `charts/`, those inside it. `at` is '' or ends with a slash. */
+function checkChart(walk: Walk, at: string, depth: number): void {
+  if (++walk.charts > MOST_CHARTS || depth > MOST_DEPTH)
+    throw refuse(`${walk.prefix}${at}`, 'holds too many charts inside charts');
+  const children = new Set<string>();
+  for (const path of walk.inside) {
+    if (!path.startsWith(`${at}charts/`)) continue;
+    const rest = path.slice(at.length + 'charts/'.length);
+    if (/\.(?:tgz|tar\.gz|tar|gz)$/iu.test(path))
+      throw refuse(`${walk.prefix}${path}`, 'is a packed chart; unpack it into a folder');
+    // helm skips what begins with one of these, and files that lie in charts/ itself.
+    if (rest.includes('/') && !/^[._]/u.test(rest)) children.add(rest.slice(0, rest.indexOf('/')));
+  }
+  const manifest = readMap(walk, `${at}Chart.yaml`);
+  const name = manifest['name'];
+  if (typeof name !== 'string' || !CHART_NAME.test(name)) {
+    throw refuse(`${walk.prefix}${at}Chart.yaml`, 'has no name, or one that a chart cannot have');
+  }
+  checkDependencies(walk, at, manifest, children);
+  if (walk.inside.has(`${at}requirements.yaml`)) {
+    checkDependencies(walk, at, readMap(walk, `${at}requirements.yaml`), children);
+  }
+  if (walk.inside.has(`${at}values.schema.json`)) checkSchema(walk, `${at}values.schema.json`);
+  for (const child of children) {
+    const inner = `${at}charts/${child}/`;
+    if (!walk.inside.has(`${inner}Chart.yaml`))
+      throw refuse(`${walk.prefix}${inner}`, 'is in charts/ and has no Chart.yaml');
+    checkChart(walk, inner, depth + 1);
+  }
+}
+
+function readMap(walk: Walk, path: string): JsonObject {
+  const name = `${walk.prefix}${path}`;
+  const bytes = walk.uploads.get(name);
+  if (bytes === undefined) throw refuse(name, 'was not sent with the request');
+  const documents = readYaml({ name, text: decodeText(name, bytes) });
+  const [map] = documents;
+  if (documents.length !== 1 || !isObject(map)) throw refuse(name, 'is not one YAML map');
+  for (const key of Object.keys(map)) {
+    // Go's decoder takes any case: `Dependencies` would be read by helm and not here.
+    if (/^(?:dependencies|name)$/iu.test(key) && key !== key.toLowerCase())
+      throw refuse(name, `the key ${key} is spelt ${key.toLowerCase()}`);
+  }
+  return map;
+}
+
+/** A dependency that is not in charts/ would be fetched, or refused by helm; its repository does not matter once it is there. */
+function checkDependencies(walk: Walk, at: string, manifest: JsonObject, children: ReadonlySet<string>): void {
+  const file = `${walk.prefix}${at}Chart.yaml`;
+  const dependencies = manifest['dependencies'];
+  if (dependencies === undefined || dependencies === null) return;
+  if (!isList(dependencies)) throw refuse(file, 'its dependencies are not a list');
+  const vendored = new Set([...children].map((child) => chartName(walk, `${at}charts/${child}/`)));
+  for (const dependency of dependencies) {
+    const name = isObject(dependency) ? dependency['name'] : undefined;
+    if (typeof name !== 'string' || !CHART_NAME.test(name))
+      throw refuse(file, 'has a dependency without a proper name');
+    if (!vendored.has(name))
+      throw refuse(file, `its dependency ${name} is not in charts/; vendor it (helm dependency build, then unpack)`);
+  }
+}
+
+function chartName(walk: Walk, at: string): unknown {
+  return walk.inside.has(`${at}Chart.yaml`) ? readMap(walk, `${at}Chart.yaml`)['name'] : undefined;
+}
+
+const REFERENCES = new Set(['$ref', '$dynamicRef', '$recursiveRef']);
+/** Drafts that the validators carry inside themselves; any other would be fetched. */
+const KNOWN_DRAFT = /^https?:\/\/json-schema\.org\/(?:draft-0[4-7]|draft\/2019-09|draft\/2020-12)\/schema#?$/u;
+
+function checkSchema(walk: Walk, path: string): void {
+  const name = `${walk.prefix}${path}`;
+  const text = decodeText(name, walk.uploads.get(name) ?? new Uint8Array());
+  const queue: unknown[] = [parseJson(name, text)];
+  while (queue.length > 0) {
+    const node = queue.pop();
+    if (typeof node !== 'object' || node === null) continue;
+    for (const [key, value] of Object.entries(node)) {
+      if (REFERENCES.has(key) && typeof value === 'string' && !value.startsWith('#')) {
+        throw refuse(name, `${key} to ${value}: a schema may refer only to itself (#…)`);
+      }
+      if (key === '$schema' && typeof value === 'string' && !KNOWN_DRAFT.test(value)) {
+        throw refuse(name, `$schema ${value} is not a draft of json-schema.org`);
+      }
+      queue.push(value);
+    }
+  }
+}
+
+function parseJson(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw refuse(name, 'is not JSON');
+    throw error;
+  }
+}

@@ -1,0 +1,204 @@
+import { csvWord, durationMs } from '../grammar/values.ts';
+import { refuse } from '../refuse.ts';
+import type { HelmCall } from './call.ts';
+
+/** What becomes of one value of a flag: the word that is sent, or a refusal thrown. */
+export type Send = (value: string, call: HelmCall, flag: string) => string;
+export type FlagRule =
+  | { readonly kind: 'sent'; readonly send: Send }
+  | { readonly kind: 'refused'; readonly why: string };
+export type FlagTable = Readonly<Record<string, FlagRule>>;
+
+/** Longest that a command may wait; the same as the largest time-out that the gateway's configuration gives by default. */
+const MOST_WAIT_MS = 3_600_000;
+const MOST_VALUES_BYTES = 1024 * 1024;
+
+const rule = (send: Send): FlagRule => ({ kind: 'sent', send });
+const refused = (why: string): FlagRule => ({ kind: 'refused', why });
+
+const plain = rule((value) => value);
+const csv = rule((value) => csvWord(value));
+const oneOf = (...words: string[]): FlagRule =>
+  rule((value, _, flag) => {
+    if (words.includes(value)) return value;
+    throw refuse(`--${flag}=${value}`, `is one of ${words.join(', ')}`);
+  });
+
+/** `--set` and its kin: the values are secret until proven otherwise, so the command travels in the context. */
+const setting = rule((value, call) => {
+  call.secret();
+  return value;
+});
+
+/** A values file among the uploads, or `-` for stdin. A URL would be fetched by helm: no uploaded path can be one, as `./` leads. */
+const valuesFile = rule((value, call) => {
+  if (value === '-') {
+    call.useStdin();
+    return '-';
+  }
+  const { path, bytes } = call.uploads.use(value);
+  if (path.includes(':')) throw refuse(value, 'has a colon, by which helm could take it for a URL');
+  if (bytes.byteLength > MOST_VALUES_BYTES) throw refuse(value, `is larger than ${MOST_VALUES_BYTES} bytes`);
+  call.checkText(path, bytes);
+  return csvWord(`./${path}`);
+});
+
+/** `key=path[,key=path…]`, without the escapes that helm knows there. */
+const setFile = rule((value, call, flag) => {
+  call.secret();
+  return value
+    .split(',')
+    .map((pair) => {
+      const match = /^(?<key>[A-Za-z0-9_.[\]/-]+)=(?<path>[^=:{}\\]+)$/u.exec(pair);
+      const { key, path } = match?.groups ?? {};
+      if (key === undefined || path === undefined) {
+        throw refuse(
+          `--${flag}`,
+          'is key=path, with the path of a file sent with the request, or several with commas between them',
+        );
+      }
+      return `${key}=./${call.uploads.use(path).path}`;
+    })
+    .join(',');
+});
+
+const wait = rule((value, call, flag) => {
+  if (durationMs(value) <= MOST_WAIT_MS) return value;
+  call.warn(`--${flag}=${value} was cut to the longest that a command may wait, ${MOST_WAIT_MS / 1000} s.`);
+  return `${MOST_WAIT_MS / 1000}s`;
+});
+
+const output = { output: oneOf('table', 'json', 'yaml') };
+const revision = { revision: plain };
+const values = {
+  set: setting,
+  'set-string': setting,
+  'set-json': setting,
+  'set-literal': setting,
+  'set-file': setFile,
+  values: valuesFile,
+};
+const waiting = { timeout: wait, wait: plain, 'wait-for-jobs': plain };
+const dryRun = oneOf('none', 'client', 'server', 'true', 'false');
+/** Told `none` or `false`, `helm template` still creates nothing, but looks things up in the cluster (pkg/action/install.go). */
+const renderOnly = oneOf('client', 'server', 'true');
+
+/** What renders a chart: the same for install, upgrade and template. */
+const rendering: FlagTable = {
+  ...values,
+  'dry-run': dryRun,
+  description: plain,
+  'disable-openapi-validation': plain,
+  'enable-dns': refused('lets templates look up names while they are rendered, which carries data out'),
+  'hide-notes': plain,
+  'no-hooks': plain,
+  'render-subchart-notes': plain,
+  'skip-crds': plain,
+  'skip-schema-validation': plain,
+  'name-template': refused('makes up the name of the release, on which policy decides; give the name'),
+  'generate-name': refused('makes up the name of the release, on which policy decides; give the name'),
+};
+
+const changing: FlagTable = {
+  ...rendering,
+  ...waiting,
+  ...output,
+  atomic: plain,
+  'create-namespace': plain,
+  force: plain,
+  'hide-secret': plain,
+  labels: plain,
+  'take-ownership': plain,
+};
+
+/** By command, every flag that is sent. A flag in no table is refused: nothing goes out that was not thought about. */
+export const flagTables = {
+  list: {
+    all: plain,
+    'all-namespaces': plain,
+    date: plain,
+    deployed: plain,
+    failed: plain,
+    filter: plain,
+    max: plain,
+    'no-headers': plain,
+    offset: plain,
+    ...output,
+    pending: plain,
+    reverse: plain,
+    selector: plain,
+    short: plain,
+    superseded: plain,
+    'time-format': plain,
+    uninstalled: plain,
+    uninstalling: plain,
+  },
+  status: { ...revision, ...output, 'show-desc': plain, 'show-resources': plain },
+  history: { max: plain, ...output },
+  'get all': { ...revision, template: plain },
+  'get hooks': revision,
+  'get manifest': revision,
+  'get metadata': { ...revision, ...output },
+  'get notes': revision,
+  'get values': { ...revision, ...output, all: plain },
+  install: { ...changing, replace: plain },
+  upgrade: {
+    ...changing,
+    install: plain,
+    'cleanup-on-fail': plain,
+    'history-max': plain,
+    'reset-values': plain,
+    'reuse-values': plain,
+    'reset-then-reuse-values': plain,
+  },
+  rollback: {
+    ...waiting,
+    'cleanup-on-fail': plain,
+    'dry-run': plain,
+    force: plain,
+    'history-max': plain,
+    'no-hooks': plain,
+    'recreate-pods': plain,
+  },
+  uninstall: {
+    timeout: wait,
+    wait: plain,
+    cascade: oneOf('background', 'orphan', 'foreground'),
+    description: plain,
+    'dry-run': plain,
+    'ignore-not-found': plain,
+    'keep-history': plain,
+    'no-hooks': plain,
+  },
+  test: { timeout: wait, filter: csv, logs: plain, 'hide-notes': plain },
+  template: {
+    ...rendering,
+    'dry-run': renderOnly,
+    timeout: wait,
+    'api-versions': csv,
+    'include-crds': plain,
+    'is-upgrade': plain,
+    'kube-version': plain,
+    'release-name': plain,
+    'show-only': plain,
+    'skip-tests': plain,
+    validate: plain,
+  },
+  lint: {
+    ...values,
+    'kube-version': plain,
+    quiet: plain,
+    strict: plain,
+    'skip-schema-validation': plain,
+    'with-subcharts': plain,
+  },
+  'show all': {},
+  'show chart': {},
+  'show crds': {},
+  'show readme': {},
+  'show values': { jsonpath: plain },
+  version: { short: plain, template: plain },
+  env: {},
+} as const satisfies Record<string, FlagTable>;
+
+export type HelmVerb = keyof typeof flagTables;
