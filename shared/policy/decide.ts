@@ -1,0 +1,217 @@
+import type { ResourceAttributes } from '../command/attributes.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { Allowed, Decision, Denied, RuleReference } from './decision.ts';
+import { deniedByCondition, deniedByRule, listRoles, noRule, notAllowed } from './explanation.ts';
+import { isBlocked, resourceKey, rulesFor, subjectKeys, type ClusterPolicy, type Policy, type Role } from './policy.ts';
+import {
+  contains,
+  intersects,
+  matchesWord,
+  unmet,
+  type Circumstances,
+  type Condition,
+  type ResourceRule,
+} from './rule.ts';
+import { isRead } from './sensitive.ts';
+
+/** May this principal do all of this on this cluster? */
+export interface Question extends Circumstances {
+  readonly principal: Principal;
+  readonly cluster: string;
+  /** Everything Kubernetes will be asked; empty for what asks nothing of a resource. */
+  readonly attributes: readonly ResourceAttributes[];
+}
+
+/**
+ * Spec "Matching": every attribute contained in one allow rule of a role bound to the caller on that cluster, none touched by
+ * a deny of any bound role, every condition met. Anything else is denied, with one sentence on why.
+ */
+export function decide(policy: Policy, question: Question): Decision {
+  const standing = stand(policy, question.principal, policy.clusters.get(question.cluster), question.cluster);
+  if ('verdict' in standing) return standing;
+  const { attributes } = question;
+  const first = attributes[0];
+  if (!first) return allowedUnconditionally(standing);
+  for (const asked of attributes) {
+    const rule = findDeny(standing, asked);
+    if (rule) return deniedByRule(rule.reference, asked);
+  }
+  const because: { role: string; rule: string; attributes: ResourceAttributes }[] = [];
+  for (const asked of attributes) {
+    const found = findAllow(standing, asked, question);
+    if ('verdict' in found) return found;
+    because.push({ ...found.reference, attributes: asked });
+  }
+  // Of a command that reads and writes, the rule that lets it write is the one that a reader of the audit looks for.
+  const deciding = because.find(({ attributes: { verb } }) => !isRead(verb)) ?? because[0];
+  return {
+    verdict: 'allow',
+    role: deciding?.role ?? '',
+    rule: deciding?.rule ?? '',
+    roles: [...new Set(because.map(({ role }) => role))],
+    because,
+  };
+}
+
+/** One attribute's own verdict, for explain: all of them, not only the first that fails. */
+export type AttributeVerdict =
+  | { readonly attributes: ResourceAttributes; readonly verdict: 'allow'; readonly rule: RuleReference }
+  | {
+      readonly attributes: ResourceAttributes;
+      readonly verdict: 'deny';
+      readonly reason: Denied['reason'];
+      readonly rule?: RuleReference | undefined;
+      readonly explanation: string;
+    };
+
+/** The decision, and what each attribute would get by itself. Allowed exactly when all of them are. */
+export function explain(
+  policy: Policy,
+  question: Question,
+): { readonly decision: Decision; readonly attributes: readonly AttributeVerdict[] } {
+  const attributes = question.attributes.map((asked): AttributeVerdict => {
+    const decision = decide(policy, { ...question, attributes: [asked] });
+    return decision.verdict === 'allow'
+      ? { attributes: asked, verdict: 'allow', rule: { role: decision.role, rule: decision.rule } }
+      : {
+          attributes: asked,
+          verdict: 'deny',
+          reason: decision.reason,
+          rule: decision.rule,
+          explanation: decision.explanation,
+        };
+  });
+  return { decision: decide(policy, question), attributes };
+}
+
+/** Clusters on which anything is bound to the principal; for others the gateway says that they do not exist. */
+export function visibleClusters(policy: Policy, principal: Principal): string[] {
+  if (isBlocked(policy, principal)) return [];
+  // Where membership is unknown and a group is bound, the answer is "groups-overage", not "no such cluster".
+  return [...policy.clusters]
+    .filter(([, cluster]) => bound(cluster, principal).length > 0 || isOverage(cluster, principal))
+    .map(([name]) => name);
+}
+
+/** A request for one of the gateway's own resources, as Kubernetes treats paths outside its API. */
+export interface NonResourceQuestion {
+  readonly principal: Principal;
+  /** HTTP method, lower case. */
+  readonly verb: string;
+  /** The path as routed, without query: never as it came, with `..` or escapes in it. */
+  readonly path: string;
+  /** Left out for what spans all clusters: then it has to be allowed on each of them. */
+  readonly cluster?: string | undefined;
+}
+
+export function decideNonResource(policy: Policy, question: NonResourceQuestion): Decision {
+  const { principal, cluster } = question;
+  const one = cluster === undefined ? undefined : policy.clusters.get(cluster);
+  // A cluster that is no longer configured has no bindings of its own: its past is for who may see all.
+  const scope = cluster !== undefined && one ? [[cluster, one] as const] : [...policy.clusters];
+  let allowed: Decision | undefined;
+  for (const [name, clusterPolicy] of scope) {
+    const standing = stand(policy, principal, clusterPolicy, name);
+    if ('verdict' in standing) return standing;
+    const decision = decideUrl(standing, question);
+    if (decision.verdict === 'deny') return decision;
+    allowed ??= decision;
+  }
+  return allowed ?? noRule(`no cluster is configured, so nobody may ${question.verb} ${question.path}`);
+}
+
+function decideUrl({ roles, cluster }: Standing, { verb, path }: NonResourceQuestion): Decision {
+  const matching = (side: 'allow' | 'deny') =>
+    roles
+      .flatMap((role) => role.urls[side])
+      .find((rule) => matchesWord(rule.verbs, verb) && matchesWord(rule.paths, path))?.reference;
+  const denied = matching('deny');
+  if (denied) {
+    const explanation = `${verb} ${path} is denied by role ${denied.role}, ${denied.rule}, which no allow overrides.`;
+    return { verdict: 'deny', reason: 'deny-rule', rule: denied, explanation };
+  }
+  const allowed = matching('allow');
+  if (allowed) return { verdict: 'allow', ...allowed, roles: [allowed.role], because: [] };
+  return noRule(
+    `${verb} ${path} is allowed by no rule of ${listRoles(roles)} on cluster ${cluster}; a rule with verbs [${verb}] and nonResourceURLs covering it would allow it.`,
+  );
+}
+
+/** Who the principal is on a cluster, once it is certain. */
+interface Standing {
+  readonly cluster: string;
+  /** At least one. */
+  readonly roles: readonly Role[];
+}
+
+function stand(
+  policy: Policy,
+  principal: Principal,
+  cluster: ClusterPolicy | undefined,
+  name: string,
+): Standing | Denied {
+  if (isBlocked(policy, principal)) {
+    const explanation =
+      'You are on the list of blocked principals: the operator of the gateway has stopped all your calls.';
+    return { verdict: 'deny', reason: 'blocked', explanation };
+  }
+  if (cluster && isOverage(cluster, principal)) {
+    return {
+      verdict: 'deny',
+      reason: 'groups-overage',
+      explanation: `Your token does not list your groups (you are in too many), and rules for groups apply on cluster ${name}, so nothing can be decided; ask for an app role, or for groups assigned to the application only.`,
+    };
+  }
+  const roles = cluster ? bound(cluster, principal) : [];
+  if (roles.length === 0) {
+    return noRule(
+      `No role is bound to you on cluster ${name}; a binding of any role to you there would be needed first.`,
+    );
+  }
+  return { cluster: name, roles };
+}
+
+/** Spec "Who is bound": a deny that is bound through a group must never get lost, so unknown membership decides nothing. */
+const isOverage = (cluster: ClusterPolicy, { groups, tid }: Principal): boolean =>
+  !groups.known && cluster.groupTenants.has(tid);
+
+function bound(cluster: ClusterPolicy, principal: Principal): readonly Role[] {
+  const roles = new Set<Role>();
+  for (const key of subjectKeys(principal)) {
+    for (const role of cluster.roles.get(key) ?? []) roles.add(role);
+  }
+  return [...roles];
+}
+
+/** `version` and its like ask nothing that a rule could be about: being bound on the cluster is enough. */
+function allowedUnconditionally({ roles }: Standing): Allowed {
+  const role = roles[0]?.name ?? '';
+  return { verdict: 'allow', role, rule: 'bound', roles: [role], because: [] };
+}
+
+function findDeny({ roles }: Standing, asked: ResourceAttributes): ResourceRule | undefined {
+  const key = resourceKey(asked.resource, asked.group);
+  for (const role of roles) {
+    for (const rule of rulesFor(role.deny, key)) if (intersects(rule, asked)) return rule;
+  }
+  return undefined;
+}
+
+function findAllow(
+  { roles, cluster }: Standing,
+  asked: ResourceAttributes,
+  circumstances: Circumstances,
+): ResourceRule | Denied {
+  const key = resourceKey(asked.resource, asked.group);
+  let nearest: { readonly rule: ResourceRule; readonly missing: readonly [Condition, ...Condition[]] } | undefined;
+  for (const role of roles) {
+    for (const rule of rulesFor(role.allow, key)) {
+      if (!contains(rule, asked)) continue;
+      const [first, ...others] = unmet(rule, asked, circumstances);
+      if (first === undefined) return rule;
+      if (!nearest || others.length + 1 < nearest.missing.length) nearest = { rule, missing: [first, ...others] };
+    }
+  }
+  if (nearest) return deniedByCondition(nearest.rule, nearest.missing, asked, circumstances);
+  return notAllowed(asked, roles, cluster);
+}

@@ -1,0 +1,74 @@
+import { ALL_NAMESPACES, describeAttributes, resourceName, type ResourceAttributes } from '../command/attributes.ts';
+import type { Denied, RuleReference } from './decision.ts';
+import type { Role } from './policy.ts';
+import type { Circumstances, Condition, ResourceRule } from './rule.ts';
+import { needsNamedResource, needsNamedVerb } from './sensitive.ts';
+
+// Each denial is one sentence for the caller: what was asked, which rule decided, what would allow it.
+
+export const noRule = (explanation: string): Denied => ({ verdict: 'deny', reason: 'no-rule', explanation });
+
+export function notAllowed(asked: ResourceAttributes, roles: readonly Role[], cluster: string): Denied {
+  const what = `${describeAttributes(asked)} on cluster ${cluster}`;
+  return {
+    ...noRule(`No rule of ${listRoles(roles)} allows ${what}; it would take a rule with ${wouldAllow(asked)}.`),
+    attributes: asked,
+  };
+}
+
+export function deniedByRule(rule: RuleReference, asked: ResourceAttributes): Denied {
+  return {
+    verdict: 'deny',
+    reason: 'deny-rule',
+    rule,
+    attributes: asked,
+    explanation: `${describeAttributes(asked)} is denied by ${nameRule(rule)}, which no allow overrides.`,
+  };
+}
+
+export function deniedByCondition(
+  { reference: rule, charts }: ResourceRule,
+  missing: readonly [Condition, ...Condition[]],
+  asked: ResourceAttributes,
+  circumstances: Circumstances,
+): Denied {
+  const { podSecurity } = circumstances;
+  const words: Readonly<Record<Condition, () => string>> = {
+    'reason-required': () => 'with a reason: send "reason" with your ticket or purpose',
+    'pod-security': () => {
+      const because = podSecurity.level === 'privileged' ? podSecurity.because.join(', ') : '';
+      return `for pods without special rights, but here ${because || 'they have some'}: leave that out, or have a rule say podSecurity: privileged`;
+    },
+    'chart-not-listed': () => {
+      const foreign = circumstances.charts.filter(({ digest }) => !charts?.has(digest));
+      const sent = foreign.map(({ path, digest }) => `${path} (${digest})`).join(', ');
+      return `for the charts that it lists, and ${sent === '' ? 'no chart was sent' : `${sent} is not among them`}`;
+    },
+  };
+  const conditions = missing.map((condition) => words[condition]()).join('; and only ');
+  return {
+    verdict: 'deny',
+    reason: missing[0],
+    rule,
+    attributes: asked,
+    explanation: `${describeAttributes(asked)} is allowed by ${nameRule(rule)} only ${conditions}.`,
+  };
+}
+
+export const listRoles = (roles: readonly Role[]): string =>
+  `your role${roles.length === 1 ? '' : 's'} ${roles.map(({ name }) => name).join(', ')}`;
+
+const nameRule = ({ role, rule }: RuleReference): string => `role ${role}, ${rule}`;
+
+function wouldAllow(asked: ResourceAttributes): string {
+  const { verb, namespace, name } = asked;
+  const star = namespace === '' || namespace === ALL_NAMESPACES;
+  const spelled = [
+    needsNamedResource(asked) && 'the resource',
+    needsNamedVerb(verb) && 'the verb',
+    namespace === 'aks-command' && 'the namespace',
+  ].filter((part) => part !== false);
+  const byName = spelled.length === 0 ? '' : ` (${spelled.join(' and ')} by name: "*" does not grant this)`;
+  const names = name === '' ? ' and no names' : '';
+  return `verbs [${verb}], resources [${resourceName(asked)}], namespaces [${star ? '"*"' : namespace}]${names}${byName}`;
+}

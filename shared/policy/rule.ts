@@ -1,0 +1,159 @@
+import { ALL_NAMESPACES, type ResourceAttributes } from '../command/attributes.ts';
+import type { ChartDigest, PodSecurity } from '../command/invocation.ts';
+import { compileGlob, type Glob } from '../config/glob.ts';
+import { parseResourcePattern, type ResourcePattern } from '../config/resource-pattern.ts';
+import type { RuleFile } from '../config/schema.ts';
+import type { RuleReference } from './decision.ts';
+import { isRead, needsNamedResource, needsNamedVerb } from './sensitive.ts';
+
+/** A rule over resources, made ready for matching. */
+export interface ResourceRule {
+  readonly reference: RuleReference;
+  readonly verbs: Words;
+  readonly resources: readonly ResourcePattern[];
+  readonly namespaces: Words;
+  readonly names: Words;
+  readonly requireReason: boolean;
+  readonly privileged: boolean;
+  /** Undefined: any chart. */
+  readonly charts: ReadonlySet<string> | undefined;
+}
+
+/** A rule over the gateway's own paths. */
+export interface UrlRule {
+  readonly reference: RuleReference;
+  readonly verbs: Words;
+  readonly paths: Words;
+}
+
+/** A list of words and globs. */
+export interface Words {
+  /** It holds `*`, or was left out. */
+  readonly all: boolean;
+  readonly literals: ReadonlySet<string>;
+  readonly globs: readonly Glob[];
+}
+
+/** `absent`: a list that is left out restricts nothing. */
+export function compileWords(words: readonly string[] | undefined): Words {
+  const globs = (words ?? ['*']).map(compileGlob);
+  return {
+    all: globs.some((glob) => glob.all),
+    literals: new Set(globs.filter((glob) => glob.literal).map((glob) => glob.pattern)),
+    globs: globs.filter((glob) => !glob.literal && !glob.all),
+  };
+}
+
+export const matchesWord = (words: Words, text: string): boolean =>
+  words.all || words.literals.has(text) || words.globs.some((glob) => glob.matches(text));
+
+export const compileResourceRule = (rule: RuleFile, reference: RuleReference): ResourceRule => ({
+  reference,
+  verbs: compileWords(rule.verbs),
+  resources: (rule.resources ?? ['*']).map(pattern),
+  namespaces: compileWords(rule.namespaces),
+  names: compileWords(rule.names),
+  requireReason: rule.requireReason ?? false,
+  privileged: rule.podSecurity === 'privileged',
+  charts: rule.charts && new Set(rule.charts),
+});
+
+export const compileUrlRule = (rule: RuleFile, reference: RuleReference): UrlRule => ({
+  reference,
+  verbs: compileWords(rule.verbs),
+  paths: compileWords(rule.nonResourceURLs),
+});
+
+function pattern(text: string): ResourcePattern {
+  const parsed = parseResourcePattern(text);
+  if (!parsed) throw new TypeError(`not a resource, and the configuration should have refused it: ${text}`);
+  return parsed;
+}
+
+/** Other callers' commands run there, their tokens with them (attacks 26): only a rule that spells it out reaches it. */
+const AKS_COMMAND = 'aks-command';
+
+/** Whether an allow rule contains everything that the attributes stand for. Conditions apart: see `unmet`. */
+export function contains(rule: ResourceRule, asked: ResourceAttributes): boolean {
+  return (
+    (rule.verbs.literals.has(asked.verb) || (matchesWord(rule.verbs, asked.verb) && !needsNamedVerb(asked.verb))) &&
+    containsResource(rule, asked) &&
+    containsNamespace(rule.namespaces, asked.namespace) &&
+    (rule.names.all || (asked.name !== '' && matchesWord(rule.names, asked.name)))
+  );
+}
+
+function containsResource(rule: ResourceRule, asked: ResourceAttributes): boolean {
+  const named = needsNamedResource(asked);
+  return rule.resources.some(
+    ({ resource, group, subresource }) =>
+      (resource === asked.resource || (resource === '*' && !named)) &&
+      (group === '*' || group === asked.group) &&
+      (subresource === '*' || subresource === asked.subresource),
+  );
+}
+
+function containsNamespace(namespaces: Words, asked: string): boolean {
+  if (asked === AKS_COMMAND) return namespaces.literals.has(AKS_COMMAND);
+  // Spec: only ["*"] covers what is cluster-scoped, and all namespaces at once.
+  if (asked === '' || asked === ALL_NAMESPACES) return namespaces.all;
+  return matchesWord(namespaces, asked);
+}
+
+/** Whether a deny rule touches anything that the attributes stand for. */
+export function intersects(rule: ResourceRule, asked: ResourceAttributes): boolean {
+  return (
+    matchesWord(rule.verbs, asked.verb) &&
+    rule.resources.some(
+      ({ resource, group, subresource }) =>
+        (resource === '*' || resource === asked.resource) &&
+        (group === '*' || group === asked.group) &&
+        // A deny on the object takes its sub-resources with it.
+        (subresource === '*' || subresource === '' || subresource === asked.subresource),
+    ) &&
+    intersectsNamespace(rule.namespaces, asked) &&
+    (asked.name === '' || matchesWord(rule.names, asked.name))
+  );
+}
+
+function intersectsNamespace(namespaces: Words, asked: ResourceAttributes): boolean {
+  if (namespaces.all || asked.namespace === ALL_NAMESPACES) return true;
+  if (asked.namespace !== '') return matchesWord(namespaces, asked.namespace);
+  // A Namespace object is cluster-scoped, but who deletes it deletes all that the deny protects.
+  const isNamespace = asked.resource === 'namespaces' && asked.group === '';
+  return isNamespace && !isRead(asked.verb) && (asked.name === '' || matchesWord(namespaces, asked.name));
+}
+
+/** What a rule's conditions are held against. */
+export interface Circumstances {
+  readonly reason?: string | undefined;
+  readonly podSecurity: PodSecurity;
+  readonly charts: readonly ChartDigest[];
+}
+
+export type Condition = 'reason-required' | 'pod-security' | 'chart-not-listed';
+
+/** The conditions of an allow rule that are not met, for attributes that it contains. */
+export function unmet(
+  rule: ResourceRule,
+  asked: ResourceAttributes,
+  circumstances: Circumstances,
+): readonly Condition[] {
+  const { reason = '', podSecurity, charts } = circumstances;
+  const conditions: Condition[] = [];
+  // Spec: a blank reason is none; nor is one of nothing but dots or invisible characters.
+  if (rule.requireReason && !/[\p{L}\p{N}]/u.test(reason)) conditions.push('reason-required');
+  if (podSecurity.level === 'privileged' && !rule.privileged && !bringsNothing.has(asked.verb)) {
+    conditions.push('pod-security');
+  }
+  if (rule.charts && !chartsListed(rule.charts, asked.verb, charts)) conditions.push('chart-not-listed');
+  return conditions;
+}
+
+/** Verbs that bring no pod into being, whatever the manifest says. */
+const bringsNothing: ReadonlySet<string> = new Set(['get', 'list', 'watch', 'delete', 'deletecollection']);
+
+function chartsListed(listed: ReadonlySet<string>, verb: string, charts: readonly ChartDigest[]): boolean {
+  if (charts.length === 0) return verb !== 'install' && verb !== 'upgrade';
+  return charts.every(({ digest }) => listed.has(digest));
+}

@@ -1,0 +1,45 @@
+import type { ResourceAttributes } from '../command/attributes.ts';
+
+/**
+ * What no `*` ever grants (spec "Matching"; kubernetes.io/docs/concepts/security/rbac-good-practices, "privilege escalation
+ * risks"): each of these makes more of its holder than the rule says, so a rule has to name the resource.
+ */
+const subresources = new Set([
+  'serviceaccounts/token',
+  'certificatesigningrequests.certificates.k8s.io/approval',
+  'certificatesigningrequests.certificates.k8s.io/status',
+  'pods/exec',
+  'pods/attach',
+  'pods/portforward',
+  'pods/ephemeralcontainers',
+  // The kubelet's and every pod's own API, past all of this.
+  'nodes/proxy',
+  'pods/proxy',
+  'services/proxy',
+]);
+
+const anyVerb = new Set(['signers.certificates.k8s.io']);
+
+/** Reading these is harmless; changing them changes what the cluster is. */
+const writesOf = new Set([
+  'nodes',
+  'customresourcedefinitions.apiextensions.k8s.io',
+  'apiservices.apiregistration.k8s.io',
+]);
+const writesOfGroup = new Set(['rbac.authorization.k8s.io', 'admissionregistration.k8s.io']);
+
+const reads: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
+
+export const isRead = (verb: string): boolean => reads.has(verb);
+
+/** True when only a rule that names the resource may allow it. */
+export function needsNamedResource({ verb, group, resource, subresource }: ResourceAttributes): boolean {
+  if (!isRead(verb) && writesOfGroup.has(group)) return true;
+  const name = group === '' ? resource : `${resource}.${group}`;
+  if (anyVerb.has(name) || (!isRead(verb) && writesOf.has(name))) return true;
+  return subresource !== '' && subresources.has(`${name}/${subresource}`);
+}
+
+/** True for the verbs that give away rights: only a rule that names the verb may allow them. */
+export const needsNamedVerb = (verb: string): boolean =>
+  verb === 'bind' || verb === 'escalate' || verb === 'impersonate';
