@@ -40,6 +40,12 @@ export const problems = {
     retryable: false,
     next: 'The detail names the rule, or what no rule allows; POST the same body to …/explain to see every attribute.',
   },
+  'user-required': {
+    status: 403,
+    title: 'Only a user can do this, not an application',
+    retryable: false,
+    next: "Call with a signed-in user's token; for applications the operator has to set runAs: gateway on the cluster.",
+  },
   'command-refused': {
     status: 400,
     title: 'The command is not one the gateway relays',

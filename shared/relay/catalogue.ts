@@ -1,0 +1,196 @@
+import { Problem, type ProblemCode } from '../errors.ts';
+import type { Answer, Refusal } from './arm.ts';
+import type { Submitted } from './relay.ts';
+
+/**
+ * Every error that run command is known to give (facts: run-command, "Errors"), with what it means: was anything started, and what
+ * can be done. The first row that matches holds. An answer that no row knows counts as "may have been started", since some of
+ * Azure's 4xx come after the pod was made.
+ */
+export interface Row {
+  readonly id: string;
+  /** What has to match, all of it. `text` is looked for in Azure's message. */
+  readonly match: { readonly status?: readonly number[]; readonly code?: RegExp; readonly text?: RegExp };
+  readonly meaning:
+    | { readonly started: 'no'; readonly problem: ProblemCode; readonly words: string }
+    /** To be sent again after Retry-After: Azure says that it did not take it. */
+    | { readonly started: 'throttled'; readonly words: string }
+    | { readonly started: 'unknown'; readonly words: string };
+}
+
+const no = (problem: ProblemCode, words: string): Row['meaning'] => ({ started: 'no', problem, words });
+const unknown = (words: string): Row['meaning'] => ({ started: 'unknown', words });
+
+/** Answers to the POST. */
+export const postRows: readonly Row[] = [
+  {
+    id: 'throttled',
+    match: { status: [429] },
+    meaning: { started: 'throttled', words: 'Azure is throttling this subscription; the command was not taken.' },
+  },
+  {
+    id: 'entra-token-missing',
+    match: { code: /^MissingAADClusterToken$/ },
+    meaning: no(
+      'azure-refused',
+      'The cluster has Entra integration and wants a token, and none was sent. Nothing ran; send the request again in a minute, when the gateway has read the cluster afresh.',
+    ),
+  },
+  {
+    id: 'entra-token-refused',
+    match: { code: /^InvalidAADClusterToken$/ },
+    meaning: no(
+      'azure-refused',
+      'The cluster did not accept the Entra token that it was sent (audience or tenant). Nothing ran; the operator has to check the tenant of the cluster and of the gateway.',
+    ),
+  },
+  {
+    id: 'admission-webhook',
+    match: { text: /admission webhook .* denied the request/i },
+    meaning: no(
+      'azure-refused',
+      'An admission policy of the cluster forbids the pod that would run the command. Nothing ran; the operator has to exempt the namespace aks-command.',
+    ),
+  },
+  {
+    id: 'did-not-start-in-time',
+    match: { text: /did not start within \d+ ?s/i },
+    meaning: unknown(
+      'The pod did not start within the time that Azure waits; it may still start. Look at the cluster before sending a change again. If this happens often, the nodes are short of room or slow to pull images.',
+    ),
+  },
+  {
+    id: 'kubernetes-error',
+    match: { code: /^Kubernetes(Performance|Operation)Error$/ },
+    meaning: unknown(
+      "The cluster's API server failed while the pod was being made; it may still start. Look at the cluster before sending a change again.",
+    ),
+  },
+  {
+    id: 'not-provisioned',
+    match: { text: /being deleted or hasn't been fully provisioned/i },
+    meaning: no('cluster-unavailable', 'The cluster is being deleted or is not yet fully provisioned. Nothing ran.'),
+  },
+  {
+    id: 'disabled',
+    match: { text: /run ?command.{0,40}(disabled|not enabled)|disableRunCommand/i },
+    meaning: no(
+      'cluster-unavailable',
+      'Run command is disabled on this cluster (apiServerAccessProfile.disableRunCommand). Nothing ran; the operator of the cluster can enable it.',
+    ),
+  },
+  {
+    id: 'stopped',
+    match: { text: /cluster.{0,60}\bstopped\b|power ?state/i },
+    meaning: no('cluster-unavailable', 'The cluster is stopped. Nothing ran; start it and send the request again.'),
+  },
+  {
+    id: 'not-supported',
+    match: { code: /^NotSupportedSetup$/ },
+    meaning: no('azure-refused', 'Azure does not support run command on a cluster set up like this one. Nothing ran.'),
+  },
+  {
+    id: 'unauthenticated',
+    match: { status: [401] },
+    meaning: no(
+      'azure-refused',
+      "Azure did not accept the gateway's own token. Nothing ran; the operator has to check the gateway's credential and tenant.",
+    ),
+  },
+  {
+    id: 'unauthorised',
+    match: { status: [403] },
+    meaning: no(
+      'azure-refused',
+      'The gateway may not run commands on this cluster. Nothing ran; it needs Microsoft.ContainerService/managedClusters/runcommand/action and …/commandResults/read there, and no policy against it.',
+    ),
+  },
+  {
+    id: 'no-such-cluster',
+    match: {
+      status: [404],
+      code: /^(ResourceNotFound|ResourceGroupNotFound|SubscriptionNotFound|InvalidSubscriptionId|ParentResourceNotFound)$/,
+    },
+    meaning: no(
+      'azure-refused',
+      'Azure knows no cluster with the ARM id that the gateway is configured with. Nothing ran; the operator has to correct the configuration.',
+    ),
+  },
+  {
+    id: 'not-found',
+    match: { status: [404] },
+    meaning: unknown(
+      'Azure says "Not Found", which also stands for a pod that could not be scheduled. It may still start: look at the cluster (taints, room on the nodes) before sending a change again.',
+    ),
+  },
+  {
+    id: 'too-large',
+    match: { status: [413] },
+    meaning: no(
+      'payload-too-large',
+      'The command with its files is larger than Azure takes. Nothing ran; send fewer or smaller files.',
+    ),
+  },
+  {
+    id: 'invalid-request',
+    match: {
+      status: [400, 404, 405, 409, 415],
+      code: /^(InvalidRequest\w*|InvalidApiVersion\w*|NoRegisteredProviderFound|InvalidResource(Type|Name|Group)\w*|MissingSubscriptionRegistration|ScopeLocked|RequestDisallowedByPolicy|HttpMethodNotSupported)$/,
+    },
+    meaning: no('azure-refused', 'Azure Resource Manager did not take the request. Nothing ran.'),
+  },
+  {
+    id: 'operation-in-progress',
+    match: { status: [409], code: /^(OperationNotAllowed|AnotherOperationInProgress|Conflict|OperationPreempted)$/ },
+    meaning: no(
+      'cluster-unavailable',
+      'Another operation on the cluster stands in the way. Nothing ran; send the request again later.',
+    ),
+  },
+  {
+    id: 'server-error',
+    match: { status: [500, 502, 503, 504, 408] },
+    meaning: unknown(
+      'Azure failed in the middle: the command may or may not have been started, and the gateway does not send it again. Look at the cluster before sending a change again.',
+    ),
+  },
+];
+
+const matches = ({ status, code, text }: Row['match'], refusal: Refusal): boolean =>
+  (status === undefined || status.includes(refusal.status)) &&
+  (code === undefined || code.test(refusal.code)) &&
+  (text === undefined || text.test(refusal.message));
+
+/** What an answer to the POST means; `undefined` when no row knows it. */
+export const findRow = (refusal: Refusal): Row | undefined => postRows.find((row) => matches(row.match, refusal));
+
+const LOST =
+  'The answer of Azure was lost: the command may or may not have been started, and the gateway does not send it again. Look at the cluster before sending a change again.';
+const UNKNOWN =
+  'Azure gave an error that the gateway does not know: the command may or may not have been started. Look at the cluster before sending a change again.';
+
+/** A POST that was not accepted, as the relay tells it. `throttled` means that it may go out again. */
+export function explainPost(
+  answer: Exclude<Answer<unknown>, { kind: 'answer' }>,
+): Submitted | { readonly kind: 'throttled' } {
+  if (answer.kind === 'unreached')
+    return {
+      kind: 'not-started',
+      problem: new Problem('azure-unreachable', `${answer.message} Nothing ran.`, {
+        members: { azure: { code: answer.code } },
+      }),
+    };
+  if (answer.kind === 'lost') return { kind: 'lost', code: answer.code, message: `${LOST} (${answer.message})` };
+  const meaning = findRow(answer)?.meaning ?? unknown(UNKNOWN);
+  if (meaning.started === 'throttled') return { kind: 'throttled' };
+  if (meaning.started === 'unknown')
+    return { kind: 'lost', code: answer.code, message: withAzure(meaning.words, answer) };
+  const problem = new Problem(meaning.problem, withAzure(meaning.words, answer), azureMembers(answer));
+  return { kind: 'not-started', problem };
+}
+
+/** Azure's own code and words after ours: operators search for them. */
+export const withAzure = (words: string, { status, code, message }: Refusal): string =>
+  `${words} Azure: ${status} ${code}${message === '' ? '' : `: ${message}`}`;
+
+export const azureMembers = ({ status, code, message }: Refusal) => ({ members: { azure: { status, code, message } } });
