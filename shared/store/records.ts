@@ -14,8 +14,8 @@ export interface Records {
   orphans(now: number, limit: number): Promise<readonly CommandRecord[]>;
   /** How many of a principal's, and of a cluster's, records are not finished. */
   unfinished(of: Share): Promise<number>;
-  /** How many of them are with Azure: `submitting` or `running`. What waits its turn (`accepted`) is not counted. */
-  inFlight(of: Share): Promise<number>;
+  /** How many are with Azure (`submitting` or `running`), by caller and cluster. What waits its turn (`accepted`) is not counted. */
+  inFlight(): Promise<readonly InFlight[]>;
 
   /** The output of a record that exists; a second call replaces the first. */
   putOutput(id: string, output: CommandOutput): Promise<void>;
@@ -45,6 +45,13 @@ export interface Records {
 
 /** The records of one caller (principalKey), or of one cluster. */
 export type Share = { readonly owner: string } | { readonly cluster: string };
+
+export interface InFlight {
+  readonly owner: string;
+  readonly cluster: string;
+  /** One or more. */
+  readonly count: number;
+}
 
 export interface ListQuery {
   /** principalKey of the owner. */

@@ -22,8 +22,8 @@ const schema = `
   ) STRICT;
   CREATE INDEX records_by_owner ON records (owner, submitted_at DESC, id DESC);
   CREATE INDEX unfinished_by_age ON records (submitted_at, lease_until) WHERE finished = 0;
-  CREATE INDEX unfinished_by_owner ON records (owner, status) WHERE finished = 0;
-  CREATE INDEX unfinished_by_cluster ON records (cluster, status) WHERE finished = 0;
+  CREATE INDEX unfinished_by_owner ON records (owner, cluster, status) WHERE finished = 0;
+  CREATE INDEX unfinished_by_cluster ON records (cluster) WHERE finished = 0;
   CREATE INDEX purgeable ON records (ended_at) WHERE has_output = 1 AND finished = 1;
   CREATE TABLE outputs (id TEXT PRIMARY KEY, stdout BLOB NOT NULL, stderr BLOB NOT NULL) STRICT;
   CREATE TABLE key_claims (
@@ -153,7 +153,12 @@ function createRecords(database: DatabaseSync, writer: SqliteWriter): Records {
 
     unfinished: (of) => read(() => count(sql.unfinished, of)),
 
-    inFlight: (of) => read(() => count(sql.inFlight, of)),
+    inFlight: () =>
+      read(() =>
+        sql.inFlight
+          .all()
+          .map((row) => ({ owner: text(row, 'owner'), cluster: text(row, 'cluster'), count: number(row, 'n') })),
+      ),
 
     putOutput: (id, { stdout, stderr }) =>
       writer.write(() => {
@@ -203,9 +208,6 @@ function createRecords(database: DatabaseSync, writer: SqliteWriter): Records {
 
 function prepare(database: DatabaseSync) {
   const statement = (text: string): StatementSync => database.prepare(text);
-  const countOf = (column: 'owner' | 'cluster', statuses: string): StatementSync =>
-    statement(`SELECT count(*) AS n FROM records WHERE finished = 0 AND ${column} = :of ${statuses}`);
-  const sent = "AND status IN ('submitting', 'running')";
   return {
     insert:
       statement(`INSERT INTO records (id, version, owner, cluster, status, finished, submitted_at, ended_at, lease_until, body)
@@ -219,8 +221,12 @@ function prepare(database: DatabaseSync) {
       ORDER BY submitted_at DESC, id DESC LIMIT :limit`),
     orphans: statement(`SELECT body FROM records WHERE finished = 0 AND lease_until <= :now
       ORDER BY submitted_at LIMIT :limit`),
-    unfinished: { owner: countOf('owner', ''), cluster: countOf('cluster', '') },
-    inFlight: { owner: countOf('owner', sent), cluster: countOf('cluster', sent) },
+    unfinished: {
+      owner: statement('SELECT count(*) AS n FROM records WHERE finished = 0 AND owner = :of'),
+      cluster: statement('SELECT count(*) AS n FROM records WHERE finished = 0 AND cluster = :of'),
+    },
+    inFlight: statement(`SELECT owner, cluster, count(*) AS n FROM records
+      WHERE finished = 0 AND status IN ('submitting', 'running') GROUP BY owner, cluster`),
     markOutput: statement('UPDATE records SET has_output = 1 WHERE id = :id'),
     putOutput: statement(`INSERT INTO outputs (id, stdout, stderr) VALUES (:id, :stdout, :stderr)
       ON CONFLICT (id) DO UPDATE SET stdout = :stdout, stderr = :stderr`),

@@ -1,0 +1,133 @@
+import { createHash, createHmac } from 'node:crypto';
+
+import type { Clock } from '../clock.ts';
+import { Problem } from '../errors.ts';
+import type { CommandRecord, KeyClaim, Records } from '../store/records.ts';
+
+/** How long a key gives the same record (contract: 24 h). */
+const keptMs = 24 * 60 * 60_000;
+/**
+ * A claim is first made for this long, and for keptMs once its record is stored: a process that is killed between the two
+ * leaves a key that can be used again soon.
+ */
+const provisionalMs = 60_000;
+/** How long a second request waits for the first one's record to be there. Storing it takes milliseconds. */
+const waitForRecordMs = 5_000;
+const lookAgainMs = 50;
+
+const maxKeyLength = 255;
+
+/**
+ * The Idempotency-Key header: bare, or a string of RFC 8941 as draft-ietf-httpapi-idempotency-key-header has it; both spell
+ * the same key. 1–255 visible ASCII characters. Throws Problem `request-invalid`.
+ */
+export function parseIdempotencyKey(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  const text = header.replace(/^[ \t]+|[ \t]+$/g, '');
+  // RFC 8941 section 3.3.3: inside a string only \" and \\ are escapes.
+  const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text)?.[1]?.replace(/\\(["\\])/g, '$1');
+  const key = quoted ?? text;
+  const isPlain = quoted !== undefined || !/["\\]/.test(text);
+  if (isPlain && key.length <= maxKeyLength && /^[\x21-\x7e]+$/.test(key)) return key;
+  throw new Problem(
+    'request-invalid',
+    `The Idempotency-Key is not 1 to ${maxKeyLength} visible ASCII characters, bare or in double quotes.`,
+  );
+}
+
+/** What a key is for: one caller's, on one cluster. */
+export interface KeyedRequest {
+  /** principalKey of the caller. */
+  readonly owner: string;
+  readonly cluster: string;
+  /** From parseIdempotencyKey. */
+  readonly key: string;
+  /** The request's body as parsed from JSON: what makes it this request. */
+  readonly body: unknown;
+  /** The id that the record will have if this request is the first. */
+  readonly commandId: string;
+}
+
+export type Keyed =
+  | {
+      readonly kind: 'first';
+      /**
+       * Keeps the key for 24 h; to be called with the record stored and nothing sent. False: this request took too long and
+       * another has the key now, so this one must not send.
+       */
+      confirm(): Promise<boolean>;
+      /** Gives the key back: the request was refused, and a refusal does not use a key up. */
+      release(): Promise<void>;
+    }
+  /** The record of the first request with this key and body. The replay is to be authorised afresh. */
+  | { readonly kind: 'replay'; readonly record: CommandRecord };
+
+export interface Idempotency {
+  /**
+   * Claims the key, or finds whose it is. Rejects with Problem `idempotency-conflict` (the key came with another body) and
+   * `gateway-busy` (the first request is still being stored), and with the signal's reason when it aborts.
+   */
+  claim(request: KeyedRequest, signal?: AbortSignal): Promise<Keyed>;
+}
+
+export function createIdempotency(options: {
+  records: Pick<Records, 'claimKey' | 'releaseKey' | 'get'>;
+  clock: Clock;
+}): Idempotency {
+  const { records, clock } = options;
+
+  const first = (claim: KeyClaim): Keyed => ({
+    kind: 'first',
+    confirm: async () => {
+      const now = clock.now();
+      return (await records.claimKey({ ...claim, expiresAt: now + keptMs }, now)).claimed;
+    },
+    release: () => records.releaseKey(claim),
+  });
+
+  return {
+    claim: async (request, signal) => {
+      const scope = keyScope(request);
+      const body = bodyDigest(request);
+      const until = clock.monotonic() + waitForRecordMs;
+      for (;;) {
+        const now = clock.now();
+        const claim = { scope, body, commandId: request.commandId, expiresAt: now + provisionalMs };
+        const answer = await records.claimKey(claim, now);
+        if (answer.claimed) return first(claim);
+        if (answer.by.body !== body) {
+          throw new Problem('idempotency-conflict', 'This Idempotency-Key came with another body before.');
+        }
+        const record = await records.get(answer.by.commandId);
+        if (record !== undefined) return { kind: 'replay', record };
+        if (clock.monotonic() >= until) {
+          throw new Problem('gateway-busy', 'The first request with this Idempotency-Key is still being taken.', {
+            retryAfter: Math.max(1, Math.ceil((answer.by.expiresAt - clock.now()) / 1000)),
+          });
+        }
+        await clock.sleep(lookAgainMs, { ...(signal && { signal }) });
+      }
+    },
+  };
+}
+
+/** Digest over caller, cluster and key, so that one caller's key is never another's. Hex. */
+export const keyScope = ({ owner, cluster, key }: Pick<KeyedRequest, 'owner' | 'cluster' | 'key'>): string =>
+  createHash('sha256')
+    .update(JSON.stringify(['aksgw.idempotency.v1', owner, cluster, key]))
+    .digest('hex');
+
+/**
+ * What the request says, whatever the order of its members. Keyed with the idempotency key, which is stored nowhere: a bare
+ * digest of a body with a short secret in it could be guessed from the store. Hex.
+ */
+export const bodyDigest = ({ key, body }: Pick<KeyedRequest, 'key' | 'body'>): string =>
+  createHmac('sha256', key)
+    .update(JSON.stringify(body, sortedMembers) ?? '')
+    .digest('hex');
+
+/** For JSON.stringify: objects with their members in order. */
+const sortedMembers = (_name: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
