@@ -10,6 +10,8 @@ const MOST_BYTES = 32 * 1024 * 1024;
 export interface Uploads {
   /** The content under a path, or undefined. `./` in front is dropped. */
   get(path: string): Uint8Array | undefined;
+  /** A file that the verb reads and writes anew. Throws Problem `command-refused` when it was not uploaded. */
+  find(path: string): SentFile;
   /** Marks a file as data that goes out as it is, under its own name. Throws Problem `command-refused` when it was not uploaded. */
   use(path: string): SentFile;
   /** Paths below a folder, sorted as kubectl walks them. */
@@ -48,14 +50,17 @@ export function createUploads(files: readonly RequestFile[]): Uploads {
   const contents = files.length === 0 ? undefined : indexFiles(files);
   const used = new Map<string, SentFile>();
   const get = (path: string): Uint8Array | undefined => contents?.get(path.startsWith('./') ? path.slice(2) : path);
+  const find = (path: string): SentFile => {
+    const bytes = get(path);
+    if (bytes === undefined) throw notUploaded(path);
+    return { path: checkPath(path), bytes };
+  };
   return {
     get,
+    find,
     use: (path) => {
-      const bytes = get(path);
-      if (bytes === undefined) throw notUploaded(path);
-      const clean = checkPath(path);
-      const file = { path: clean, bytes };
-      used.set(clean, file);
+      const file = find(path);
+      used.set(file.path, file);
       return file;
     },
     below: (folder) => {

@@ -24,6 +24,9 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
   const call = createCall(parsed, request, context, warnings);
   checkFlags(verb, call, path);
   const meaning = verb.means(call);
+  if (request.stdin !== undefined && meaning.stdin === undefined) {
+    throw refuse('stdin', `is not read by kubectl ${path}; it is for -f - and for exec and attach with -i`);
+  }
   const words = rebuild(command, call, meaning);
   return {
     tool: 'kubectl',

@@ -45,6 +45,8 @@ export interface TargetRules {
   readonly query: 'none' | 'flags' | 'free';
   /** Positional words that are no targets, at the end (`key=value` of label). */
   readonly args?: readonly string[];
+  /** The verb's flags that choose objects; `expose --selector` for one is another thing. */
+  readonly selecting?: readonly string[];
   /** Whether the verb of kubectl has --field-selector (then aks-command can be left out of -A). */
   readonly fieldSelector?: boolean;
   /** Manifests may leave the name to the server (create). */
@@ -54,7 +56,7 @@ export interface TargetRules {
 /** Reads positional words, -f, selectors and -A as kubectl's resource builder does. Throws Problem `command-refused`. */
 export function readTargets(call: Call, rules: TargetRules): Targets {
   const args = rules.args ?? call.parsed.args;
-  const selecting = selectionFlag(call);
+  const selecting = selectionFlag(call, rules.selecting ?? SELECTING);
   const all = call.on('all-namespaces');
   if (call.on('all') && selecting !== undefined && selecting !== '--all') {
     throw refuse('--all', `cannot be used with ${selecting}`);
@@ -84,8 +86,8 @@ export function readTargets(call: Call, rules: TargetRules): Targets {
 
 const SELECTING = ['selector', 'field-selector', 'all'] as const;
 
-function selectionFlag(call: Call): string | undefined {
-  for (const name of SELECTING) {
+function selectionFlag(call: Call, flags: readonly string[]): string | undefined {
+  for (const name of flags) {
     const value = call.flag(name);
     if (value !== undefined && value !== '' && value !== 'false') return `--${name}`;
   }
@@ -134,10 +136,10 @@ function query(call: Call, types: readonly ResourceType[], rules: TargetRules): 
 }
 
 /** -A without what belongs to run command itself: the field selector that says so is merged into the caller's (measured). */
-function acrossNamespaces(
+export function acrossNamespaces(
   call: Call,
   types: readonly ResourceType[],
-  rules: TargetRules,
+  rules: Pick<TargetRules, 'fieldSelector'>,
 ): Record<string, readonly string[]> {
   const why = `would show the namespace ${RUN_COMMAND_NAMESPACE}, where other callers' commands run`;
   if (rules.fieldSelector !== true) {
@@ -155,6 +157,21 @@ function acrossNamespaces(
   const merged = `${own}${own && ','}metadata.namespace!=${RUN_COMMAND_NAMESPACE}`;
   // kubectl takes --all or a field selector, not both; they mean the same here.
   return { all: [], 'all-namespaces': ['true'], 'field-selector': [merged] };
+}
+
+/** Asks for verbs on every target: on each named object, or on all of a type when a query finds them. */
+export function needTargets(
+  call: Call,
+  targets: Targets,
+  verbs: { readonly named: readonly string[]; readonly query: readonly string[]; readonly subresource?: string },
+): void {
+  const { subresource } = verbs;
+  if (targets.kind === 'named') {
+    for (const { type, name, namespace } of targets.items)
+      call.needs.add(verbs.named, type, { name, namespace, subresource });
+  } else {
+    for (const type of targets.types) call.needs.add(verbs.query, type, { namespace: targets.namespace, subresource });
+  }
 }
 
 /** The manifests of -f, in kubectl's order. */

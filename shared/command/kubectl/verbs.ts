@@ -1,24 +1,63 @@
-import { apply } from './apply.ts';
+import { authVerbs } from './auth.ts';
+import { certificateVerbs } from './certificate.ts';
+import { attach, cp, exec } from './container.ts';
+import { createVerbs } from './create-kind.ts';
 import { deleteVerb } from './delete.ts';
+import { autoscale, expose } from './derive.ts';
 import { describe } from './describe.ts';
 import { discoveryVerbs } from './discovery.ts';
 import { get } from './get.ts';
+import { annotate, label } from './label.ts';
+import { lastAppliedVerbs } from './last-applied.ts';
 import { logs } from './logs.ts';
+import { cordon, drain, taint, uncordon } from './nodes.ts';
+import { events, topNode, topPod } from './observe.ts';
+import { patch } from './patch.ts';
 import { rolloutVerbs } from './rollout.ts';
+import { debug, run } from './run.ts';
 import { scale } from './scale.ts';
+import { setVerbs } from './set.ts';
 import type { Verb } from './verb.ts';
+import { wait } from './wait.ts';
+import { apply, create, diff, replace } from './write.ts';
 
 /** Every verb that is relayed, by its path in the grammar. A verb that is in neither table is refused as well. */
 export const verbs: ReadonlyMap<string, Verb> = new Map(
   Object.entries<Verb>({
+    annotate,
     apply,
+    attach,
+    autoscale,
+    cordon,
+    cp,
+    create,
+    debug,
     delete: deleteVerb,
     describe,
+    diff,
+    drain,
+    events,
+    exec,
+    expose,
     get,
+    label,
     logs,
+    patch,
+    replace,
+    run,
     scale,
-    ...rolloutVerbs,
+    taint,
+    'top node': topNode,
+    'top pod': topPod,
+    uncordon,
+    wait,
+    ...authVerbs,
+    ...certificateVerbs,
+    ...createVerbs,
     ...discoveryVerbs,
+    ...lastAppliedVerbs,
+    ...rolloutVerbs,
+    ...setVerbs,
   }),
 );
 
@@ -27,9 +66,12 @@ export const refusedVerbs: ReadonlyMap<string, string> = new Map(
   Object.entries({
     alpha: 'is not settled yet',
     'apply edit-last-applied': 'needs an editor',
-    config: 'is about a kubeconfig, which the gateway does not use',
+    'auth reconcile': 'changes roles and bindings in ways that are only known afterwards; apply them',
+    'cluster-info dump': 'reads everything of whole namespaces, logs too; ask for what you need',
     completion: 'is for a shell of your own',
+    config: 'is about a kubeconfig, which the gateway does not use',
     edit: 'needs an editor; get the object, change it and apply it',
+    help: 'is help; run kubectl yourself',
     kustomize: 'can fetch remote bases and run plugins; run it yourself and send the result',
     options: 'is help; run kubectl yourself',
     plugin: 'runs programs that nobody has judged',

@@ -1,0 +1,64 @@
+import { checkName } from '../names.ts';
+import { refuse } from '../refuse.ts';
+import type { ResourceType } from '../resources.ts';
+import { dryRun, fieldManager, fileInput, globalFlags, printing, printsObject, refused, sent } from './flags.ts';
+import { readTargets } from './targets.ts';
+import type { Call, Meaning, Verb } from './verb.ts';
+
+/** expose, autoscale: read an object and create another one for it, by default under the same name. */
+function derive(call: Call, type: ResourceType): Meaning {
+  // --selector of expose is the new service's, not a choice among objects.
+  const targets = readTargets(call, { query: 'none', selecting: [] });
+  if (targets.kind !== 'named') throw refuse(call.parsed.path.join(' '), 'needs the name of an object');
+  const given = call.flag('name') ?? '';
+  for (const source of targets.items) {
+    call.needs.add('get', source.type, { name: source.name, namespace: source.namespace });
+    if (!source.type.namespaced) throw refuse(source.type.resource, 'has no namespace');
+    const name = checkName(type, given === '' ? source.name.slice(0, 63) : given);
+    call.needs.add(printsObject(call) ? ['create', 'get'] : 'create', type, { name, namespace: source.namespace });
+  }
+  return targets.sent;
+}
+
+const OVERRIDES = 'can make any object of it; give a manifest with kubectl apply -f';
+
+export const expose: Verb = {
+  flags: {
+    ...globalFlags,
+    ...printing,
+    ...fileInput,
+    ...dryRun,
+    ...fieldManager,
+    'cluster-ip': sent,
+    'external-ip': refused('can draw the traffic of other addresses to itself (CVE-2020-8554)'),
+    labels: sent,
+    'load-balancer-ip': sent,
+    name: sent,
+    'override-type': refused(OVERRIDES),
+    overrides: refused(OVERRIDES),
+    port: sent,
+    protocol: sent,
+    'save-config': sent,
+    selector: sent,
+    'session-affinity': sent,
+    'target-port': sent,
+    type: sent,
+  },
+  means: (call) => derive(call, call.catalog.builtIn('services')),
+};
+
+export const autoscale: Verb = {
+  flags: {
+    ...globalFlags,
+    ...printing,
+    ...fileInput,
+    ...dryRun,
+    ...fieldManager,
+    'cpu-percent': sent,
+    max: sent,
+    min: sent,
+    name: sent,
+    'save-config': sent,
+  },
+  means: (call) => derive(call, call.catalog.builtIn('horizontalpodautoscalers.autoscaling')),
+};

@@ -1,0 +1,84 @@
+import { isObject, writeJson, type Json } from '../json.ts';
+import { privilegedPatchReasons } from '../pod-security.ts';
+import { refuse } from '../refuse.ts';
+import { decodeText, readYaml } from '../yaml.ts';
+import { checked, dryRun, fieldManager, fileInput, globalFlags, LOCAL, printing, refused, sent } from './flags.ts';
+import { subresource } from './get.ts';
+import { needsOfChange } from './objects.ts';
+import { needTargets, readTargets } from './targets.ts';
+import type { Call, Meaning, Verb } from './verb.ts';
+
+const TYPES = ['strategic', 'merge', 'json'];
+
+export const patch: Verb = {
+  flags: {
+    ...globalFlags,
+    ...printing,
+    ...fileInput,
+    ...dryRun,
+    ...fieldManager,
+    local: refused(LOCAL),
+    patch: sent,
+    'patch-file': sent,
+    subresource,
+    type: checked((value) => {
+      if (!TYPES.includes(value)) throw refuse(`--type=${value}`, `is none of ${TYPES.join(', ')}`);
+    }),
+  },
+  means: (call) => {
+    const targets = readTargets(call, { query: 'none' });
+    if (targets.kind !== 'named') throw refuse('patch', 'needs the name of an object');
+    const { content, flags, files } = readPatch(call);
+    const privileged: string[] = [];
+    const subresource = call.flag('subresource') ?? '';
+    needTargets(call, targets, { named: subresource === '' ? ['get', 'patch'] : ['get'], query: [] });
+    if (subresource !== '') needTargets(call, targets, { named: ['get', 'patch'], query: [], subresource });
+    let secret = false;
+    for (const { type, name, namespace } of targets.items) {
+      needsOfChange(call, type, namespace, name);
+      privileged.push(...privilegedPatchReasons(type, content));
+      secret ||= type.resource === 'secrets';
+    }
+    return {
+      ...targets.sent,
+      flags: { ...targets.sent.flags, ...flags },
+      files: [...(targets.sent.files ?? []), ...files],
+      privileged,
+      secret,
+    };
+  },
+};
+
+interface ReadPatch {
+  readonly content: Json;
+  readonly flags: NonNullable<Meaning['flags']>;
+  readonly files: NonNullable<Meaning['files']>;
+}
+
+/** The patch as kubectl would read it (YAML or JSON), judged and written anew. */
+function readPatch(call: Call): ReadPatch {
+  const inline = call.flag('patch') ?? '';
+  const path = call.flag('patch-file') ?? '';
+  if ((inline === '') === (path === '')) throw refuse('patch', 'needs either -p or --patch-file');
+  if (path === '') {
+    const content = onlyDocument('--patch', inline, call);
+    return { content, flags: { patch: [writeJson(content)] }, files: [] };
+  }
+  const file = call.uploads.find(path);
+  const content = onlyDocument(file.path, decodeText(file.path, file.bytes), call);
+  return {
+    content,
+    flags: { 'patch-file': [file.path] },
+    files: [{ path: file.path, bytes: new TextEncoder().encode(writeJson(content)) }],
+  };
+}
+
+function onlyDocument(name: string, text: string, call: Call): Json {
+  const [content, surplus] = readYaml({ name, text });
+  if (content === undefined || surplus !== undefined) throw refuse(name, 'has to hold one patch');
+  const list = (call.flag('type') ?? 'strategic') === 'json';
+  if (list !== Array.isArray(content) || (!list && !isObject(content))) {
+    throw refuse(name, list ? 'a JSON patch is a list of operations' : 'a patch of this type is an object');
+  }
+  return content;
+}

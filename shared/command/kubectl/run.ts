@@ -1,0 +1,149 @@
+import { checkName } from '../names.ts';
+import { refuse } from '../refuse.ts';
+import {
+  checked,
+  dryRun,
+  fieldManager,
+  globalFlags,
+  NO_USE,
+  NOT_TERMINAL,
+  printing,
+  printsObject,
+  refused,
+  sent,
+} from './flags.ts';
+import { container } from './logs.ts';
+import { readTargets } from './targets.ts';
+import type { Call, Meaning, Verb } from './verb.ts';
+
+const WATCHES = 'keeps a connection to the container; create the pod and read its logs';
+const OVERRIDES = 'can make any object of it; give a manifest with kubectl apply -f';
+
+export const run: Verb = {
+  flags: {
+    ...globalFlags,
+    ...printing,
+    ...dryRun,
+    ...fieldManager,
+    annotations: sent,
+    attach: refused(WATCHES),
+    cascade: refused(NO_USE),
+    command: sent,
+    env: sent,
+    expose: sent,
+    filename: refused(NO_USE),
+    force: refused(NO_USE),
+    'grace-period': refused(NO_USE),
+    image: sent,
+    'image-pull-policy': sent,
+    labels: sent,
+    'leave-stdin-open': refused(WATCHES),
+    'override-type': refused(OVERRIDES),
+    overrides: refused(OVERRIDES),
+    'pod-running-timeout': sent,
+    port: sent,
+    privileged: sent,
+    quiet: sent,
+    recursive: refused(NO_USE),
+    restart: sent,
+    rm: refused(WATCHES),
+    'save-config': sent,
+    stdin: refused(WATCHES),
+    timeout: refused(NO_USE),
+    tty: refused(NOT_TERMINAL),
+    wait: refused(NO_USE),
+  },
+  means: (call) => {
+    const { needs, catalog, namespace } = call;
+    const [word, ...rest] = call.parsed.args;
+    if (word === undefined || call.parsed.dash === 0) throw refuse('run', 'needs a name for the pod');
+    const pods = catalog.builtIn('pods');
+    const name = checkName(pods, word);
+    needs.add(printsObject(call) ? ['create', 'get'] : 'create', pods, { name, namespace });
+    if (call.on('expose')) needs.add('create', catalog.builtIn('services'), { name, namespace });
+    return {
+      args: [name],
+      tail: rest.length > 0 ? rest : undefined,
+      privileged: call.on('privileged') ? ['a privileged container'] : [],
+      secret: call.flags('env').length > 0,
+    };
+  },
+};
+
+/** Debugging profiles that add no capability and no privilege (kubectl's profiles.go). */
+const PLAIN_PROFILES = new Set(['legacy', 'baseline', 'restricted']);
+const PROFILES = new Set([...PLAIN_PROFILES, 'general', 'netadmin', 'sysadmin']);
+
+export const debug: Verb = {
+  flags: {
+    ...globalFlags,
+    'arguments-only': sent,
+    attach: refused(WATCHES),
+    container,
+    'copy-to': sent,
+    custom: refused(OVERRIDES),
+    env: sent,
+    filename: refused('name the pod instead'),
+    image: sent,
+    'image-pull-policy': sent,
+    'keep-annotations': sent,
+    'keep-init-containers': sent,
+    'keep-labels': sent,
+    'keep-liveness': sent,
+    'keep-readiness': sent,
+    'keep-startup': sent,
+    profile: checked((value) => {
+      if (!PROFILES.has(value)) throw refuse(`--profile=${value}`, `is none of ${[...PROFILES].join(', ')}`);
+    }),
+    quiet: sent,
+    replace: sent,
+    'same-node': sent,
+    'set-image': sent,
+    'share-processes': sent,
+    stdin: refused(WATCHES),
+    target: container,
+    tty: refused(NOT_TERMINAL),
+  },
+  means: (call) => {
+    const { args, dash } = call.parsed;
+    const pods = call.catalog.builtIn('pods');
+    const names = dash === undefined ? args : args.slice(0, dash);
+    const targets = readTargets(call, { query: 'none', bareType: pods, args: names, selecting: [] });
+    if (targets.kind !== 'named') throw refuse('debug', 'needs a pod');
+    for (const { type, name } of targets.items) {
+      if (type !== pods) {
+        throw refuse(
+          `${type.resource}/${name}`,
+          'only pods are debugged; on a node it would be a pod with the whole host',
+        );
+      }
+    }
+    const tail = dash === undefined ? undefined : args.slice(dash);
+    return {
+      args: targets.sent.args,
+      tail,
+      ...debugMeaning(
+        call,
+        targets.items.map(({ name }) => name),
+      ),
+    };
+  },
+};
+
+function debugMeaning(call: Call, names: readonly string[]): Partial<Meaning> {
+  const { needs, namespace } = call;
+  const pods = call.catalog.builtIn('pods');
+  const copy = call.flag('copy-to') ?? '';
+  const profile = call.flag('profile');
+  const privileged = profile === undefined || PLAIN_PROFILES.has(profile) ? [] : [`the debugging profile ${profile}`];
+  for (const name of names) needs.add('get', pods, { name, namespace });
+  const secret = call.flags('env').length > 0;
+  if (copy === '') {
+    for (const name of names) needs.add('patch', pods, { name, namespace, subresource: 'ephemeralcontainers' });
+    return { privileged, secret };
+  }
+  needs.add('create', pods, { name: checkName(pods, copy), namespace });
+  if (call.on('replace')) for (const name of names) needs.add('delete', pods, { name, namespace });
+  // Nobody has judged the pod that is copied: it may have any account, and any of the host's folders.
+  return { privileged: [...privileged, 'a copy of a pod, with its service account and volumes'], secret };
+}
