@@ -5,6 +5,8 @@ export interface CommandRequest {
   readonly argv: readonly string[];
   readonly files: readonly RequestFile[];
   readonly stdin?: string | undefined;
+  /** The command's own time-out: waits that would outlive it are cut to it. */
+  readonly timeoutSeconds?: number | undefined;
 }
 
 export interface RequestFile {
