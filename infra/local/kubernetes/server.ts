@@ -1,0 +1,259 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { parse as parseYaml } from 'yaml';
+import { systemClock, type Clock } from '../../../shared/clock.ts';
+import { createApi, type Api, type Reply } from './api.ts';
+import { reconcile } from './controllers.ts';
+import { discovery } from './discovery.ts';
+import { isObject, text, at, type Json, type KubeObject } from './json.ts';
+import { builtInKinds, customKinds, groupVersion, type Kind } from './kinds.ts';
+import type { RecordedRequest } from './recorded-request.ts';
+import { requestInfo, toAttributes, type ResourceRequestInfo } from './request-info.ts';
+import { seed } from './seed.ts';
+import { badRequest, noSuchResource, StatusError, statusBody } from './status.ts';
+import { createStorage } from './storage.ts';
+
+export type { RecordedRequest };
+
+export interface EmulatedKubernetes {
+  readonly url: string;
+  /** Every request for a resource, in order of arrival. */
+  readonly requests: RecordedRequest[];
+  /** Every other request: discovery, version, OpenAPI. */
+  readonly nonResource: { verb: string; path: string }[];
+  /** Objects and records back to the beginning. */
+  reset(): void;
+  /** YAML text with one context that names no namespace. */
+  kubeconfig(): string;
+  /** When set and false, the request is answered with 403. */
+  allow?: (request: RecordedRequest) => boolean;
+  /** Creates or replaces an object behind the API's back: not recorded, never refused. */
+  put(object: KubeObject): KubeObject;
+  /** Reads an object without being recorded. */
+  find(kind: string, namespace: string, name: string): KubeObject | undefined;
+  close(): Promise<void>;
+}
+
+/** etcd's own limit is 1.5 MiB; the API server reads at most 3 MiB of body. */
+const bodyLimit = 3 * 1024 * 1024;
+
+/**
+ * A Kubernetes API server in memory, enough for the real kubectl: discovery, JSON and Table, watch, all kinds of patch,
+ * sub-resources, and workloads that are ready at once. Plain HTTP on loopback, no authentication.
+ */
+export async function startKubernetes(
+  options: { port?: number; clock?: Clock; seed?: boolean } = {},
+): Promise<EmulatedKubernetes> {
+  const clock = options.clock ?? systemClock;
+  const storage = createStorage(clock);
+  const definitions = builtInKinds.find((kind) => kind.resource === 'customresourcedefinitions');
+  const kinds = (): readonly Kind[] => [
+    ...builtInKinds,
+    ...(definitions ? storage.list(definitions).flatMap(customKinds) : []),
+  ];
+  const fill = (): void => {
+    storage.clear();
+    if (options.seed ?? true) seed(storage, clock);
+  };
+  fill();
+
+  const api: Api = createApi({ storage, clock, kinds, allows: (request) => emulated.allow?.(request) ?? true });
+
+  const server = createServer((request, response) => {
+    void handle(request, response);
+  });
+  // exec, attach and port-forward ask for an upgrade. It is recorded and refused: kubectl then tries its older way.
+  server.on('upgrade', (request: IncomingMessage, socket) => {
+    const record = recordResource(request);
+    const allowed = record === undefined || (emulated.allow?.(record) ?? true);
+    const error = allowed
+      ? new StatusError(501, 'NotImplemented', 'the emulated cluster does not run exec, attach or port-forward')
+      : forbidden(record);
+    if (record) record.status = error.code;
+    const body = JSON.stringify(statusBody(error));
+    socket.end(
+      `HTTP/1.1 ${error.code} ${error.reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    );
+  });
+
+  function recordResource(request: IncomingMessage, body?: Json): RecordedRequest | undefined {
+    const url = new URL(request.url ?? '/', 'http://emulated');
+    const info = requestInfo(request.method ?? 'GET', url);
+    if (!info.isResource) {
+      emulated.nonResource.push({ verb: info.verb, path: info.path });
+      return undefined;
+    }
+    const kind = kindFor(info);
+    const user = request.headers['impersonate-user'];
+    const groups = request.headersDistinct['impersonate-group'] ?? [];
+    const record: RecordedRequest = {
+      // A kind that is not served still has a scope: that of its path.
+      ...toAttributes(info, kind?.namespaced ?? info.namespace !== ''),
+      method: request.method ?? 'GET',
+      path: url.pathname,
+      query: url.search.slice(1),
+      userAgent: request.headers['user-agent'] ?? '',
+      dryRun:
+        url.searchParams.get('dryRun') === 'All' ||
+        (Array.isArray(at(body, 'dryRun')) && at(body, 'dryRun', 0) === 'All'),
+      impersonate: typeof user === 'string' ? { user, groups } : undefined,
+      info,
+      status: 0,
+    };
+    emulated.requests.push(record);
+    return record;
+  }
+
+  const kindFor = (info: ResourceRequestInfo): Kind | undefined =>
+    kinds().find(
+      (kind) => kind.resource === info.resource && kind.group === info.group && kind.version === info.version,
+    );
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let record: RecordedRequest | undefined;
+    try {
+      let body: Json | undefined;
+      try {
+        body = await readBody(request);
+      } finally {
+        // What cannot be read is recorded too.
+        record = recordResource(request, body);
+      }
+      const url = new URL(request.url ?? '/', 'http://emulated');
+      if (!record) {
+        const probe = ['/healthz', '/livez', '/readyz'].includes(url.pathname);
+        const document = discovery(url.pathname, kinds());
+        if (probe) send(response, { status: 200, text: 'ok' });
+        else if (document) send(response, { status: 200, body: document });
+        else throw noSuchResource();
+        return;
+      }
+      if (!(emulated.allow?.(record) ?? true)) throw forbidden(record);
+      const kind = kindFor(record.info);
+      if (!kind) throw noSuchResource();
+      const reply = api({
+        kind,
+        record,
+        query: url.searchParams,
+        body,
+        contentType: (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '',
+        accept: request.headers.accept ?? '',
+      });
+      record.status = reply.status;
+      send(response, reply);
+    } catch (error) {
+      const known = error instanceof StatusError;
+      const status = known ? error : new StatusError(500, 'InternalError', `emulation failed: ${String(error)}`);
+      if (record) record.status = status.code;
+      if (response.headersSent) response.destroy();
+      else send(response, { status: status.code, body: statusBody(status) });
+    }
+  }
+
+  const emulated: EmulatedKubernetes = {
+    url: '',
+    requests: [],
+    nonResource: [],
+    reset: () => {
+      fill();
+      emulated.requests.length = 0;
+      emulated.nonResource.length = 0;
+    },
+    kubeconfig: () => kubeconfigFor(emulated.url),
+    put: (object) => {
+      const kind = kinds().find((kind) => kind.kind === object.kind && groupVersion(kind) === object.apiVersion);
+      if (!kind) throw badRequest(`no kind ${object.apiVersion} ${object.kind}`);
+      const existing = storage.find(kind, object.metadata.namespace ?? 'default', object.metadata.name);
+      const { resourceVersion: _, ...metadata } = object.metadata;
+      const stored = existing
+        ? storage.update(kind, { ...object, metadata: { ...metadata, name: object.metadata.name } })
+        : storage.create(kind, object);
+      reconcile(storage, clock, kinds());
+      return stored;
+    },
+    find: (name, namespace, objectName) => {
+      const kind = kinds().find((kind) => kind.kind === name);
+      return kind && storage.find(kind, namespace, objectName);
+    },
+    close: () =>
+      new Promise((resolve, reject) => {
+        server.close((error) => (error ? reject(error) : resolve()));
+        server.closeAllConnections();
+      }),
+  };
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, '127.0.0.1', () => resolve());
+  });
+  return Object.assign(emulated, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+}
+
+function forbidden({ verb, resource, subresource, group, info, name, impersonate }: RecordedRequest): StatusError {
+  const where = info.namespace === '' ? 'at the cluster scope' : `in the namespace "${info.namespace}"`;
+  const what = `${resource}${subresource && `/${subresource}`}`;
+  const user = impersonate?.user ?? 'system:serviceaccount:aks-command:default';
+  return new StatusError(
+    403,
+    'Forbidden',
+    `${resource}${group && `.${group}`}${name && ` "${name}"`} is forbidden: User "${user}" cannot ${verb} resource "${what}" in API group "${group}" ${where}`,
+    { ...(name && { name }), ...(group && { group }), kind: resource },
+  );
+}
+
+async function readBody(request: IncomingMessage): Promise<Json | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > bodyLimit)
+      throw new StatusError(413, 'RequestEntityTooLarge', `Request body is too large: limit is ${bodyLimit}`);
+    chunks.push(chunk);
+  }
+  if (size === 0) return undefined;
+  const raw = Buffer.concat(chunks).toString('utf8');
+  const type = request.headers['content-type'] ?? 'application/json';
+  if (type.includes('protobuf'))
+    throw new StatusError(415, 'UnsupportedMediaType', 'the emulated cluster reads JSON and YAML only');
+  try {
+    return (type.includes('yaml') && !raw.trimStart().startsWith('{') ? parseYaml(raw) : JSON.parse(raw)) as Json;
+  } catch (error) {
+    throw badRequest(`the body cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function send(response: ServerResponse, reply: Reply): void {
+  if ('stream' in reply) {
+    response.writeHead(reply.status, { 'content-type': 'application/json' });
+    response.flushHeaders();
+    const stop = reply.stream(
+      (event) => response.write(`${JSON.stringify(event)}\n`),
+      () => response.end(),
+    );
+    response.once('close', stop);
+    return;
+  }
+  const isText = 'text' in reply;
+  const payload = isText ? reply.text : JSON.stringify(reply.body);
+  response.writeHead(reply.status, {
+    'content-type': isText ? 'text/plain' : 'application/json',
+    'content-length': Buffer.byteLength(payload),
+    ...(!isText &&
+      isObject(reply.body) &&
+      text(reply.body['kind']) === 'Status' && { 'cache-control': 'no-cache, private' }),
+  });
+  response.end(payload);
+}
+
+const kubeconfigFor = (url: string): string => `apiVersion: v1
+kind: Config
+clusters:
+  - name: emulated
+    cluster: { server: "${url}" }
+users:
+  - name: emulated
+    user: {}
+contexts:
+  - name: emulated
+    context: { cluster: emulated, user: emulated }
+current-context: emulated
+`;
