@@ -26,15 +26,24 @@ export function createClusterViews(
   const never = new AbortController().signal;
 
   const refresh = async (cluster: Cluster): Promise<ClusterView> => {
-    const answer = await ask(cluster, never);
+    const { id } = cluster.arm;
+    const old = views.get(id);
+    const standIn = old && clock.monotonic() - old.at < STALE_MS ? old.view : undefined;
+    let answer: Answer<ClusterView>;
+    try {
+      answer = await ask(cluster, never);
+    } catch (error) {
+      // The budget had no request to spare.
+      if (standIn && error instanceof Problem) return standIn;
+      throw error;
+    }
     if (answer.kind === 'answer') {
-      views.set(cluster.arm.id, { view: answer.value, at: clock.monotonic() });
+      views.set(id, { view: answer.value, at: clock.monotonic() });
       return answer.value;
     }
-    const old = views.get(cluster.arm.id);
     const passing = answer.kind !== 'refused' || answer.status === 429 || answer.status >= 500;
-    if (passing && old && clock.monotonic() - old.at < STALE_MS) return old.view;
-    views.delete(cluster.arm.id);
+    if (passing && standIn) return standIn;
+    views.delete(id);
     throw explainView(answer);
   };
 

@@ -1,17 +1,18 @@
 import type { Clock, Entropy } from '../clock.ts';
-import { compose } from '../command/launcher/compose.ts';
-import type { Config } from '../config/config.ts';
+import { compose, type Composed } from '../command/launcher/compose.ts';
+import type { Cluster, Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
-import type { Records } from '../store/records.ts';
-import { createArm, type Arm } from './arm.ts';
+import { createArm, type Answer, type Arm } from './arm.ts';
 import { authorise } from './authorise.ts';
+import { createMeter, type Meter } from './budget/meter.ts';
+import type { Leases } from './budget/seats.ts';
 import { explainPost } from './catalogue.ts';
 import { checkAvailable, createClusterViews } from './cluster-view.ts';
 import { managedIdentityAssertion, type Credential } from './credential.ts';
+import { withDeadline } from './deadline.ts';
+import { createFollow } from './follow.ts';
 import { createOnBehalfOf, type OnBehalfOfOptions } from './on-behalf-of.ts';
-import { readOutcome, readRefusedPoll } from './outcome.ts';
-import type { Ended, Relay, Run, Submission, Submitted } from './relay.ts';
-import { untilAborted } from './until-aborted.ts';
+import type { Relay, Submission, Submitted } from './relay.ts';
 
 export interface RelayOptions {
   /** Read for each request, so that a reload takes effect. */
@@ -20,7 +21,7 @@ export interface RelayOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   /** Where instances that do not know each other agree on shares of the budget. Without it this process counts itself alone. */
-  readonly leases?: Pick<Records, 'lease' | 'releaseLease'>;
+  readonly leases?: Leases;
   /** This process, uniquely. */
   readonly holder: string;
   readonly log?: (message: string) => void;
@@ -29,20 +30,17 @@ export interface RelayOptions {
   readonly clientAssertion?: OnBehalfOfOptions['clientAssertion'];
 }
 
-/** POSTs of one command: the first, and again after each 429. */
-const MAX_POSTS = 3;
+/** POSTs of one command: the first, and again after each 429, which says that it was not taken. */
+const MOST_POSTS = 3;
+const PING_MS = 5_000;
 
-export function createRelay(options: RelayOptions): Relay {
-  const {
-    config,
-    credential,
-    clock,
-    env = process.env,
-    fetch: request = fetch,
-    clientAssertion = managedIdentityAssertion,
-  } = options;
+/** `close` stops every poll and hands the shares of the budget back; runs are found again by whoever follows them next. */
+export function createRelay(options: RelayOptions): Relay & { close(): Promise<void> } {
+  const { config, credential, clock, holder, leases } = options;
+  const { fetch: request = fetch, env = process.env, log = () => undefined } = options;
+  const { clientAssertion = managedIdentityAssertion } = options;
   const arms = new Map<string, Arm>();
-  const following = new Map<string, Promise<Ended>>();
+  const meters = new Map<string, Meter>();
 
   const armOf = (): Arm => {
     const endpoint = config().azure.resourceManager;
@@ -52,40 +50,42 @@ export function createRelay(options: RelayOptions): Relay {
     arms.set(endpoint, arm);
     return arm;
   };
-
-  const views = createClusterViews(clock, (cluster, signal) => armOf().cluster(cluster.arm, signal));
-  const onBehalfOf = createOnBehalfOf({ config, clock, env, fetch: request, clientAssertion });
-
-  const submit = async (submission: Submission, signal?: AbortSignal): Promise<Submitted> => {
-    const { cluster, authority, sent, nonce, timeoutSeconds } = submission;
-    const { text, context } = await compose({ sent, nonce, timeoutSeconds, namespace: cluster.defaultNamespace });
-    for (let attempt = 1; ; attempt += 1) {
-      const answer = await armOf().run(cluster.arm, { text, context, clusterToken: authority.clusterToken }, signal);
-      if (answer.kind === 'answer') return { kind: 'accepted', ...answer.value };
-      const meaning = explainPost(answer);
-      if (meaning.kind !== 'throttled') return meaning;
-      const retryAfter = Math.min(300, Math.max(1, (answer.kind === 'refused' ? answer.retryAfter : undefined) ?? 5));
-      if (attempt === MAX_POSTS || retryAfter > 20)
-        return {
-          kind: 'not-started',
-          problem: new Problem('azure-throttled', 'Azure is throttling this subscription. Nothing ran.', {
-            retryAfter,
-          }),
-        };
-      await clock.sleep(retryAfter * 1000, { signal });
-    }
+  const meterOf = (subscription: string): Meter => {
+    const known = meters.get(subscription);
+    if (known) return known;
+    const meter = createMeter({ clock, subscription, holder, leases, log });
+    meters.set(subscription, meter);
+    return meter;
+  };
+  const learn = (cluster: Cluster, answer: Answer<unknown>): void => {
+    if (answer.kind === 'refused' || answer.kind === 'answer') meterOf(cluster.arm.subscription).learn(answer);
   };
 
-  const poll = async (run: Run): Promise<Ended> => {
-    for (let refusals = 0; ;) {
-      const elapsed = clock.now() - run.submittedAt;
-      await clock.sleep(Math.min(30_000, Math.max(300, elapsed / 10)));
-      const answer = await armOf().result(run.cluster.arm, run.commandId);
-      if (answer.kind === 'answer' && answer.value.ended) return readOutcome(answer.value, run);
-      if (answer.kind === 'answer') refusals = 0;
-      if (answer.kind !== 'refused' || answer.status === 429 || answer.status >= 500) continue;
-      refusals += 1;
-      if (refusals === 3) return readRefusedPoll(answer);
+  const views = createClusterViews(clock, async (cluster, signal) => {
+    await meterOf(cluster.arm.subscription).pass(cluster.arm.id, signal);
+    const answer = await armOf().cluster(cluster.arm, signal);
+    learn(cluster, answer);
+    return answer;
+  });
+  const onBehalfOf = createOnBehalfOf({ config, clock, env, fetch: request, clientAssertion });
+
+  const post = async (submission: Submission, composed: Composed, signal?: AbortSignal): Promise<Submitted> => {
+    const { cluster, authority, owner } = submission;
+    const meter = meterOf(cluster.arm.subscription);
+    for (let posts = 1; ; posts += 1) {
+      await meter.pass(owner, signal);
+      const answer = await armOf().run(cluster.arm, { ...composed, ...authority }, signal);
+      learn(cluster, answer);
+      if (answer.kind === 'answer') return { kind: 'accepted', ...answer.value };
+      const meaning = explainPost(answer);
+      if (meaning.kind === 'not-started') views.forget(cluster);
+      if (meaning.kind !== 'throttled') return meaning;
+      if (posts === MOST_POSTS) {
+        const retryAfter = answer.kind === 'refused' ? answer.retryAfter : undefined;
+        throw new Problem('azure-throttled', 'Azure is throttling this subscription. Nothing ran.', {
+          retryAfter: Math.min(300, Math.max(1, retryAfter ?? 5)),
+        });
+      }
     }
   };
 
@@ -93,15 +93,42 @@ export function createRelay(options: RelayOptions): Relay {
     preflight: async (cluster, signal) => checkAvailable(cluster, await views.get(cluster, signal)),
     authorise: async (cluster, caller, signal) =>
       authorise(cluster, await views.get(cluster, signal), caller, { onBehalfOf, credential }, signal),
-    submit,
-    follow: async (run, signal) => {
-      const key = `${run.cluster.arm.id}/${run.commandId}`;
-      const shared = following.get(key) ?? poll(run).finally(() => following.delete(key));
-      following.set(key, shared);
-      return untilAborted(shared, signal);
+    submit: async (submission, signal) => {
+      try {
+        const { sent, nonce, timeoutSeconds, cluster } = submission;
+        const composed = await compose({ sent, nonce, timeoutSeconds, namespace: cluster.defaultNamespace });
+        return await post(submission, composed, signal);
+      } catch (error) {
+        // Whatever is thrown is thrown before a POST goes out: its own errors are answers.
+        if (error instanceof Problem) return { kind: 'not-started', problem: error };
+        const why = signal?.aborted ? 'The gateway is stopping.' : 'The command could not be prepared.';
+        const code = signal?.aborted ? 'gateway-busy' : 'internal-error';
+        return { kind: 'not-started', problem: new Problem(code, `${why} Nothing ran.`, { cause: error }) };
+      }
     },
-    ping: async (signal) => {
-      await request(`${config().azure.resourceManager}/`, signal ? { signal } : {});
+    follow: createFollow({
+      clock,
+      meterOf,
+      ask: (run, signal) => armOf().result(run.cluster.arm, run.commandId, signal),
+    }),
+    ping: (signal) => ping(config().azure.resourceManager, request, clock, signal),
+    close: async () => {
+      await Promise.all([...meters.values()].map((meter) => meter.close()));
     },
   };
+}
+
+/** Any answer will do, and this address asks for no token and uses no subscription's budget. */
+async function ping(endpoint: string, request: typeof fetch, clock: Clock, signal?: AbortSignal): Promise<void> {
+  const url = `${endpoint}/metadata/endpoints?api-version=2022-09-01`;
+  try {
+    const answer = await withDeadline(clock, PING_MS, signal, (both) =>
+      request(url, { signal: both, redirect: 'manual' }),
+    );
+    await answer.body?.cancel();
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    const why = error instanceof Error ? error.name : 'unknown error';
+    throw new Problem('azure-unreachable', `Azure Resource Manager could not be reached (${why}).`);
+  }
 }

@@ -1,0 +1,94 @@
+/**
+ * The AKS resource provider's throttle as we model it: "all other APIs" may be called 60 times at once and once a second after
+ * that, for each subscription and region (learn.microsoft.com/azure/aks/quotas-skus-regions, "Throttling limits"). Which of its
+ * buckets commandResults uses is not documented; the smaller one is planned for (assumption `throttle-bucket`).
+ */
+export const DOCUMENTED = { burst: 60, perSecond: 1 } as const;
+
+/** Of the burst, this much is used: the rest covers clocks that disagree, and instances that have just come. */
+export const BURST = 50;
+/** What an instance may spend before the others have noticed it. */
+export const NEWCOMER_TOKENS = 3;
+
+/** Retry-After is obeyed within these bounds, in ms. */
+export const RETRY_AFTER = { least: 1_000, most: 300_000, unsaid: 5_000 } as const;
+
+const LEAST_PACE = 0.1;
+/** How much of the pace comes back in a ms after a 429 halved it: all of it in ten minutes. */
+const RECOVERY = 1 / 600_000;
+
+/** A token bucket over a time that is handed in (ms, monotonic). */
+export interface Bucket {
+  /** Tokens there now: negative when Azure has just said that there are none. */
+  level(now: number): number;
+  /** Tokens a second. */
+  rate(now: number): number;
+  take(now: number): void;
+  /** When `level` will be at least `tokens`; Infinity if it never can be. */
+  when(tokens: number, now: number): number;
+  /** One of `instances` equal shares of the subscription's bucket. */
+  share(instances: number, now: number): void;
+  /** No more than this many tokens: what others may have used is not known. */
+  atMost(tokens: number, now: number): void;
+  /** A 429: nothing until `retryAfter` (s) has passed, and half the pace after it, since others use the bucket too. */
+  throttled(retryAfter: number | undefined, now: number): void;
+}
+
+export function createBucket(start: number): Bucket {
+  let tokens: number = BURST;
+  let at = start;
+  let instances = 1;
+  let pace = 1;
+  let blockedUntil = start;
+
+  const settle = (now: number): void => {
+    if (now <= at) return;
+    // The pace grows as time passes; its mean over the span is what has flowed in.
+    const end = Math.min(1, pace + (now - at) * RECOVERY);
+    const mean = (pace + end) / 2;
+    tokens = Math.min(capacity(), tokens + ((now - at) / 1000) * (DOCUMENTED.perSecond / instances) * mean);
+    pace = end;
+    at = now;
+  };
+  const capacity = (): number => BURST / instances;
+  const rate = (): number => (DOCUMENTED.perSecond / instances) * pace;
+
+  return {
+    level: (now) => {
+      settle(now);
+      return now < blockedUntil ? Math.min(0, tokens) : tokens;
+    },
+    rate: (now) => {
+      settle(now);
+      return rate();
+    },
+    take: (now) => {
+      settle(now);
+      tokens -= 1;
+    },
+    when: (wanted, now) => {
+      settle(now);
+      if (wanted > capacity()) return Number.POSITIVE_INFINITY;
+      return Math.max(now, at) + Math.max(0, ((wanted - tokens) / rate()) * 1000);
+    },
+    share: (count, now) => {
+      settle(now);
+      instances = count;
+      tokens = Math.min(tokens, capacity());
+    },
+    atMost: (most, now) => {
+      settle(now);
+      tokens = Math.min(tokens, most);
+    },
+    throttled: (retryAfter, now) => {
+      settle(now);
+      const wait = retryAfter === undefined ? RETRY_AFTER.unsaid : retryAfter * 1000;
+      const until = now + Math.min(RETRY_AFTER.most, Math.max(RETRY_AFTER.least, wait));
+      // Several answers of one moment are one lesson.
+      if (blockedUntil <= now) pace = Math.max(LEAST_PACE, pace / 2);
+      blockedUntil = Math.max(blockedUntil, until);
+      tokens = Math.min(tokens, 0);
+      at = blockedUntil;
+    },
+  };
+}

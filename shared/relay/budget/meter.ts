@@ -1,0 +1,300 @@
+import type { Clock } from '../../clock.ts';
+import { Problem } from '../../errors.ts';
+import { createLine } from './line.ts';
+import { BURST, createBucket, NEWCOMER_TOKENS } from './bucket.ts';
+import { planIntervals, restInterval } from './plan.ts';
+import { createSeats, type Leases, type Seats } from './seats.ts';
+
+/** What a poll came to. `lost` is an answer that was not read: the next one waits longer. */
+export type Polled = 'ended' | 'running' | 'lost';
+
+export interface Watch {
+  readonly owner: string;
+  readonly cluster: string;
+  /** ms since the command started, as far as is known. */
+  elapsed(): number;
+  /** Never rejects. */
+  poll(signal: AbortSignal): Promise<Polled>;
+}
+
+/**
+ * The budget of one subscription: every request to Azure goes through it. Deterministic over the clock; nothing here sleeps while
+ * there is nothing to do.
+ */
+export interface Meter {
+  /** Resolves when one request may go out. Throws Problem `azure-throttled` when that would take too long. */
+  pass(owner: string, signal?: AbortSignal): Promise<void>;
+  /** Polls until the run has ended or `stop` is called. */
+  watch(watch: Watch): { readonly stop: () => void };
+  /** What an answer told of the budget. */
+  learn(answer: {
+    readonly status?: number | undefined;
+    readonly retryAfter?: number | undefined;
+    readonly remaining?: number | undefined;
+  }): void;
+  /** Stops everything and hands the share back. */
+  close(): Promise<void>;
+}
+
+export interface MeterOptions {
+  readonly clock: Clock;
+  readonly subscription: string;
+  readonly holder: string;
+  readonly leases?: Leases | undefined;
+  readonly log: (message: string) => void;
+}
+
+/** Tokens that polls leave for submits, shared like the rest. */
+const RESERVE = 10;
+/** A poll that is this late (ms) may have the reserve as well: nobody starves. */
+const LATE_MS = 10_000;
+/** A caller is sent away with Retry-After rather than kept longer than this. */
+export const MOST_WAIT_MS = 20_000;
+const RENEW_MS = 5_000;
+/** A seat outlives its holder at least this long, and as long as what was spent takes to come back. */
+const LEASE_MS = 15_000;
+/** Without work for this long the seat is given up. */
+const IDLE_MS = 10_000;
+
+interface Waiter {
+  readonly go: () => void;
+}
+
+interface Task {
+  readonly watch: Watch;
+  last: number;
+  failures: number;
+  polling: boolean;
+  readonly abort: AbortController;
+}
+
+export function createMeter({ clock, subscription, holder, leases, log }: MeterOptions): Meter {
+  const bucket = createBucket(clock.monotonic());
+  const seats = leases && createSeats(leases, subscription, holder);
+  const tasks = new Set<Task>();
+  const line = createLine<Waiter>();
+  let instances = 1;
+  let reserve = RESERVE;
+  /** False until the seat is known: before that nothing may be spent. */
+  let seated = seats === undefined;
+  let seating: Promise<void> | undefined;
+  let busyAt = clock.monotonic();
+  let lastWasPass = false;
+  let timer: { readonly at: number; readonly abort: AbortController } | undefined;
+  const closing = new AbortController();
+
+  const pump = (): void => {
+    if (closing.signal.aborted) return;
+    if (!seated) {
+      if (tasks.size > 0 || line.waiting()) seating ??= sit();
+      return;
+    }
+    let next = Number.POSITIVE_INFINITY;
+    for (;;) {
+      const now = clock.monotonic();
+      const due = nextPoll(now);
+      const level = bucket.level(now);
+      // When both want the same token they take turns; otherwise submits come first, and polls only touch what they leave.
+      const passFirst = line.waiting() && !(lastWasPass && due !== undefined && due.late >= LATE_MS);
+      if (level >= 1 && passFirst) {
+        grant(now);
+        continue;
+      }
+      if (due !== undefined && due.late >= 0 && level >= due.needs) {
+        start(due.task, now);
+        continue;
+      }
+      if (line.waiting()) next = bucket.when(1, now);
+      if (due !== undefined) next = Math.min(next, wakeFor(due, now));
+      break;
+    }
+    wake(next);
+  };
+
+  /** The poll that is most overdue by its own measure. */
+  const nextPoll = (now: number) => {
+    // Those being polled right now have their part as well.
+    const all = [...tasks];
+    if (all.every(({ polling }) => polling)) return undefined;
+    const intervals = planIntervals(
+      all.map(({ watch, failures }) => ({
+        owner: watch.owner,
+        cluster: watch.cluster,
+        rest: restInterval(watch.elapsed(), failures),
+      })),
+      { tokens: bucket.level(now), rate: bucket.rate(now), reserve },
+    );
+    let best: { readonly task: Task; readonly late: number; readonly needs: number } | undefined;
+    let bestRank = Number.NEGATIVE_INFINITY;
+    for (const [index, task] of all.entries()) {
+      if (task.polling) continue;
+      const interval = intervals[index] ?? 0;
+      const late = now - task.last - interval;
+      const rank = late >= 0 ? 1 + late / interval : late / 1e9;
+      if (rank > bestRank) {
+        bestRank = rank;
+        best = { task, late, needs: 1 + reserve * Math.max(0, 1 - Math.max(0, late) / LATE_MS) };
+      }
+    }
+    return best;
+  };
+
+  /** When to look again for a poll that is not due, or not affordable yet (it gets cheaper by being late). */
+  const wakeFor = ({ late, needs }: { readonly late: number; readonly needs: number }, now: number): number => {
+    if (late < 0) return now - late;
+    return Math.min(bucket.when(needs, now), Math.max(bucket.when(1, now), now + 500));
+  };
+
+  const grant = (now: number): void => {
+    bucket.take(now);
+    lastWasPass = true;
+    line.next()?.go();
+  };
+
+  const start = (task: Task, now: number): void => {
+    bucket.take(now);
+    lastWasPass = false;
+    task.last = now;
+    task.polling = true;
+    void task.watch.poll(task.abort.signal).then((polled) => {
+      task.polling = false;
+      task.failures = polled === 'lost' ? task.failures + 1 : 0;
+      if (polled === 'ended') end(task);
+      pump();
+      return undefined;
+    });
+  };
+
+  const end = (task: Task): void => {
+    task.abort.abort();
+    tasks.delete(task);
+    busyAt = clock.monotonic();
+  };
+
+  const wake = (at: number): void => {
+    if (timer && timer.at <= at && timer.at > clock.monotonic()) return;
+    timer?.abort.abort();
+    timer = undefined;
+    if (at === Number.POSITIVE_INFINITY) return;
+    const abort = new AbortController();
+    timer = { at, abort };
+    clock.sleep(Math.max(1, at - clock.monotonic()), { signal: abort.signal }).then(
+      () => {
+        if (timer?.abort === abort) timer = undefined;
+        pump();
+        return undefined;
+      },
+      () => undefined,
+    );
+  };
+
+  /** Holds a seat while there is work, and for a while after it. */
+  const sit = async (): Promise<void> => {
+    if (!seats) return;
+    for (let working = true; working;) {
+      await takeSeat(seats);
+      seated = true;
+      pump();
+      const closed = await clock.sleep(RENEW_MS, { signal: closing.signal, unref: true }).then(
+        () => false,
+        () => true,
+      );
+      working = !closed && (tasks.size > 0 || line.waiting() || clock.monotonic() - busyAt < IDLE_MS);
+    }
+    seated = false;
+    await leave(seats);
+    seating = undefined;
+    pump();
+  };
+
+  const takeSeat = async (from: Seats): Promise<void> => {
+    const now = clock.monotonic();
+    const refill = Math.max(0, bucket.when(BURST / instances, now) - now);
+    try {
+      const found = await from.renew(clock.now(), Math.max(LEASE_MS, refill));
+      // What the others used before they knew of us, and we of them, is not ours to spend.
+      if (!seated && found.seat > 0) bucket.atMost(NEWCOMER_TOKENS, now);
+      shareAmong(found.instances, now);
+    } catch (error) {
+      // Not knowing is treated as not being alone; Azure's 429s tell the rest.
+      log(
+        `The share of subscription ${subscription}'s budget could not be agreed on: ${error instanceof Error ? error.name : 'unknown error'}`,
+      );
+      shareAmong(Math.max(2, instances), now);
+    }
+  };
+
+  const shareAmong = (count: number, now: number): void => {
+    instances = count;
+    reserve = RESERVE / count;
+    bucket.share(count, now);
+  };
+
+  const leave = async (from: Seats): Promise<void> => {
+    const now = clock.monotonic();
+    const refill = Math.max(0, bucket.when(BURST / instances, now) - now);
+    await from.leave(clock.now(), refill < 1_000 ? 0 : refill).catch((error: unknown) => {
+      log(
+        `A share of subscription ${subscription}'s budget could not be handed back: ${error instanceof Error ? error.name : 'unknown error'}`,
+      );
+    });
+  };
+
+  return {
+    pass: async (owner, signal) => {
+      signal?.throwIfAborted();
+      const now = clock.monotonic();
+      busyAt = now;
+      const wait = seated ? bucket.when(1, now) - now + (line.ahead(owner) / bucket.rate(now)) * 1000 : 0;
+      if (wait > MOST_WAIT_MS) throw throttled(wait);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const waiter: Waiter = { go: resolve };
+      line.add(owner, waiter);
+      pump();
+      const done = new AbortController();
+      const tooLong = clock.sleep(2 * MOST_WAIT_MS, { signal: done.signal, unref: true }).then(
+        () => 'too-long' as const,
+        () => 'done' as const,
+      );
+      const { promise: aborted, reject } = Promise.withResolvers<never>();
+      const abort = (): void => reject(signal?.reason);
+      signal?.addEventListener('abort', abort, { once: true });
+      try {
+        if ((await Promise.race([promise, tooLong, aborted])) === 'too-long') throw throttled(MOST_WAIT_MS);
+      } finally {
+        done.abort();
+        signal?.removeEventListener('abort', abort);
+        line.remove(owner, waiter);
+      }
+    },
+    watch: (watch) => {
+      const task: Task = {
+        watch,
+        last: clock.monotonic(),
+        failures: 0,
+        polling: false,
+        abort: new AbortController(),
+      };
+      tasks.add(task);
+      busyAt = task.last;
+      pump();
+      return { stop: () => end(task) };
+    },
+    learn: ({ status, retryAfter, remaining }) => {
+      const now = clock.monotonic();
+      if (status === 429) bucket.throttled(retryAfter, now);
+      if (remaining !== undefined) bucket.atMost(remaining, now);
+    },
+    close: async () => {
+      closing.abort(new Error('closed'));
+      timer?.abort.abort();
+      for (const task of tasks) end(task);
+      await seating;
+    },
+  };
+}
+
+const throttled = (ms: number): Problem =>
+  new Problem('azure-throttled', "The subscription's budget of requests to Azure is used up. Nothing ran.", {
+    retryAfter: Math.min(300, Math.max(1, Math.ceil(ms / 1000))),
+  });

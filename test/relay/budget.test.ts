@@ -1,0 +1,435 @@
+import { describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+
+import type { Clock } from '../../shared/clock.ts';
+import { BURST, createBucket, DOCUMENTED } from '../../shared/relay/budget/bucket.ts';
+import { createLine } from '../../shared/relay/budget/line.ts';
+import { createMeter, type Meter } from '../../shared/relay/budget/meter.ts';
+import { LEAST_INTERVAL, planIntervals, restInterval, shareOut } from '../../shared/relay/budget/plan.ts';
+import type { Leases } from '../../shared/relay/budget/seats.ts';
+import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
+
+/** Azure's side: the documented bucket, exactly. */
+function azure(clock: Clock) {
+  let tokens: number = DOCUMENTED.burst;
+  let at = clock.monotonic();
+  let throttles = 0;
+  let requests = 0;
+  return {
+    /** The status that a request now gets. */
+    request: (): 200 | 429 => {
+      const now = clock.monotonic();
+      tokens = Math.min(DOCUMENTED.burst, tokens + ((now - at) / 1000) * DOCUMENTED.perSecond);
+      at = now;
+      requests += 1;
+      if (tokens < 1) {
+        throttles += 1;
+        return 429;
+      }
+      tokens -= 1;
+      return 200;
+    },
+    /** Somebody else's calls. */
+    drain: (): void => {
+      tokens = 0;
+    },
+    throttles: () => throttles,
+    requests: () => requests,
+  };
+}
+
+/** Leases as the store keeps them, in memory. */
+function leaseStore(): Leases {
+  const held = new Map<string, { holder: string; until: number }>();
+  return {
+    lease: async (name, holder, until, now) => {
+      const other = held.get(name);
+      if (other && other.holder !== holder && other.until > now) return false;
+      held.set(name, { holder, until });
+      return true;
+    },
+    releaseLease: async (name, holder) => {
+      if (held.get(name)?.holder === holder) held.delete(name);
+    },
+  };
+}
+
+const start = (clock: Clock, leases?: Leases, holder = 'one'): Meter =>
+  createMeter({ clock, subscription: 's', holder, leases, log: (message) => expect(message).toBe('never logged') });
+
+interface Runner {
+  readonly polls: number[];
+  endedAt: number | undefined;
+}
+
+/** A run that ends by the clock, polled by the meter against that Azure. */
+function run(
+  meter: Meter,
+  clock: ManualClock,
+  arm: ReturnType<typeof azure>,
+  { owner, cluster = 'c', ms }: { readonly owner: string; readonly cluster?: string; readonly ms: number },
+): Runner {
+  const begun = clock.monotonic();
+  const runner: Runner = { polls: [], endedAt: undefined };
+  meter.watch({
+    owner,
+    cluster,
+    elapsed: () => clock.monotonic() - begun,
+    poll: async () => {
+      const status = arm.request();
+      runner.polls.push(clock.monotonic() - begun);
+      meter.learn({ status, retryAfter: status === 429 ? 1 : undefined });
+      if (status === 429) return 'lost';
+      if (clock.monotonic() - begun < ms) return 'running';
+      runner.endedAt = clock.monotonic() - begun;
+      return 'ended';
+    },
+  });
+  return runner;
+}
+
+describe('intervals', () => {
+  test('grow with the run, about a tenth of it, between 0.3 and 30 s', () => {
+    expect([0, 1_000, 10_000, 60_000, 3_600_000].map((elapsed) => restInterval(elapsed))).toEqual([
+      300, 300, 1_000, 6_000, 30_000,
+    ]);
+  });
+
+  test('a poll without an answer makes the next one wait longer, up to the longest interval', () => {
+    expect([1, 3, 6, 50].map((failures) => restInterval(0, failures))).toEqual([600, 2_400, 19_200, 30_000]);
+  });
+
+  test('property: shares use the supply up, and nobody has less than an even part unless they want less', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0.01, max: 10, noNaN: true }),
+        fc.array(fc.double({ min: 0.001, max: 10, noNaN: true }), { minLength: 1, maxLength: 20 }),
+        (supply, demands) => {
+          const shares = shareOut(supply, demands);
+          const total = shares.reduce((one, other) => one + other, 0);
+          expect(total).toBeCloseTo(supply, 6);
+          for (const [index, share] of shares.entries())
+            expect(share).toBeGreaterThanOrEqual(Math.min(demands[index] ?? 0, supply / demands.length) - 1e-9);
+        },
+      ),
+    );
+  });
+
+  test('two hundred runs of one owner leave another owner half of the supply', () => {
+    const many = Array.from({ length: 200 }, () => ({ owner: 'a', cluster: 'c', rest: 1_000 }));
+    const intervals = planIntervals([...many, { owner: 'b', cluster: 'c', rest: 1_000 }], {
+      tokens: 0,
+      rate: 1,
+      reserve: 10,
+    });
+    expect(intervals.at(-1)).toBe(2_000);
+    expect(intervals[0]).toBe(400_000);
+  });
+
+  test("one owner's clusters share alike, however many runs each has", () => {
+    const runs = [
+      ...Array.from({ length: 9 }, () => ({ owner: 'a', cluster: 'busy', rest: 1_000 })),
+      { owner: 'a', cluster: 'quiet', rest: 1_000 },
+    ];
+    const intervals = planIntervals(runs, { tokens: 0, rate: 1, reserve: 10 });
+    expect(intervals.at(-1)).toBe(2_000);
+    expect(intervals[0]).toBe(18_000);
+  });
+
+  test('with room to spare polls come closer, but never closer than the least interval', () => {
+    const [interval] = planIntervals([{ owner: 'a', cluster: 'c', rest: 300 }], { tokens: 1e6, rate: 1, reserve: 10 });
+    expect(interval).toBe(LEAST_INTERVAL);
+    const [later] = planIntervals([{ owner: 'a', cluster: 'c', rest: 4_000 }], { tokens: 50, rate: 1, reserve: 10 });
+    expect(later).toBe(1_000);
+  });
+});
+
+describe('the bucket', () => {
+  test('fills at a token a second up to what is used of the documented burst', () => {
+    const bucket = createBucket(0);
+    for (let count = 0; count < BURST; count += 1) bucket.take(0);
+    expect(bucket.level(0)).toBe(0);
+    expect(bucket.when(1, 0)).toBe(1_000);
+    expect(bucket.level(10_000)).toBeCloseTo(10);
+    expect(bucket.level(1e7)).toBe(BURST);
+  });
+
+  test.each([
+    [undefined, 5_000],
+    [0, 1_000],
+    [17, 17_000],
+    [100_000, 300_000],
+  ])('a 429 with Retry-After %s stops everything for %d ms, and what follows is slower', (retryAfter, ms) => {
+    const bucket = createBucket(0);
+    bucket.throttled(retryAfter, 0);
+    expect(bucket.level(ms - 1)).toBeLessThanOrEqual(0);
+    expect(bucket.when(1, 0)).toBeGreaterThan(ms + 1_000);
+    expect(bucket.rate(ms)).toBeCloseTo(0.5, 1);
+    expect(bucket.rate(ms + 600_000)).toBe(1);
+  });
+
+  test('several 429s of one moment halve the pace once', () => {
+    const bucket = createBucket(0);
+    for (let count = 0; count < 5; count += 1) bucket.throttled(2, 1);
+    expect(bucket.rate(2_001)).toBeCloseTo(0.5, 2);
+  });
+
+  test('instances share it evenly', () => {
+    const bucket = createBucket(0);
+    bucket.share(4, 0);
+    expect(bucket.level(0)).toBe(BURST / 4);
+    expect(bucket.rate(0)).toBe(0.25);
+  });
+});
+
+test('a line serves owners in turn, each in its own order', () => {
+  const line = createLine<string>();
+  for (const item of ['a1', 'a2', 'a3']) line.add('a', item);
+  expect(line.ahead('b')).toBe(1);
+  line.add('b', 'b1');
+  line.remove('a', 'a2');
+  expect(line.ahead('a')).toBe(3);
+  expect([line.next(), line.next(), line.next(), line.next()]).toEqual(['a1', 'b1', 'a3', undefined]);
+  expect(line.waiting()).toBe(false);
+});
+
+describe('the meter', () => {
+  test('property: never a 429 from the documented throttle, and every run is seen to its end', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.record({
+            at: fc.integer({ min: 0, max: 20_000 }),
+            ms: fc.integer({ min: 0, max: 60_000 }),
+            owner: fc.constantFrom('a', 'b', 'c'),
+            cluster: fc.constantFrom('x', 'y'),
+          }),
+          { minLength: 1, maxLength: 40 },
+        ),
+        async (commands) => {
+          const clock = createManualClock();
+          const arm = azure(clock);
+          const meter = start(clock);
+          const runners: Runner[] = [];
+          for (const command of commands) {
+            void clock
+              .sleep(command.at)
+              .then(() => meter.pass(command.owner))
+              .then(() => {
+                expect(arm.request()).toBe(200);
+                runners.push(run(meter, clock, arm, command));
+                return undefined;
+              });
+          }
+          await clock.advance(600_000);
+          expect(arm.throttles()).toBe(0);
+          expect(runners).toHaveLength(commands.length);
+          for (const { endedAt } of runners) expect(endedAt).toBeDefined();
+          expect(clock.sleeping()).toBe(0);
+        },
+      ),
+      { numRuns: 12 },
+    );
+  });
+
+  test('one command alone is seen soon after its end, whatever its length', async () => {
+    for (const ms of [100, 1_000, 2_500, 6_000, 30_000]) {
+      const clock = createManualClock();
+      const runner = run(start(clock), clock, azure(clock), { owner: 'a', ms });
+      await clock.advance(120_000);
+      expect((runner.endedAt ?? Number.POSITIVE_INFINITY) - ms).toBeLessThanOrEqual(Math.max(300, ms / 10));
+    }
+  });
+
+  test('a caller with two hundred commands delays the single command of another by less than 5 s', async () => {
+    const clock = createManualClock();
+    const arm = azure(clock);
+    const meter = start(clock);
+    for (let count = 0; count < 200; count += 1)
+      meter.pass('a').then(
+        () => {
+          expect(arm.request()).toBe(200);
+          run(meter, clock, arm, { owner: 'a', ms: 300_000 });
+          return undefined;
+        },
+        () => undefined,
+      );
+    await clock.advance(30_000);
+    const asked = clock.monotonic();
+    let passed: number | undefined;
+    let runner: Runner | undefined;
+    void meter.pass('b').then(() => {
+      passed = clock.monotonic() - asked;
+      expect(arm.request()).toBe(200);
+      runner = run(meter, clock, arm, { owner: 'b', ms: 3_000 });
+      return undefined;
+    });
+    await clock.advance(30_000);
+    expect(passed).toBeLessThan(2_500);
+    expect((passed ?? 0) + (runner?.endedAt ?? Number.POSITIVE_INFINITY) - 3_000).toBeLessThan(5_000);
+    expect(arm.throttles()).toBe(0);
+  });
+
+  test('submits that never stop do not starve the polls', async () => {
+    const clock = createManualClock();
+    const arm = azure(clock);
+    const meter = start(clock);
+    const submitFor = async (owner: string): Promise<void> => {
+      while (clock.monotonic() < 180_000) {
+        await meter.pass(owner).then(
+          () => arm.request(),
+          () => clock.sleep(1_000),
+        );
+      }
+    };
+    void submitFor('a');
+    void submitFor('b');
+    const runner = run(meter, clock, arm, { owner: 'c', ms: 120_000 });
+    await clock.advance(180_000);
+    await clock.advance(60_000);
+    expect(runner.endedAt).toBeLessThan(180_000);
+    expect(arm.throttles()).toBe(0);
+  });
+
+  test('a caller who would wait too long is told so at once, with the time', async () => {
+    const clock = createManualClock();
+    const meter = start(clock);
+    meter.learn({ status: 429, retryAfter: 120 });
+    await expect(meter.pass('a')).rejects.toMatchObject({ code: 'azure-throttled', options: { retryAfter: 122 } });
+  });
+
+  test('a caller who goes away leaves the line', async () => {
+    const clock = createManualClock();
+    const meter = start(clock);
+    meter.learn({ remaining: 0 });
+    const leaving = new AbortController();
+    const gone = meter.pass('a', leaving.signal);
+    leaving.abort(new Error('gone'));
+    await expect(gone).rejects.toThrow('gone');
+    const begun = clock.monotonic();
+    const second = meter.pass('b').then(() => clock.monotonic() - begun);
+    await clock.advance(10_000);
+    expect(await second).toBeLessThanOrEqual(1_001);
+  });
+
+  test("polls go on after somebody else used the subscription's throttle up, with few 429s", async () => {
+    const clock = createManualClock();
+    const arm = azure(clock);
+    const runner = run(start(clock), clock, arm, { owner: 'a', ms: 60_000 });
+    await clock.advance(2_000);
+    arm.drain();
+    await clock.advance(300_000);
+    expect(runner.endedAt).toBeLessThan(75_000);
+    expect(arm.throttles()).toBeLessThanOrEqual(5);
+  });
+
+  test('what the rate-limit headers leave is not exceeded', async () => {
+    const clock = createManualClock();
+    const meter = start(clock);
+    meter.learn({ remaining: 2 });
+    const passed: number[] = [];
+    for (let count = 0; count < 4; count += 1)
+      void meter.pass('a').then(() => passed.push(Math.round(clock.monotonic() / 1000)));
+    await clock.advance(5_000);
+    expect(passed).toEqual([0, 0, 1, 2]);
+  });
+
+  test('closing stops everything, and hands back what leaves no debt', async () => {
+    const clock = createManualClock();
+    const leases = leaseStore();
+    const meter = start(clock, leases);
+    const runner = run(meter, clock, azure(clock), { owner: 'a', ms: 60_000 });
+    await clock.advance(5_000);
+    const polls = runner.polls.length;
+    expect(polls).toBeGreaterThan(3);
+    await meter.close();
+    await clock.advance(60_000);
+    expect(runner.polls).toHaveLength(polls);
+    expect(clock.sleeping()).toBe(0);
+    expect(await leases.lease('budget.s.0', 'two', clock.now() + 1, clock.now())).toBe(true);
+  });
+});
+
+describe('instances that do not know each other', () => {
+  test('property: two to four on one lease store never get a 429, and all see their runs end', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.record({
+            at: fc.integer({ min: 0, max: 30_000 }),
+            ms: fc.integer({ min: 0, max: 40_000 }),
+            instance: fc.integer({ min: 0, max: 3 }),
+          }),
+          { minLength: 2, maxLength: 30 },
+        ),
+        async (commands) => {
+          const clock = createManualClock();
+          const arm = azure(clock);
+          const leases = leaseStore();
+          const meters = Array.from({ length: 4 }, (_, index) => start(clock, leases, `instance-${index}`));
+          const runners: Runner[] = [];
+          for (const { at, ms, instance } of commands) {
+            const meter = meters[instance];
+            if (!meter) throw new Error('no such instance');
+            void clock.sleep(at).then(() => runners.push(run(meter, clock, arm, { owner: 'a', ms })));
+          }
+          await clock.advance(900_000);
+          expect(arm.throttles()).toBe(0);
+          expect(runners.filter(({ endedAt }) => endedAt !== undefined)).toHaveLength(commands.length);
+          expect(clock.sleeping()).toBe(0);
+        },
+      ),
+      { numRuns: 12 },
+    );
+  });
+
+  test('a second instance halves the first one, and gives the half back when it goes', async () => {
+    const clock = createManualClock();
+    const arm = azure(clock);
+    const leases = leaseStore();
+    const first = start(clock, leases, 'first');
+    const second = start(clock, leases, 'second');
+    // Long runs in such number that each instance uses all it may.
+    for (let count = 0; count < 100; count += 1) run(first, clock, arm, { owner: 'a', ms: 1e9 });
+    const seconds = async (span: number): Promise<number> => {
+      const before = arm.requests();
+      await clock.advance(span * 1000);
+      return arm.requests() - before;
+    };
+    await seconds(200);
+    expect(await seconds(100)).toBeGreaterThan(90);
+    const polls: Runner[] = [];
+    for (let count = 0; count < 100; count += 1) polls.push(run(second, clock, arm, { owner: 'a', ms: 1e9 }));
+    await seconds(100);
+    const before = polls.reduce((sum, { polls }) => sum + polls.length, 0);
+    const both = await seconds(100);
+    const after = polls.reduce((sum, { polls }) => sum + polls.length, 0);
+    expect(both).toBeGreaterThan(90);
+    expect(both).toBeLessThan(110);
+    expect(Math.abs(after - before - both / 2)).toBeLessThan(8);
+    await second.close();
+    await seconds(120);
+    expect(await seconds(100)).toBeGreaterThan(90);
+    expect(arm.throttles()).toBe(0);
+    await first.close();
+  });
+
+  test('a store that does not answer costs half the pace, not the work', async () => {
+    const clock = createManualClock();
+    const messages: string[] = [];
+    const meter = createMeter({
+      clock,
+      subscription: 's',
+      holder: 'one',
+      leases: {
+        lease: () => Promise.reject(new Error('down')),
+        releaseLease: () => Promise.reject(new Error('down')),
+      },
+      log: (message) => messages.push(message),
+    });
+    const runner = run(meter, clock, azure(clock), { owner: 'a', ms: 10_000 });
+    await clock.advance(60_000);
+    expect(runner.endedAt).toBeLessThan(12_000);
+    expect(messages[0]).toMatch(/could not be agreed on/);
+  });
+});
