@@ -1,0 +1,114 @@
+import { Problem } from '../errors.ts';
+import { endedAt, isFinished } from './records.ts';
+import type { CommandRecord } from './records.ts';
+import { safeKey, sortable } from './table-rows.ts';
+import type { Row, StoredRow } from './table-rows.ts';
+
+/**
+ * How records lie in one table. No scan crosses callers:
+ *
+ *   cmd:<owner>  <time, newest first>:<id>   the record, filtered by cluster and status where it lies
+ *   id:<id>      at                          where that is
+ *   unfinished   <time>:<id>                 one for each record that is not finished: orphans, counts
+ *   ended        <time of end>:<id>          one for each record that is, until its output is purged
+ *   key:<2 hex>  <scope>                     claims of idempotency keys
+ *   lease        <name>
+ *
+ * A transaction spans one partition only, so the rows about a record are written in an order that a crash may cut anywhere:
+ * `unfinished` is there before the record and goes after it has finished, `ended` is there before. What is left over is found
+ * out when it is read, against the record itself, and cleared away.
+ */
+export interface Place {
+  readonly partition: string;
+  readonly row: string;
+}
+
+/** Far beyond any time in milliseconds, and within safe integers. */
+const lastTime = 8_640_000_000_000_000;
+
+/** 64 KiB a property, which is 32 Ki characters of UTF-16, and 1 MiB an entity (Azure Tables' limits). */
+const chunkLength = 30_000;
+const maxChunks = 15;
+
+export const ownerPartition = (owner: string): string => `cmd:${safeKey(owner)}`;
+
+export const timeRow = (submittedAt: number, id: string): string =>
+  `${sortable(lastTime - submittedAt)}:${safeKey(id)}`;
+
+export const placeOf = ({ owner, submittedAt, id }: Pick<CommandRecord, 'owner' | 'submittedAt' | 'id'>): Place => ({
+  partition: ownerPartition(owner),
+  row: timeRow(submittedAt, id),
+});
+
+/**
+ * @param write a random mark of this very write: after a lost answer it tells whether the one that is stored is ours.
+ * Throws Problem `payload-too-large` for a record that no row can hold.
+ */
+export function recordRow(record: CommandRecord, write: string): Row {
+  // ASCII, so that a chunk never ends inside a character.
+  const text = JSON.stringify(record).replace(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  const count = Math.ceil(text.length / chunkLength);
+  if (count > maxChunks)
+    throw new Problem('payload-too-large', 'The command is longer than the store of records takes.');
+  const chunks = Array.from({ length: count }, (_, index) => [
+    `body${index}`,
+    text.slice(index * chunkLength, (index + 1) * chunkLength),
+  ]);
+  return {
+    ...placeOf(record),
+    columns: { cluster: record.cluster, status: record.status, write, ...Object.fromEntries(chunks) },
+  };
+}
+
+/** The text was written by recordRow. */
+export function readRecord({ columns }: StoredRow): CommandRecord {
+  let text = '';
+  for (let index = 0; index < maxChunks; index += 1) text += columns[`body${index}`] ?? '';
+  return JSON.parse(text);
+}
+
+export const pointerRow = (record: CommandRecord, write: string): Row => {
+  const { partition, row } = placeOf(record);
+  return { partition: `id:${safeKey(record.id)}`, row: 'at', columns: { partition, row, write } };
+};
+
+export const readPlace = ({ columns }: Row): Place => ({
+  partition: columns['partition'] ?? '',
+  row: columns['row'] ?? '',
+});
+
+export const unfinishedPartition = 'unfinished';
+
+/** `status` and `leaseUntil` are hints, a little late at worst: whoever acts on them reads the record first. */
+export const unfinishedRow = (record: CommandRecord): Row => ({
+  partition: unfinishedPartition,
+  row: `${sortable(record.submittedAt)}:${safeKey(record.id)}`,
+  columns: {
+    ...placeOf(record),
+    owner: record.owner,
+    cluster: record.cluster,
+    status: record.status,
+    leaseUntil: sortable(record.lease.until),
+    submittedAt: sortable(record.submittedAt),
+  },
+});
+
+export const endedPartition = 'ended';
+
+export const endedRow = (record: CommandRecord): Row => ({
+  partition: endedPartition,
+  row: `${sortable(endedAt(record))}:${safeKey(record.id)}`,
+  columns: { ...placeOf(record) },
+});
+
+/** The row that says what is to come of a record: it is run, or it has ended. */
+export const stateRow = (record: CommandRecord): Row =>
+  isFinished(record.status) ? endedRow(record) : unfinishedRow(record);
+
+/** Spread over 256 partitions, so that claims do not queue behind each other. */
+export const keyPartition = (scope: string): string => `key:${safeKey(scope.slice(0, 2))}`;
+
+export const leasePartition = 'lease';

@@ -1,0 +1,383 @@
+import { TableClient } from '@azure/data-tables';
+import type { TokenCredential } from '@azure/identity';
+import { ContainerClient } from '@azure/storage-blob';
+
+import { systemEntropy } from '../clock.ts';
+import type { Entropy } from '../clock.ts';
+import { StorageUnavailable } from './append-log.ts';
+import { createOutputBlobs } from './output-blobs.ts';
+import { readCursor, writeCursor } from './records-cursor.ts';
+import { endedAt, isFinished, maxListed } from './records.ts';
+import type { CommandRecord, KeyClaim, Records } from './records.ts';
+import {
+  endedPartition,
+  keyPartition,
+  leasePartition,
+  ownerPartition,
+  placeOf,
+  pointerRow,
+  readPlace,
+  readRecord,
+  recordRow,
+  stateRow,
+  timeRow,
+  unfinishedPartition,
+  unfinishedRow,
+} from './table-entities.ts';
+import type { Place } from './table-entities.ts';
+import { createRows, describeError, odata, safeKey, sortable } from './table-rows.ts';
+import type { Row, Rows, StoredRow } from './table-rows.ts';
+
+const tableName = 'aksgwrecords';
+const containerName = 'aksgw-outputs';
+
+/** Requests to Tables that one sweep or purge has under way at a time. */
+const parallel = 8;
+/** What is remembered of records: where they lie and their etags, to save a request. */
+const maxRemembered = 10_000;
+/** A record is stored within seconds of its `unfinished` row; a row without one for this long was cut off by a crash. */
+const abandonedMs = 3_600_000;
+/** Rounds of read and conditional write. Each lost one means that somebody else won. */
+const maxRounds = 10;
+
+/**
+ * Records in the storage account whose table endpoint is `url` (https://<account>.table.core.windows.net), outputs in its
+ * blobs. Makes table and container if they are missing. Rejects with StorageUnavailable.
+ */
+export function openTableRecords(url: string, credential: TokenCredential): Promise<Records> {
+  const options = { retryOptions: { maxRetries: 3, maxRetryDelayInMs: 2_000 } };
+  return createTableRecords({
+    table: new TableClient(url, tableName, credential, options),
+    outputs: new ContainerClient(`${blobEndpoint(url)}/${containerName}`, credential, {
+      retryOptions: { maxTries: 4, maxRetryDelayInMs: 2_000 },
+    }),
+  });
+}
+
+/** The blob endpoint beside a table endpoint, in every cloud: the second label of the host name says which service. */
+export function blobEndpoint(tableUrl: string): string {
+  const url = new URL(tableUrl);
+  const [account, service, ...rest] = url.hostname.split('.');
+  if (service !== 'table') throw new StorageUnavailable(`${url.origin} is not a table endpoint of Azure Storage`);
+  return `https://${[account, 'blob', ...rest].join('.')}`;
+}
+
+export interface TableRecordsOptions {
+  readonly table: TableClient;
+  readonly outputs: ContainerClient;
+  readonly entropy?: Entropy;
+}
+
+export async function createTableRecords(options: TableRecordsOptions): Promise<Records> {
+  const { table, outputs, entropy = systemEntropy } = options;
+  try {
+    await Promise.all([table.createTable(), outputs.createIfNotExists()]);
+  } catch (error) {
+    throw new StorageUnavailable(`Azure Storage cannot be used: ${describeError(error)}`);
+  }
+  return createRecords(createRows(table), outputs, entropy);
+}
+
+function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy): Records {
+  const blobs = createOutputBlobs(container);
+  const places = remember<Place>();
+  const etags = remember<{ readonly version: number; readonly etag: string }>();
+  let closed = false;
+
+  const open = (): void => {
+    if (closed) throw new StorageUnavailable('the records are closed');
+  };
+
+  /** True when the row is ours: just inserted, or inserted by a request whose answer was lost and which was sent again. */
+  const insertOnce = async (row: Row): Promise<boolean> => {
+    if ((await rows.insert(row)) !== undefined) return true;
+    const stored = await rows.get(row.partition, row.row);
+    return stored !== undefined && stored.columns['write'] === row.columns['write'];
+  };
+
+  const read = async ({ partition, row }: Place): Promise<CommandRecord | undefined> => {
+    const stored = await rows.get(partition, row);
+    if (stored === undefined) return undefined;
+    const record = readRecord(stored);
+    etags.set(record.id, { version: record.version, etag: stored.etag });
+    return record;
+  };
+
+  const find = async (id: string): Promise<CommandRecord | undefined> => {
+    const known = places.get(id);
+    if (known !== undefined) return read(known);
+    const pointer = await rows.get(`id:${safeKey(id)}`, 'at');
+    if (pointer === undefined) return undefined;
+    const place = readPlace(pointer);
+    places.set(id, place);
+    return read(place);
+  };
+
+  /** The etag of the stored record if that has this version still. */
+  const etagOf = async (record: CommandRecord): Promise<string | undefined> => {
+    const known = etags.get(record.id);
+    if (known?.version === record.version) return known.etag;
+    const stored = await read(placeOf(record));
+    return stored?.version === record.version ? etags.get(record.id)?.etag : undefined;
+  };
+
+  const replace = async (record: CommandRecord): Promise<CommandRecord | undefined> => {
+    const etag = await etagOf(record);
+    if (etag === undefined) return undefined;
+    const next = { ...record, version: record.version + 1 };
+    const row = recordRow(next, entropy.uuid());
+    if (isFinished(next.status)) await rows.put(stateRow(next));
+    let stored = await rows.replace(row, etag);
+    if (stored === undefined) {
+      // Lost, or won by a request whose answer was lost on the way and which was then sent again.
+      const found = await rows.get(row.partition, row.row);
+      if (found?.columns['write'] !== row.columns['write']) return undefined;
+      stored = found?.etag ?? '';
+    }
+    etags.set(next.id, { version: next.version, etag: stored });
+    const unfinished = unfinishedRow(next);
+    if (isFinished(next.status)) await rows.delete(unfinished.partition, unfinished.row);
+    else await rows.merge(unfinished);
+    return next;
+  };
+
+  /** Reads and writes one row until nobody comes between: `decide` gives the columns to write, or undefined to leave it. */
+  const swap = async (
+    { partition, row }: Place,
+    decide: (stored: StoredRow | undefined) => Readonly<Record<string, string>> | undefined,
+  ): Promise<{ readonly won: true } | { readonly won: false; readonly stored: StoredRow }> => {
+    for (let round = 0; round < maxRounds; round += 1) {
+      const stored = await rows.get(partition, row);
+      const columns = decide(stored);
+      if (columns === undefined) {
+        if (stored === undefined) break;
+        return { won: false, stored };
+      }
+      const next = { partition, row, columns };
+      const etag = stored === undefined ? await rows.insert(next) : await rows.replace(next, stored.etag);
+      if (etag !== undefined) return { won: true };
+    }
+    throw new StorageUnavailable(`row ${partition} is contended`);
+  };
+
+  /** Deletes one row that is still whose it was. */
+  const deleteIf = async ({ partition, row }: Place, isOurs: (stored: StoredRow) => boolean): Promise<void> => {
+    const stored = await rows.get(partition, row);
+    if (stored !== undefined && isOurs(stored)) await rows.delete(partition, row, stored.etag);
+  };
+
+  const count = async (filter: string): Promise<number> => {
+    let found = 0;
+    for await (const _ of rows.query(filter, { select: ['status'] })) found += 1;
+    return found;
+  };
+
+  /** The orphan behind an `unfinished` row; a row that a crash left over is cleared away. */
+  const orphanBehind = async (row: StoredRow, now: number): Promise<CommandRecord | undefined> => {
+    const record = await read(readPlace(row));
+    if (record !== undefined && !isFinished(record.status)) return record.lease.until <= now ? record : undefined;
+    const isLeftOver = record !== undefined || Number(row.columns['submittedAt']) < now - abandonedMs;
+    if (isLeftOver) await rows.delete(row.partition, row.row);
+    return undefined;
+  };
+
+  /** Purges the output behind an `ended` row. True when there was one. */
+  const purgeBehind = async (row: StoredRow, before: number): Promise<boolean> => {
+    const record = await read(readPlace(row));
+    // Written just before the record that will say so, or by one who lost: the record decides next time.
+    if (record !== undefined && !isFinished(record.status)) return false;
+    let purged = false;
+    if (record !== undefined && endedAt(record) < before) {
+      if (!record.outputPurged && (await blobs.has(record.id))) {
+        purged = (await replace({ ...record, outputPurged: true })) !== undefined;
+        if (!purged) return false;
+      }
+      await blobs.delete(record.id);
+    }
+    await rows.delete(row.partition, row.row);
+    return purged;
+  };
+
+  return {
+    create: async (record) => {
+      open();
+      const write = entropy.uuid();
+      const row = recordRow(record, write);
+      if (!(await insertOnce(pointerRow(record, write)))) throw new Error(`record ${record.id} is there already`);
+      await rows.put(stateRow(record));
+      if (!(await insertOnce(row))) throw new Error(`record ${record.id} is there already`);
+      places.set(record.id, placeOf(record));
+    },
+
+    get: async (id) => {
+      open();
+      return find(id);
+    },
+
+    replace: async (record) => {
+      open();
+      return replace(record);
+    },
+
+    list: async ({ owner, cluster, status, limit, cursor }) => {
+      open();
+      const after = cursor === undefined ? '' : timeRowAfter(cursor);
+      const wanted = Math.min(limit, maxListed);
+      const filter = [
+        odata`PartitionKey eq ${ownerPartition(owner)} and RowKey gt ${after}`,
+        ...(cluster === undefined ? [] : [odata`cluster eq ${cluster}`]),
+        ...(status === undefined ? [] : [odata`status eq ${status}`]),
+      ].join(' and ');
+      const items: CommandRecord[] = [];
+      for await (const row of rows.query(filter, { pageSize: wanted + 1 })) {
+        const last = items.at(-1);
+        if (items.length === wanted && last !== undefined) return { items, next: writeCursor(last) };
+        items.push(readRecord(row));
+      }
+      return { items };
+    },
+
+    orphans: async (now, limit) => {
+      open();
+      const due = rows.query(odata`PartitionKey eq ${unfinishedPartition} and leaseUntil le ${sortable(now)}`);
+      const orphans: CommandRecord[] = [];
+      for await (const some of inGroups(due, parallel)) {
+        const found = await Promise.all(some.map((row) => orphanBehind(row, now)));
+        orphans.push(...found.filter((record) => record !== undefined));
+        if (orphans.length >= limit) break;
+      }
+      return orphans.slice(0, limit);
+    },
+
+    unfinished: async (of) => {
+      open();
+      const whose = 'owner' in of ? odata`owner eq ${of.owner}` : odata`cluster eq ${of.cluster}`;
+      return count(`${odata`PartitionKey eq ${unfinishedPartition}`} and ${whose}`);
+    },
+
+    inFlight: async () => {
+      open();
+      const counts = new Map<string, { owner: string; cluster: string; count: number }>();
+      const filter = odata`PartitionKey eq ${unfinishedPartition} and (status eq 'submitting' or status eq 'running')`;
+      for await (const { columns } of rows.query(filter, { select: ['owner', 'cluster'] })) {
+        const { owner = '', cluster = '' } = columns;
+        const key = JSON.stringify([owner, cluster]);
+        counts.set(key, { owner, cluster, count: (counts.get(key)?.count ?? 0) + 1 });
+      }
+      return [...counts.values()];
+    },
+
+    putOutput: async (id, output) => {
+      open();
+      await blobs.put(id, output);
+    },
+
+    getOutput: async (id) => {
+      open();
+      return blobs.get(id);
+    },
+
+    purge: async (before, now) => {
+      open();
+      const expired = odata`PartitionKey ge 'key:' and PartitionKey lt 'key;' and expiresAt le ${sortable(now)}`;
+      for await (const some of inGroups(rows.query(expired), parallel)) {
+        await Promise.all(some.map(({ partition, row, etag }) => rows.delete(partition, row, etag)));
+      }
+      let purged = 0;
+      const ended = odata`PartitionKey eq ${endedPartition} and RowKey lt ${sortable(before)}`;
+      for await (const some of inGroups(rows.query(ended), parallel)) {
+        const done = await Promise.all(some.map((row) => purgeBehind(row, before)));
+        purged += done.filter(Boolean).length;
+      }
+      return purged;
+    },
+
+    claimKey: async (claim, now) => {
+      open();
+      const swapped = await swap({ partition: keyPartition(claim.scope), row: safeKey(claim.scope) }, (stored) => {
+        const by = stored && readClaim(stored);
+        return by === undefined || by.expiresAt <= now || by.commandId === claim.commandId
+          ? claimColumns(claim)
+          : undefined;
+      });
+      return swapped.won ? { claimed: true } : { claimed: false, by: readClaim(swapped.stored) };
+    },
+
+    releaseKey: async ({ scope, commandId }) => {
+      open();
+      const place = { partition: keyPartition(scope), row: safeKey(scope) };
+      await deleteIf(place, (stored) => stored.columns['commandId'] === commandId);
+    },
+
+    lease: async (name, holder, until, now) => {
+      open();
+      const swapped = await swap({ partition: leasePartition, row: safeKey(name) }, (stored) => {
+        const isFree =
+          stored === undefined || stored.columns['holder'] === holder || Number(stored.columns['until']) <= now;
+        return isFree ? { holder, until: sortable(until) } : undefined;
+      });
+      return swapped.won;
+    },
+
+    releaseLease: async (name, holder) => {
+      open();
+      await deleteIf(
+        { partition: leasePartition, row: safeKey(name) },
+        (stored) => stored.columns['holder'] === holder,
+      );
+    },
+
+    ping: async () => {
+      open();
+      await Promise.all([rows.get(leasePartition, 'ping'), blobs.has('ping')]);
+    },
+
+    close: async () => {
+      closed = true;
+    },
+  };
+}
+
+const claimColumns = ({ scope, body, commandId, expiresAt }: KeyClaim): Readonly<Record<string, string>> => ({
+  scope,
+  body,
+  commandId,
+  expiresAt: sortable(expiresAt),
+});
+
+const readClaim = ({ columns }: StoredRow): KeyClaim => ({
+  scope: columns['scope'] ?? '',
+  body: columns['body'] ?? '',
+  commandId: columns['commandId'] ?? '',
+  expiresAt: Number(columns['expiresAt']),
+});
+
+function timeRowAfter(cursor: string): string {
+  const { submittedAt, id } = readCursor(cursor);
+  return timeRow(submittedAt, id);
+}
+
+async function* inGroups<Item>(items: AsyncIterable<Item>, size: number): AsyncIterable<readonly Item[]> {
+  let group: Item[] = [];
+  for await (const item of items) {
+    group.push(item);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}
+
+/** A bounded memory by id, the oldest entry first to go. */
+function remember<Value>(): { get(id: string): Value | undefined; set(id: string, value: Value): void } {
+  const values = new Map<string, Value>();
+  return {
+    get: (id) => values.get(id),
+    set: (id, value) => {
+      values.delete(id);
+      const [oldest] = values.keys();
+      if (values.size >= maxRemembered && oldest !== undefined) values.delete(oldest);
+      values.set(id, value);
+    },
+  };
+}

@@ -1,0 +1,135 @@
+import { odata } from '@azure/data-tables';
+import type { TableClient, TableEntityResult } from '@azure/data-tables';
+
+import { StorageUnavailable } from './append-log.ts';
+
+/** A row by its keys, and its text columns. Every column here is text: numbers of different kinds do not compare in a filter. */
+export interface Row {
+  readonly partition: string;
+  readonly row: string;
+  readonly columns: Readonly<Record<string, string>>;
+}
+
+export interface StoredRow extends Row {
+  readonly etag: string;
+}
+
+/** One Azure table. What is foreseen (there already, not there, changed) is a value; all else is StorageUnavailable. */
+export interface Rows {
+  get(partition: string, row: string): Promise<StoredRow | undefined>;
+  /** Undefined when the row is there already; else its etag. */
+  insert(row: Row): Promise<string | undefined>;
+  /** Undefined when the row is not there, or not as `etag` says; else its new etag. */
+  replace(row: Row, etag: string): Promise<string | undefined>;
+  /** Writes the columns given, and leaves the others; nothing happens when the row is not there. */
+  merge(row: Row): Promise<void>;
+  put(row: Row): Promise<void>;
+  /** False when the row is not there, or not as `etag` says. */
+  delete(partition: string, row: string, etag?: string): Promise<boolean>;
+  /** In the order of partition and row; fetched page by page as they are asked for. */
+  query(filter: string, options?: { pageSize?: number; select?: readonly string[] }): AsyncIterable<StoredRow>;
+}
+
+/** The largest page that the Tables service gives. */
+const maxPageSize = 1000;
+
+export function createRows(client: TableClient): Rows {
+  return {
+    get: (partition, row) => unless([404], undefined, async () => fromEntity(await client.getEntity(partition, row))),
+    insert: (row) => unless([409], undefined, async () => (await client.createEntity(toEntity(row))).etag ?? ''),
+    replace: (row, etag) =>
+      unless(
+        [404, 412],
+        undefined,
+        async () => (await client.updateEntity(toEntity(row), 'Replace', { etag })).etag ?? '',
+      ),
+    merge: (row) =>
+      unless([404], undefined, async () => {
+        await client.updateEntity(toEntity(row), 'Merge', { etag: '*' });
+      }),
+    put: (row) =>
+      unless([], undefined, async () => {
+        await client.upsertEntity(toEntity(row), 'Replace');
+      }),
+    delete: (partition, row, etag = '*') =>
+      unless([404, 412], false, async () => {
+        await client.deleteEntity(partition, row, { etag });
+        return true;
+      }),
+    query: (filter, options) => query(client, filter, options),
+  };
+}
+
+async function* query(
+  client: TableClient,
+  filter: string,
+  options: { pageSize?: number; select?: readonly string[] } = {},
+): AsyncIterable<StoredRow> {
+  const select = options.select && ['PartitionKey', 'RowKey', ...options.select];
+  const pages = client
+    .listEntities({ queryOptions: { filter, ...(select && { select }) } })
+    .byPage({ maxPageSize: Math.min(options.pageSize ?? maxPageSize, maxPageSize) });
+  for (;;) {
+    const page = await unless([], undefined, async () => pages.next());
+    if (page?.done !== false) return;
+    for (const entity of page.value) yield fromEntity(entity);
+  }
+}
+
+/** Runs one request; an answer with one of these statuses gives `instead`, any other failure StorageUnavailable. */
+async function unless<Result, Instead>(
+  statuses: readonly number[],
+  instead: Instead,
+  request: () => Promise<Result>,
+): Promise<Result | Instead> {
+  try {
+    return await request();
+  } catch (error) {
+    const status = statusOf(error);
+    if (status !== undefined && statuses.includes(status)) return instead;
+    throw new StorageUnavailable(`Azure Tables did not do it: ${describeError(error)}`);
+  }
+}
+
+export function statusOf(error: unknown): number | undefined {
+  const status: unknown =
+    typeof error === 'object' && error !== null && 'statusCode' in error ? error.statusCode : undefined;
+  return typeof status === 'number' ? status : undefined;
+}
+
+/**
+ * What an operator needs of a failed request. The error itself becomes no cause: a RestError carries the request, and with it
+ * what was to be stored. Where nothing answered, its message says why (DNS, refused, no credential).
+ */
+export function describeError(error: unknown): string {
+  const status = statusOf(error);
+  const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  const known = [status, typeof code === 'string' ? code : undefined].filter((part) => part !== undefined);
+  if (status === undefined && error instanceof Error) known.push(error.message);
+  return known.join(' ');
+}
+
+const toEntity = ({
+  partition,
+  row,
+  columns,
+}: Row): { partitionKey: string; rowKey: string } & Record<string, string> => ({
+  ...columns,
+  partitionKey: partition,
+  rowKey: row,
+});
+
+function fromEntity(entity: TableEntityResult<Record<string, unknown>>): StoredRow {
+  const { partitionKey = '', rowKey = '', etag, ...rest } = entity;
+  const columns = Object.entries(rest).filter((column): column is [string, string] => typeof column[1] === 'string');
+  return { partition: partitionKey, row: rowKey, etag, columns: Object.fromEntries(columns) };
+}
+
+/** Keys may not hold / \ # ? nor control characters (learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model). */
+export const safeKey = (text: string): string =>
+  text.replace(/[^A-Za-z0-9:._-]/gu, (character) => `=${character.codePointAt(0)?.toString(16)};`);
+
+/** A time, or anything else from 0 to 10^16, so that text compares as numbers do. */
+export const sortable = (value: number): string => String(Math.max(0, Math.trunc(value))).padStart(16, '0');
+
+export { odata };
