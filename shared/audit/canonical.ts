@@ -1,0 +1,36 @@
+export type Json = string | number | boolean | null | undefined | readonly Json[] | { readonly [member: string]: Json };
+export interface JsonObject {
+  readonly [member: string]: Json;
+}
+
+/**
+ * RFC 8785 canonical JSON, of integers only (spec/audit.md, "Bytes"): a number that is no safe integer and a string with a lone
+ * surrogate are programmer errors. Undefined members are left out.
+ */
+export function canonicalJson(value: Json): string {
+  if (typeof value === 'string') {
+    if (!value.isWellFormed()) throw new TypeError('A lone surrogate has no UTF-8');
+    // ECMA-262's own escapes are those of RFC 8785, 3.2.2.2.
+    return JSON.stringify(value);
+  }
+  if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value)) throw new TypeError('Only integers are canonical here');
+    return String(value === 0 ? 0 : value);
+  }
+  if (value === undefined) throw new TypeError('undefined is no JSON');
+  if (value === null || typeof value === 'boolean') return String(value);
+  return isArray(value) ? `[${value.map(canonicalJson).join(',')}]` : canonicalObject(value);
+}
+
+function canonicalObject(value: JsonObject): string {
+  let text = '';
+  // sort() compares UTF-16 code units, as RFC 8785, 3.2.3 asks.
+  for (const key of Object.keys(value).sort()) {
+    const member = value[key];
+    if (member === undefined) continue;
+    text += `${text === '' ? '' : ','}${canonicalJson(key)}:${canonicalJson(member)}`;
+  }
+  return `{${text}}`;
+}
+
+const isArray: (value: unknown) => value is readonly Json[] = Array.isArray;

@@ -1,0 +1,82 @@
+/**
+ * The second net. The command room hands over argv that its grammar has already redacted; here is what stands between free text
+ * (reasons, details, Azure's own words, user agents, the argv of a command that could not be read) and the trail, whatever the
+ * field. It errs towards hiding: the HMACs still tell whether two commands were the same.
+ */
+export const REDACTED = '[redacted]';
+
+/** Names whose value is a secret, in any of the spellings `name=value`, `name: value`, `"name":"value"`, `--name value`. */
+const SECRET_NAME =
+  '[\\w.-]*(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credential|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|shared[_-]?key|signing[_-]?key|connection[_-]?string|authorization|cookie|dockerconfigjson|sig|jwt|otp)[\\w.-]*';
+
+const named = new RegExp(
+  `(${SECRET_NAME})(\\\\?["']?\\s*[=:]\\s*)(?:\\\\?"(?:[^"\\\\]|\\\\[^"])*\\\\?"|'[^']*'|(?:bearer|basic)\\s+[^\\s,;&]+|[^\\s,;&"']+)`,
+  'giu',
+);
+const flagged = new RegExp(`(--?${SECRET_NAME})(\\s+)(?!-)("[^"]*"|'[^']*'|\\S+)`, 'giu');
+
+/** What is a secret by its own looks, wherever it stands. */
+const shapes: readonly RegExp[] = [
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----|[\s\S]*)/gu,
+  // A JWT or JWE: three or more parts, the first a JSON object in base64url.
+  /\beyJ[\w-]{8,}(?:\.[\w-]*){1,4}/gu,
+  /\b(?:bearer|basic)\s+[\w.~+/=-]{8,}/giu,
+  // User information in an URL (RFC 3986, 3.2.1).
+  /(?<=:\/\/)[^\s/@:]*:[^\s/@]+(?=@)/gu,
+  // An Entra client secret; tokens of GitHub, GitLab, Slack, AWS; a base64 of 64 bytes, such as a storage account's key.
+  /[\w.~-]{3}\dQ~[\w.~-]{31,34}/gu,
+  /\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[abeoprs]-[\w-]{10,}|AKIA[A-Z0-9]{16})/gu,
+  /[A-Za-z0-9+/]{86}==/gu,
+];
+
+/** One cheap look, since most strings hold nothing of the kind. */
+const suspicious =
+  /pass|pwd|secret|token|credential|key|connection|authorization|cookie|dockerconfig|sig|jwt|otp|eyJ|bearer|basic|:\/\/|\dQ~|gh[pousr]_|github_pat_|glpat-|xox|AKIA|BEGIN|==/iu;
+
+/** Free text with what looks like a secret replaced. */
+export function redactText(text: string): string {
+  if (!suspicious.test(text)) return text;
+  let clean = text;
+  for (const shape of shapes) clean = clean.replace(shape, REDACTED);
+  return clean
+    .replace(named, (_, name: string, separator: string) => `${name}${closed(separator)}${REDACTED}`)
+    .replace(flagged, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`);
+}
+
+/** The separator without the quote that closed the name. */
+const closed = (separator: string): string => (/[=:]/u.exec(separator)?.[0] === '=' ? '=' : separator);
+
+/** Flags whose values are data, not names: nobody can tell which of them is secret, so none is kept. */
+const DATA_FLAG =
+  /^(--(?:from[-_]literal|set|set[-_]string|set[-_]json|set[-_]literal|docker[-_]password|overrides|override[-_]json))(?:=([\s\S]*))?$/u;
+const SECRET_FLAG = new RegExp(`^(--${SECRET_NAME})(?:=([\\s\\S]*))?$`, 'iu');
+const PATCH_FLAG = /^(-p|--patch)(?:=([\s\S]*))?$/u;
+
+/** Words of a command, which may be one that nobody could parse. */
+export function redactArgv(argv: readonly string[]): readonly string[] {
+  const patchesSecret = argv.includes('patch') && argv.some((word) => /^secrets?(?:[./]|$)/iu.test(word));
+  const words: string[] = [];
+  let hideNext = false;
+  for (const word of argv) {
+    const flag =
+      DATA_FLAG.exec(word) ?? SECRET_FLAG.exec(word) ?? (patchesSecret ? PATCH_FLAG.exec(word) : null) ?? undefined;
+    if (hideNext && (flag === undefined || !word.startsWith('--'))) {
+      words.push(keepName(word));
+      hideNext = false;
+    } else if (flag) {
+      const [, name = '', value] = flag;
+      words.push(value === undefined ? name : `${name}=${keepName(value)}`);
+      hideNext = value === undefined;
+    } else {
+      words.push(redactText(word));
+      hideNext = false;
+    }
+  }
+  return words;
+}
+
+/** `password=abc` keeps its name, so that an auditor sees what was set. */
+function keepName(value: string): string {
+  const name = /^[\w.[\]/-]{1,100}(?==)/u.exec(value)?.[0];
+  return name === undefined ? REDACTED : `${name}=${REDACTED}`;
+}

@@ -1,0 +1,152 @@
+import { constants } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import * as nodeFs from 'node:fs/promises';
+import path from 'node:path';
+import type { AppendLog, AppendStream, Position } from './append-log.ts';
+import { StorageUnavailable, isStreamName } from './append-log.ts';
+import { createGroupCommit, unavailable } from './append-log-commit.ts';
+import { type SegmentReader, parseSegmentName, readLines, readTail, segmentName } from './append-log-lines.ts';
+
+/** What the log needs of the file system: handed in by tests that fill the disk. */
+export type LogFileSystem = Pick<typeof nodeFs, 'mkdir' | 'open' | 'readdir'>;
+
+export interface FileLogOptions {
+  readonly folder: string;
+  /** A segment that would grow past this is followed by a new one. Default 64 MiB. */
+  readonly maxSegmentBytes?: number;
+  readonly fs?: LogFileSystem;
+}
+
+const READ_CHUNK_BYTES = 256 * 1024;
+
+/** Streams as files `<stream>.<segment>.jsonl` in one folder: 0600 in 0700, for this machine's own disk. */
+export function createFileLog(options: FileLogOptions): AppendLog {
+  const { folder, fs = nodeFs, maxSegmentBytes = 64 * 1024 * 1024 } = options;
+  const reader = createReader(folder, fs);
+  return {
+    open: (stream) => openStream(folder, stream, maxSegmentBytes, fs),
+    streams: async () => [...new Set((await segmentsIn(folder, fs)).map(({ stream }) => stream))].sort(),
+    read: (stream, from = { segment: 0, offset: 0 }) => readLines(reader, stream, from, READ_CHUNK_BYTES),
+    tail: (stream) => readTail(reader, stream),
+    segments: async (stream) => (await reader.list(stream)).map((segment) => ({ segment, offset: 0 })),
+  };
+}
+
+async function openStream(
+  folder: string,
+  stream: string,
+  maxSegmentBytes: number,
+  fs: LogFileSystem,
+): Promise<AppendStream> {
+  if (!isStreamName(stream)) throw new TypeError(`"${stream}" cannot name a stream`);
+  const guard = async <T>(what: string, work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      throw unavailable(what, error);
+    }
+  };
+  await guard('The audit folder cannot be made', fs.mkdir(folder, { recursive: true, mode: 0o700 }));
+
+  let segment = 0;
+  let size = 0;
+  let file = await guard('The audit file cannot be made', createSegment(folder, stream, segment, fs));
+
+  const commit = createGroupCommit(async (batch) => {
+    if (size > 0 && size + batch.length > maxSegmentBytes) {
+      await file.close();
+      segment += 1;
+      size = 0;
+      file = await createSegment(folder, stream, segment, fs);
+    }
+    const at: Position = { segment, offset: size };
+    await writeAll(file, batch);
+    await file.datasync();
+    size += batch.length;
+    return at;
+  });
+  return {
+    append: commit.append,
+    storeTime: () => undefined,
+    close: async () => {
+      await commit.close();
+      await guard('The audit file cannot be closed', file.close());
+    },
+  };
+}
+
+/** Made durable before its first line: a file whose directory entry is not on disk is lost with every line in it (fsync(2)). */
+async function createSegment(folder: string, stream: string, segment: number, fs: LogFileSystem): Promise<FileHandle> {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL } = constants;
+  const file = await fs.open(
+    path.join(folder, segmentName(stream, segment)),
+    O_WRONLY | O_APPEND | O_CREAT | O_EXCL,
+    0o600,
+  );
+  try {
+    // Windows cannot open a folder; there NTFS journals the entry.
+    if (process.platform !== 'win32') {
+      const directory = await fs.open(folder, 'r');
+      try {
+        await directory.sync();
+      } finally {
+        await directory.close();
+      }
+    }
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** A full disk first writes less than asked, and fails only the next time (write(2)). */
+async function writeAll(file: FileHandle, batch: Buffer): Promise<void> {
+  let done = 0;
+  while (done < batch.length) {
+    const { bytesWritten } = await file.write(batch, done, batch.length - done);
+    if (bytesWritten === 0) throw new StorageUnavailable('The audit file takes no more bytes');
+    done += bytesWritten;
+  }
+}
+
+async function segmentsIn(
+  folder: string,
+  fs: LogFileSystem,
+): Promise<readonly { readonly stream: string; readonly segment: number }[]> {
+  try {
+    return (await fs.readdir(folder)).map(parseSegmentName).filter((name) => name !== undefined);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw unavailable('The audit folder cannot be read', error);
+  }
+}
+
+function createReader(folder: string, fs: LogFileSystem): SegmentReader {
+  return {
+    list: async (stream) =>
+      (await segmentsIn(folder, fs))
+        .filter((name) => name.stream === stream)
+        .map(({ segment }) => segment)
+        .sort((a, b) => a - b),
+    open: async (stream, segment) => {
+      try {
+        const file = await fs.open(path.join(folder, segmentName(stream, segment)), 'r');
+        return {
+          size: async () => (await file.stat()).size,
+          read: async (offset, length) => {
+            try {
+              const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, offset);
+              return buffer.subarray(0, bytesRead);
+            } catch (error) {
+              throw unavailable('The audit file cannot be read', error);
+            }
+          },
+          close: () => file.close(),
+        };
+      } catch (error) {
+        throw unavailable('The audit file cannot be read', error);
+      }
+    },
+  };
+}
