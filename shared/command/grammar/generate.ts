@@ -37,12 +37,13 @@ const UNPARSABLE = '\u0001"';
 
 /**
  * Reads one program. `only` limits it to the commands that begin with one of these words, which is what a test of one slice
- * needs. `also` has flags to try though help does not list them. Throws when an answer is not understood: an unclassified flag would be a hole in the grammar.
+ * needs; `like` to the commands and flags of another version, of which only the
+ * presence is read (hidden ones are tried too). Throws when an answer is not understood: an unclassified flag would be a hole in the grammar.
  */
 export async function readTool(
   tool: Tool,
   binary: string,
-  { only, also }: { readonly only?: readonly string[]; readonly also?: Reading } = {},
+  { only, like }: { readonly only?: readonly string[]; readonly like?: Reading } = {},
 ): Promise<Reading> {
   const home = await mkdtemp(join(tmpdir(), 'aksgw-grammar-'));
   try {
@@ -51,7 +52,7 @@ export async function readTool(
     const globals = await classify(
       run,
       [only?.[0] ?? (tool === 'kubectl' ? 'get' : 'list')],
-      withHidden(await readGlobals(tool, run), also?.globals),
+      asIn(await readGlobals(tool, run), like?.globals),
     );
     const commands: Record<string, CommandGrammar> = {};
     const visit = async (path: readonly string[]): Promise<void> => {
@@ -60,11 +61,13 @@ export async function readTool(
         .map((line) => /^ {2}([a-z][\w-]*) /u.exec(`${line} `)?.[1])
         .filter((name) => name !== undefined);
       if (path.length > 0) {
-        const hidden = also?.commands[path.join(' ')]?.flags;
-        commands[path.join(' ')] = await readCommand(tool, run, path, help, children, { globals, hidden });
+        const others = like?.commands[path.join(' ')]?.flags;
+        commands[path.join(' ')] = await readCommand(tool, run, path, help, children, { globals, others });
       }
       for (const child of children) {
-        if (path.length > 0 || only === undefined || only.includes(child)) await visit([...path, child]);
+        const wanted = path.length > 0 || only === undefined || only.includes(child);
+        const known = like === undefined || like.commands[[...path, child].join(' ')] !== undefined;
+        if (wanted && known) await visit([...path, child]);
       }
     };
     await visit([]);
@@ -159,7 +162,7 @@ async function readCommand(
   path: readonly string[],
   help: string,
   children: readonly string[],
-  { globals, hidden }: { readonly globals: Flags; readonly hidden: Flags | undefined },
+  { globals, others }: { readonly globals: Flags; readonly others: Flags | undefined },
 ): Promise<CommandGrammar> {
   const heading = tool === 'kubectl' ? /^Options:$/u : /^Flags:$/u;
   const listed = listedFlags(section(help, heading)).filter(({ name }) => name !== 'help');
@@ -171,7 +174,7 @@ async function readCommand(
   return {
     ...(aliases.length > 0 && { aliases: aliases.toSorted() }),
     ...(children.length > 0 && { parent: true as const }),
-    flags: sorted(await classify(run, path, withHidden(own, hidden)), (_, flag) => flag),
+    flags: sorted(await classify(run, path, asIn(own, others)), (_, flag) => flag),
   };
 }
 
@@ -180,15 +183,12 @@ interface ListedFlag {
   readonly short?: string;
   /** What the flag means without a value, where the help tells (`string[="client"]`). */
   readonly bare?: string;
-  /** Help does not list it: another version does. */
-  readonly hidden?: true;
+  /** Only whether the program takes it is asked. */
+  readonly presence?: true;
 }
 
-function withHidden(listed: readonly ListedFlag[], others: Flags = {}): ListedFlag[] {
-  const names = new Set(listed.map(({ name }) => name));
-  const hidden = Object.keys(others).filter((name) => !names.has(name));
-  return [...listed, ...hidden.map((name) => ({ name, hidden: true as const }))];
-}
+const asIn = (listed: readonly ListedFlag[], others: Flags | undefined): readonly ListedFlag[] =>
+  others === undefined ? listed : Object.keys(others).map((name) => ({ name, presence: true }));
 
 /** The lines under a heading, up to the next line that begins in the first column. */
 function section(text: string, heading: RegExp): string[] {
@@ -223,8 +223,12 @@ async function classify(
   const queue = [...listed];
   const work = async (): Promise<void> => {
     for (let flag = queue.shift(); flag !== undefined; flag = queue.shift()) {
-      const type = await typeOf(run, path, flag);
-      if (type === undefined) continue;
+      if (flag.presence === true) {
+        const answer = await run([...path, `--${flag.name}=${UNPARSABLE}`, '--zz1']);
+        if (!answer.includes(`unknown flag: --${flag.name}`)) found[flag.name] = { type: 'string' };
+        continue;
+      }
+      const type = await typeOf(run, path, flag.name);
       found[flag.name] = {
         type: type.type,
         ...(flag.short !== undefined && { short: flag.short }),
@@ -239,10 +243,9 @@ async function classify(
 async function typeOf(
   run: Run,
   path: readonly string[],
-  { name, hidden }: ListedFlag,
-): Promise<{ readonly type: FlagType; readonly optional: boolean } | undefined> {
+  name: string,
+): Promise<{ readonly type: FlagType; readonly optional: boolean }> {
   const valued = await run([...path, `--${name}=${UNPARSABLE}`, '--zz1']);
-  if (hidden === true && valued.includes(`unknown flag: --${name}`)) return undefined;
   const type = typeFromError(valued);
   if (type === undefined) throw new Error(`${path.join(' ')} --${name}: not understood: ${valued.slice(0, 300)}`);
   if (type === 'bool') return { type, optional: false };
@@ -292,7 +295,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
   const readings: Reading[] = [];
   for (const [at, binary] of binaries.filter((word) => word !== '--').entries()) {
     const newest = at < split ? undefined : readings[split - 1];
-    readings.push(await readTool(tool, binary, newest === undefined ? {} : { also: newest }));
+    readings.push(await readTool(tool, binary, newest === undefined ? {} : { like: newest }));
   }
   const grammar = merge(tool, readings.slice(0, split), readings.slice(split));
   await writeFile(join(import.meta.dirname, `${tool}.json`), render(grammar));

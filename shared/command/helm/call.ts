@@ -1,10 +1,13 @@
+import { isUtf8 } from 'node:buffer';
 import type { CommandContext } from '../../config/config.ts';
 import { createUploads, type Uploads } from '../files.ts';
 import type { CommandRequest } from '../invocation.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { refuse } from '../refuse.ts';
-import { decodeText } from '../yaml.ts';
+
+/** The largest time-out that the configuration gives by default. */
+const LONGEST_SECONDS = 3600;
 
 /** One helm command while it is understood: what was asked, and what is learnt of it on the way. */
 export interface HelmCall {
@@ -12,6 +15,8 @@ export interface HelmCall {
   /** The caller's `-n`, or the cluster's default. */
   readonly namespace: string;
   readonly uploads: Uploads;
+  /** The command's own time-out, or the longest that any has. */
+  readonly longestSeconds: number;
   /** The last value given. */
   flag(name: string): string | undefined;
   isOn(name: string): boolean;
@@ -36,6 +41,7 @@ export function createCall(parsed: Parsed, request: CommandRequest, context: Com
     parsed,
     namespace: checkNamespace(flag('namespace') ?? context.defaultNamespace),
     uploads: createUploads(request.files),
+    longestSeconds: request.timeoutSeconds ?? LONGEST_SECONDS,
     flag,
     isOn: (name) => flag(name) === 'true',
     warn: (text) => void warnings.push(text),
@@ -47,7 +53,9 @@ export function createCall(parsed: Parsed, request: CommandRequest, context: Com
       if (stdin !== undefined) throw refuse('-', 'stands for stdin, which can be read only once');
       stdin = Buffer.from(request.stdin);
     },
-    checkText: (path, bytes) => void decodeText(path, bytes),
+    checkText: (path, bytes) => {
+      if (!isUtf8(bytes)) throw refuse(path, 'is not UTF-8 text');
+    },
     get learnt() {
       return { warnings, secret, stdin };
     },

@@ -9,8 +9,6 @@ export type FlagRule =
   | { readonly kind: 'refused'; readonly why: string };
 export type FlagTable = Readonly<Record<string, FlagRule>>;
 
-/** Longest that a command may wait; the same as the largest time-out that the gateway's configuration gives by default. */
-const MOST_WAIT_MS = 3_600_000;
 const MOST_VALUES_BYTES = 1024 * 1024;
 
 const rule = (send: Send): FlagRule => ({ kind: 'sent', send });
@@ -62,10 +60,11 @@ const setFile = rule((value, call, flag) => {
     .join(',');
 });
 
+/** A wait that outlives the command would end with helm killed in the middle, and the release left as pending. */
 const wait = rule((value, call, flag) => {
-  if (durationMs(value) <= MOST_WAIT_MS) return value;
-  call.warn(`--${flag}=${value} was cut to the longest that a command may wait, ${MOST_WAIT_MS / 1000} s.`);
-  return `${MOST_WAIT_MS / 1000}s`;
+  if (durationMs(value) <= call.longestSeconds * 1000) return value;
+  call.warn(`--${flag}=${value} was cut to the ${call.longestSeconds} s that the command has.`);
+  return `${call.longestSeconds}s`;
 });
 
 const output = { output: oneOf('table', 'json', 'yaml') };

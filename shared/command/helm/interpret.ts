@@ -18,6 +18,7 @@ export const INSTALL_WARNING =
   'grants install or upgrade of helm releases: a chart can hold any object, so this is in effect administration of the namespace, and of ' +
   'the whole cluster where commands run as cluster-admin and the gateway does not impersonate';
 
+const HELM_TIMEOUT_SECONDS = 300;
 /** helm's limit (pkg/chart/common/util, maxReleaseNameLen): a release's name becomes part of labels. */
 const LONGEST_RELEASE = 53;
 
@@ -89,6 +90,9 @@ function sentFlags(verb: HelmVerb, call: HelmCall): string[] {
     if (rule.kind === 'refused') throw refuse(`--${name}`, rule.why);
     for (const value of values) words.push(`--${name}=${rule.send(value, call, name)}`);
   }
+  // helm's own default is five minutes.
+  const waits = 'timeout' in table && verb !== 'template' && !call.parsed.flags.has('timeout');
+  if (waits && call.longestSeconds < HELM_TIMEOUT_SECONDS) words.push(`--timeout=${call.longestSeconds}s`);
   // Inside the pod the default would be the service account's own namespace, aks-command.
   if (verb !== 'version' && verb !== 'env') words.push(`--namespace=${call.namespace}`);
   return words;
