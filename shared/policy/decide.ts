@@ -2,7 +2,16 @@ import type { ResourceAttributes } from '../command/attributes.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Allowed, Decision, Denied, RuleReference } from './decision.ts';
 import { deniedByCondition, deniedByRule, listRoles, noRule, notAllowed } from './explanation.ts';
-import { isBlocked, resourceKey, rulesFor, subjectKeys, type ClusterPolicy, type Policy, type Role } from './policy.ts';
+import {
+  isBlocked,
+  resourceKey,
+  rulesFor,
+  boundRoles,
+  isOverage,
+  type ClusterPolicy,
+  type Policy,
+  type Role,
+} from './policy.ts';
 import {
   contains,
   intersects,
@@ -12,7 +21,7 @@ import {
   type Condition,
   type ResourceRule,
 } from './rule.ts';
-import { isRead } from './sensitive.ts';
+import { isRead, needsNamedResource } from './sensitive.ts';
 
 /** May this principal do all of this on this cluster? */
 export interface Question extends Circumstances {
@@ -89,7 +98,7 @@ export function visibleClusters(policy: Policy, principal: Principal): string[] 
   if (isBlocked(policy, principal)) return [];
   // Where membership is unknown and a group is bound, the answer is "groups-overage", not "no such cluster".
   return [...policy.clusters]
-    .filter(([, cluster]) => bound(cluster, principal).length > 0 || isOverage(cluster, principal))
+    .filter(([, cluster]) => boundRoles(cluster, principal).length > 0 || isOverage(cluster, principal))
     .map(([name]) => name);
 }
 
@@ -162,25 +171,13 @@ function stand(
       explanation: `Your token does not list your groups (you are in too many), and rules for groups apply on cluster ${name}, so nothing can be decided; ask for an app role, or for groups assigned to the application only.`,
     };
   }
-  const roles = cluster ? bound(cluster, principal) : [];
+  const roles = cluster ? boundRoles(cluster, principal) : [];
   if (roles.length === 0) {
     return noRule(
       `No role is bound to you on cluster ${name}; a binding of any role to you there would be needed first.`,
     );
   }
   return { cluster: name, roles };
-}
-
-/** Spec "Who is bound": a deny that is bound through a group must never get lost, so unknown membership decides nothing. */
-const isOverage = (cluster: ClusterPolicy, { groups, tid }: Principal): boolean =>
-  !groups.known && cluster.groupTenants.has(tid);
-
-function bound(cluster: ClusterPolicy, principal: Principal): readonly Role[] {
-  const roles = new Set<Role>();
-  for (const key of subjectKeys(principal)) {
-    for (const role of cluster.roles.get(key) ?? []) roles.add(role);
-  }
-  return [...roles];
 }
 
 /** `version` and its like ask nothing that a rule could be about: being bound on the cluster is enough. */
@@ -192,7 +189,7 @@ function allowedUnconditionally({ roles }: Standing): Allowed {
 function findDeny({ roles }: Standing, asked: ResourceAttributes): ResourceRule | undefined {
   const key = resourceKey(asked.resource, asked.group);
   for (const role of roles) {
-    for (const rule of rulesFor(role.deny, key)) if (intersects(rule, asked)) return rule;
+    for (const rule of rulesFor(role.deny, asked.verb, key)) if (intersects(rule, asked)) return rule;
   }
   return undefined;
 }
@@ -203,10 +200,11 @@ function findAllow(
   circumstances: Circumstances,
 ): ResourceRule | Denied {
   const key = resourceKey(asked.resource, asked.group);
+  const named = needsNamedResource(asked);
   let nearest: { readonly rule: ResourceRule; readonly missing: readonly [Condition, ...Condition[]] } | undefined;
   for (const role of roles) {
-    for (const rule of rulesFor(role.allow, key)) {
-      if (!contains(rule, asked)) continue;
+    for (const rule of rulesFor(role.allow, asked.verb, key)) {
+      if (!contains(rule, asked, named)) continue;
       const [first, ...others] = unmet(rule, asked, circumstances);
       if (first === undefined) return rule;
       if (!nearest || others.length + 1 < nearest.missing.length) nearest = { rule, missing: [first, ...others] };

@@ -1,5 +1,6 @@
 import { canonicalJson, sha256 } from '../config/canonical.ts';
 import { compileGlob } from '../config/glob.ts';
+import type { ResourcePattern } from '../config/resource-pattern.ts';
 import type { BlockedFile, PolicyFile, RoleFile, SubjectFile } from '../config/schema.ts';
 import type { Principal } from '../identity/principal.ts';
 import { compileResourceRule, compileUrlRule, type ResourceRule, type UrlRule } from './rule.ts';
@@ -16,16 +17,16 @@ export interface Policy {
   /** SHA-256, hex, of the canonical JSON of {policy, clusters, tenants}: what was in force when a decision was taken. */
   readonly digest: string;
   readonly clusters: ReadonlyMap<string, ClusterPolicy>;
-  /** Subject keys. */
+  /** `tenant:oid`. */
   readonly blocked: ReadonlySet<string>;
 }
 
-export interface ClusterPolicy {
-  /** By subject key. */
-  readonly roles: ReadonlyMap<string, ReadonlySet<Role>>;
-  /** Tenants of whose groups one is bound here: whoever's membership is unknown cannot be judged. */
-  readonly groupTenants: ReadonlySet<string>;
-}
+/** Who is bound on a cluster, by tenant: ids of one tenant mean nothing in another (spec "Who is bound"). */
+export type ClusterPolicy = ReadonlyMap<string, Subjects>;
+
+/** Roles by kind of subject and id. `user` matches only users' tokens, `app` only service principals'. */
+export type Subjects = Readonly<Record<SubjectKind, ReadonlyMap<string, readonly Role[]>>>;
+type SubjectKind = 'user' | 'app' | 'group' | 'appRole';
 
 export interface Role {
   readonly name: string;
@@ -34,13 +35,8 @@ export interface Role {
   readonly urls: { readonly allow: readonly UrlRule[]; readonly deny: readonly UrlRule[] };
 }
 
-/** Rules by what they can be about, in the order of the file. */
-export interface RuleIndex {
-  /** By `resource.group`: the rules that name it, and those with `*`. */
-  readonly byResource: ReadonlyMap<string, readonly ResourceRule[]>;
-  /** For every other resource: the rules with `*`. */
-  readonly others: readonly ResourceRule[];
-}
+/** Rules by what they can be about, each list in the order of the file. Verbs and resources that no rule names are under `*`. */
+export type RuleIndex = ReadonlyMap<string, ReadonlyMap<string, readonly ResourceRule[]>>;
 
 /** Compiles a checked configuration (parseConfig). Throws TypeError for one that was not. */
 export function compilePolicy({ policy, clusters, identity }: PolicySource): Policy {
@@ -58,20 +54,20 @@ export function compilePolicy({ policy, clusters, identity }: PolicySource): Pol
     return { ...binding, role, globs: binding.clusters.map(compileGlob) };
   });
   const compileCluster = (cluster: string): ClusterPolicy => {
-    const bySubject = new Map<string, Set<Role>>();
-    const groupTenants = new Set<string>();
+    const tenants = new Map<string, Record<SubjectKind, Map<string, Role[]>>>();
     for (const { role, globs, subjects } of bindings) {
       if (!globs.some((glob) => glob.matches(cluster))) continue;
       for (const subject of subjects) {
         // Jobs are nobody's token: parseConfig refuses them until there are any.
         if ('job' in subject) continue;
         const tenant = tenantOf(subject);
-        const key = subjectKey(subject, tenant);
-        bySubject.set(key, (bySubject.get(key) ?? new Set()).add(role));
-        if ('group' in subject) groupTenants.add(tenant);
+        const here = tenants.get(tenant) ?? { user: new Map(), app: new Map(), group: new Map(), appRole: new Map() };
+        tenants.set(tenant, here);
+        const [kind, id] = identify(subject);
+        here[kind].set(id, [...new Set([...(here[kind].get(id) ?? []), role])]);
       }
     }
-    return { roles: bySubject, groupTenants };
+    return tenants;
   };
   const names = [...clusters.keys()];
   return {
@@ -106,42 +102,48 @@ export const resourceKey = (resource: string, group: string): string =>
   group === '' ? resource : `${resource}.${group}`;
 
 function indexRules(rules: readonly ResourceRule[]): RuleIndex {
-  const isWild = (rule: ResourceRule): boolean => rule.resources.some(({ resource }) => resource === '*');
-  const keysOf = (rule: ResourceRule) => rule.resources.map(({ resource, group }) => resourceKey(resource, group));
-  const named = new Set(rules.flatMap(keysOf));
-  return {
-    byResource: new Map(
-      [...named].map((key) => [key, rules.filter((rule) => isWild(rule) || keysOf(rule).includes(key))]),
-    ),
-    others: rules.filter(isWild),
-  };
+  const keys = new Set(['*', ...rules.flatMap((rule) => rule.resources.map(keyOf))]);
+  const verbs = new Set(['*', ...rules.flatMap((rule) => [...rule.verbs.literals])]);
+  const about = (verb: string, key: string): readonly ResourceRule[] =>
+    rules.filter(
+      (rule) =>
+        (rule.verbs.all || rule.verbs.literals.has(verb)) &&
+        rule.resources.some((pattern) => pattern.resource === '*' || keyOf(pattern) === key),
+    );
+  return new Map([...verbs].map((verb) => [verb, new Map([...keys].map((key) => [key, about(verb, key)]))]));
 }
 
-/** The rules of a role that can be about a resource. */
-export const rulesFor = (index: RuleIndex, key: string): readonly ResourceRule[] =>
-  index.byResource.get(key) ?? index.others;
+const keyOf = ({ resource, group }: ResourcePattern): string =>
+  resource === '*' ? resource : resourceKey(resource, group);
 
-// `user` matches only users' tokens, `app` only service principals'; all with the token's own tenant (spec "Who is bound").
-// Every key ends with what the file or the token holds, behind a fixed number of colons, so none can pass as another.
-
-type Bindable = Exclude<SubjectFile, { job: string }>;
-
-function subjectKey(subject: Bindable, tenant: string): string {
-  if ('user' in subject) return `user:${tenant}:${subject.user.toLowerCase()}`;
-  if ('app' in subject) return `app:${tenant}:${subject.app.toLowerCase()}`;
-  if ('group' in subject) return `group:${tenant}:${subject.group.toLowerCase()}`;
-  return `appRole:${tenant}:${subject.appRole}`;
+/** The rules that can be about a verb on a resource (`resourceKey`). */
+export function rulesFor(index: RuleIndex, verb: string, key: string): readonly ResourceRule[] {
+  const byResource = index.get(verb) ?? index.get('*');
+  return byResource?.get(key) ?? byResource?.get('*') ?? [];
 }
 
-/** Every subject that a principal is. */
-export function subjectKeys(principal: Principal): readonly string[] {
-  const { kind, tid, oid, roles, groups } = principal;
-  return [
-    `${kind}:${tid}:${oid}`,
-    ...roles.map((role) => `appRole:${tid}:${role}`),
-    ...(groups.known ? groups.ids.map((id) => `group:${tid}:${id.toLowerCase()}`) : []),
-  ];
+function identify(subject: Exclude<SubjectFile, { job: string }>): readonly [SubjectKind, string] {
+  if ('user' in subject) return ['user', subject.user.toLowerCase()];
+  if ('app' in subject) return ['app', subject.app.toLowerCase()];
+  if ('group' in subject) return ['group', subject.group.toLowerCase()];
+  return ['appRole', subject.appRole];
 }
+
+/** Every role that is bound to a principal on a cluster, as far as its token tells: see `isOverage`. */
+export function boundRoles(cluster: ClusterPolicy, { kind, tid, oid, roles, groups }: Principal): readonly Role[] {
+  const subjects = cluster.get(tid);
+  if (!subjects) return [];
+  const found = new Set(subjects[kind].get(oid));
+  for (const role of roles) for (const each of subjects.appRole.get(role) ?? []) found.add(each);
+  for (const id of groups.known ? groups.ids : []) {
+    for (const each of subjects.group.get(id.toLowerCase()) ?? []) found.add(each);
+  }
+  return [...found];
+}
+
+/** Spec "Who is bound": a deny that is bound through a group must never get lost, so unknown membership decides nothing. */
+export const isOverage = (cluster: ClusterPolicy, { groups, tid }: Principal): boolean =>
+  !groups.known && (cluster.get(tid)?.group.size ?? 0) > 0;
 
 // An oid is one object of its tenant, user or service principal: blocking goes by it alone, so that an entry under the wrong
 // word still blocks in an emergency (attacks 13).

@@ -4,7 +4,7 @@ import { compileGlob, type Glob } from '../config/glob.ts';
 import { parseResourcePattern, type ResourcePattern } from '../config/resource-pattern.ts';
 import type { RuleFile } from '../config/schema.ts';
 import type { RuleReference } from './decision.ts';
-import { isRead, needsNamedResource, needsNamedVerb } from './sensitive.ts';
+import { isRead, needsNamedVerb } from './sensitive.ts';
 
 /** A rule over resources, made ready for matching. */
 export interface ResourceRule {
@@ -73,25 +73,27 @@ function pattern(text: string): ResourcePattern {
 /** Other callers' commands run there, their tokens with them (attacks 26): only a rule that spells it out reaches it. */
 const AKS_COMMAND = 'aks-command';
 
-/** Whether an allow rule contains everything that the attributes stand for. Conditions apart: see `unmet`. */
-export function contains(rule: ResourceRule, asked: ResourceAttributes): boolean {
+/**
+ * Whether an allow rule contains everything that the attributes stand for. `named` is `needsNamedResource(asked)`, worked out
+ * once for all rules. Conditions apart: see `unmet`.
+ */
+export function contains(rule: ResourceRule, asked: ResourceAttributes, named: boolean): boolean {
+  // The most selective first: a policy has many rules for the same resources in different namespaces.
   return (
-    (rule.verbs.literals.has(asked.verb) || (matchesWord(rule.verbs, asked.verb) && !needsNamedVerb(asked.verb))) &&
-    containsResource(rule, asked) &&
     containsNamespace(rule.namespaces, asked.namespace) &&
+    (rule.verbs.literals.has(asked.verb) || (matchesWord(rule.verbs, asked.verb) && !needsNamedVerb(asked.verb))) &&
+    containsResource(rule, asked, named) &&
     (rule.names.all || (asked.name !== '' && matchesWord(rule.names, asked.name)))
   );
 }
 
-function containsResource(rule: ResourceRule, asked: ResourceAttributes): boolean {
-  const named = needsNamedResource(asked);
-  return rule.resources.some(
+const containsResource = (rule: ResourceRule, asked: ResourceAttributes, named: boolean): boolean =>
+  rule.resources.some(
     ({ resource, group, subresource }) =>
       (resource === asked.resource || (resource === '*' && !named)) &&
       (group === '*' || group === asked.group) &&
       (subresource === '*' || subresource === asked.subresource),
   );
-}
 
 function containsNamespace(namespaces: Words, asked: string): boolean {
   if (asked === AKS_COMMAND) return namespaces.literals.has(AKS_COMMAND);
