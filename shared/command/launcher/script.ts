@@ -12,10 +12,11 @@ export const STDOUT_CAP = 16 * 1024 * 1024;
 /** Bytes of stderr kept. */
 export const STDERR_CAP = 64 * 1024;
 /**
- * Encoded bytes of stdout sent. With stderr's at most 90 kB and the frame lines this stays under run command's 512 kB, so that
- * it is the launcher which cuts, and says so, and not Azure (learn.microsoft.com/azure/aks/access-private-cluster, "Limitations").
+ * Encoded bytes of stdout sent, beside a stderr of at most 4 kB or of up to 90 kB. With the frame lines this stays under run
+ * command's 512 kB, so that it is the launcher which cuts, and says so, and not Azure
+ * (learn.microsoft.com/azure/aks/access-private-cluster, "Limitations").
  */
-export const STDOUT_ENCODED_CAP = 420_000;
+const ENCODED_CAP = { besideLittle: 505_000, besideMuch: 420_000, little: 4_000 } as const;
 /** Seconds between TERM and KILL. */
 const GRACE = 10;
 
@@ -47,20 +48,25 @@ const statements = [
   // One byte more than the cap is kept, so that reaching it can be told from passing it.
   `keep() { head -c "$1" >"$2"; cat || dd; };`,
   `b64() { if command -v base64 >&2; then base64 <"$1"; else openssl base64 <"$1"; fi; };`,
-  `encode() { case $q in gzip*) gzip -c <"$d/$1" >"$d/$1.z" && b64 "$d/$1.z" >"$d/$1.b" && [ -s "$d/$1.b" ];; base64) b64 "$d/$1" >"$d/$1.b" && { [ -s "$d/$1.b" ] || [ ! -s "$d/$1" ]; };; *) cat "$d/$1" >"$d/$1.b" || dd if="$d/$1" of="$d/$1.b";; esac; };`,
-  `insist() { ${nap(String(GRACE), 'done')} kill -KILL $p; };`,
-  `drain() { ${nap('5', 'dry')} kill -KILL $x $y; };`,
+  `encode() { case $q in gzip*) gzip -9 -c <"$d/$1" >"$d/$1.z" && b64 "$d/$1.z" >"$d/$1.b" && [ -s "$d/$1.b" ];; base64) b64 "$d/$1" >"$d/$1.b" && { [ -s "$d/$1.b" ] || [ ! -s "$d/$1" ]; };; *) cat "$d/$1" >"$d/$1.b" || dd if="$d/$1" of="$d/$1.b";; esac; };`,
+  // The whole group where setsid made one, else the command alone.
+  `tell() { kill "-$1" "-$p" || kill "-$1" "$p"; };`,
+  `insist() { ${nap(String(GRACE), 'done')} tell KILL; };`,
+  // What is left of the group holds the pipes open; if it was not that, what the readers still hold is given up.
+  `drain() { ${nap('5', 'dry')} tell KILL; ${nap('2', 'dry')} : >"$d/lost"; kill -KILL $x $y; };`,
   // After the time: mark, ask, insist. `timeout` would answer 124 for a command's own 124 as well.
-  `watchdog() { ${nap('"$t"', 'done')} : >"$d/late"; kill -TERM $p; insist; };`,
+  `watchdog() { ${nap('"$t"', 'done')} : >"$d/late"; tell TERM; insist; };`,
 
   // sh is PID 1 in the pod: without a trap TERM would be ignored.
-  `g=; p=; v=; trap 'g=1; if [ -n "$p" ]; then kill -TERM $p; [ -n "$v" ] || { insist 3>&- & v=$!; }; fi' TERM INT HUP;`,
+  `g=; p=; v=; trap 'g=1; if [ -n "$p" ]; then tell TERM; [ -n "$v" ] || { insist 3>&- & v=$!; }; fi' TERM INT HUP;`,
   `m=-; f=; if ! command -v head; then m=$m,head; elif ! command -v mkfifo; then m=$m,mkfifo; elif mkfifo "$d/p" "$d/q"; then f=1; fi;`,
+  // A group of its own, so that a signal reaches what the command started as well.
+  `j=; ! command -v setsid || j=setsid;`,
   // exec: with a trap set dash would keep a shell between, and a signal to $p would not reach the command.
   `printf 'AKSGW1 S %s\\n' "$n" >&3;`,
-  `if [ -n "$f" ]; then keep ${STDOUT_CAP + 1} "$d/o" <"$d/p" 3>&- & x=$!; keep ${STDERR_CAP + 1} "$d/e" <"$d/q" 3>&- & y=$!; exec "$@" <"$i" >"$d/p" 2>"$d/q" 3>&- & p=$!; else exec "$@" <"$i" >"$d/o" 2>"$d/e" 3>&- & p=$!; fi;`,
+  `if [ -n "$f" ]; then keep ${STDOUT_CAP + 1} "$d/o" <"$d/p" 3>&- & x=$!; keep ${STDERR_CAP + 1} "$d/e" <"$d/q" 3>&- & y=$!; exec $j "$@" <"$i" >"$d/p" 2>"$d/q" 3>&- & p=$!; else exec $j "$@" <"$i" >"$d/o" 2>"$d/e" 3>&- & p=$!; fi;`,
   `w=; if command -v sleep; then watchdog 3>&- & w=$!; else m=$m,sleep; fi;`,
-  `[ -z "$g" ] || kill -TERM $p;`,
+  `[ -z "$g" ] || tell TERM;`,
   // A trapped signal interrupts wait; the command's own status is what the last wait says.
   `wait $p; r=$?; while [ -n "$g" ] && kill -0 $p; do g=; wait $p; r=$?; done;`,
   `: >"$d/done"; [ -z "$w$v" ] || { kill $w $v; wait $w $v; };`,
@@ -70,10 +76,11 @@ const statements = [
   `l=0; [ ! -f "$d/late" ] || { l=1; r=124; };`,
 
   `a=\`size "$d/o" 4>&1 >/dev/null\`; b=\`size "$d/e" 4>&1 >/dev/null\`; A=\`digest "$d/o" 4>&1 >/dev/null\`; B=\`digest "$d/e" 4>&1 >/dev/null\`;`,
-  `c=0; [ "$a" -le ${STDOUT_CAP} ] || c=1; [ "$b" -le ${STDERR_CAP} ] || c=1;`,
+  `c=0; [ "$a" -le ${STDOUT_CAP} ] || c=1; [ "$b" -le ${STDERR_CAP} ] || c=1; [ ! -f "$d/lost" ] || c=1;`,
   `for q in gzip+base64 base64 raw; do encode o && encode e && break; done;`,
   `x=\`size "$d/o.b" 4>&1 >/dev/null\`; y=\`size "$d/e.b" 4>&1 >/dev/null\`; k=o.b;`,
-  `[ "$x" -le ${STDOUT_ENCODED_CAP} ] || { if head -c ${STDOUT_ENCODED_CAP} <"$d/o.b" >"$d/o.c" || dd bs=${STDOUT_ENCODED_CAP} count=1 <"$d/o.b" >"$d/o.c"; then c=1; x=${STDOUT_ENCODED_CAP}; k=o.c; fi; };`,
+  `z=${ENCODED_CAP.besideLittle}; [ "$y" -le ${ENCODED_CAP.little} ] || z=${ENCODED_CAP.besideMuch};`,
+  `[ "$x" -le "$z" ] || { if head -c "$z" <"$d/o.b" >"$d/o.c" || dd bs="$z" count=1 <"$d/o.b" >"$d/o.c"; then c=1; x=$z; k=o.c; fi; };`,
   `h="rc=$r timeout=$l enc=$q o=$a,$x,$A e=$b,$y,$B cut=$c miss=$m";`,
   `printf 'AKSGW1 H %s %s\\n' "$n" "$h" >&3; show "$d/e.b"; show "$d/$k"; printf 'AKSGW1 T %s %s\\n' "$n" "$h" >&3;`,
   `rm -rf "$d"; exit $r`,
