@@ -386,7 +386,7 @@ test('what records keep of a command has no secret in it', () => {
 
 test('flags that not every helm has are warned about', () => {
   expect(call('helm install web ./web --take-ownership', chart).warnings).toEqual([
-    expect.stringContaining('--take-ownership needs helm 3.'),
+    expect.stringContaining('--take-ownership is known to helm 3.'),
   ]);
   expect(call('helm list --all').warnings).toEqual([expect.stringContaining('not known to helm 4.')]);
 });

@@ -79,6 +79,7 @@ describe('parse reads', () => {
     ['helm install web ./web --dry-run', 'install [web ./web] dry-run=["client"]'],
     ['helm upgrade web ./web -if a.yaml,b.yaml', 'upgrade [web ./web] install=["true"] values=["a.yaml","b.yaml"]'],
     ['helm install web ./web --labels a=b,c=d', 'install [web ./web] labels=["a=b,c=d"]'],
+    ['helm install web ./web --labels a=b,c -l x=y', 'install [web ./web] labels=["a=b,c","x=y"]'],
   ])('%s', (line, expected) => {
     expect(read(line)).toBe(expected);
   });
@@ -119,6 +120,9 @@ describe('parse refuses', () => {
     [`kubectl apply -f 'a"b'`, '-f=a"b', /quote/u],
     [`kubectl apply -f '"a'`, '-f="a', /quote/u],
     ["kubectl apply -f 'a\nb'", '-f', /one line/u],
+    ['helm install web ./web --labels a', '--labels=a', /key=value/u],
+    ['helm install web ./web --labels a=b,c,d=e', '--labels=a=b,c,d=e', /key=value/u],
+    [`helm install web ./web --labels '"a"=b'`, '--labels="a"=b', /without quotes/u],
     ['helm list --all_namespaces', '--all_namespaces', /no such flag/u],
     ['helm install web ./web --dry_run', '--dry_run', /no such flag/u],
   ])('%j, naming %j', (line, word, why) => {

@@ -13,7 +13,7 @@ export interface FlagGrammar {
   readonly short?: string;
   /** The flag may stand without a value (pflag's NoOptDefVal); the text is what it then means, where the help tells. */
   readonly optional?: string | true;
-  /** First version that has it; absent when all that were read do. */
+  /** First of the versions read that has it; absent when all have. */
   readonly since?: string;
   /** The next major version that lacks it or reads it otherwise. */
   readonly gone?: string;

@@ -39,7 +39,12 @@ const readers: Readonly<Record<FlagType, (spelt: string, value: string) => strin
   },
   csv: splitCsv,
   string: asItIs,
-  map: asItIs,
+  map(spelt, value) {
+    // pflag's StringToString: a single equals sign makes one pair of it all, else pairs are parted by commas.
+    const pairs = value.split('=').length === 2 ? [value] : value.split(',');
+    if (/^[^"\r\n]*$/u.test(value) && pairs.every((pair) => pair.includes('='))) return [value];
+    throw refuse(`${spelt}=${value}`, 'takes key=value, or several with commas between them, without quotes');
+  },
   vmodule: asItIs,
 };
 

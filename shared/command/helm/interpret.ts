@@ -274,7 +274,7 @@ function versionWarnings({ parsed }: HelmCall): string[] {
   return [...parsed.flags.keys()].flatMap((name) => {
     const flag = command?.long(name);
     return [
-      ...(flag?.since === undefined ? [] : [`--${name} needs helm ${flag.since} or newer where the command runs.`]),
+      ...(flag?.since === undefined ? [] : [`--${name} is known to helm ${flag.since}, and not to every older one.`]),
       ...(flag?.gone === undefined ? [] : [`--${name} is not known to helm ${flag.gone}.`]),
     ];
   });
