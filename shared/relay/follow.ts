@@ -59,9 +59,10 @@ export function createFollow({ clock, meterOf, ask }: FollowOptions): Follow {
           startedAt = Math.min(clock.now(), Math.max(run.submittedAt, value.startedAt));
         return age > limit + OVERDUE_MS ? finish(overdue) : 'running';
       }
-      if (answer.kind !== 'refused' || answer.status === 429 || answer.status >= 500)
-        return age > limit + UNREACHABLE_MS ? finish(unreachable(answer.code)) : 'lost';
-      // Its token may have run out between; the next one is fresh.
+      const passing = answer.kind !== 'refused' || answer.status === 429 || answer.status >= 500;
+      if (passing && age > limit + UNREACHABLE_MS) return finish(unreachable(answer.code));
+      // A 429 has slowed the whole subscription already.
+      if (passing) return answer.kind === 'refused' && answer.status === 429 ? 'running' : 'lost';
       refusals += 1;
       if (refusals < MOST_REFUSALS || (answer.status === 404 && age < APPEARS_MS)) return 'lost';
       return finish(readRefusedPoll(answer));

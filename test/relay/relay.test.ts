@@ -2,90 +2,16 @@ import { spawnSync } from 'node:child_process';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { systemClock, systemEntropy } from '../../shared/clock.ts';
-import type { Cluster } from '../../shared/config/config.ts';
-import { createRelay } from '../../shared/relay/create.ts';
 import type { Relay } from '../../shared/relay/relay.ts';
-import { Secret } from '../../shared/secret.ts';
+import { accepted, ended, ID, relayTo, RESOURCE, run, running, submission } from './support/fixtures.ts';
 import { startReplayArm, type ReplayArm } from './support/replay-arm.ts';
-
-const SUBSCRIPTION = '00000000-0000-0000-0000-000000000001';
-const RESOURCE = `/subscriptions/${SUBSCRIPTION}/resourceGroups/clitest000001/providers/Microsoft.ContainerService/managedClusters/cmdtest000002`;
-const ID = '476c56420763494ca19c24e67f15f66e';
-const NONCE = '0123456789abcdef0123456789abcdef';
-
-const cluster: Cluster = {
-  name: 'demo',
-  arm: { id: RESOURCE, subscription: SUBSCRIPTION, resourceGroup: 'clitest000001', name: 'cmdtest000002' },
-  runAs: 'gateway',
-  impersonate: false,
-  defaultNamespace: 'default',
-  resources: [],
-};
-
-/** R1: 202 Accepted, empty body, lower-case "managedclusters", no Retry-After, no Azure-AsyncOperation. */
-const accepted = {
-  status: 202,
-  headers: {
-    'cache-control': 'no-cache',
-    'content-length': '0',
-    expires: '-1',
-    location: `https://management.azure.com/subscriptions/${SUBSCRIPTION}/resourceGroups/clitest000001/providers/Microsoft.ContainerService/managedclusters/cmdtest000002/commandResults/${ID}?api-version=2022-04-01`,
-    pragma: 'no-cache',
-    server: 'nginx',
-    'strict-transport-security': 'max-age=31536000; includeSubDomains',
-    'x-content-type-options': 'nosniff',
-    'x-ms-ratelimit-remaining-subscription-writes': '1199',
-  },
-};
-const json = { 'content-type': 'application/json' };
-/** R1: 104 bytes, spaces after the colons. */
-const running = {
-  status: 202,
-  headers: { ...json, location: accepted.headers.location },
-  body: `{"id": "${ID}", "properties": {"provisioningState": "Running"}}`,
-};
-const ended = (properties: string) => ({
-  status: 200,
-  headers: json,
-  body: `{"id":"${ID}","properties":{${properties}}}`,
-});
-
-const start = (arm: { readonly url: string }): Relay =>
-  createRelay({
-    config: () => ({
-      azure: { resourceManager: arm.url, credential: { kind: 'default' } },
-      identity: { authority: 'https://login.microsoftonline.com', tenants: [], audience: '', scopes: [] },
-    }),
-    credential: () => Promise.resolve(new Secret('arm-token')),
-    clock: systemClock,
-    entropy: systemEntropy,
-    holder: 'test',
-  });
-
-const submission = (...words: string[]) => ({
-  cluster,
-  authority: {},
-  sent: { words, files: [], secret: false },
-  nonce: NONCE,
-  timeoutSeconds: 30,
-  owner: 'user:t:o',
-});
-const run = () => ({
-  cluster,
-  commandId: ID,
-  nonce: NONCE,
-  owner: 'user:t:o',
-  timeoutSeconds: 30,
-  submittedAt: Date.now(),
-});
 
 describe('against recorded answers', () => {
   let arm: ReplayArm;
   let relay: Relay;
   beforeEach(async () => {
     arm = await startReplayArm();
-    relay = start(arm);
+    relay = relayTo(arm.url);
   });
   afterEach(() => arm.close());
 

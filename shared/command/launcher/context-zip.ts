@@ -5,13 +5,11 @@ import { ZipFile } from 'yazl';
 import { Problem } from '../../errors.ts';
 import type { SentFile } from '../invocation.ts';
 
-/** Run command unzips the context into `/command-files`; its own size limit is not documented, a 413 was seen (azure-cli#22870). */
-export const contextLimits = {
-  files: 1_000,
-  bytes: 32 * 1024 * 1024,
-  zipBytes: 8 * 1024 * 1024,
-  pathBytes: 512,
-} as const;
+/**
+ * Run command unzips the context into `/command-files`. Its own size limit is not documented (a 413 was seen, azure-cli#22870);
+ * Azure Resource Manager takes bodies of 4 MiB, which as base64 is this much of a zip.
+ */
+export const contextLimits = { files: 1_000, bytes: 32 * 1024 * 1024, zipBytes: 2_900_000, pathBytes: 512 } as const;
 
 /** The folder of the launcher's own files; uploads may not use it. */
 export const LAUNCHER_FOLDER = '.aksgw';

@@ -47,7 +47,7 @@ export interface MeterOptions {
 /** Tokens that polls leave for submits, shared like the rest. */
 const RESERVE = 10;
 /** A poll that is this late (ms) may have the reserve as well: nobody starves. */
-const LATE_MS = 10_000;
+const LATE_MS = 4_000;
 /** A caller is sent away with Retry-After rather than kept longer than this. */
 export const MOST_WAIT_MS = 20_000;
 const RENEW_MS = 5_000;
