@@ -130,6 +130,7 @@ describe('slots', () => {
     const { admission } = setUp(limitsOf({ running: 1 }));
     const first = await admission.enter(alice, 'demo');
     const [second, third] = [admission.enter(alice, 'demo'), admission.enter(alice, 'demo')];
+    expect(await grantedOf([second, third])).toBe(0);
     first.release();
     first.release();
     first[Symbol.dispose]();
