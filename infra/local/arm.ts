@@ -1,0 +1,395 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { systemClock, type Clock } from '../../shared/clock.ts';
+import { clusterView, idOf, refusal, type EmulatedCluster } from './arm/cluster.ts';
+import { createFaultLine, type AnswerFault, type FaultLine, type PollFault, type PostFault } from './arm/faults.ts';
+import { createRuns, type Runner, type RunPlan } from './arm/runs.ts';
+import { createThrottles } from './arm/throttles.ts';
+import { armError, goJson, routeOf, wholeSeconds, type Cut, type ManagedClusterName, type Route } from './arm/wire.ts';
+
+export { aksServerApp, type EmulatedCluster } from './arm/cluster.ts';
+export type { AnswerFault, FaultLine, PollFault, PostFault } from './arm/faults.ts';
+export type { Job, JobEnd, Runner } from './arm/runs.ts';
+
+/** A runCommand request that arrived, whether it was taken or not. Times are epoch milliseconds. */
+export interface RecordedPost {
+  readonly at: number;
+  /** The ARM id, as configured; as asked for when there is no such cluster. */
+  readonly cluster: string;
+  readonly command: string;
+  readonly hasContext: boolean;
+  readonly clusterToken?: true;
+  readonly commandId: string;
+  /** True once the command was accepted, even if the answer was lost. */
+  started: boolean;
+  /** HTTP status of the answer; 0 for none. */
+  status: number;
+}
+
+export interface RecordedPoll {
+  readonly at: number;
+  readonly commandId: string;
+  /** 0 when no answer was given. */
+  status: number;
+}
+
+export interface EmulatedArm {
+  readonly url: string;
+  readonly posts: RecordedPost[];
+  readonly polls: RecordedPoll[];
+  /** What really ran. */
+  readonly executions: { commandId: string; command: string }[];
+  readonly faults: {
+    readonly post: FaultLine<PostFault, RecordedPost>;
+    readonly poll: FaultLine<PollFault, RecordedPoll>;
+    /** For GET managedClusters. */
+    readonly get: FaultLine<PollFault, { readonly at: number; readonly cluster: string }>;
+  };
+  close(): Promise<void>;
+}
+
+export interface ArmOptions {
+  readonly port?: number;
+  readonly clock?: Clock;
+  readonly clusters: readonly EmulatedCluster[];
+  /** What runs the commands; without one each ends at once with exit code 0 and no output. */
+  readonly runner?: Runner;
+  readonly throttles?: 'documented' | 'off';
+  /** Milliseconds by the clock: before the 202, before each result, between acceptance and the command's start. */
+  readonly latency?: { readonly postMs?: number; readonly pollMs?: number; readonly startMs?: number };
+  /** Which end of an output over 512 kB is lost; Azure does not document it. */
+  readonly cut?: Cut;
+}
+
+/** ARM takes bodies of up to 4 MiB; for run command no limit is documented, 413 was seen. */
+const bodyLimit = 4 * 1024 * 1024;
+
+interface Answer {
+  readonly status: number;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Azure Resource Manager's three operations on managed clusters that the gateway uses, on loopback, after the recordings:
+ * statuses, headers, bodies and time resolution. It claims nothing about Azure that the facts do not.
+ */
+export async function startArm(options: ArmOptions): Promise<EmulatedArm> {
+  const clock = options.clock ?? systemClock;
+  const { postMs = 0, pollMs = 0, startMs = 0 } = options.latency ?? {};
+  const clusters = new Map(options.clusters.map((cluster) => [cluster.resourceId.toLowerCase(), cluster]));
+  const throttles = createThrottles(clock, options.throttles ?? 'off');
+  const runner: Runner = options.runner ?? (async () => ({ exitCode: 0, logs: '' }));
+  const runs = createRuns({ clock, runner, startMs });
+  const closing = new AbortController();
+
+  const server = createServer((request, response) => {
+    handle(request, response).catch((error: unknown) => {
+      if (closing.signal.aborted || response.headersSent) response.destroy();
+      else send(response, { status: 500, body: armError('InternalServerError', `emulation failed: ${String(error)}`) });
+    });
+  });
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://emulated');
+    const route = routeOf(url.pathname);
+    const body = await readBody(request);
+    const requestId = randomUUID();
+    const answer = await respond(request, url, route, body, requestId);
+    if (answer === 'reset') request.socket.destroy();
+    else send(response, { ...answer, headers: { ...standardHeaders(requestId), ...answer.headers } });
+  }
+
+  async function respond(
+    request: IncomingMessage,
+    url: URL,
+    route: Route,
+    body: Buffer | 'too large',
+    requestId: string,
+  ): Promise<Answer | 'reset'> {
+    if (route.kind === 'endpoints') return { status: 200, body: [] };
+    const wrong = wrongRequest(request, url, route);
+    // Recorded even when it is refused.
+    if (route.kind === 'runCommand') return post(route, url, body, requestId, wrong);
+    if (wrong) return wrong;
+    if (route.kind === 'cluster') return view(route);
+    if (route.kind === 'commandResult') return poll(route, url);
+    return { status: 404 };
+  }
+
+  async function view(route: ClusterRoute): Promise<Answer | 'reset'> {
+    const id = idOf(route.cluster);
+    return withFaults(emulated.faults.get.next({ at: clock.now(), cluster: id }), () => {
+      const admission = throttles.admit(route.cluster.subscription, 'cluster');
+      if (!admission.ok) return throttled(admission, route.cluster.subscription);
+      const cluster = clusters.get(id.toLowerCase());
+      if (!cluster) return notFound(route.cluster);
+      return { status: 200, body: clusterView(cluster, route.cluster), headers: remainingReads(admission.remaining) };
+    });
+  }
+
+  async function poll(route: Extract<Route, { kind: 'commandResult' }>, url: URL): Promise<Answer | 'reset'> {
+    const record: RecordedPoll = { at: clock.now(), commandId: route.commandId, status: 0 };
+    emulated.polls.push(record);
+    if (pollMs > 0) await clock.sleep(pollMs, { signal: closing.signal });
+    const answer = await withFaults(emulated.faults.poll.next(record), () => {
+      const admission = throttles.admit(route.cluster.subscription, 'commandResult');
+      if (!admission.ok) return throttled(admission, route.cluster.subscription);
+      const cluster = clusters.get(idOf(route.cluster).toLowerCase());
+      if (!cluster) return notFound(route.cluster);
+      const result = runs.result(route.commandId, cluster);
+      // What Azure answers for an unknown id is not on record; 404 NotFound is a guess.
+      if (!result) return { status: 404, body: armError('NotFound', `The command ${route.commandId} was not found.`) };
+      const location = { location: `${emulated.url}${url.pathname}${url.search}` };
+      return { ...result, headers: { ...remainingReads(admission.remaining), ...(result.status === 202 && location) } };
+    });
+    record.status = answer === 'reset' ? 0 : answer.status;
+    return answer;
+  }
+
+  async function post(
+    route: ClusterRoute,
+    url: URL,
+    body: Buffer | 'too large',
+    requestId: string,
+    wrong: Answer | undefined,
+  ): Promise<Answer | 'reset'> {
+    const cluster = clusters.get(idOf(route.cluster).toLowerCase());
+    const asked = readRequest(body);
+    const commandId = requestId.replaceAll('-', '');
+    const record: RecordedPost = {
+      at: clock.now(),
+      cluster: cluster?.resourceId ?? idOf(route.cluster),
+      command: asked?.command ?? '',
+      hasContext: asked !== undefined && asked.context !== '',
+      ...(asked && asked.clusterToken !== '' && { clusterToken: true }),
+      commandId,
+      started: false,
+      status: 0,
+    };
+    emulated.posts.push(record);
+    let remaining = 0;
+    const decide = (): Answer | RunCommandRequest => {
+      if (wrong) return wrong;
+      const admission = throttles.admit(route.cluster.subscription, 'runCommand');
+      if (!admission.ok) return throttled(admission, route.cluster.subscription);
+      remaining = admission.remaining;
+      if (!cluster) return notFound(route.cluster);
+      if (body === 'too large')
+        return { status: 413, body: armError('RequestEntityTooLarge', 'Request Entity Too Large') };
+      if (!asked)
+        return {
+          status: 400,
+          body: armError('InvalidRequestContent', 'The request content was invalid and could not be deserialized.'),
+        };
+      const refused = refusal(cluster, asked.clusterToken, Math.floor(clock.now() / 1000));
+      return refused ? { status: 400, body: refused } : asked;
+    };
+    const faults = emulated.faults.post.next(record);
+    const has = <K extends PostFault['kind']>(kind: K) =>
+      faults.find((fault): fault is PostFault & { kind: K } => fault.kind === kind);
+    if (has('resetBefore')) return 'reset';
+    for (const fault of faults) if (fault.kind === 'slow') await clock.sleep(fault.ms, { signal: closing.signal });
+    const instead = has('status');
+    if (instead && !instead.accepted) return statusAnswer(record, instead);
+
+    const decided = decide();
+    if ('status' in decided) {
+      record.status = decided.status;
+      return decided;
+    }
+    if (!cluster) throw new Error('a command was accepted for no cluster');
+    const failed = has('failed');
+    const plan: RunPlan = {
+      neverEnds: has('neverEnds') !== undefined,
+      failed: failed && { reason: failed.reason },
+      cut: has('cut')?.end ?? options.cut ?? 'tail',
+    };
+    const { command, context, clusterToken } = decided;
+    record.started = true;
+    runs.start(
+      {
+        commandId,
+        command,
+        cluster,
+        signal: closing.signal,
+        ...(context !== '' && { context: Buffer.from(context, 'base64') }),
+        ...(clusterToken !== '' && { clusterToken }),
+      },
+      plan,
+    );
+    if (postMs > 0) await clock.sleep(postMs, { signal: closing.signal });
+    if (has('resetAfter')) return 'reset';
+    if (instead) return statusAnswer(record, instead);
+
+    const { subscription, resourceGroup, name } = route.cluster;
+    // Lower-case "managedclusters" is what Azure sends.
+    const right = `${emulated.url}/subscriptions/${subscription}/resourceGroups/${resourceGroup}/providers/Microsoft.ContainerService/managedclusters/${name}/commandResults/${commandId}?api-version=${url.searchParams.get('api-version') ?? ''}`;
+    const elsewhere = has('location');
+    const location =
+      elsewhere === undefined
+        ? right
+        : typeof elsewhere.location === 'function'
+          ? elsewhere.location(right)
+          : elsewhere.location;
+    record.status = 202;
+    return {
+      status: 202,
+      headers: {
+        'x-ms-ratelimit-remaining-subscription-writes': String(remaining),
+        ...(location !== undefined && { location }),
+      },
+    };
+  }
+
+  function statusAnswer(record: { status: number }, fault: PostFault & { kind: 'status' }): Answer {
+    record.status = fault.status;
+    return faultAnswer(fault);
+  }
+
+  async function withFaults(faults: readonly PollFault[], usual: () => Answer): Promise<Answer | 'reset'> {
+    for (const fault of faults) {
+      if (fault.kind === 'slow') await clock.sleep(fault.ms, { signal: closing.signal });
+      else if (fault.kind === 'status') return faultAnswer(fault);
+      else return 'reset';
+    }
+    return usual();
+  }
+
+  const standardHeaders = (requestId: string): Record<string, string> => ({
+    'cache-control': 'no-cache',
+    date: new Date(clock.now()).toUTCString(),
+    expires: '-1',
+    pragma: 'no-cache',
+    'strict-transport-security': 'max-age=31536000; includeSubDomains',
+    'x-content-type-options': 'nosniff',
+    'x-ms-correlation-request-id': requestId,
+    'x-ms-request-id': requestId,
+    'x-ms-routing-request-id': `EMULATED:${wholeSeconds(clock.now()).replace(/[-:]/g, '')}:${requestId}`,
+  });
+
+  const emulated: EmulatedArm = {
+    url: '',
+    posts: [],
+    polls: [],
+    executions: runs.executions,
+    faults: { post: createFaultLine(), poll: createFaultLine(), get: createFaultLine() },
+    close: async () => {
+      closing.abort(new Error('the emulated ARM was closed'));
+      await runs.settled();
+      await new Promise<void>((resolve, reject) => {
+        server.close((error) => (error ? reject(error) : resolve()));
+        server.closeAllConnections();
+      });
+    },
+  };
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, '127.0.0.1', () => resolve());
+  });
+  return Object.assign(emulated, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+}
+
+type ClusterRoute = Extract<Route, { kind: 'cluster' | 'runCommand' }>;
+
+/** What ARM itself refuses, before any resource provider sees it. */
+function wrongRequest({ method = '', headers }: IncomingMessage, url: URL, route: Route): Answer | undefined {
+  if (!/^Bearer \S+$/i.test(headers.authorization ?? ''))
+    return {
+      status: 401,
+      body: armError('AuthenticationFailed', "Authentication failed. The 'Authorization' header is missing."),
+      headers: { 'www-authenticate': 'Bearer authorization_uri="https://login.microsoftonline.com/common"' },
+    };
+  if (!url.searchParams.get('api-version'))
+    return {
+      status: 400,
+      body: armError(
+        'MissingApiVersionParameter',
+        'The api-version query parameter (?api-version=) is required for all requests.',
+      ),
+    };
+  if (route.kind === 'none')
+    return { status: 404, body: armError('InvalidResourceType', `The path ${url.pathname} could not be found.`) };
+  if (method !== (route.kind === 'runCommand' ? 'POST' : 'GET'))
+    return {
+      status: 405,
+      body: armError('HttpMethodNotSupported', `The resource does not support http method '${method}'.`),
+    };
+  return undefined;
+}
+
+function notFound({ name, resourceGroup }: ManagedClusterName): Answer {
+  const text = `The Resource 'Microsoft.ContainerService/managedClusters/${name}' under resource group '${resourceGroup}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix`;
+  return { status: 404, body: armError('ResourceNotFound', text) };
+}
+
+const remainingReads = (left: number) => ({ 'x-ms-ratelimit-remaining-subscription-reads': String(left) });
+
+function throttled({ by, retryAfter }: { by: 'aks' | 'arm'; retryAfter: number }, subscription: string): Answer {
+  const body =
+    by === 'aks'
+      ? armError(
+          'Throttled',
+          `The request limit has been exceeded for SubID '${subscription}', please retry again in ${retryAfter} seconds.`,
+        )
+      : armError(
+          'SubscriptionRequestsThrottled',
+          `Number of requests for subscription '${subscription}' exceeded. Please try again after '${retryAfter}' seconds.`,
+        );
+  return { status: 429, body, headers: { 'retry-after': String(retryAfter) } };
+}
+
+function faultAnswer(fault: AnswerFault & { kind: 'status' }): Answer {
+  const { status, code, message, body, headers, retryAfter } = fault;
+  return {
+    status,
+    body:
+      body ??
+      armError(
+        code ?? (status === 429 ? 'Throttled' : 'InternalServerError'),
+        message ?? 'A scripted fault of the emulated Azure.',
+      ),
+    headers: { ...headers, ...(retryAfter !== undefined && { 'retry-after': String(retryAfter) }) },
+  };
+}
+
+interface RunCommandRequest {
+  readonly command: string;
+  readonly context: string;
+  readonly clusterToken: string;
+}
+
+function readRequest(body: Buffer | 'too large'): RunCommandRequest | undefined {
+  if (body === 'too large') return undefined;
+  try {
+    const { command, context = '', clusterToken = '' } = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
+    const good =
+      typeof command === 'string' && command !== '' && typeof context === 'string' && typeof clusterToken === 'string';
+    return good ? { command, context, clusterToken } : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer | 'too large'> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    // Read to the end all the same: an answer in the middle of a request body is lost on many clients.
+    if (size <= bodyLimit) chunks.push(chunk);
+  }
+  return size > bodyLimit ? 'too large' : Buffer.concat(chunks);
+}
+
+function send(response: ServerResponse, { status, body, headers }: Answer): void {
+  const payload = body === undefined ? '' : typeof body === 'string' ? body : goJson(body);
+  response.writeHead(status, {
+    ...(payload !== '' && { 'content-type': 'application/json' }),
+    ...headers,
+    'content-length': Buffer.byteLength(payload),
+  });
+  response.end(payload);
+}

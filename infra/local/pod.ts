@@ -1,0 +1,100 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Job, JobEnd, Runner } from './arm/runs.ts';
+import type { EmulatedKubernetes } from './kubernetes/server.ts';
+import { onPath, writeStandIn } from './pod/tools.ts';
+import { unzip } from './pod/unzip.ts';
+
+export interface PodOptions {
+  /** What kubectl in the pod talks to, unless `kubeconfig` names a real cluster. */
+  readonly kubernetes?: Pick<EmulatedKubernetes, 'kubeconfig'>;
+  /** Path of a kubeconfig. */
+  readonly kubeconfig?: string;
+  /** A folder that comes first on PATH. */
+  readonly tools?: string;
+  /** `/bin/sh` unless told. */
+  readonly shell?: string;
+  /** True takes the stand-in kubectl even where the real one is installed. */
+  readonly standIn?: boolean;
+}
+
+/** More output than any test needs, so that a runaway command cannot take the memory; Azure's own cut comes after. */
+const outputCap = 64 * 1024 * 1024;
+const drainMs = 500;
+
+/**
+ * Runs a command as the pod of run command does: a fresh folder with the context in it, `/bin/sh -c`, stdout and stderr
+ * merged in their order, an environment of its own. It is a process on this machine, no sandbox: for tests and the demo,
+ * where the gateway wrote the command. Where kubectl is not installed, a plainly labelled stand-in takes its place.
+ */
+export function shellPod(options: PodOptions): Runner {
+  return async (job) => {
+    const root = await mkdtemp(join(tmpdir(), 'aksgw-pod-'));
+    try {
+      const [files, home, tools, temporary] = (await Promise.all(
+        ['command-files', 'home', 'tools', 'tmp'].map(async (name) => {
+          await mkdir(join(root, name));
+          return join(root, name);
+        }),
+      )) as [string, string, string, string];
+      if (job.context) await unzip(job.context, files);
+      const searchPath = [options.tools, process.env['PATH']].filter(Boolean).join(delimiter);
+      const standIn = options.standIn ?? (options.kubeconfig === undefined && !onPath('kubectl', searchPath));
+      if (standIn) await writeStandIn(tools);
+      const kubeconfig = options.kubeconfig ?? join(root, 'kubeconfig');
+      if (options.kubeconfig === undefined && options.kubernetes)
+        await writeFile(kubeconfig, options.kubernetes.kubeconfig());
+      return await run(options.shell ?? '/bin/sh', job, files, {
+        HOME: home,
+        HOSTNAME: `command-${job.commandId}`,
+        KUBECONFIG: kubeconfig,
+        PATH: `${tools}${delimiter}${searchPath}`,
+        TMPDIR: temporary,
+      });
+    } finally {
+      await rm(root, { recursive: true, force: true, maxRetries: 3 });
+    }
+  };
+}
+
+async function run(shell: string, { command, signal }: Job, cwd: string, env: NodeJS.ProcessEnv): Promise<JobEnd> {
+  signal.throwIfAborted();
+  // One pipe for both streams keeps their order; the outer shell only joins them and becomes the inner one.
+  const child = spawn(shell, ['-c', 'exec 2>&1; exec "$0" -c "$1"', shell, command], {
+    cwd,
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const kill = (): void => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    } catch (error) {
+      // Nobody is left in the group: what was wanted.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    }
+  };
+  signal.addEventListener('abort', kill, { once: true });
+  try {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    child.stdout.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= outputCap) chunks.push(chunk);
+    });
+    const ended = once(child.stdout, 'close');
+    const [code, killer] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    // The container ends with its first process: nothing that it left behind goes on.
+    kill();
+    await Promise.race([ended, delay(drainMs, undefined, { ref: false })]);
+    child.stdout.destroy();
+    const exitCode = code ?? 128 + (killer === null ? 0 : constants.signals[killer]);
+    return { exitCode, logs: Buffer.concat(chunks).toString('utf8') };
+  } finally {
+    signal.removeEventListener('abort', kill);
+  }
+}

@@ -1,0 +1,47 @@
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { fromBuffer, type Entry, type ZipFile } from 'yauzl';
+
+const maxEntries = 10_000;
+const maxBytes = 256 * 1024 * 1024;
+const symlink = 0o120_000;
+
+/**
+ * Unpacks a context as the pod does: Unix modes kept, even where there are none (then a file is unreadable, as seen on AKS).
+ * yauzl itself refuses absolute names, `..` and backslashes; links and bombs are refused here. Throws Error.
+ */
+export async function unzip(zip: Buffer, folder: string): Promise<void> {
+  const archive = await open(zip);
+  if (archive.entryCount > maxEntries) throw new Error(`the context has more than ${maxEntries} entries`);
+  let total = 0;
+  for await (const entry of archive.eachEntry()) {
+    total += entry.uncompressedSize;
+    if (total > maxBytes) throw new Error(`the context unpacks to more than ${maxBytes} bytes`);
+    await unpack(archive, entry, folder);
+  }
+}
+
+const open = (zip: Buffer): Promise<ZipFile> =>
+  new Promise((resolve, reject) => {
+    fromBuffer(zip, { lazyEntries: true, strictFileNames: true }, (error, archive) =>
+      error ? reject(error) : resolve(archive),
+    );
+  });
+
+async function unpack(archive: ZipFile, entry: Entry, folder: string): Promise<void> {
+  const mode = entry.externalFileAttributes >>> 16;
+  if ((mode & 0o170_000) === symlink) throw new Error(`the context holds a symbolic link: ${entry.fileName}`);
+  const target = join(folder, entry.fileName);
+  if (entry.fileName.endsWith('/')) {
+    await mkdir(target, { recursive: true });
+    return;
+  }
+  await mkdir(dirname(target), { recursive: true });
+  const stream = await new Promise<NodeJS.ReadableStream>((resolve, reject) => {
+    archive.openReadStream(entry, (error, stream) => (error ? reject(error) : resolve(stream)));
+  });
+  // Two entries of one name are a way to show one file and run another.
+  await writeFile(target, await buffer(stream), { flag: 'wx' });
+  await chmod(target, mode & 0o777);
+}
