@@ -4,7 +4,7 @@ export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/strip-types.js' },
-  moduleNameMapper: { '^@azure/functions-core$': '<rootDir>/test/functions/functions-core-double.ts' },
+  moduleNameMapper: { '^@azure/functions-core$': '<rootDir>/test/functions/functions-core-double.cjs' },
   testTimeout: 30_000,
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
 };

@@ -30,6 +30,8 @@ export interface Admission {
    * signal's reason when it aborts. What it gives must be released.
    */
   enter(principal: PrincipalId, cluster: string, signal?: AbortSignal): Promise<Slot>;
+  /** As enter, but resolves as soon as there is a place in line: whoever gets none hears so before anything is recorded. */
+  join(principal: PrincipalId, cluster: string, signal?: AbortSignal): Promise<Place>;
   /** How many wait now, of all callers. */
   waiting(): number;
 }
@@ -37,6 +39,14 @@ export interface Admission {
 /** For `using`; releasing twice is releasing once. */
 export interface Slot extends Disposable {
   release(): void;
+}
+
+/** A place in line, or the slot already. It must be left, whatever came of it. */
+export interface Place {
+  /** Rejects with what made waiting pointless: StorageUnavailable, the signal's reason. */
+  readonly granted: Promise<Slot>;
+  /** Gives the slot back, or the place up. */
+  leave(): void;
 }
 
 export interface AdmissionOptions {
@@ -121,6 +131,53 @@ export function createAdmission(options: AdmissionOptions): Admission {
     return { release, [Symbol.dispose]: release };
   };
 
+  const join = async (principal: PrincipalId, cluster: string, signal?: AbortSignal): Promise<Place> => {
+    const owner = principalKey(principal);
+    await others.look();
+    signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<Slot>();
+    promise.catch(() => undefined); // whoever awaits it hears; one that left need not
+    let slot: Slot | undefined;
+    const stopWaiting = (): void => {
+      waiters.delete(waiter);
+      signal?.removeEventListener('abort', onAbort);
+    };
+    const waiter: Waiting = {
+      owner,
+      cluster,
+      granted: () => {
+        stopWaiting();
+        slot = slotOf(waiter);
+        resolve(slot);
+      },
+      refuse: (error) => {
+        if (!slots.leave(waiter)) return;
+        stopWaiting();
+        reject(error);
+      },
+    };
+    const onAbort = (): void => waiter.refuse(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    waiters.add(waiter);
+    slots.join(waiter);
+    if (waiters.has(waiter)) {
+      try {
+        refuseIfFull(owner, cluster);
+      } catch (problem) {
+        waiter.refuse(problem);
+        throw problem;
+      }
+      void watch();
+    }
+    return {
+      granted: promise,
+      leave: () => {
+        if (slot) slot.release();
+        else waiter.refuse(new Error('the place in line was given up'));
+      },
+    };
+  };
+
   return {
     limitRate: (principal) => {
       const { submitsPerMinute } = limits().perPrincipal;
@@ -133,43 +190,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
       );
     },
 
-    enter: async (principal, cluster, signal) => {
-      const owner = principalKey(principal);
-      await others.look();
-      signal?.throwIfAborted();
-      const { promise, resolve, reject } = Promise.withResolvers<Slot>();
-      const stopWaiting = (): void => {
-        waiters.delete(waiter);
-        signal?.removeEventListener('abort', onAbort);
-      };
-      const waiter: Waiting = {
-        owner,
-        cluster,
-        granted: () => {
-          stopWaiting();
-          resolve(slotOf(waiter));
-        },
-        refuse: (error) => {
-          if (!slots.leave(waiter)) return;
-          stopWaiting();
-          reject(error);
-        },
-      };
-      const onAbort = (): void => waiter.refuse(signal?.reason);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      waiters.add(waiter);
-      slots.join(waiter);
-      if (waiters.has(waiter)) {
-        try {
-          refuseIfFull(owner, cluster);
-        } catch (problem) {
-          waiter.refuse(problem);
-        }
-        void watch();
-      }
-      return promise;
-    },
-
+    enter: async (principal, cluster, signal) => (await join(principal, cluster, signal)).granted,
+    join,
     waiting: () => slots.waiting(),
   };
 }

@@ -1,0 +1,87 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { version } from '../../functions/version.ts';
+import { assemble, type Assembled, type AssembleOptions } from '../../shared/assemble.ts';
+import { startAzure, type AzureOptions, type EmulatedAzure } from './azure.ts';
+
+/** Who is who in gateway.yaml: object ids of the emulated directory. */
+export const people = {
+  bot: '33333333-3333-4333-8333-333333333333',
+  job: '44444444-4444-4444-8444-444444444444',
+  user: '55555555-5555-4555-8555-555555555555',
+  team: '66666666-6666-4666-8666-666666666666',
+  auditor: '77777777-7777-4777-8777-777777777777',
+} as const;
+
+export const CLUSTER_ID =
+  '/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-demo/providers/Microsoft.ContainerService/managedClusters/aks-demo';
+
+/** Loopback ports; 0 takes a free one. */
+export interface Ports {
+  readonly entra: number;
+  readonly arm: number;
+  readonly gateway: number;
+}
+
+export interface StackOptions extends Omit<AzureOptions, 'ports'> {
+  /** Where the configuration and the gateway's data go. */
+  readonly folder: string;
+  readonly ports?: Ports;
+  /** A last word on the configuration's text. */
+  readonly edit?: (yaml: string) => string;
+  readonly gateway?: Partial<Pick<AssembleOptions, 'clock' | 'entropy' | 'leaseMs' | 'logger'>>;
+}
+
+export interface Stack {
+  readonly azure: EmulatedAzure;
+  readonly gateway: Assembled;
+  /** The gateway's address. */
+  readonly url: string;
+  /** The configuration in force, as a file. */
+  readonly config: string;
+  /** What the gateway's processes need in their environment. */
+  readonly env: NodeJS.ProcessEnv;
+  close(): Promise<void>;
+}
+
+/** The whole house on loopback: emulated Entra, ARM and cluster, and a real gateway that knows no other. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const {
+    folder,
+    ports = { entra: 0, arm: 0, gateway: 0 },
+    edit = (yaml) => yaml,
+    gateway: own,
+    ...azureOptions
+  } = options;
+  const azure = await startAzure({ ...azureOptions, ports });
+  try {
+    const { config, env } = writeConfig(folder, azure, ports.gateway, edit);
+    const gateway = await assemble({ location: config, env, version, ...own });
+    await gateway.app.listen({ host: '127.0.0.1', port: ports.gateway });
+    const { port } = gateway.app.server.address() as AddressInfo;
+    const close = async (): Promise<void> => {
+      await gateway.close();
+      await azure.close();
+    };
+    return { azure, gateway, url: `http://127.0.0.1:${port}`, config, env, close };
+  } catch (error) {
+    await azure.close();
+    throw error;
+  }
+}
+
+/** The example configuration with the addresses that the emulation really has. */
+export function writeConfig(folder: string, azure: EmulatedAzure, port: number, edit: (yaml: string) => string) {
+  const example = readFileSync(join(import.meta.dirname, 'gateway.yaml'), 'utf8');
+  const yaml = edit(
+    example
+      .replace('http://127.0.0.1:7081', azure.entra.authority)
+      .replace('http://127.0.0.1:7082', azure.arm.url)
+      .replace('port: 7071', `port: ${port}`),
+  );
+  mkdirSync(folder, { recursive: true });
+  const config = join(folder, 'gateway.yaml');
+  writeFileSync(config, yaml);
+  return { config, env: { ...process.env, AKSGW_ARM_TOKEN: 'a-token-for-the-emulated-azure' } };
+}

@@ -1,0 +1,174 @@
+import type { FastifyInstance } from 'fastify';
+import { createAdmission } from './admission/admission.ts';
+import { createIdempotency } from './admission/idempotency.ts';
+import { openAuditTrail } from './audit/create.ts';
+import { outcomeOf } from './audit/outcome.ts';
+import { checkpoints, queryEvents } from './audit/query.ts';
+import { systemClock, systemEntropy, type Clock, type Entropy } from './clock.ts';
+import type { Config, ConfigSource } from './config/config.ts';
+import { openConfig } from './config/source.ts';
+import { Problem } from './errors.ts';
+import { createGateway, type Gateway } from './gateway.ts';
+import { createApp, type LogOptions } from './http/app.ts';
+import { createAuthenticator } from './identity/authenticate.ts';
+import { createLifecycle } from './lifecycle.ts';
+import { openStores } from './open-stores.ts';
+import { compilePolicy, type Policy } from './policy/policy.ts';
+import { createRelay } from './relay/create.ts';
+import { createCredential } from './relay/credential.ts';
+import { createResults } from './results.ts';
+
+export interface AssembleOptions {
+  /** A path, or the https address of a blob. */
+  readonly location: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly clock?: Clock;
+  readonly entropy?: Entropy;
+  readonly version: string;
+  readonly logger?: LogOptions;
+  /** How long another process's silence lasts before its commands are taken over. */
+  readonly leaseMs?: number;
+}
+
+/** A gateway that is ready: its app for any host, and the sweep for any timer. */
+export interface Assembled {
+  readonly app: FastifyInstance;
+  readonly config: ConfigSource;
+  readonly gateway: Gateway;
+  /** Takes over orphaned commands and purges what is past its retention. */
+  sweep(): Promise<{ readonly recovered: number; readonly purged: number }>;
+  /** Stops taking requests, gives running commands back to the next process, closes the trail. */
+  close(): Promise<void>;
+}
+
+const BOOTSTRAP = { resourceManager: 'https://management.azure.com', credential: { kind: 'default' } } as const;
+
+/** Commands that one sweep takes over: more wait for the next, since each is polled from then on. */
+const ORPHANS_A_SWEEP = 100;
+
+/** Opens everything, ground floor first. Rejects with ConfigError or Problem, having closed again what it had opened. */
+export async function assemble(options: AssembleOptions): Promise<Assembled> {
+  const { location, env, version, clock = systemClock, entropy = systemEntropy } = options;
+  await using opened = new AsyncDisposableStack();
+  const own = <T extends { close(): Promise<void> }>(thing: T): T => opened.adopt(thing, (it) => it.close());
+
+  const report = (error: unknown): void =>
+    app.log.error({ err: error }, 'something went wrong while nobody waited for it');
+  const reloaded = async (config: Config): Promise<void> => {
+    await trail.record({
+      event: 'config.loaded',
+      configDigest: config.digest,
+      policyDigest: policy().digest,
+      build: version,
+    });
+    for (const warning of config.warnings) app.log.warn(warning);
+  };
+  const config = opened.adopt(
+    await openConfig({
+      location,
+      env,
+      clock,
+      fetch,
+      // The blob's own identity, before any configuration says which: whatever Azure sign-in the host has.
+      credential: createCredential({ azure: BOOTSTRAP, authority: 'https://login.microsoftonline.com', clock, env }),
+      onReload: (next) => void reloaded(next).catch(report),
+      onError: report,
+    }),
+    (source) => source.close(),
+  );
+  const first = config.current();
+  const policy = policyOf(config);
+  const credential = createCredential({ azure: first.azure, authority: first.identity.authority, clock, env });
+  const { records, log, key } = await openStores(first, { clock, entropy, credential });
+  own(records);
+  const trail = own(await openAuditTrail({ log, key, clock, entropy, build: version }));
+  await trail.record({
+    event: 'config.loaded',
+    configDigest: first.digest,
+    policyDigest: policy().digest,
+    build: version,
+  });
+
+  const holder = entropy.uuid();
+  const relay = own(createRelay({ config: config.current, credential, clock, entropy, leases: records, holder, env }));
+  const { authenticate, ready } = createAuthenticator({ config: () => config.current().identity, clock });
+  const admission = createAdmission({ records, limits: () => config.current().limits, clock });
+  const idempotency = createIdempotency({ records, clock });
+  const lifecycle = createLifecycle({
+    records,
+    trail,
+    relay,
+    clock,
+    holder,
+    ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
+    clusterOf: ({ cluster, armId }) => {
+      const known = config.current().clusters.get(cluster);
+      return known?.arm.id === armId ? known : undefined;
+    },
+    outcomeOf: ({ id, submittedAt }) => outcomeOf(log, id, submittedAt),
+    onError: report,
+  });
+  const gateway = createGateway({
+    config,
+    policy,
+    trail,
+    relay,
+    admission,
+    idempotency,
+    lifecycle,
+    clock,
+    entropy,
+    onError: report,
+  });
+  const results = createResults({ admit: gateway.admit, records, lifecycle, trail, clock });
+  const app = await createApp({
+    config: config.current,
+    authenticate,
+    gateway,
+    results,
+    trail,
+    audit: { events: (query) => queryEvents(log, query), checkpoints: (query) => checkpoints(log, query) },
+    checks: {
+      records: () => records.ping(),
+      audit: async () => {
+        if (!trail.healthy()) throw new Problem('audit-unavailable', 'The last write of the trail failed.');
+      },
+      identity: () => ready(),
+      azure: (signal) => relay.ping(signal),
+    },
+    clock,
+    entropy,
+    version,
+    logger: options.logger ?? false,
+  });
+  // The door closes first; what is held is let go by the lifecycle, so that the last answers still get out.
+  opened.defer(async () => {
+    const closed = app.close();
+    await lifecycle.close();
+    await closed;
+  });
+
+  const all = opened.move();
+  return {
+    app,
+    config,
+    gateway,
+    async sweep() {
+      const recovered = await lifecycle.recover(ORPHANS_A_SWEEP);
+      const now = clock.now();
+      const purged = await records.purge(now - config.current().storage.resultsHours * 3_600_000, now);
+      return { recovered, purged };
+    },
+    close: () => all.disposeAsync(),
+  };
+}
+
+/** The policy of the configuration in force, compiled once for each. */
+function policyOf(config: ConfigSource): () => Policy {
+  let last: { readonly of: Config; readonly policy: Policy } | undefined;
+  return () => {
+    const current = config.current();
+    if (last?.of !== current) last = { of: current, policy: compilePolicy(current) };
+    return last.policy;
+  };
+}

@@ -1,0 +1,121 @@
+import swagger from '@fastify/swagger';
+import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import Fastify, { LogController, type FastifyHttpOptions, type FastifyInstance } from 'fastify';
+import type { Server } from 'node:http';
+import type { EventQuery } from '../audit/query.ts';
+import type { AuditTrail } from '../audit/trail.ts';
+import type { Clock, Entropy } from '../clock.ts';
+import type { Config } from '../config/config.ts';
+import { Problem } from '../errors.ts';
+import type { Gateway } from '../gateway.ts';
+import type { Caller } from '../relay/relay.ts';
+import type { Results } from '../results.ts';
+import { identify } from './identify.ts';
+import { readJsonBody } from './json-body.ts';
+import { sendProblem, toProblem } from './problem.ts';
+import { auditRoutes } from './routes/audit.ts';
+import { clusterRoutes } from './routes/clusters.ts';
+import { commandRoutes } from './routes/commands.ts';
+import { docsRoutes } from './routes/docs.ts';
+import { healthRoutes, type Check } from './routes/health.ts';
+import { metadataRoutes } from './routes/metadata.ts';
+
+export interface AppOptions {
+  readonly config: () => Config;
+  readonly authenticate: (header: string | undefined, signal?: AbortSignal) => Promise<Caller>;
+  readonly gateway: Gateway;
+  readonly results: Results;
+  readonly trail: AuditTrail;
+  readonly audit: {
+    events(query: EventQuery): Promise<unknown>;
+    checkpoints(query: Pick<EventQuery, 'limit' | 'cursor'>): Promise<unknown>;
+  };
+  /** What /readyz asks, by name. */
+  readonly checks: Readonly<Record<string, Check>>;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly version: string;
+  readonly logger: LogOptions;
+}
+
+/** Where the process's own log goes; false for nowhere. */
+export type LogOptions = false | { readonly level: string; readonly stream?: { write(line: string): void } };
+
+/** The HTTP app. Knows no host: a plain port, Azure Functions and tests all speak to it through fastify. */
+export async function createApp(options: AppOptions): Promise<FastifyInstance> {
+  const server: FastifyHttpOptions<Server> = {
+    logger: options.logger && { ...options.logger, serializers: { err: loggedError } },
+    logController: new LogController({ disableRequestLogging: true }), // the audit trail is the record; request lines would carry what callers sent
+    bodyLimit: options.config().limits.bodyBytes,
+    genReqId: () => options.entropy.uuid(),
+    requestTimeout: 30_000, // a slow-loris sender is cut off
+    connectionTimeout: 0,
+    http: { maxHeaderSize: 32_768 }, // a token with 200 groups takes about 12 KiB
+    routerOptions: { maxParamLength: 256 },
+    schemaErrorFormatter: (errors, part) => {
+      const first = errors[0];
+      return new Problem('request-invalid', `${part}${first?.instancePath ?? ''} ${first?.message ?? 'is not valid'}.`);
+    },
+  };
+  const app = Fastify(server);
+  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  app.setSerializerCompiler(() => (body) => JSON.stringify(body)); // response schemas document; they must not drop members
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, readJsonBody(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const problem = toProblem(error);
+    if (problem.status >= 500)
+      request.log.error({ err: problem.options.cause ?? problem, code: problem.code }, problem.message);
+    return sendProblem(request, reply, problem);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      request,
+      reply,
+      new Problem('route-not-found', `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}.`),
+    ),
+  );
+  app.decorateRequest('call', undefined);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'x-request-id': request.id });
+  });
+  app.addHook('onRequest', identify(options));
+
+  await app.register(swagger, { openapi: openApiHead(options.version) });
+  await app.register(commandRoutes, options);
+  await app.register(clusterRoutes, options);
+  await app.register(auditRoutes, options);
+  await app.register(healthRoutes, options);
+  await app.register(metadataRoutes, options);
+  await app.register(docsRoutes);
+  await app.ready();
+  return app;
+}
+
+/** By an allow-list: an SDK's error carries the whole request, token and body included. */
+const loggedError = ({ name, message, stack, code }: Error & { code?: unknown }) => ({
+  type: name,
+  message,
+  stack: stack ?? '',
+  ...(typeof code === 'string' && { code }),
+});
+
+const openApiHead = (version: string) => ({
+  openapi: '3.1.0',
+  info: {
+    title: 'aks-access-gateway',
+    version,
+    description:
+      'kubectl and helm on private AKS clusters, each call authenticated, judged, run at most once and recorded.',
+  },
+  components: {
+    securitySchemes: { entra: { type: 'http' as const, scheme: 'bearer', bearerFormat: 'Entra ID v2.0 access token' } },
+  },
+  security: [{ entra: [] }],
+});

@@ -1,0 +1,81 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { RequestFacts } from '../audit/events.ts';
+import type { AuditTrail } from '../audit/trail.ts';
+import { Problem } from '../errors.ts';
+import type { Call } from '../gateway.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { Caller } from '../relay/relay.ts';
+import { hangUp } from './hang-up.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by the identify hook on every route but the public ones. */
+    call: Call | undefined;
+  }
+  interface FastifyContextConfig {
+    /** Answers without a token: health, metadata, documentation. */
+    public?: boolean;
+  }
+}
+
+export interface IdentifyOptions {
+  readonly authenticate: (header: string | undefined, signal?: AbortSignal) => Promise<Caller>;
+  readonly trail: AuditTrail;
+}
+
+/**
+ * The first hook of every request: who is it? Runs before the body is read, so that a stranger's bytes are never parsed. The
+ * caller comes from the bearer token alone: `X-MS-CLIENT-PRINCIPAL` and its like are ignored, since anyone can send them.
+ */
+export function identify({ authenticate, trail }: IdentifyOptions) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    if (request.routeOptions.config.public || request.is404) return;
+    const facts = factsOf(request);
+    try {
+      const caller = await authenticate(request.headers.authorization, hangUp(reply));
+      request.call = { caller, facts: { ...facts, principal: auditPrincipal(caller.principal) } };
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      // Its body will not be read: whoever is still sending it is told to stop.
+      reply.header('connection', 'close');
+      await trail.record({ ...facts, event: 'auth.failed', problem: error.code, detail: error.message });
+      throw withMetadata(error, request);
+    }
+  };
+}
+
+/** The identified call; a route that is not public always has one. */
+export function callOf(request: FastifyRequest): Call {
+  if (!request.call) throw new Error(`${request.routeOptions.url ?? request.url} was reached without identification`);
+  return request.call;
+}
+
+/** What a request says of itself: recorded as a claim, believed nowhere. */
+export function factsOf(request: FastifyRequest): RequestFacts {
+  const forwarded = request.headers['x-forwarded-for'];
+  const ip = (typeof forwarded === 'string' ? forwarded.split(',')[0]?.trim() : undefined) ?? request.ip;
+  return {
+    requestId: request.id,
+    claimed: { ip: ip.slice(0, 64), userAgent: request.headers['user-agent']?.slice(0, 200) },
+  };
+}
+
+const auditPrincipal = ({ tid, oid, kind, azp, uti }: Principal) => ({ tid, oid, idtyp: kind, azp, uti });
+
+/** RFC 9728 §5.1: the challenge tells where the metadata is, so that a client needs only the URL. */
+function withMetadata(problem: Problem, request: FastifyRequest): Problem {
+  const challenge = problem.options.headers?.['www-authenticate'];
+  if (!challenge) return problem;
+  const metadata = `${originOf(request)}/.well-known/oauth-protected-resource`;
+  return new Problem(problem.code, problem.message, {
+    ...problem.options,
+    headers: { ...problem.options.headers, 'www-authenticate': `${challenge}, resource_metadata="${metadata}"` },
+  });
+}
+
+/** The address by which the caller reached us; only ever shown back to that caller. */
+export function originOf(request: FastifyRequest): string {
+  const proto = request.headers['x-forwarded-proto'];
+  const scheme = proto === 'https' || request.protocol === 'https' ? 'https' : 'http';
+  return `${scheme}://${(request.headers.host ?? 'localhost').replace(/[^\w.:[\]-]/g, '')}`;
+}

@@ -1,0 +1,98 @@
+import { Problem } from '../errors.ts';
+
+const MAX_DEPTH = 32;
+
+/**
+ * A JSON body read strictly: UTF-8 (RFC 8259 §8.1), no byte-order mark, no duplicate keys (§4 leaves them to the reader, so two
+ * readers may see two commands), and no nesting that would overflow a later recursive reader. Throws Problem `request-invalid`.
+ */
+export function readJsonBody(bytes: Uint8Array): unknown {
+  const text = decodeUtf8(bytes);
+  checkNesting(text);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Problem('request-invalid', 'The body is not valid JSON.', { cause: error });
+  }
+  const duplicate = duplicateKey(text);
+  if (duplicate !== undefined) {
+    throw new Problem(
+      'request-invalid',
+      `The key ${JSON.stringify(duplicate.slice(0, 100))} stands twice in one object.`,
+    );
+  }
+  return value;
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (error) {
+    throw new Problem('request-invalid', 'The body is not valid UTF-8.', { cause: error });
+  }
+}
+
+/** Counts brackets outside strings, before any recursive reader sees the text. */
+function checkNesting(text: string): void {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) at = endOfString(text, at);
+    else if (code === 0x7b || code === 0x5b) {
+      if (++depth > MAX_DEPTH)
+        throw new Problem('request-invalid', `The body is nested deeper than ${MAX_DEPTH} levels.`);
+    } else if (code === 0x7d || code === 0x5d) depth--;
+  }
+}
+
+/** The first key that an object holds twice. `text` is valid JSON. */
+function duplicateKey(text: string): string | undefined {
+  const scopes: (Set<string> | undefined)[] = [];
+  let keyNext = false;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case 0x22: {
+        const end = endOfString(text, at);
+        const scope = scopes.at(-1);
+        if (keyNext && scope) {
+          const key = JSON.parse(text.slice(at, end + 1)) as string;
+          if (scope.has(key)) return key;
+          scope.add(key);
+          keyNext = false;
+        }
+        at = end;
+        break;
+      }
+      case 0x7b:
+        scopes.push(new Set());
+        keyNext = true;
+        break;
+      case 0x5b:
+        scopes.push(undefined);
+        keyNext = false;
+        break;
+      case 0x7d:
+      case 0x5d:
+        scopes.pop();
+        keyNext = false;
+        break;
+      case 0x2c:
+        keyNext = scopes.at(-1) !== undefined;
+        break;
+    }
+  }
+  return undefined;
+}
+
+/** Index of the quote that closes the string which opens at `start`; the text's end when none does. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; ;) {
+    const quote = text.indexOf('"', at);
+    if (quote === -1) return text.length;
+    let backslashes = 0;
+    while (text.charCodeAt(quote - 1 - backslashes) === 0x5c) backslashes++;
+    if (backslashes % 2 === 0) return quote;
+    at = quote + 1;
+  }
+}

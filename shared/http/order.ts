@@ -1,0 +1,45 @@
+import { splitWords } from '../command/words.ts';
+import type { RequestFile } from '../command/invocation.ts';
+import { parseIdempotencyKey } from '../admission/idempotency.ts';
+import { Problem } from '../errors.ts';
+import type { CommandOrder } from '../gateway.ts';
+import type { CommandInput } from './schemas.ts';
+
+/** The body as the gateway takes it: words split, files decoded. Throws Problem `request-invalid` or `command-refused`. */
+export function orderOf(cluster: string, body: CommandInput, keyHeader?: string): CommandOrder {
+  const key = parseIdempotencyKey(keyHeader);
+  const { stdin, reason, requestedBy, timeoutSeconds } = body;
+  return {
+    cluster,
+    argv: wordsOf(body),
+    files: (body.files ?? []).map(fileOf),
+    stdin,
+    reason,
+    requestedBy,
+    timeoutSeconds,
+    idempotency: key === undefined ? undefined : { key, body },
+  };
+}
+
+function wordsOf({ argv, command }: CommandInput): readonly string[] {
+  if ((argv === undefined) === (command === undefined)) {
+    throw new Problem('request-invalid', 'The body has exactly one of argv and command.');
+  }
+  return argv ?? splitWords(command ?? '');
+}
+
+function fileOf({ path, content, contentBase64 }: NonNullable<CommandInput['files']>[number]): RequestFile {
+  if ((content === undefined) === (contentBase64 === undefined)) {
+    throw new Problem(
+      'request-invalid',
+      `The file ${JSON.stringify(path)} has exactly one of content and contentBase64.`,
+    );
+  }
+  if (content !== undefined) return { path, bytes: Buffer.from(content, 'utf8') };
+  const bytes = Buffer.from(contentBase64 ?? '', 'base64');
+  // Buffer skips what is no Base64; what does not come back as it went in was not (RFC 4648 §3.3).
+  if (bytes.toString('base64').replace(/=+$/, '') !== (contentBase64 ?? '').replace(/=+$/, '')) {
+    throw new Problem('request-invalid', `The file ${JSON.stringify(path)} has contentBase64 that is not Base64.`);
+  }
+  return { path, bytes };
+}

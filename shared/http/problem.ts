@@ -1,0 +1,66 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { Problem, problems, type ProblemCode } from '../errors.ts';
+import { StorageUnavailable } from '../store/append-log.ts';
+import type { ProblemDocument } from './schemas.ts';
+
+/** RFC 9457 §3.1: `type` is this project's own name for the code; `instance` names this one request, as the logs do. */
+export function problemDocument(problem: Problem, requestId: string): ProblemDocument & Record<string, unknown> {
+  const { status, title, retryable, next } = problems[problem.code];
+  return {
+    ...problem.options.members,
+    type: `urn:aksgw:problem:${problem.code}`,
+    title,
+    status,
+    detail: problem.message,
+    instance: `urn:uuid:${requestId}`,
+    code: problem.code,
+    retryable,
+    next,
+  };
+}
+
+/** Sends a problem. Everything that goes wrong in the app ends here. */
+export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
+  const { retryAfter, headers } = problem.options;
+  if (headers) reply.headers(headers);
+  if (retryAfter !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfter))));
+  return reply
+    .code(problem.status)
+    .header('content-type', 'application/problem+json; charset=utf-8')
+    .send(JSON.stringify(problemDocument(problem, request.id)));
+}
+
+/** Fastify's own refusals, which would otherwise bypass the table (fastify docs, "Errors", FST_ codes). */
+const foreign: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'payload-too-large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'media-type-unsupported',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'request-invalid',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'request-invalid',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'request-invalid',
+  FST_ERR_VALIDATION: 'request-invalid',
+  FST_ERR_NOT_FOUND: 'route-not-found',
+  FST_ERR_BAD_URL: 'route-not-found',
+  FST_ERR_MAX_LIMIT: 'route-not-found',
+};
+
+/** Any error as a problem. What was not foreseen is `internal-error` and says nothing of itself. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof StorageUnavailable) {
+    return new Problem('gateway-busy', 'The store of command records does not answer.', {
+      retryAfter: 5,
+      cause: error,
+    });
+  }
+  const { code, statusCode, message } = error as Partial<FastifyError>;
+  const known = code === undefined ? undefined : foreign[code];
+  if (known) return new Problem(known, message ?? problems[known].title);
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new Problem('request-invalid', message ?? 'The request is not well-formed.');
+  }
+  return new Problem(
+    'internal-error',
+    'Something that was not foreseen went wrong; the log has it under the instance id.',
+    { cause: error },
+  );
+}

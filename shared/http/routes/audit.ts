@@ -1,0 +1,79 @@
+import type { FastifyInstance } from 'fastify';
+import { Type, type Static } from 'typebox';
+import { Problem } from '../../errors.ts';
+import { decideNonResource } from '../../policy/decide.ts';
+import type { AppOptions } from '../app.ts';
+import { callOf } from '../identify.ts';
+import { ListBody, ProblemBody } from '../schemas.ts';
+
+const Limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 }));
+const Cursor = Type.Optional(Type.String({ minLength: 1, maxLength: 1_024 }));
+const Word = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }));
+const closed = { additionalProperties: false } as const;
+const EventsQuery = Type.Object(
+  { since: Word, until: Word, principal: Word, cluster: Word, code: Word, command: Word, limit: Limit, cursor: Cursor },
+  closed,
+);
+const CheckpointsQuery = Type.Object({ limit: Limit, cursor: Cursor }, closed);
+const response = { 200: ListBody(Type.Unknown()), '4xx': ProblemBody, '5xx': ProblemBody };
+
+/** The trail over HTTP: an auditor sees all, any other caller the events of its own calls. Reading is itself an event. */
+export async function auditRoutes(app: FastifyInstance, { gateway, trail, audit }: AppOptions): Promise<void> {
+  app.get<{ Querystring: Static<typeof EventsQuery> }>(
+    '/v1/audit/events',
+    { schema: { summary: 'Audit events, oldest first', querystring: EventsQuery, response } },
+    async (request) => {
+      const call = callOf(request);
+      const { principal } = call.caller;
+      const { since, until, limit = 100, ...rest } = request.query;
+      const policy = await gateway.admit(call);
+      const auditor =
+        decideNonResource(policy, { principal, verb: 'get', path: '/v1/audit/events' }).verdict === 'allow';
+      if (!auditor && rest.principal !== undefined && rest.principal.toLowerCase() !== principal.oid) {
+        throw new Problem('policy-denied', 'No rule lets you read the audit events of others.', {
+          members: { reason: 'no-rule' },
+        });
+      }
+      await trail.record({ ...call.facts, event: 'audit.read', detail: asked(request.query) });
+      return audit.events({
+        ...rest,
+        ...(auditor ? {} : { principal: principal.oid, tenant: principal.tid }),
+        limit,
+        since: timeOf('since', since),
+        until: timeOf('until', until),
+      });
+    },
+  );
+
+  app.get<{ Querystring: Static<typeof CheckpointsQuery> }>(
+    '/v1/audit/checkpoints',
+    { schema: { summary: 'Signed checkpoints, oldest first', querystring: CheckpointsQuery, response } },
+    async (request) => {
+      const call = callOf(request);
+      const policy = await gateway.admit(call);
+      const decision = decideNonResource(policy, {
+        principal: call.caller.principal,
+        verb: 'get',
+        path: '/v1/audit/checkpoints',
+      });
+      if (decision.verdict === 'deny')
+        throw new Problem('policy-denied', decision.explanation, { members: { reason: decision.reason } });
+      await trail.record({ ...call.facts, event: 'audit.read', detail: 'checkpoints' });
+      return audit.checkpoints({ limit: 100, ...request.query });
+    },
+  );
+}
+
+/** RFC 3339 to epoch milliseconds. */
+function timeOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms)) throw new Problem('request-invalid', `${name} is a time such as 2026-01-31T08:00:00Z.`);
+  return ms;
+}
+
+/** The query as text, for the event that tells of the reading. */
+const asked = (query: Readonly<Record<string, unknown>>): string =>
+  Object.entries(query)
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .join(' ');

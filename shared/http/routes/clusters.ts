@@ -1,0 +1,82 @@
+import type { FastifyInstance } from 'fastify';
+import { Type, type Static } from 'typebox';
+import { quoteWords } from '../../command/quote.ts';
+import { explain, visibleClusters } from '../../policy/decide.ts';
+import type { AppOptions } from '../app.ts';
+import { callOf } from '../identify.ts';
+import { orderOf } from '../order.ts';
+import { ClusterBody, CommandBody, ExplainBody, ListBody, ProblemBody, type CommandInput } from '../schemas.ts';
+
+const ClusterParams = Type.Object({ cluster: Type.String({ minLength: 1, maxLength: 128 }) });
+
+export async function clusterRoutes(app: FastifyInstance, { config, gateway }: AppOptions): Promise<void> {
+  app.get(
+    '/v1/clusters',
+    {
+      schema: {
+        summary: 'The clusters on which the caller may do anything at all',
+        response: { 200: ListBody(ClusterBody), '4xx': ProblemBody, '5xx': ProblemBody },
+      },
+    },
+    async (request) => {
+      const call = callOf(request);
+      const policy = await gateway.admit(call);
+      const items = visibleClusters(policy, call.caller.principal).flatMap((name) => {
+        const cluster = config().clusters.get(name);
+        return cluster
+          ? [{ name, resourceId: cluster.arm.id, runAs: cluster.runAs, defaultNamespace: cluster.defaultNamespace }]
+          : [];
+      });
+      return { items, next: null };
+    },
+  );
+
+  app.post<{ Params: Static<typeof ClusterParams>; Body: CommandInput }>(
+    '/v1/clusters/:cluster/explain',
+    {
+      schema: {
+        summary: 'What a command would be, and whether policy allows it; runs nothing',
+        params: ClusterParams,
+        body: CommandBody,
+        response: { 200: ExplainBody, '4xx': ProblemBody, '5xx': ProblemBody },
+      },
+    },
+    async (request) => {
+      const call = callOf(request);
+      const { cluster, invocation, decision, sent, policy } = await gateway.explain(
+        call,
+        orderOf(request.params.cluster, request.body),
+      );
+      const rule = decision.verdict === 'allow' ? decision : decision.rule;
+      return {
+        cluster: cluster.name,
+        allowed: decision.verdict === 'allow',
+        decision: {
+          verdict: decision.verdict,
+          role: rule?.role ?? null,
+          rule: rule?.rule ?? null,
+          reason: decision.verdict === 'allow' ? null : decision.reason,
+          explanation:
+            decision.verdict === 'allow' ? `Allowed by ${decision.role}/${decision.rule}.` : decision.explanation,
+        },
+        attributes: invocation.attributes,
+        rules: explain(policy, {
+          principal: call.caller.principal,
+          cluster: cluster.name,
+          attributes: invocation.attributes,
+          reason: request.body.reason,
+          podSecurity: invocation.podSecurity,
+          charts: invocation.charts,
+        }).attributes.map(({ attributes, verdict, rule }) => ({
+          attributes,
+          allowed: verdict === 'allow',
+          role: rule?.role ?? null,
+          rule: rule?.rule ?? null,
+        })),
+        command: sent.secret ? quoteWords(invocation.argv) : quoteWords(sent.words),
+        files: sent.files.map(({ path, bytes }) => ({ path, bytes: bytes.length })),
+        warnings: invocation.warnings,
+      };
+    },
+  );
+}

@@ -1,0 +1,55 @@
+import type { FastifyInstance } from 'fastify';
+import type { AppOptions } from '../app.ts';
+
+/** Throws when the dependency cannot do its part. */
+export type Check = (signal: AbortSignal) => Promise<void>;
+
+/** How long an answer of /readyz stands: strangers may ask it, and each asking reaches the dependencies. */
+const FRESH_MS = 2_000;
+const TIMEOUT_MS = 5_000;
+
+export async function healthRoutes(app: FastifyInstance, { checks, clock, version }: AppOptions): Promise<void> {
+  app.get(
+    '/healthz',
+    { config: { public: true }, schema: { summary: 'The process is up', security: [] } },
+    async () => ({ status: 'ok', version }),
+  );
+
+  let last: { at: number; answer: Promise<Readiness> } | undefined;
+  app.get(
+    '/readyz',
+    { config: { public: true }, schema: { summary: 'The dependencies answer', security: [] } },
+    async (_request, reply) => {
+      if (!last || clock.monotonic() - last.at > FRESH_MS) last = { at: clock.monotonic(), answer: readiness(checks) };
+      const answer = await last.answer;
+      return reply.code(answer.status === 'ready' ? 200 : 503).send(answer);
+    },
+  );
+}
+
+interface Readiness {
+  readonly status: 'ready' | 'not-ready';
+  readonly checks: Readonly<Record<string, 'ok' | 'failing'>>;
+}
+
+async function readiness(checks: Readonly<Record<string, Check>>): Promise<Readiness> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const results = await Promise.all(
+    Object.entries(checks).map(async ([name, check]) => {
+      const state = await Promise.race([check(signal), aborted(signal)]).then(
+        () => 'ok' as const,
+        () => 'failing' as const,
+      );
+      return [name, state] as const;
+    }),
+  );
+  return {
+    status: results.every(([, state]) => state === 'ok') ? 'ready' : 'not-ready',
+    checks: Object.fromEntries(results),
+  };
+}
+
+const aborted = (signal: AbortSignal) =>
+  new Promise<never>((_resolve, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+  );

@@ -1,0 +1,136 @@
+import { Type, type Static, type TSchema } from 'typebox';
+import { problems, type ProblemCode } from '../errors.ts';
+
+/** What goes over the wire, once: validation, types and OpenAPI come from here. No logic, so that the client may import it. */
+const closed = { additionalProperties: false } as const;
+const Text = (maxLength: number, description: string) => Type.String({ maxLength, description });
+
+export const FileBody = Type.Object(
+  {
+    path: Type.String({ minLength: 1, maxLength: 1024, description: 'Relative, forward slashes.' }),
+    content: Type.Optional(Type.String({ description: 'Text; sent as UTF-8.' })),
+    contentBase64: Type.Optional(Type.String({ description: 'Bytes, RFC 4648 §4.' })),
+  },
+  { ...closed, description: 'Exactly one of content and contentBase64.' },
+);
+
+export const CommandBody = Type.Object(
+  {
+    argv: Type.Optional(
+      Type.Array(Type.String({ maxLength: 65_536 }), {
+        minItems: 1,
+        maxItems: 1_000,
+        description: 'The words of the command, the tool first.',
+        examples: [['kubectl', 'get', 'pods', '-n', 'shop']],
+      }),
+    ),
+    command: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 1_048_576,
+        description: 'Instead of argv: POSIX words and quotes, never expanded.',
+      }),
+    ),
+    files: Type.Optional(Type.Array(FileBody, { maxItems: 1_000 })),
+    stdin: Type.Optional(Type.String()),
+    timeoutSeconds: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'How long the command may run in the cluster.' }),
+    ),
+    reason: Type.Optional(Text(1_000, 'Why: recorded; some rules require it.')),
+    requestedBy: Type.Optional(Text(200, 'For whom a bot acts: recorded as a claim, authorises nothing.')),
+  },
+  { ...closed, description: 'Exactly one of argv and command.' },
+);
+
+export const Attributes = Type.Object({
+  verb: Type.String(),
+  group: Type.String(),
+  resource: Type.String(),
+  subresource: Type.String(),
+  namespace: Type.String({ description: "'*' is all namespaces, '' cluster-scoped." }),
+  name: Type.String({ description: "'' is every name." }),
+});
+
+const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const Time = Type.String({ format: 'date-time' });
+
+export const RecordBody = Type.Object({
+  id: Type.String(),
+  cluster: Type.String(),
+  argv: Type.Array(Type.String(), { description: 'As the caller sent it, secrets replaced.' }),
+  status: Type.Enum(['accepted', 'submitting', 'running', 'completed', 'failed', 'unknown'], {
+    description: 'completed: it ran, look at exitCode. failed: it did not run. unknown: it may or may not have run.',
+  }),
+  exitCode: Nullable(Type.Integer()),
+  stdout: Type.String(),
+  stderr: Type.String(),
+  stdoutBase64: Type.Optional(Type.String({ description: 'The exact bytes, when stdout is not UTF-8.' })),
+  stderrBase64: Type.Optional(Type.String({ description: 'The exact bytes, when stderr is not UTF-8.' })),
+  streams: Type.Union([Type.Literal('separate'), Type.Literal('merged')]),
+  truncated: Type.Boolean(),
+  timedOut: Type.Boolean(),
+  warnings: Type.Array(Type.String()),
+  failure: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+  submittedAt: Time,
+  startedAt: Nullable(Time),
+  finishedAt: Nullable(Time),
+  reason: Nullable(Type.String()),
+  requestedBy: Nullable(Type.String()),
+  principal: Type.Object({ kind: Type.String(), tid: Type.String(), oid: Type.String() }),
+  decision: Type.Object({ role: Type.String(), rule: Type.String() }),
+  azure: Type.Object({ commandId: Nullable(Type.String()) }),
+  receipt: Nullable(Type.String({ description: 'A compact JWS over the audit intent: keep it, it proves the trail.' })),
+});
+
+export const ListBody = <T extends TSchema>(items: T) =>
+  Type.Object({
+    items: Type.Array(items),
+    next: Nullable(Type.String({ description: 'Pass as cursor; null at the end.' })),
+  });
+
+export const ExplainBody = Type.Object({
+  cluster: Type.String(),
+  allowed: Type.Boolean(),
+  decision: Type.Object({
+    verdict: Type.Union([Type.Literal('allow'), Type.Literal('deny')]),
+    role: Nullable(Type.String()),
+    rule: Nullable(Type.String()),
+    reason: Nullable(Type.String()),
+    explanation: Type.String(),
+  }),
+  attributes: Type.Array(Attributes),
+  rules: Type.Array(
+    Type.Object({
+      attributes: Attributes,
+      allowed: Type.Boolean(),
+      role: Nullable(Type.String()),
+      rule: Nullable(Type.String()),
+    }),
+    { description: 'Attribute by attribute, which rule decided.' },
+  ),
+  command: Type.String({ description: 'The exact words that would be sent, quoted.' }),
+  files: Type.Array(Type.Object({ path: Type.String(), bytes: Type.Integer() })),
+  warnings: Type.Array(Type.String()),
+});
+
+export const ClusterBody = Type.Object({
+  name: Type.String(),
+  resourceId: Type.String(),
+  runAs: Type.Union([Type.Literal('gateway'), Type.Literal('caller')]),
+  defaultNamespace: Type.String(),
+});
+
+export const ProblemBody = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String(),
+  instance: Type.String(),
+  code: Type.Enum(Object.keys(problems) as ProblemCode[]),
+  retryable: Type.Boolean(),
+  next: Type.String({ description: 'What the caller can do.' }),
+});
+
+export type CommandInput = Static<typeof CommandBody>;
+export type CommandOutputBody = Static<typeof RecordBody>;
+export type ProblemDocument = Static<typeof ProblemBody>;

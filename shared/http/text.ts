@@ -1,0 +1,42 @@
+import type { FastifyReply } from 'fastify';
+import type { Result } from '../results.ts';
+
+/** Whether a caller would rather have plain text than JSON (RFC 9110 §12.5.1, without the finer points of q between equals). */
+export function wantsText(accept: string | undefined): boolean {
+  if (!accept) return false;
+  const quality = (type: RegExp) =>
+    Math.max(
+      0,
+      ...accept.split(',').map((item) => {
+        const [name = '', ...parameters] = item
+          .trim()
+          .toLowerCase()
+          .split(/\s*;\s*/);
+        if (!type.test(name)) return 0;
+        const q = parameters.find((parameter) => parameter.startsWith('q='));
+        return q === undefined ? 1 : Number(q.slice(2)) || 0;
+      }),
+    );
+  return quality(/^text\/(plain|\*)$/) > quality(/^application\/(json|\*)$/);
+}
+
+/** Status by which a shell script tells that a command did not complete: the body alone might look like empty success. */
+const statusOf = { accepted: 202, submitting: 202, running: 202, completed: 200, failed: 502, unknown: 504 } as const;
+
+/** stdout, then stderr, as they came; 200 and `Exit-Code` only for a command that ran to its end. */
+export function sendText(reply: FastifyReply, { record, output }: Result): FastifyReply {
+  reply
+    .code(statusOf[record.status])
+    .header('content-type', 'text/plain; charset=utf-8')
+    .header('command-status', record.status);
+  if (record.status !== 'completed') {
+    const { code, message } = record.failure ?? {
+      code: record.status,
+      message: `The command is not finished; ask again at /v1/commands/${record.id}.`,
+    };
+    return reply.send(`${record.status}: ${code}: ${message}\n`);
+  }
+  reply.header('exit-code', String(record.exitCode));
+  if (record.truncated) reply.header('truncated', 'true');
+  return reply.send(Buffer.concat([output?.stdout ?? Buffer.alloc(0), output?.stderr ?? Buffer.alloc(0)]));
+}

@@ -1,0 +1,370 @@
+import type { CommandFacts, AuditEvent, RequestFacts } from './audit/events.ts';
+import type { AuditTrail } from './audit/trail.ts';
+import type { Clock } from './clock.ts';
+import type { SentCommand } from './command/invocation.ts';
+import type { Cluster } from './config/config.ts';
+import { Problem } from './errors.ts';
+import type { ClusterAuthority, Ended, Relay } from './relay/relay.ts';
+import type { CommandOutput, CommandRecord, Records } from './store/records.ts';
+
+/**
+ * The durable steps of one command (DESIGN): record `accepted` → audit intent → compare-and-set to `submitting` → POST →
+ * `running` → outcome audited → finished. Every step is on disk before the next begins, so a kill between any two leaves a
+ * record that tells what may have happened; whoever holds the record's lease drives it, the sweep takes the orphans.
+ */
+export interface Lifecycle {
+  /** Starts driving a command whose record is created here. Never rejects by itself: see the Drive. */
+  begin(order: Order): Drive;
+  /** The drive of a command in this process, if it has one. */
+  driving(id: string): Drive | undefined;
+  /** Takes up to `limit` records whose driver is gone and brings each to its end. Gives how many were taken. */
+  recover(limit: number): Promise<number>;
+  /** Aborts when the gateway stops: nobody need wait any longer. */
+  readonly closing: AbortSignal;
+  /** Stops driving: running commands keep running in Azure, their leases are given back for the next process. */
+  close(): Promise<void>;
+}
+
+export interface Order {
+  readonly record: CommandRecord;
+  readonly cluster: Cluster;
+  readonly authority: ClusterAuthority;
+  readonly sent: SentCommand;
+  readonly facts: RequestFacts & CommandFacts;
+  readonly policyDigest: string;
+  /** Waits for its turn before anything is recorded as intended; rejects with a Problem when it will not get one. */
+  readonly turn: () => Promise<void>;
+}
+
+/** Milliseconds a command spent outside the gateway's hands. */
+export interface Elsewhere {
+  /** With Azure: the POST, the run, the polls. */
+  azure: number;
+  /** In line for a slot. */
+  queue: number;
+}
+
+/** One command being driven in this process. */
+export interface Drive {
+  /** The record as last stored. */
+  current(): CommandRecord;
+  /** What was not the gateway's own time, so far (ms). */
+  readonly elsewhere: Elsewhere;
+  /** Resolves with the record once nothing more will happen to it here; rejects with a Problem when nothing was started. */
+  readonly finished: Promise<CommandRecord>;
+}
+
+export interface LifecycleOptions {
+  readonly records: Records;
+  readonly trail: AuditTrail;
+  readonly relay: Relay;
+  readonly clock: Clock;
+  /** Names this process in leases. */
+  readonly holder: string;
+  /** How long a driver may be silent before others take over. */
+  readonly leaseMs?: number;
+  readonly clusterOf: (record: CommandRecord) => Cluster | undefined;
+  /** The outcome that the trail already holds for a command, looked for when a crash may have come between audit and record. */
+  readonly outcomeOf: (record: CommandRecord) => Promise<string | undefined>;
+  readonly onError: (error: unknown, commandId: string) => void;
+}
+
+const LEASE_MS = 60_000;
+
+type Change = Partial<Omit<CommandRecord, 'id' | 'version'>>;
+
+/** Nothing was started, and the caller is to hear why. Only this reaches a waiter as a Problem: what may have run is a record. */
+class NotStarted extends Error {
+  override readonly name = 'NotStarted';
+  readonly why: unknown;
+  constructor(why: unknown) {
+    super('nothing was started');
+    this.why = why;
+  }
+}
+
+/** Somebody else has the record now: what this process would do next is theirs to do. */
+class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
+}
+
+export function createLifecycle(options: LifecycleOptions): Lifecycle {
+  const { records, trail, relay, clock, holder, leaseMs = LEASE_MS } = options;
+  const drives = new Map<string, Drive>();
+  const closing = new AbortController();
+
+  const lease = () => ({ holder, until: clock.now() + leaseMs });
+
+  /** One record on its way: `record` is always what the store holds. */
+  function hold(first: CommandRecord) {
+    let record = first;
+    const elsewhere: Elsewhere = { azure: 0, queue: 0 };
+    return {
+      current: () => record,
+      elsewhere,
+      async spend<T>(where: keyof Elsewhere, step: () => Promise<T>): Promise<T> {
+        const began = clock.monotonic();
+        try {
+          return await step();
+        } finally {
+          elsewhere[where] += clock.monotonic() - began;
+        }
+      },
+      async move(change: Change): Promise<CommandRecord> {
+        const stored = await records.replace({ ...record, lease: lease(), ...change });
+        if (!stored) throw new LeaseLost();
+        return (record = stored);
+      },
+      /** Before an outcome is audited: nobody else may be about to audit it too. */
+      async assure(): Promise<void> {
+        if (record.lease.until - clock.now() < leaseMs / 3) await this.move({});
+      },
+    };
+  }
+  type Held = ReturnType<typeof hold>;
+
+  /** An end without output: audited, then stored. */
+  async function close(
+    held: Held,
+    event: 'command.rejected' | 'command.unknown' | 'command.failed' | 'command.interrupted',
+    failure: { code: string; message: string },
+    finishedAt?: number,
+  ): Promise<CommandRecord> {
+    await held.assure();
+    await trail.record({ event, commandId: held.current().id, failure });
+    return held.move({
+      status: event === 'command.unknown' ? 'unknown' : 'failed',
+      failure,
+      finishedAt: finishedAt ?? clock.now(),
+    });
+  }
+
+  async function finish(held: Held, ended: Ended, audited: boolean): Promise<CommandRecord> {
+    const { id } = held.current();
+    if (ended.kind !== 'completed') {
+      const failure = { code: ended.code, message: ended.message };
+      if (!audited) return close(held, ended.kind === 'failed' ? 'command.failed' : 'command.unknown', failure);
+      return held.move({ status: ended.kind, failure, finishedAt: clock.now() });
+    }
+    await held.assure();
+    const output: CommandOutput = { stdout: ended.stdout, stderr: ended.stderr };
+    const stored = records.putOutput(id, output);
+    stored.catch(() => undefined); // awaited below; the audit's own failure comes first
+    if (!audited) {
+      if (ended.inconsistent)
+        await trail.record({ event: 'command.inconsistent', commandId: id, detail: ended.inconsistent });
+      await trail.record(completed(id, ended));
+    }
+    await stored;
+    return held.move({
+      status: 'completed',
+      exitCode: ended.exitCode,
+      streams: ended.streams,
+      truncated: ended.truncated,
+      timedOut: ended.timedOut,
+      startedAt: ended.startedAt,
+      finishedAt: ended.finishedAt ?? clock.now(),
+      warnings: [...held.current().warnings, ...ended.warnings],
+    });
+  }
+
+  /** Keeps the lease while a step takes its time. The step's signal aborts when the lease is lost, or at close. */
+  async function renewing<T>(held: Held, step: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const stop = new AbortController();
+    const signal = AbortSignal.any([closing.signal, stop.signal]);
+    const renewal = renew(held, signal).catch((error: unknown) => {
+      if (!signal.aborted) stop.abort(error);
+    });
+    try {
+      return await step(signal);
+    } finally {
+      stop.abort();
+      await renewal;
+    }
+  }
+
+  async function renew(held: Held, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await clock.sleep(leaseMs / 3, { signal, unref: true });
+      await held.move({});
+    }
+  }
+
+  /** From `running` to the end: one shared poll. */
+  async function follow(held: Held, cluster: Cluster, audited: boolean): Promise<CommandRecord> {
+    const { azure, nonce, owner, timeoutSeconds, submittedAt } = held.current();
+    if (!azure) throw new Error('a running record has the id that Azure gave it');
+    const run = { cluster, commandId: azure.commandId, nonce, owner, timeoutSeconds, submittedAt };
+    const ended = await held.spend('azure', () => renewing(held, (signal) => relay.follow(run, signal)));
+    return finish(held, ended, audited);
+  }
+
+  /** The whole way of a new command. Throws NotStarted only while nothing was started. */
+  async function execute(held: Held, order: Order): Promise<CommandRecord> {
+    const { id } = held.current();
+    try {
+      await held.spend('queue', () => renewing(held, order.turn));
+      if (closing.signal.aborted) throw new Problem('gateway-busy', 'The gateway is stopping.', { retryAfter: 5 });
+    } catch (error) {
+      await settleUnsent(held, error, false);
+      throw new NotStarted(error);
+    }
+    let receipt: Promise<string>;
+    try {
+      const { decision } = held.current();
+      const rule = `${decision.role}/${decision.rule}`;
+      const intent = await trail.record({
+        ...order.facts,
+        event: 'command.intended',
+        commandId: id,
+        decision: 'allow',
+        rule,
+        policyDigest: order.policyDigest,
+      });
+      receipt = intent.receipt();
+      receipt.catch(() => undefined); // awaited with the next step that stores it
+      await held.move({ status: 'submitting' });
+    } catch (error) {
+      if (error instanceof LeaseLost) throw error;
+      await settleUnsent(held, error, true);
+      throw new NotStarted(error);
+    }
+    const { nonce, owner, timeoutSeconds } = held.current();
+    // No signal: a POST that is under way is seen to its end, so that a stop makes no `unknown`. The relay bounds it.
+    const { cluster, authority, sent } = order;
+    const submission = { cluster, authority, sent, nonce, timeoutSeconds, owner };
+    const submitted = await held.spend('azure', () => renewing(held, () => relay.submit(submission)));
+    switch (submitted.kind) {
+      case 'not-started': {
+        const { code, message } = submitted.problem;
+        await close(held, 'command.rejected', { code, message }).catch((error: unknown) => options.onError(error, id));
+        throw new NotStarted(submitted.problem);
+      }
+      case 'lost':
+        return close(held, 'command.unknown', { code: submitted.code, message: submitted.message });
+      case 'accepted': {
+        const { commandId, requestId } = submitted;
+        await held.move({ status: 'running', azure: { commandId, requestId }, receipt: await receipt });
+        // Informational: should the trail fail here, the outcome's event holds the line before anything is released.
+        const noted = trail
+          .record({ event: 'command.accepted', commandId: id, azureCommandId: commandId, azureRequestId: requestId })
+          .catch((error: unknown) => options.onError(error, id));
+        const done = await follow(held, order.cluster, false);
+        await noted;
+        return done;
+      }
+    }
+  }
+
+  /** Nothing was sent: the record says so; the trail too, where an intent may stand in it. */
+  async function settleUnsent(held: Held, error: unknown, intended: boolean): Promise<void> {
+    const failure =
+      error instanceof Problem
+        ? { code: error.code, message: error.message }
+        : { code: 'internal-error', message: 'The gateway made a mistake before anything was sent.' };
+    try {
+      if (intended) await close(held, 'command.interrupted', failure);
+      else await held.move({ status: 'failed', failure, finishedAt: clock.now() });
+    } catch (second) {
+      options.onError(second, held.current().id); // the sweep closes it once its lease has run out
+    }
+  }
+
+  /** What an orphan's status says about what may have happened (DESIGN, "The way of a request"). */
+  async function resume(held: Held): Promise<CommandRecord> {
+    const record = held.current();
+    const audited = (await options.outcomeOf(record)) !== undefined;
+    switch (record.status) {
+      case 'accepted':
+        return audited
+          ? held.move({ status: 'failed', failure: INTERRUPTED, finishedAt: clock.now() })
+          : close(held, 'command.interrupted', INTERRUPTED);
+      case 'submitting':
+        return audited
+          ? held.move({ status: 'unknown', failure: LOST, finishedAt: clock.now() })
+          : close(held, 'command.unknown', LOST);
+      case 'running': {
+        const cluster = options.clusterOf(record);
+        if (cluster) return follow(held, cluster, audited);
+        return close(held, 'command.unknown', {
+          code: 'cluster-not-configured',
+          message: 'The cluster was taken out of the configuration while the command ran; its end was not learnt.',
+        });
+      }
+      default:
+        return record;
+    }
+  }
+
+  function drive(held: Held, steps: Promise<CommandRecord>): Drive {
+    const { id } = held.current();
+    const finished = steps
+      .catch(async (error: unknown) => {
+        if (error instanceof NotStarted) throw error.why;
+        if (!(error instanceof LeaseLost) && !closing.signal.aborted) options.onError(error, id);
+        return (await records.get(id)) ?? held.current();
+      })
+      .finally(() => drives.delete(id));
+    finished.catch(() => undefined); // whoever waits sees it; nobody need wait
+    const entry = { current: held.current, elsewhere: held.elsewhere, finished };
+    drives.set(id, entry);
+    return entry;
+  }
+
+  return {
+    begin(order) {
+      const held = hold({ ...order.record, lease: lease() });
+      return drive(
+        held,
+        records.create(held.current()).then(() => execute(held, order)),
+      );
+    },
+    driving: (id) => drives.get(id),
+    closing: closing.signal,
+    async recover(limit) {
+      const orphans = (await records.orphans(clock.now(), limit)).filter(({ id }) => !drives.has(id));
+      const taken = await Promise.all(
+        orphans.map(async (orphan) => {
+          const mine = await records.replace({ ...orphan, lease: lease() });
+          if (!mine) return 0;
+          const held = hold(mine);
+          drive(held, resume(held));
+          return 1;
+        }),
+      );
+      return taken.reduce<number>((sum, one) => sum + one, 0);
+    },
+    async close() {
+      closing.abort(new Error('the gateway is stopping'));
+      const left = [...drives.values()];
+      await Promise.allSettled(left.map(({ finished }) => finished));
+      for (const { current } of left) {
+        const record = current();
+        if (record.status === 'running') await records.replace({ ...record, lease: { holder, until: 0 } });
+      }
+    },
+  };
+}
+
+const INTERRUPTED = {
+  code: 'interrupted',
+  message: 'The gateway stopped before the command was sent. Nothing was run; send it again if it is still wanted.',
+};
+const LOST = {
+  code: 'interrupted',
+  message:
+    'The gateway stopped while the command was being sent. It may or may not have run; look before sending it again.',
+};
+
+function completed(commandId: string, ended: Extract<Ended, { kind: 'completed' }>): AuditEvent {
+  const { exitCode, timedOut, truncated, stdout, stderr } = ended;
+  return {
+    event: 'command.completed',
+    commandId,
+    exitCode,
+    timedOut,
+    cut: truncated,
+    bytes: stdout.length + stderr.length,
+    stdout,
+  };
+}

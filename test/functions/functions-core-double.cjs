@@ -1,0 +1,41 @@
+// What the Functions worker injects as @azure/functions-core, as far as @azure/functions 4 uses it: enough to register
+// functions and to drive the library's own converters as the worker would (its InvocationModel, RPC shapes in and out).
+const functions = new Map();
+let model;
+
+class Disposable {
+  dispose() {}
+}
+
+module.exports = {
+  version: '1.0.0',
+  hostVersion: '4.0.0',
+  Disposable,
+  setProgrammingModel: (value) => {
+    model = value;
+  },
+  getProgrammingModel: () => model,
+  registerFunction: (metadata, callback) => {
+    functions.set(metadata.name, { metadata, callback });
+    return new Disposable();
+  },
+  registerHook: () => new Disposable(),
+  log: () => undefined,
+
+  /** For tests: the functions by name. */
+  functions,
+  /** For tests: one invocation, as the worker's InvocationRequestHandler makes it. */
+  async invoke(name, inputData, triggerMetadata = {}) {
+    const { metadata, callback } = functions.get(name);
+    const invocation = model.getInvocationModel({
+      invocationId: 'invocation-1',
+      metadata,
+      request: { invocationId: 'invocation-1', inputData, triggerMetadata },
+      state: undefined,
+      log: () => undefined,
+    });
+    const { context, inputs } = await invocation.getArguments();
+    const result = await invocation.invokeFunction(context, inputs, callback);
+    return invocation.getResponse(context, result);
+  },
+};

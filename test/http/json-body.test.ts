@@ -1,0 +1,73 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Problem } from '../../shared/errors.ts';
+import { readJsonBody } from '../../shared/http/json-body.ts';
+
+const bytes = (text: string): Buffer => Buffer.from(text, 'utf8');
+
+function detailOf(body: Uint8Array): string {
+  try {
+    readJsonBody(body);
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'request-invalid') return error.message;
+    throw error;
+  }
+  return 'accepted';
+}
+
+describe('a JSON body', () => {
+  test('is read as JSON.parse reads it', () => {
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 8 }), (text) => {
+        expect(readJsonBody(bytes(text))).toEqual(JSON.parse(text));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test.each([
+    ['{"argv":["a"],"argv":["b"]}', /"argv" stands twice/],
+    ['{"a":{"b":1,"c":[{"b":2}],"b":3}}', /"b" stands twice/],
+    [String.raw`{"a":1,"\u0061":2}`, /"a" stands twice/],
+    ['{"__proto__":1,"__proto__":2}', /"__proto__" stands twice/],
+    ['{"a":1,}', /not valid JSON/],
+    ['', /not valid JSON/],
+    ['\u{feff}{}', /not valid JSON/],
+    ['['.repeat(100_000), /nested deeper/],
+    [`${'[{"a":'.repeat(17)}1${'}]'.repeat(17)}`, /nested deeper/],
+    ['"\\"', /not valid JSON/],
+    ['{"a', /not valid JSON/],
+  ])('is refused when it is %.40s', (text, why) => {
+    expect(detailOf(bytes(text))).toMatch(why);
+  });
+
+  test('is refused when it is not UTF-8', () => {
+    expect(detailOf(Buffer.from([0x22, 0xc3, 0x28, 0x22]))).toMatch(/UTF-8/);
+    expect(detailOf(Buffer.from('{"a":1}', 'utf16le'))).not.toBe('accepted');
+  });
+
+  test.each([
+    '{"a":{"b":1},"b":{"a":1}}',
+    '[{"a":1},{"a":2}]',
+    '{"a":"{\\"a\\":1,\\"a\\":2}"}',
+    '{"a":"\\\\","b":"a"}',
+  ])('keeps keys of different objects and texts apart: %s', (text) => {
+    expect(readJsonBody(bytes(text))).toEqual(JSON.parse(text));
+  });
+
+  test('with one key repeated anywhere is always found out', () => {
+    const object = fc.dictionary(fc.string({ minLength: 1 }), fc.jsonValue({ maxDepth: 2 }), {
+      minKeys: 1,
+      maxKeys: 6,
+    });
+    fc.assert(
+      fc.property(object, fc.nat(), fc.nat(), (value, pick, place) => {
+        const members = Object.entries(value).map(([key, inner]) => `${JSON.stringify(key)}:${JSON.stringify(inner)}`);
+        const again = members[pick % members.length] ?? '';
+        members.splice(place % (members.length + 1), 0, again);
+        expect(detailOf(bytes(`[0,{${members.join(',')}}]`))).toMatch(/stands twice/);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

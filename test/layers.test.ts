@@ -1,0 +1,80 @@
+import { describe, expect, test } from '@jest/globals';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+
+/** Ground floor first (DESIGN, "Rooms"); a file imports only from floors below its own, or from its own room. */
+const floors = [
+  ['errors', 'clock', 'secret', 'config'],
+  ['identity', 'command', 'store'],
+  ['policy', 'audit', 'relay'],
+  ['admission'],
+  ['lifecycle', 'gateway', 'results'],
+  ['http'],
+  ['assemble'],
+];
+const floorOf = new Map(floors.flatMap((rooms, floor) => rooms.map((room) => [room, floor] as const)));
+/** Within a floor, the one order that is allowed: config reads errors; the corridor's own three files. */
+const within = new Set([
+  'config>errors',
+  'config>clock',
+  'config>secret',
+  'gateway>lifecycle',
+  'results>gateway',
+  'results>lifecycle',
+]);
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+const imports: readonly Import[] = globSync('{shared,functions,infra/local}/**/*.ts', { cwd: root }).flatMap((from) => {
+  const text = readFileSync(join(root, from), 'utf8');
+  return [...text.matchAll(/^(?:import|export)\s(?:(type)\s)?[^;]*?from '([^']+)'|import\('([^']+)'\)/gm)].map(
+    (match) => {
+      const target = match[2] ?? match[3] ?? '';
+      const to = target.startsWith('.') ? relative(root, join(root, dirname(from), target)) : target;
+      return { from, to, typeOnly: match[1] === 'type' };
+    },
+  );
+});
+
+const roomOf = (path: string): string => (path.split('/')[1] ?? '').replace(/\.ts$/, '');
+
+describe('the rooms', () => {
+  test('import only from floors below their own', () => {
+    const wrong = imports.filter(({ from, to }) => {
+      if (!from.startsWith('shared/') || !to.startsWith('shared/')) return false;
+      const [source, target] = [roomOf(from), roomOf(to)];
+      if (source === target || source === 'client') return false;
+      const [above, below] = [floorOf.get(source), floorOf.get(target)];
+      if (above === undefined || below === undefined) return true;
+      return !(below < above || within.has(`${source}>${target}`));
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('of which the client imports errors and schema types, its operator commands the rooms they work on', () => {
+    const wrong = imports.filter(
+      ({ from, to }) =>
+        from.startsWith('shared/client/') &&
+        to.startsWith('shared/') &&
+        !/^shared\/(client\/|errors\.ts|http\/schemas\.ts)/.test(to) &&
+        !from.startsWith('shared/client/operator/'),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('know no host: @azure/functions is imported by the entrances alone', () => {
+    const users = imports.filter(({ to }) => to.startsWith('@azure/functions')).map(({ from }) => from);
+    expect([...new Set(users)].sort()).toEqual(['functions/http.ts', 'functions/sweep.ts']);
+  });
+
+  test('never reach into infra/local or test', () => {
+    const wrong = imports.filter(({ from, to }) => !from.startsWith('infra/') && /^(infra|test)\//.test(to));
+    expect(wrong).toEqual([]);
+  });
+});
