@@ -3,7 +3,7 @@ import { challenge } from './challenge.ts';
 
 /** The 401s of this room, each with its challenge. A detail may quote claims and header members, never the token. */
 export const tokenMissing = (detail: string): Problem =>
-  new Problem('token-missing', detail, { headers: { 'WWW-Authenticate': challenge() } });
+  new Problem('token-missing', detail, { headers: { 'www-authenticate': challenge() } });
 
 export const tokenInvalid = (detail: string): Problem => refused('token-invalid', detail);
 
@@ -11,7 +11,7 @@ export const tokenExpired = (detail: string): Problem => refused('token-expired'
 
 const refused = (code: 'token-invalid' | 'token-expired', detail: string): Problem =>
   new Problem(code, detail, {
-    headers: { 'WWW-Authenticate': challenge({ error: 'invalid_token', description: detail }) },
+    headers: { 'www-authenticate': challenge({ error: 'invalid_token', description: detail }) },
   });
 
 /** A value out of an unverified token, fit to be shown: short, printable, and marked as a quotation. */

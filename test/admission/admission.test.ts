@@ -164,6 +164,33 @@ describe('slots', () => {
     expect(clock.sleeping()).toBe(0);
   });
 
+  test('are had by joining the line, which tells at once whether there is a place in it', async () => {
+    const { admission } = setUp(limitsOf({ running: 1, queued: 1 }));
+    const [first, second] = [await admission.join(alice, 'demo'), await admission.join(alice, 'demo')];
+    expect(await grantedOf([first.granted, second.granted])).toBe(1);
+    expect(await problemOf(admission.join(alice, 'demo'))).toMatchObject({ code: 'rate-limited' });
+    const third = admission.join(bob, 'demo');
+    expect(await grantedOf([(await third).granted])).toBe(1);
+    first.leave();
+    first.leave();
+    expect(await grantedOf([second.granted])).toBe(1);
+    second.leave();
+    await admission.enter(alice, 'demo');
+  });
+
+  test('go to nobody who has given up the place in line', async () => {
+    const { admission } = setUp(limitsOf({ running: 1 }));
+    const first = await admission.enter(alice, 'demo');
+    const [second, third] = [await admission.join(alice, 'demo'), await admission.join(alice, 'demo')];
+    second.leave();
+    await expect(second.granted).rejects.toThrow('given up');
+    first.release();
+    expect(await grantedOf([third.granted])).toBe(1);
+    second.leave();
+    expect(await grantedOf([admission.enter(alice, 'demo')])).toBe(0);
+    expect(admission.waiting()).toBe(1);
+  });
+
   test("of a cluster are never all one caller's", async () => {
     const { admission } = setUp(limitsOf({ running: 50, queued: 200 }, 4));
     expect(await grantedOf(Array.from({ length: 10 }, () => admission.enter(alice, 'demo')))).toBe(3);

@@ -17,7 +17,7 @@ export async function problemOf(call: Promise<unknown>): Promise<Refused> {
     return {
       code: error.code,
       detail: error.message,
-      challenge: error.options.headers?.['WWW-Authenticate'],
+      challenge: error.options.headers?.['www-authenticate'],
       problem: error,
     };
   }
