@@ -1,74 +1,100 @@
 /** What stands in place of a secret value. */
 export const REDACTED = '[redacted]';
 
-/** Flags whose value is a secret, or may be one, whatever its name. */
-const SECRET_FLAGS = new Set(['from-literal', 'docker-password', 'password', 'token']);
-/** helm's ways to set values: `a.b=c,d=e`; the key tells. */
-const SET_FLAGS = new Set(['set', 'set-string', 'set-json', 'set-literal', 'set-file']);
-const SECRET_KEY = /passw|pwd|passphrase|token|secret|key|credential|auth|cert|private|connection-?string|dsn|sas/iu;
-/** Three base64url parts that begin as a JSON object does: a JWT, wherever it stands. */
-const JWT = /eyJ[\w-]{5,}\.eyJ[\w-]{5,}\.[\w-]*/gu;
-/** Credentials inside a URL. */
-const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/[^/\s:@]*):[^/\s@]+@/giu;
+/** Flags of which a value is a secret as a whole. */
+const SECRET_FLAG = /^(?:overrides|.*(?:passw(?:or)?d|passphrase|token))$/u;
+/** Flags of pairs whose values are data: none is kept. */
+const DATA_FLAG = /^from-literal$/u;
+/** helm's `a.b=c,d=e`. */
+const SET_FLAG = /^set(?:-string|-json|-literal|-file)?$/u;
+/** Names whose value is a secret, in `--set`, `--env`, `NAME=value` and JSON. Rather too many than too few. */
+const SECRET_NAME =
+  /passw|pwd|passphrase|token|secret|credential|apikey|(?:^|[^a-z])key|key$|auth|private|connection-?_?string|dsn|cookie|dockerconfigjson/iu;
+
+/** What is a secret by its own looks, wherever it stands: a JWT, a private key, the password in a URL (RFC 3986, 3.2.1). */
+const JWT = /\beyJ[\w-]{5,}(?:\.[\w-]+){1,4}/gu;
+const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^]*/gu;
+const URL_PASSWORD = /(:\/\/[^/\s:@]*):[^/\s@]+@/gu;
+const BEARER = /\b(bearer|basic)\s+[\w.~+/=-]{8,}/giu;
 
 /**
- * The caller's words with secret values replaced: what records, logs and audit may hold. Works on any argv, parsed or refused,
- * since refused commands are recorded too: it goes by what a word looks like, and rather hides too much.
+ * The caller's words with secret values replaced: what records, logs and audit may hold. Works on any argv, also on one that was
+ * refused, since refusals are recorded too: it goes by what words look like. It is no proof that nothing secret is left: whoever
+ * writes a password where no password belongs will find it in the record.
  */
 export function redactArgv(argv: readonly string[]): string[] {
-  const words: string[] = [];
-  let before: string | undefined;
-  for (const word of argv) {
-    words.push(redactWord(word, before));
-    before = word;
+  const patchesSecret = argv.includes('patch') && argv.some((word) => /^secrets?(?:[./,]|$)/iu.test(word));
+  return argv.map((word, at) => {
+    const own = readFlag(word);
+    if (own?.value !== undefined) return own.spelt + redactValue(own.name, own.value, patchesSecret);
+    const before = own === undefined ? readFlag(argv[at - 1] ?? '') : undefined;
+    if (before !== undefined && before.value === undefined) return redactValue(before.name, word, patchesSecret);
+    return redactPair(word);
+  });
+}
+
+/** True when redaction would hide something of the words: then they travel in the context, not in the command text. */
+export const holdsSecret = (words: readonly string[]): boolean =>
+  redactArgv(words).some((word, at) => word !== words[at]);
+
+interface WrittenFlag {
+  /** With its dashes and, when a value follows in the same word, the equals sign. */
+  readonly spelt: string;
+  /** Without dashes, `_` as `-`; `patch` for `-p`. */
+  readonly name: string;
+  readonly value: string | undefined;
+}
+
+function readFlag(word: string): WrittenFlag | undefined {
+  const [spelt = '', name, short, equals] = /^(?:--([\w-]+)|-(p))(=)?/u.exec(word) ?? [];
+  if (name !== undefined && (equals !== undefined || spelt === word)) {
+    const value = equals === undefined ? undefined : word.slice(spelt.length);
+    return { spelt, name: name.replaceAll('_', '-').toLowerCase(), value };
   }
-  return words;
+  if (short === undefined) return undefined;
+  return { spelt, name: 'patch', value: spelt === word ? undefined : word.slice(spelt.length) };
 }
 
-/** True when redaction would hide something of it: such words travel in the context, not in the command text. */
-export const holdsSecret = (argv: readonly string[]): boolean => redactArgv(argv).some((word, at) => word !== argv[at]);
-
-function redactWord(word: string, before: string | undefined): string {
-  const own = flagName(word);
-  if (own !== undefined && own.value !== undefined) {
-    return `${own.spelt}=${redactValue(own.name, own.value)}`;
-  }
-  const flag = before === undefined ? undefined : flagName(before);
-  if (flag !== undefined && flag.value === undefined && own === undefined) return redactValue(flag.name, word);
-  return redactText(word);
+function redactValue(flag: string, value: string, patchesSecret: boolean): string {
+  if (SECRET_FLAG.test(flag) || (flag === 'patch' && patchesSecret)) return REDACTED;
+  if (DATA_FLAG.test(flag)) return keepName(value);
+  if (SET_FLAG.test(flag)) return redactSettings(value);
+  return redactPair(value);
 }
 
-function flagName(
-  word: string,
-): { readonly spelt: string; readonly name: string; readonly value: string | undefined } | undefined {
-  const match = /^(?<spelt>--(?<name>[\w-]+))(?:=(?<value>[^]*))?$/u.exec(word);
-  if (match?.groups === undefined) return undefined;
-  const { spelt = '', name = '', value } = match.groups;
-  return { spelt, name: name.replaceAll('_', '-').toLowerCase(), value };
+/** `NAME=value`, `-eNAME=value` (kubectl run and set env). */
+function redactPair(text: string): string {
+  const name = /^(?:-[a-zA-Z])?([\w./-]+)=/u.exec(text)?.[1];
+  return name !== undefined && SECRET_NAME.test(name) ? keepName(text) : redactText(text);
 }
 
-function redactValue(flag: string, value: string): string {
-  if (flag === 'from-literal') return keepKey(value);
-  if (SET_FLAGS.has(flag)) return redactPairs(value);
-  if (SECRET_FLAGS.has(flag) || /password|token$|secret$/u.test(flag)) return REDACTED;
-  return redactText(value);
+/** `user=hunter2` → `user=[redacted]`: an auditor sees what was set. */
+function keepName(pair: string): string {
+  const name = /^[\w.[\]/-]{1,200}=/u.exec(pair)?.[0];
+  return `${name ?? ''}${REDACTED}`;
 }
 
-/** `user=hunter2` → `user=[redacted]`: the key says what was set. */
-function keepKey(pair: string): string {
-  const at = pair.indexOf('=');
-  return at === -1 ? REDACTED : `${pair.slice(0, at)}=${REDACTED}`;
-}
-
-/** helm's `a=b,c.d={e,f}`. Commas inside values are not told apart: from the first secret key on, everything is hidden. */
-function redactPairs(value: string): string {
+/**
+ * `a=b,c.d=e`: a comma may be part of a value, so from the first secret name on everything is hidden, and all of it when lists or
+ * objects are inside.
+ */
+function redactSettings(value: string): string {
+  if (/[[{]/u.test(value) && SECRET_NAME.test(value)) return keepName(value);
   const pairs = value.split(',');
-  const first = pairs.findIndex(
-    (pair) => SECRET_KEY.test(pair.split('=', 1)[0] ?? '') || (/[[{]/u.test(pair) && SECRET_KEY.test(value)),
-  );
+  const first = pairs.findIndex((pair) => SECRET_NAME.test(pair.split('=', 1)[0] ?? ''));
   if (first === -1) return redactText(value);
-  return [...pairs.slice(0, first).map(redactText), keepKey(pairs[first] ?? '')].join(',');
+  return [...pairs.slice(0, first).map(redactText), keepName(pairs[first] ?? '')].join(',');
 }
 
-const redactText = (text: string): string =>
-  text.replaceAll(JWT, REDACTED).replaceAll(URL_CREDENTIALS, (_, scheme: string) => `${scheme}:${REDACTED}@`);
+function redactText(text: string): string {
+  return text
+    .replaceAll(PRIVATE_KEY, REDACTED)
+    .replaceAll(JWT, REDACTED)
+    .replaceAll(URL_PASSWORD, (_, before: string) => `${before}:${REDACTED}@`)
+    .replaceAll(BEARER, (_, scheme: string) => `${scheme} ${REDACTED}`)
+    .replaceAll(
+      /(["'])([\w.-]+)\1(\s*:\s*)(["'])(?:\\.|(?!\4)[^\\])*\4/gu,
+      (match, quote: string, name: string, colon: string) =>
+        SECRET_NAME.test(name) ? `${quote}${name}${quote}${colon}${quote}${REDACTED}${quote}` : match,
+    );
+}
