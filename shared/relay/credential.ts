@@ -38,7 +38,10 @@ export function createCredential({
   const asking = new Map<string, Promise<Secret>>();
 
   const ask = async (scope: string): Promise<Secret> => {
-    credential ??= source(azure, authority);
+    credential ??= source(azure, authority).catch((error: unknown) => {
+      credential = undefined;
+      throw error;
+    });
     const answer = await (await credential).getToken(scope);
     if (!answer) throw new Error('The credential gave no token');
     const token = new Secret(answer.token);
