@@ -75,27 +75,35 @@ function checkUnion(schema: TUnion, value: unknown, path: Path, tell: Tell): voi
     const choices = kinds.map((kind) => kind.const).join(', ');
     return tell([...path, 'kind'], `must be one of ${choices}${'kind' in value ? `, not ${show(value['kind'])}` : ''}`);
   }
-  const branch = meant(branches, value);
-  const undecided = (branch.required ?? []).every((key) => !(key in value));
-  const known = new Set((undecided ? branches : [branch]).flatMap((each) => Object.keys(each.properties)));
-  let unknown = false;
-  const later: (() => void)[] = [];
+  checkBranch(branches, value, path, tell);
+}
+
+/** Finds the branch that was meant, and holds the value against it alone. */
+function checkBranch(branches: readonly TObject[], value: Mapping, path: Path, tell: Tell): void {
+  const keys = Object.keys(value);
+  const missing = (branch: TObject): readonly string[] => (branch.required ?? []).filter((key) => !(key in value));
+  const possible = branches.filter((branch) => keys.every((key) => Object.hasOwn(branch.properties, key)));
+  const branch = possible.find((each) => missing(each).length === 0) ?? possible[0] ?? meant(branches, value);
+  // Several would still do: what is missing is one of the keys that tell them apart, not the first one's.
+  const open = possible.length > 1 && missing(branch).length > 0;
+  // A key that no branch knows, and none that tells which was meant: it is mistyped, and so the one that is missing.
+  const required = branches.flatMap((each) => each.required ?? []);
+  const telling = new Set(required.filter((key) => !branches.every((each) => each.required?.includes(key))));
+  const mistyped = possible.length === 0 && !keys.some((key) => telling.has(key));
+  if (!open && !mistyped) return checkObject(branch, value, path, tell);
+  if (open) {
+    const choice = new Set(possible.flatMap(missing).filter((key) => telling.has(key)));
+    if (choice.size > 0) tell(path, `needs one of ${[...choice].join(', ')}`);
+  }
   const hear: Tell = (at, message) => {
-    if (message !== MISSING) {
-      unknown ||= undecided;
-      return tell(at, message);
-    }
-    // What is missing is any one of the keys that tell the branches apart, not the first branch's.
-    const keys = new Set(branches.flatMap((each) => each.required ?? []).filter((key) => !(key in value)));
-    later.push(() => tell(path, `needs ${keys.size > 1 ? 'one of ' : ''}${[...keys].join(', ')}`));
+    const ofBranch = message === MISSING && at.length === path.length + 1 && telling.has(String(at.at(-1)));
+    if (!ofBranch) tell(at, message);
   };
-  checkObject(branch, value, path, hear, [...known]);
-  // A mistyped key is one problem, not two: it is the one that is missing as well.
-  if (!unknown) for (const tellMissing of later) tellMissing();
+  checkObject(branch, value, path, hear, [...new Set(branches.flatMap((each) => Object.keys(each.properties)))]);
 }
 
 /** The branch of which the value has most of the required keys. */
-function meant(branches: readonly TObject[], value: Readonly<Record<string, unknown>>): TObject {
+function meant(branches: readonly TObject[], value: Mapping): TObject {
   const score = (branch: TObject): number => (branch.required ?? []).filter((key) => key in value).length;
   return branches.reduce((best, branch) => (score(branch) > score(best) ? branch : best));
 }
@@ -106,7 +114,9 @@ function bound(schema: TSchema, keyword: 'minItems' | 'minLength' | 'minimum' | 
   return typeof value === 'number' ? value : otherwise;
 }
 
-const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
+type Mapping = Readonly<Record<string, unknown>>;
+
+const isMapping = (value: unknown): value is Mapping =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function show(value: unknown): string {

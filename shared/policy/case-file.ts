@@ -1,0 +1,127 @@
+import { Type, type Static } from 'typebox';
+import type { Config } from '../config/config.ts';
+import { readDocument } from '../config/document.ts';
+import { checkForm } from '../config/form.ts';
+import { ConfigError, formatPath, type ConfigProblem, type Path } from '../config/problem.ts';
+import { didYouMean } from '../config/suggest.ts';
+import { readGuid } from '../config/values.ts';
+import type { Principal } from '../identity/principal.ts';
+
+// cases.yaml: who asks for what on which cluster, and what the policy is meant to say. Infra/policies/cases.yaml is an example.
+
+const strict = { additionalProperties: false } as const;
+const Text = Type.String({ minLength: 1 });
+const Traits = {
+  tenant: Type.Optional(Text),
+  appRoles: Type.Optional(Type.Array(Text)),
+  groups: Type.Optional(Type.Array(Text)),
+  /** The token leaves the groups out, as Entra does for whoever is in more than 200. */
+  groupsOverage: Type.Optional(Type.Boolean()),
+};
+const PrincipalSchema = Type.Union([
+  Type.Object({ user: Text, ...Traits }, strict),
+  Type.Object({ app: Text, ...Traits }, strict),
+]);
+const Expected = {
+  name: Type.Optional(Text),
+  principal: Text,
+  expect: Type.Union([Type.Literal('allow'), Type.Literal('deny'), Type.Literal('refuse')]),
+  /** `viewer/deny[0]`: the rule that has to decide. */
+  rule: Type.Optional(Text),
+};
+const Command = {
+  cluster: Text,
+  reason: Type.Optional(Type.String()),
+  stdin: Type.Optional(Type.String()),
+  files: Type.Optional(Type.Array(Type.Object({ path: Text, content: Type.String() }, strict))),
+};
+const CaseSchema = Type.Union([
+  Type.Object({ ...Expected, ...Command, argv: Type.Array(Type.String(), { minItems: 1 }) }, strict),
+  Type.Object({ ...Expected, ...Command, command: Text }, strict),
+  Type.Object({ ...Expected, cluster: Type.Optional(Text), get: Text }, strict),
+]);
+const CasesSchema = Type.Object(
+  { principals: Type.Record(Text, PrincipalSchema), cases: Type.Array(CaseSchema, { minItems: 1 }) },
+  strict,
+);
+
+type CasesFile = Static<typeof CasesSchema>;
+
+/** What is asked: a command, in words or as one line, or one of the gateway's own paths. */
+export type PolicyCase = CasesFile['cases'][number];
+
+export interface PolicyCaseFile {
+  readonly principals: ReadonlyMap<string, Principal>;
+  readonly cases: readonly { readonly line: number; readonly asked: PolicyCase; readonly principal: Principal }[];
+}
+
+/** Reads cases.yaml against the configuration that it tests. Throws ConfigError with all problems, each with its line. */
+export function readPolicyCases(text: string, config: Config, source: string): PolicyCaseFile {
+  const document = readDocument(text);
+  const problems: ConfigProblem[] = document.problems.map((problem) => ({ ...problem, path: '' }));
+  const tell = (path: Path, message: string): void => {
+    problems.push({ line: document.line(path), path: formatPath(path), message });
+  };
+  const stop = (): void => {
+    if (problems.length > 0) throw new ConfigError(source, problems);
+  };
+  stop();
+  checkForm(CasesSchema, document.value, [], tell);
+  stop();
+
+  const file = document.value as CasesFile;
+  const principals = new Map(
+    Object.entries(file.principals).map(([name, spec]) => [name, readPrincipal(spec, ['principals', name])] as const),
+  );
+  const rules = new Set(
+    Object.entries(config.policy.roles).flatMap(([role, { allow = [], deny = [] }]) => [
+      `${role}/bound`,
+      ...allow.map((_rule, index) => `${role}/allow[${index}]`),
+      ...deny.map((_rule, index) => `${role}/deny[${index}]`),
+    ]),
+  );
+  const cases = file.cases.flatMap((asked, index) => {
+    const at = (key: string): Path => ['cases', index, key];
+    const principal = principals.get(asked.principal);
+    if (!principal) tell(at('principal'), `nobody is called so.${didYouMean(asked.principal, principals.keys())}`);
+    if (asked.cluster !== undefined && !config.clusters.has(asked.cluster)) {
+      tell(
+        at('cluster'),
+        `no cluster is called "${asked.cluster}".${didYouMean(asked.cluster, config.clusters.keys())}`,
+      );
+    }
+    if (asked.rule !== undefined && !rules.has(asked.rule)) {
+      tell(at('rule'), `there is no such rule.${didYouMean(asked.rule, rules)}`);
+    }
+    if (asked.expect === 'refuse' && 'get' in asked) tell(at('expect'), 'a path is allowed or denied, never refused');
+    return principal ? [{ line: document.line(['cases', index]), asked, principal }] : [];
+  });
+  stop();
+  return { principals, cases };
+
+  function readPrincipal(spec: CasesFile['principals'][string], path: Path): Principal {
+    const [only, ...others] = config.identity.tenants;
+    if (spec.tenant === undefined && others.length > 0) tell(path, 'needs tenant: the gateway serves several');
+    const tid = spec.tenant === undefined ? (only ?? '') : guid(spec.tenant, [...path, 'tenant']);
+    if (!config.identity.tenants.includes(tid)) tell([...path, 'tenant'], 'is none of identity.tenants');
+    const groups = (spec.groups ?? []).map((group, index) => guid(group, [...path, 'groups', index]));
+    if (spec.groupsOverage && groups.length > 0) tell([...path, 'groups'], 'are not known with groupsOverage');
+    const token = {
+      tid,
+      azp: '',
+      uti: '',
+      roles: spec.appRoles ?? [],
+      groups: spec.groupsOverage ? ({ known: false } as const) : ({ known: true, ids: groups } as const),
+    };
+    return 'user' in spec
+      ? { ...token, kind: 'user', oid: guid(spec.user, [...path, 'user']), scopes: config.identity.scopes }
+      : { ...token, kind: 'app', oid: guid(spec.app, [...path, 'app']) };
+  }
+
+  function guid(value: string, path: Path): string {
+    const reading = readGuid(value);
+    if (reading.ok) return reading.value;
+    tell(path, reading.problem);
+    return '';
+  }
+}
