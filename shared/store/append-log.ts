@@ -5,8 +5,11 @@
 export interface AppendLog {
   /** Opens a new stream for writing; a stream's name is used once. Names: `isStreamName`. Rejects with StorageUnavailable. */
   open(stream: string): Promise<AppendStream>;
-  /** Every stream there is, in the order of their names: names that start with a time make that oldest first. */
-  streams(): Promise<readonly string[]>;
+  /**
+   * Every stream there is, in the order of their names: names that start with a time make that oldest first. With
+   * `modifiedSince` (epoch ms, the store's clock) only those written to since then.
+   */
+  streams(options?: { readonly modifiedSince?: number | undefined }): Promise<readonly string[]>;
   /** The lines of a stream in order, without their newline; the last may be torn. Bounded memory. */
   read(stream: string, from?: Position): AsyncIterable<LogLine>;
   /** The end of a stream without reading the rest. */

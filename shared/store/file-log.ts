@@ -8,7 +8,7 @@ import { createGroupCommit, unavailable } from './append-log-commit.ts';
 import { type SegmentReader, parseSegmentName, readLines, readTail, segmentName } from './append-log-lines.ts';
 
 /** What the log needs of the file system: handed in by tests that fill the disk. */
-export type LogFileSystem = Pick<typeof nodeFs, 'mkdir' | 'open' | 'readdir'>;
+export type LogFileSystem = Pick<typeof nodeFs, 'mkdir' | 'open' | 'readdir' | 'stat'>;
 
 export interface FileLogOptions {
   readonly folder: string;
@@ -25,7 +25,11 @@ export function createFileLog(options: FileLogOptions): AppendLog {
   const reader = createReader(folder, fs);
   return {
     open: (stream) => openStream(folder, stream, maxSegmentBytes, fs),
-    streams: async () => [...new Set((await segmentsIn(folder, fs)).map(({ stream }) => stream))].sort(),
+    streams: async ({ modifiedSince } = {}) => {
+      const segments = await segmentsIn(folder, fs);
+      const kept = modifiedSince === undefined ? segments : await modifiedIn(folder, segments, modifiedSince, fs);
+      return [...new Set(kept.map(({ stream }) => stream))].sort();
+    },
     read: (stream, from = { segment: 0, offset: 0 }) => readLines(reader, stream, from, READ_CHUNK_BYTES),
     tail: (stream) => readTail(reader, stream),
     segments: async (stream) => (await reader.list(stream)).map((segment) => ({ segment, offset: 0 })),
@@ -110,10 +114,30 @@ async function writeAll(file: FileHandle, batch: Buffer): Promise<void> {
   }
 }
 
-async function segmentsIn(
+interface Segment {
+  readonly stream: string;
+  readonly segment: number;
+}
+
+async function modifiedIn(
   folder: string,
+  segments: readonly Segment[],
+  since: number,
   fs: LogFileSystem,
-): Promise<readonly { readonly stream: string; readonly segment: number }[]> {
+): Promise<readonly Segment[]> {
+  const kept: Segment[] = [];
+  for (const segment of segments) {
+    try {
+      const { mtimeMs } = await fs.stat(path.join(folder, segmentName(segment.stream, segment.segment)));
+      if (mtimeMs >= since) kept.push(segment);
+    } catch (error) {
+      throw unavailable('The audit folder cannot be read', error);
+    }
+  }
+  return kept;
+}
+
+async function segmentsIn(folder: string, fs: LogFileSystem): Promise<readonly Segment[]> {
   try {
     return (await fs.readdir(folder)).map(parseSegmentName).filter((name) => name !== undefined);
   } catch (error) {
