@@ -209,7 +209,6 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
       await settleUnsent(held, error, false);
       throw new NotStarted(error);
     }
-    let receipt: Promise<string>;
     try {
       const { decision } = held.current();
       const rule = `${decision.role}/${decision.rule}`;
@@ -221,9 +220,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
         rule,
         policyDigest: order.policyDigest,
       });
-      receipt = intent.receipt();
-      receipt.catch(() => undefined); // awaited with the next step that stores it
-      await held.move({ status: 'submitting' });
+      await held.move({ status: 'submitting', receipt: await intent.receipt() });
     } catch (error) {
       if (error instanceof LeaseLost) throw error;
       await settleUnsent(held, error, true);
@@ -244,7 +241,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
         return close(held, 'command.unknown', { code: submitted.code, message: submitted.message });
       case 'accepted': {
         const { commandId, requestId } = submitted;
-        await held.move({ status: 'running', azure: { commandId, requestId }, receipt: await receipt });
+        await held.move({ status: 'running', azure: { commandId, requestId } });
         // Informational: should the trail fail here, the outcome's event holds the line before anything is released.
         const noted = trail
           .record({ event: 'command.accepted', commandId: id, azureCommandId: commandId, azureRequestId: requestId })

@@ -1,0 +1,408 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { connect } from 'node:net';
+import { Compile } from 'typebox/compile';
+import { problems } from '../../shared/errors.ts';
+import { ExplainBody, ProblemBody, RecordBody } from '../../shared/http/schemas.ts';
+import { people, testStack, type TestStack } from '../support/stack.ts';
+
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await testStack({ edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 10000') });
+});
+afterAll(() => stack.close());
+
+const record = Compile(RecordBody);
+const problem = Compile(ProblemBody);
+
+const PODS = { argv: ['kubectl', 'get', 'pods', '-n', 'shop'] };
+
+describe('POST /v1/clusters/{cluster}/commands', () => {
+  test('runs the command and answers with its record, as the schema describes it', async () => {
+    const answer = await stack.command({ ...PODS, reason: 'INC-1', requestedBy: 'ada on chat' });
+    expect(answer.status).toBe(200);
+    expect([...record.Errors(answer.body)]).toEqual([]);
+    expect(answer.body).toMatchObject({
+      cluster: 'demo',
+      argv: PODS.argv,
+      status: 'completed',
+      exitCode: 0,
+      stderr: '',
+      streams: 'separate',
+      truncated: false,
+      timedOut: false,
+      warnings: [],
+      reason: 'INC-1',
+      requestedBy: 'ada on chat',
+      principal: { kind: 'user', oid: people.user },
+      decision: { role: 'shop-deployer' },
+      azure: { commandId: stack.azure.arm.posts.at(-1)?.commandId },
+    });
+    expect(answer.body.stdout).toMatch(/^NAME +READY/);
+    expect(answer.headers.get('content-location')).toBe(`/v1/commands/${answer.body.id}`);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.body.receipt?.split('.').length).toBe(3);
+    expect(answer.headers.get('server-timing')).toMatch(/^gateway;dur=[\d.]+, queue;dur=[\d.]+, azure;dur=[\d.]+$/);
+  });
+
+  test('takes a command as text too: POSIX words and quotes', async () => {
+    const { body } = await stack.command({
+      command: `kubectl get 'pods' -n "shop" -o jsonpath='{.items[*].metadata.name}'`,
+    });
+    expect(body).toMatchObject({ status: 'completed', exitCode: 0 });
+    expect(body.argv).toEqual(['kubectl', 'get', 'pods', '-n', 'shop', '-o', 'jsonpath={.items[*].metadata.name}']);
+    expect(body.stdout).toContain('web-');
+  });
+
+  test("keeps the command's own exit code and standard error", async () => {
+    const { status, body } = await stack.command({ argv: ['kubectl', 'get', 'deployment', 'nope', '-n', 'shop'] });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ status: 'completed', exitCode: 1, stdout: '' });
+    expect(body.stderr).toContain('not found');
+  });
+
+  test('answers 202 with a Location when the caller would rather not wait, and the Location leads to the end', async () => {
+    const answer = await stack.command(PODS, { headers: { prefer: 'respond-async' } });
+    expect(answer.status).toBe(202);
+    expect(answer.headers.get('preference-applied')).toBe('respond-async');
+    expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+    const location = answer.headers.get('location') ?? '';
+    expect(location).toBe(`/v1/commands/${answer.body.id}`);
+    const end = await stack.request('GET', location, { headers: { prefer: 'wait=20' } });
+    expect(end.status).toBe(200);
+    expect(end.body).toMatchObject({ id: answer.body.id, status: 'completed', exitCode: 0 });
+    expect(end.headers.get('preference-applied')).toBe('wait=20');
+  });
+
+  test('answers a Prefer: wait that is shorter than the command with the record so far', async () => {
+    stack.azure.arm.faults.post({ kind: 'slow', ms: 1_500 });
+    const answer = await stack.command(PODS, { headers: { prefer: 'wait=1' } });
+    expect(answer.status).toBe(202);
+    expect(['accepted', 'submitting', 'running']).toContain(answer.body.status);
+    const end = await stack.request('GET', `/v1/commands/${answer.body.id}`, { headers: { prefer: 'wait=20' } });
+    expect(end.body.status).toBe('completed');
+  });
+
+  test('gives plain text on request: stdout, then stderr, and the exit code in a header', async () => {
+    const fine = await stack.command(PODS, { headers: { accept: 'text/plain' } });
+    expect([fine.status, fine.headers.get('exit-code')]).toEqual([200, '0']);
+    expect(fine.headers.get('content-type')).toMatch(/^text\/plain/);
+    expect(fine.text).toMatch(/^NAME +READY/);
+    const failing = await stack.command(
+      { argv: ['kubectl', 'get', 'pod', 'nope', '-n', 'shop'] },
+      { headers: { accept: 'text/plain' } },
+    );
+    expect([failing.status, failing.headers.get('exit-code')]).toEqual([200, '1']);
+    expect(failing.text).toContain('not found');
+  });
+
+  test.each([
+    ['failed', { kind: 'failed', reason: 'ImagePullBackoff' }, 502],
+    ['unknown', { kind: 'resetAfter' }, 504],
+  ] as const)('never lets %s look like empty success in plain text', async (status, fault, code) => {
+    stack.azure.arm.faults.post(fault);
+    const answer = await stack.command(PODS, { headers: { accept: 'text/plain' } });
+    expect(answer.status).toBe(code);
+    expect(answer.headers.get('exit-code')).toBeNull();
+    expect(answer.text).toMatch(new RegExp(`^${status}: `));
+  });
+
+  test('tells a cluster that is not there from none at all by nothing', async () => {
+    const unknown = await stack.request('POST', '/v1/clusters/nope/commands', { body: PODS });
+    const unseen = await stack.command(PODS, { token: stack.tokens.auditor });
+    const stranger = await stack.command(PODS, {
+      token: await stack.azure.entra.userToken({ oid: '99999999-9999-4999-8999-999999999999' }),
+    });
+    expect(unknown).toMatchObject({ status: 404, body: { code: 'cluster-not-found' } });
+    expect(stranger).toMatchObject({ status: 404, body: { code: 'cluster-not-found' } });
+    expect([403, 404]).toContain(unseen.status);
+  });
+});
+
+describe('idempotency', () => {
+  const restart = { argv: ['kubectl', 'rollout', 'restart', 'deployment/web', '-n', 'shop'] };
+  const keyed = (key: string, token = stack.tokens.user) => ({ token, headers: { 'idempotency-key': key } });
+  const executions = () => stack.azure.arm.executions.length;
+
+  test('the same key with the same body is the same record, in flight too, and is run once', async () => {
+    const before = executions();
+    const [one, two] = await Promise.all([
+      stack.command(restart, keyed('"k1"')),
+      stack.command(restart, keyed('"k1"')),
+    ]);
+    const three = await stack.command({ ...restart }, keyed('k1'));
+    expect(new Set([one.body.id, two.body.id, three.body.id]).size).toBe(1);
+    expect([one.status, two.status, three.status]).toEqual([200, 200, 200]);
+    expect(executions() - before).toBe(1);
+  });
+
+  test('with another body it is a conflict', async () => {
+    await stack.command(restart, keyed('k2'));
+    const other = await stack.command({ ...restart, reason: 'another' }, keyed('k2'));
+    expect(other).toMatchObject({ status: 409, body: { code: 'idempotency-conflict' } });
+  });
+
+  test("one caller's key is not another's", async () => {
+    const mine = await stack.command(restart, keyed('k3'));
+    const theirs = await stack.command(restart, keyed('k3', stack.tokens.job));
+    expect(theirs.status).toBe(200);
+    expect(theirs.body.id).not.toBe(mine.body.id);
+  });
+
+  test('a refusal does not use the key up', async () => {
+    const denied = await stack.command({ argv: ['kubectl', 'get', 'secrets', '-n', 'shop'] }, keyed('k4'));
+    expect(denied.status).toBe(403);
+    stack.azure.arm.faults.post({ kind: 'status', status: 403, code: 'AuthorizationFailed', message: 'no' });
+    const refused = await stack.command(restart, keyed('k4'));
+    expect(refused).toMatchObject({ status: 502, body: { code: 'azure-refused' } });
+    const fine = await stack.command(restart, keyed('k4'));
+    expect(fine).toMatchObject({ status: 200, body: { exitCode: 0 } });
+  });
+
+  test.each(['', '""', 'a b', 'é', 'x'.repeat(256), '"unclosed'])('the key %j is no key', async (key) => {
+    const answer = await stack.command(restart, keyed(encodeURI(key) === key ? key : 'a b'));
+    expect(answer).toMatchObject({ status: 400, body: { code: 'request-invalid' } });
+  });
+});
+
+describe('hostile bodies give problems, never a 500, and nothing runs', () => {
+  const cases: readonly [string, unknown, number, string][] = [
+    ['no JSON', '{', 400, 'request-invalid'],
+    ['an array', '[]', 400, 'request-invalid'],
+    ['null', 'null', 400, 'request-invalid'],
+    ['neither argv nor command', '{}', 400, 'request-invalid'],
+    ['both argv and command', '{"argv":["kubectl","version"],"command":"kubectl version"}', 400, 'request-invalid'],
+    ['an unknown key', '{"argv":["kubectl","version"],"force":true}', 400, 'request-invalid'],
+    ['a key twice', '{"argv":["kubectl","version"],"argv":["kubectl","delete","ns","shop"]}', 400, 'request-invalid'],
+    ['argv as text', '{"argv":"kubectl version"}', 400, 'request-invalid'],
+    ['argv of numbers', '{"argv":["kubectl",1]}', 400, 'request-invalid'],
+    ['an empty argv', '{"argv":[]}', 400, 'request-invalid'],
+    ['a time-out of 0', '{"argv":["kubectl","version"],"timeoutSeconds":0}', 400, 'request-invalid'],
+    ['a time-out of 1.5', '{"argv":["kubectl","version"],"timeoutSeconds":1.5}', 400, 'request-invalid'],
+    ['a time-out beyond the most', '{"argv":["kubectl","version"],"timeoutSeconds":3601}', 400, 'request-invalid'],
+    ['deep nesting', `{"argv":${'['.repeat(5000)}${']'.repeat(5000)}}`, 400, 'request-invalid'],
+    ['no UTF-8', Buffer.from('7b2261726776223a5b22c328225d7d', 'hex'), 400, 'request-invalid'],
+    [
+      'a file with both contents',
+      '{"argv":["kubectl","version"],"files":[{"path":"a","content":"","contentBase64":""}]}',
+      400,
+      'request-invalid',
+    ],
+    ['a file with no content', '{"argv":["kubectl","version"],"files":[{"path":"a"}]}', 400, 'request-invalid'],
+    [
+      'a file that is not Base64',
+      '{"argv":["kubectl","version"],"files":[{"path":"a","contentBase64":"***"}]}',
+      400,
+      'request-invalid',
+    ],
+    ['a prototype', '{"argv":["kubectl","version"],"__proto__":{"x":1}}', 400, 'request-invalid'],
+    [
+      'a thousand words too many',
+      JSON.stringify({ argv: ['kubectl', ...Array.from({ length: 1000 }, () => 'x')] }),
+      400,
+      'request-invalid',
+    ],
+    ['an unknown tool', '{"argv":["bash","-c","id"]}', 400, 'command-refused'],
+    ['NUL in a word', String.raw`{"argv":["kubectl","get","pods\u0000"]}`, 400, 'command-refused'],
+    ['more than the gateway takes', Buffer.alloc(9 * 1024 * 1024, 0x20), 413, 'payload-too-large'],
+  ];
+
+  test.each(cases)('%s', async (_name, body, status, code) => {
+    const before = stack.azure.arm.posts.length;
+    const answer = await stack.command(body);
+    expect([answer.status, answer.body.code]).toEqual([status, code]);
+    expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+    expect([...problem.Errors(answer.body)]).toEqual([]);
+    expect(stack.azure.arm.posts.length).toBe(before);
+  });
+
+  test('a body of another kind', async () => {
+    const answer = await stack.command('argv=kubectl', {
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
+    expect(answer).toMatchObject({ status: 415, body: { code: 'media-type-unsupported' } });
+  });
+
+  test('no body at all', async () => {
+    const answer = await stack.request('POST', '/v1/clusters/demo/commands');
+    expect(answer.status).toBeLessThan(500);
+    expect(answer.body.code).toMatch(/request-invalid|media-type-unsupported/);
+  });
+
+  test('a stranger is told to go before a byte of its body is read', async () => {
+    const answer = await stack
+      .command(Buffer.alloc(9 * 1024 * 1024, 0x20), { token: null })
+      .catch((error: unknown) => error);
+    // The connection may be closed on the sender before it has read the answer; what must not be is 413 or 400.
+    if (!(answer instanceof Error)) expect(answer).toMatchObject({ status: 401, body: { code: 'token-missing' } });
+    const { port, hostname } = new URL(stack.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      'POST /v1/clusters/demo/commands HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{',
+    );
+    const head = await new Promise<string>((resolve) => socket.once('data', (chunk) => resolve(chunk.toString())));
+    socket.destroy();
+    expect(head).toMatch(/^HTTP\/1.1 401 /);
+  });
+
+  test.each([
+    ['GET', '/v1/commands/..%2f..%2fetc'],
+    ['GET', `/v1/commands/${'x'.repeat(200)}`],
+    ['GET', '/v1/commands?limit=0'],
+    ['GET', '/v1/commands?limit=abc'],
+    ['GET', '/v1/commands?cursor=%00'],
+    ['GET', '/v1/commands?unknown=1'],
+    ['GET', '/v1/commands?status=done'],
+    ['GET', '/v1/audit/events?since=yesterday'],
+    ['GET', '/v1/audit/events?cursor=zzz'],
+    ['GET', '/v1/%ZZ'],
+    ['PUT', '/v1/clusters/demo/commands'],
+    ['GET', '/nope'],
+  ])('%s %s is a problem of the caller', async (method, path) => {
+    const answer = await stack.request(method, path, {
+      token: path.startsWith('/v1/audit') ? stack.tokens.auditor : stack.tokens.user,
+    });
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(answer.status).toBeLessThan(500);
+    expect([...problem.Errors(answer.body)]).toEqual([]);
+  });
+});
+
+describe('reading', () => {
+  test('a command is its owner’s and an auditor’s; for others it does not exist', async () => {
+    const { body } = await stack.command(PODS);
+    const path = `/v1/commands/${body.id}`;
+    expect((await stack.request('GET', path)).status).toBe(200);
+    expect((await stack.request('GET', path, { token: stack.tokens.auditor })).body.stdout).toBe(body.stdout);
+    expect(await stack.request('GET', path, { token: stack.tokens.bot })).toMatchObject({
+      status: 404,
+      body: { code: 'command-not-found' },
+    });
+    expect(await stack.request('GET', '/v1/commands/00000000-0000-4000-8000-000000000000')).toMatchObject({
+      status: 404,
+      body: { code: 'command-not-found' },
+    });
+  });
+
+  test('the list is the caller’s own, newest first, page by page, without output', async () => {
+    const ids: string[] = [];
+    for (let count = 0; count < 3; count++)
+      ids.unshift((await stack.command(PODS, { token: stack.tokens.bot })).body.id);
+    interface List {
+      readonly items: readonly { readonly id: string; readonly stdout: string; readonly principal: { oid: string } }[];
+      readonly next: string | null;
+    }
+    const first = await stack.request<List>('GET', '/v1/commands?limit=2&cluster=demo', { token: stack.tokens.bot });
+    expect(first.body.items.map(({ id }) => id)).toEqual(ids.slice(0, 2));
+    const second = await stack.request<List>('GET', `/v1/commands?limit=2&cluster=demo&cursor=${first.body.next}`, {
+      token: stack.tokens.bot,
+    });
+    expect(second.body.items[0]?.id).toBe(ids[2]);
+    expect(
+      [...first.body.items, ...second.body.items].every(
+        ({ stdout, principal }) => stdout === '' && principal.oid === people.bot,
+      ),
+    ).toBe(true);
+    const none = await stack.request<List>('GET', '/v1/commands?status=running', { token: stack.tokens.bot });
+    expect(none.body).toEqual({ items: [], next: null });
+  });
+
+  test('clusters are those on which the caller is bound', async () => {
+    const bot = await stack.request<{ items: { name: string }[] }>('GET', '/v1/clusters', { token: stack.tokens.bot });
+    expect(bot.body.items.map(({ name }) => name)).toEqual(['demo']);
+    const nobody = await stack.request<{ items: unknown[] }>('GET', '/v1/clusters', {
+      token: await stack.azure.entra.userToken({ oid: '99999999-9999-4999-8999-999999999999' }),
+    });
+    expect(nobody.body.items).toEqual([]);
+  });
+});
+
+describe('explain', () => {
+  test('tells decision, rule, attributes and the exact text, and runs nothing', async () => {
+    const before = stack.azure.arm.posts.length;
+    const { status, body } = await stack.explain(PODS);
+    expect(status).toBe(200);
+    expect([...Compile(ExplainBody).Errors(body)]).toEqual([]);
+    expect(body).toMatchObject({
+      allowed: true,
+      decision: { verdict: 'allow', role: 'shop-deployer' },
+      attributes: [{ verb: 'list', group: '', resource: 'pods', subresource: '', namespace: 'shop', name: '' }],
+    });
+    const { body: ran } = await stack.command(PODS);
+    expect(ran.exitCode).toBe(0);
+    expect(stack.azure.arm.posts.length).toBe(before + 1);
+  });
+
+  test('of something denied names the rule, of something refused the word', async () => {
+    const denied = await stack.explain({ argv: ['kubectl', 'get', 'secrets', '-A'] }, { token: stack.tokens.bot });
+    expect(denied.body).toMatchObject({
+      allowed: false,
+      decision: { verdict: 'deny', role: 'viewer', rule: 'deny[0]', reason: 'deny-rule' },
+    });
+    const refused = await stack.explain({ argv: ['kubectl', 'get', 'pods', '--kubeconfig=/x'] });
+    expect(refused).toMatchObject({ status: 400, body: { code: 'command-refused' } });
+    expect(refused.body.detail).toContain('--kubeconfig');
+  });
+});
+
+describe('what needs no token', () => {
+  test('health, readiness, metadata, OpenAPI and the page of documentation', async () => {
+    const get = (path: string) => stack.request<Record<string, unknown>>('GET', path, { token: null });
+    expect((await get('/healthz')).body).toMatchObject({ status: 'ok' });
+    expect((await get('/readyz')).body).toEqual({
+      status: 'ready',
+      checks: { records: 'ok', audit: 'ok', identity: 'ok', azure: 'ok' },
+    });
+    const metadata = await get('/.well-known/oauth-protected-resource');
+    expect(metadata.body).toMatchObject({
+      resource: stack.url,
+      audience: stack.azure.entra.audience,
+      tenants: stack.azure.entra.tenants,
+    });
+    const docs = await get('/docs');
+    expect(docs.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(docs.text).toContain('/v1/clusters/{cluster}/commands');
+    expect(docs.text).not.toMatch(/src=|<script/);
+  });
+
+  test('OpenAPI names every route and every problem that there is', async () => {
+    const { body } = await stack.request<{ openapi: string; paths: Record<string, Record<string, unknown>> }>(
+      'GET',
+      '/openapi.json',
+      { token: null },
+    );
+    expect(body.openapi).toBe('3.1.0');
+    const routes = Object.entries(body.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(routes.sort()).toEqual([
+      'GET /.well-known/oauth-protected-resource',
+      'GET /healthz',
+      'GET /readyz',
+      'GET /v1/audit/checkpoints',
+      'GET /v1/audit/events',
+      'GET /v1/clusters',
+      'GET /v1/commands',
+      'GET /v1/commands/{id}',
+      'POST /v1/clusters/{cluster}/commands',
+      'POST /v1/clusters/{cluster}/explain',
+    ]);
+    const text = JSON.stringify(body);
+    for (const code of Object.keys(problems)) expect(text).toContain(`"${code}"`);
+  });
+
+  test('everything else does', async () => {
+    for (const path of [
+      '/v1/clusters',
+      '/v1/commands',
+      '/v1/commands/x',
+      '/v1/audit/events',
+      '/v1/audit/checkpoints',
+    ]) {
+      const answer = await stack.request('GET', path, { token: null });
+      expect(answer).toMatchObject({ status: 401, body: { code: 'token-missing' } });
+      expect(answer.headers.get('www-authenticate')).toMatch(
+        /^Bearer .*resource_metadata="http:\/\/127\.0\.0\.1:\d+\/\.well-known\/oauth-protected-resource"/,
+      );
+    }
+  });
+});
