@@ -1,8 +1,8 @@
 import type { CommandContext } from '../config/config.ts';
+import { interpretHelm } from './helm/interpret.ts';
 import type { CommandRequest, Invocation } from './invocation.ts';
 import { interpretKubectl } from './kubectl/interpret.ts';
 import { parse } from './parse.ts';
-import { refuse } from './refuse.ts';
 
 /**
  * What a command means: what Kubernetes will be asked, and the words and files that are sent for it. Throws Problem
@@ -10,6 +10,7 @@ import { refuse } from './refuse.ts';
  */
 export function interpret(request: CommandRequest, context: CommandContext): Invocation {
   const parsed = parse(request.argv);
-  if (parsed.tool === 'kubectl') return interpretKubectl(parsed, request, context);
-  throw refuse('helm', 'is not relayed yet');
+  return parsed.tool === 'kubectl'
+    ? interpretKubectl(parsed, request, context)
+    : interpretHelm(parsed, request, context);
 }

@@ -82,7 +82,7 @@ describe('what a command asks of Kubernetes, and the words that are sent', () =>
     [
       'rollout restart ds',
       'rollout restart daemonsets.v1.apps --namespace=shop',
-      ['list daemonsets.apps in shop', 'get daemonsets.apps in shop', 'patch daemonsets.apps in shop'],
+      ['list daemonsets.apps in shop', 'patch daemonsets.apps in shop'],
     ],
     [
       'rollout undo sts/db --to-revision=2',

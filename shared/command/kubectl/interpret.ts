@@ -1,6 +1,7 @@
 import type { CommandContext } from '../../config/config.ts';
 import { createUploads } from '../files.ts';
 import { commandOf, type Command } from '../grammar/grammar.ts';
+import { csvWord } from '../grammar/values.ts';
 import type { CommandRequest, Invocation, PodSecurity } from '../invocation.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
@@ -90,7 +91,7 @@ function rebuild(command: Command, call: Call, meaning: Meaning): string[] {
   const words = ['kubectl', ...command.path, ...meaning.args];
   const put = (name: string, values: readonly string[]): void => {
     const csv = command.long(name)?.type === 'csv';
-    for (const value of values) words.push(`--${name}=${csv ? csvField(value) : value}`);
+    for (const value of values) words.push(`--${name}=${csv ? csvWord(value) : value}`);
   };
   const changed = meaning.flags ?? {};
   for (const [name, values] of call.parsed.flags) {
@@ -104,10 +105,6 @@ function rebuild(command: Command, call: Call, meaning: Meaning): string[] {
 
 const verbSends = (command: Command, name: string): boolean =>
   verbs.get(command.path.join(' '))?.flags[name]?.kind === 'sent';
-
-/** pflag reads such a value with encoding/csv; the parser has split it, so each part is written as one field. */
-const csvField = (value: string): string =>
-  value === '' || /[",\r\n]/u.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 
 const podSecurity = (because: readonly string[]): PodSecurity =>
   because.length === 0 ? { level: 'restricted' } : { level: 'privileged', because: [...new Set(because)] };

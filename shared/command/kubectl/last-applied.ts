@@ -13,7 +13,7 @@ export const lastAppliedVerbs: Readonly<Record<string, Verb>> = {
     },
   },
   'apply set-last-applied': {
-    flags: { ...globalFlags, ...printing, ...fileInput, ...dryRun, 'create-annotation': sent },
+    flags: { ...globalFlags, ...printing, ...dryRun, 'create-annotation': sent, filename: sent },
     means: (call) => {
       const targets = readTargets(call, { query: 'none' });
       needTargets(call, targets, { named: ['get', 'patch'], query: [] });

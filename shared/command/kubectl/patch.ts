@@ -30,9 +30,7 @@ export const patch: Verb = {
     if (targets.kind !== 'named') throw refuse('patch', 'needs the name of an object');
     const { content, flags, files } = readPatch(call);
     const privileged: string[] = [];
-    const subresource = call.flag('subresource') ?? '';
-    needTargets(call, targets, { named: subresource === '' ? ['get', 'patch'] : ['get'], query: [] });
-    if (subresource !== '') needTargets(call, targets, { named: ['get', 'patch'], query: [], subresource });
+    needTargets(call, targets, { named: ['get', 'patch'], query: [], subresource: call.flag('subresource') });
     let secret = false;
     for (const { type, name, namespace } of targets.items) {
       needsOfChange(call, type, namespace, name);

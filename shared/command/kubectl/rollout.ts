@@ -1,7 +1,7 @@
 import { refuse } from '../refuse.ts';
 import { groupName, type ResourceType } from '../resources.ts';
 import { dryRun, fieldManager, fileInput, globalFlags, printing, sent, type FlagTable } from './flags.ts';
-import { readTargets } from './targets.ts';
+import { needTargets, readTargets } from './targets.ts';
 import type { Call, Verb } from './verb.ts';
 
 /** Where the earlier templates of a kind are kept. */
@@ -13,23 +13,23 @@ const revisions: Readonly<Record<string, string>> = {
 
 const common: FlagTable = { ...globalFlags, ...fileInput, selector: sent };
 
-function rollout(flags: FlagTable, verbs: readonly string[], readsRevisions: boolean): Verb {
+interface Asked {
+  readonly named: readonly string[];
+  readonly query: readonly string[];
+}
+
+function rollout(flags: FlagTable, verbs: Asked, readsRevisions: boolean): Verb {
   return {
     flags: { ...common, ...flags },
     // A type without a name means all of them here: `rollout restart deployment` restarts every one of the namespace.
     means: (call) => {
       const targets = readTargets(call, { query: 'free' });
-      if (targets.kind === 'named') {
-        for (const { type, name, namespace } of targets.items) {
-          call.needs.add(verbs, type, { name, namespace });
-          needRevisions(call, type, namespace, readsRevisions);
-        }
-      } else {
-        for (const type of targets.types) {
-          call.needs.add(['list', ...verbs], type, { namespace: targets.namespace });
-          needRevisions(call, type, targets.namespace, readsRevisions);
-        }
-      }
+      needTargets(call, targets, verbs);
+      const places =
+        targets.kind === 'named'
+          ? targets.items
+          : targets.types.map((type) => ({ type, namespace: targets.namespace }));
+      for (const { type, namespace } of places) needRevisions(call, type, namespace, readsRevisions);
       return targets.sent;
     },
   };
@@ -43,12 +43,22 @@ function needRevisions(call: Call, type: ResourceType, namespace: string, reads:
 }
 
 const changes: FlagTable = { ...printing, ...fieldManager };
+const patches: Asked = { named: ['get', 'patch'], query: ['list', 'patch'] };
 
 export const rolloutVerbs: Readonly<Record<string, Verb>> = {
-  'rollout restart': rollout(changes, ['get', 'patch'], false),
-  'rollout pause': rollout(changes, ['get', 'patch'], false),
-  'rollout resume': rollout(changes, ['get', 'patch'], false),
-  'rollout undo': rollout({ ...printing, ...dryRun, 'to-revision': sent }, ['get', 'patch'], true),
-  'rollout history': rollout({ ...printing, revision: sent }, ['get'], true),
-  'rollout status': rollout({ revision: sent, timeout: sent, watch: sent }, ['get', 'list', 'watch'], false),
+  'rollout restart': rollout(changes, patches, false),
+  'rollout pause': rollout(changes, patches, false),
+  'rollout resume': rollout(changes, patches, false),
+  // What a query found is read once more, each by its name.
+  'rollout undo': rollout(
+    { ...printing, ...dryRun, 'to-revision': sent },
+    { named: ['get', 'patch'], query: ['list', 'get', 'patch'] },
+    true,
+  ),
+  'rollout history': rollout({ ...printing, revision: sent }, { named: ['get'], query: ['list', 'get'] }, true),
+  'rollout status': rollout(
+    { revision: sent, timeout: sent, watch: sent },
+    { named: ['get', 'list', 'watch'], query: ['list', 'watch'] },
+    false,
+  ),
 };

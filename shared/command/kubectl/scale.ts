@@ -19,13 +19,9 @@ export const scale: Verb = {
   },
   means: (call) => {
     const targets = readTargets(call, { query: 'flags' });
-    // With a precondition kubectl reads and updates the scale; with a time-out it reads until it is reached.
+    // With a precondition kubectl reads and updates the scale instead of patching it; with a time-out it reads until it is reached.
     const guarded = given(call.flag('current-replicas'), '-1') || given(call.flag('resource-version'), '');
-    const verbs = guarded
-      ? ['patch', 'get', 'update']
-      : call.flag('timeout') === undefined
-        ? ['patch']
-        : ['patch', 'get'];
+    const verbs = [guarded ? 'update' : 'patch', ...(guarded || call.flag('timeout') !== undefined ? ['get'] : [])];
     if (targets.kind === 'named') {
       for (const { type, name, namespace } of targets.items) {
         checkScalable(type);

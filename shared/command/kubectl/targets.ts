@@ -163,7 +163,11 @@ export function acrossNamespaces(
 export function needTargets(
   call: Call,
   targets: Targets,
-  verbs: { readonly named: readonly string[]; readonly query: readonly string[]; readonly subresource?: string },
+  verbs: {
+    readonly named: readonly string[];
+    readonly query: readonly string[];
+    readonly subresource?: string | undefined;
+  },
 ): void {
   const { subresource } = verbs;
   if (targets.kind === 'named') {

@@ -64,16 +64,13 @@ export const verbs: ReadonlyMap<string, Verb> = new Map(
 /** Verbs of kubectl that are not relayed, and why: by path, a parent standing for all below it. */
 export const refusedVerbs: ReadonlyMap<string, string> = new Map(
   Object.entries({
-    alpha: 'is not settled yet',
     'apply edit-last-applied': 'needs an editor',
     'auth reconcile': 'changes roles and bindings in ways that are only known afterwards; apply them',
     'cluster-info dump': 'reads everything of whole namespaces, logs too; ask for what you need',
     completion: 'is for a shell of your own',
     config: 'is about a kubeconfig, which the gateway does not use',
     edit: 'needs an editor; get the object, change it and apply it',
-    help: 'is help; run kubectl yourself',
     kustomize: 'can fetch remote bases and run plugins; run it yourself and send the result',
-    options: 'is help; run kubectl yourself',
     plugin: 'runs programs that nobody has judged',
     'port-forward': 'needs a connection that lasts, and run command has none',
     proxy: 'needs a connection that lasts, and run command has none',
