@@ -56,6 +56,7 @@ const shortNames: Readonly<Record<string, string>> = {
   helm: 'releases.helm.sh',
   hpa: 'horizontalpodautoscalers.autoscaling',
   ing: 'ingresses.networking.k8s.io',
+  ip: 'ipaddresses.networking.k8s.io',
   limits: 'limitranges',
   netpol: 'networkpolicies.networking.k8s.io',
   no: 'nodes',
@@ -145,14 +146,16 @@ function suggest(name: string, custom: ReadonlySet<string>): string | undefined 
   if (Object.hasOwn(shortNames, name)) return shortNames[name];
   const all = [...builtIn.keys(), ...custom];
   const [word = ''] = name.split('.');
-  const plurals = [word, `${word}s`, `${word}es`, `${word.slice(0, -1)}ies`];
-  return all.find((known) => plurals.includes(known.split('.')[0] ?? '')) ?? nearest(name, all);
+  return all.find((known) => plurals(word).includes(known.split('.')[0] ?? '')) ?? nearest(name, all);
 }
+
+/** What a word may be the singular of, and itself. */
+const plurals = (word: string): readonly string[] => [word, `${word}s`, `${word}es`, word.replace(/y$/, 'ies')];
 
 /** Whether the word alone means one of Kubernetes' own resources on the command line: no custom resource may take it. */
 export const isBuiltInWord = (word: string): boolean =>
   Object.hasOwn(shortNames, word) ||
-  [...builtIn.keys()].some((name) => [word, `${word}s`, `${word}es`].includes(name.split('.')[0] ?? ''));
+  [...builtIn.keys()].some((name) => plurals(word).includes(name.split('.')[0] ?? ''));
 
 /** kubernetes.io/docs/reference/access-authn-authz/authorization ("Determine the Request Verb") and the RBAC page's special verbs. */
 export const resourceVerbs = [

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import {
   env,
@@ -359,6 +360,38 @@ describe('what is refused', () => {
     const text = withSections({ policy: withSubject(`{ user: ${guid} }`).replace('role: r', 'role: constructor') });
     expect(problemsOf(text)).toEqual(['8 policy.bindings[0].role: no role is called "constructor".']);
   });
+});
+
+test('any text is a configuration or a ConfigError with lines that exist', () => {
+  const vandal = fc.array(
+    fc.record({
+      at: fc.nat(),
+      length: fc.nat({ max: 12 }),
+      by: fc.oneof(
+        fc.string(),
+        fc.constantFrom('\n', ': ', '*', '- ', '{', '&a ', '*a', '<<: ', 'null', '__proto__: 1\n', '"'),
+      ),
+    }),
+    { minLength: 1, maxLength: 3 },
+  );
+  fc.assert(
+    fc.property(vandal, (edits) => {
+      const text = edits.reduce((before, { at, length, by }) => {
+        const start = at % before.length;
+        return before.slice(0, start) + by + before.slice(start + length);
+      }, exampleText);
+      const last = text.split(/\r\n|\n|\r/).length;
+      for (const problem of problemsOf(text)) {
+        const line = Number(problem.split(' ')[0]);
+        expect(line).toBeGreaterThanOrEqual(1);
+        expect(line).toBeLessThanOrEqual(last);
+      }
+    }),
+    {
+      seed: Number(process.env['AKSGW_SEED'] ?? Date.now() % 2 ** 31),
+      numRuns: Number(process.env['AKSGW_RUNS'] ?? 100),
+    },
+  );
 });
 
 describe('rules', () => {
