@@ -1,0 +1,235 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { startKubernetes, type EmulatedKubernetes } from '../../infra/local/kubernetes/server.ts';
+import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../../shared/command/attributes.ts';
+import { interpret } from '../../shared/command/interpret.ts';
+import type { Invocation } from '../../shared/command/invocation.ts';
+import { splitWords } from '../../shared/command/words.ts';
+import { openProtobufDoor, type Door } from './protobuf-door.ts';
+import { findTools, toolRunner, type RunTool, type ToolResult } from '../command/tools.ts';
+
+/**
+ * The words that we would send, run by the real helm against the emulated API: what helm asks for must be what we said, where a
+ * release is the Secrets that helm keeps it in. helm is not on every machine: AKSGW_HELM_DIR names a folder of `helm-3.22` and the like.
+ */
+const helms = findTools('helm');
+
+const chart = {
+  'web/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
+  'web/values.yaml': 'color: red\n',
+  'web/templates/cm.yaml':
+    'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-paint\ndata:\n  color: {{ .Values.color }}\n  file: {{ .Values.file | default "none" | quote }}\n',
+  'web/templates/NOTES.txt': 'Painted {{ .Values.color }} in {{ .Release.Namespace }}.\n',
+  'web/templates/test.yaml':
+    'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-test\n  annotations: {"helm.sh/hook": test}\n',
+  'look/Chart.yaml': 'apiVersion: v2\nname: look\nversion: 1.0.0\n',
+  'look/templates/cm.yaml':
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: look}\ndata: {found: {{ lookup "v1" "Secret" "kube-system" "" | toJson | quote }}}\n',
+  'blue.yaml': 'color: blue\n',
+  'a,b.yaml': 'color: comma\n',
+  'note.txt': 'from a file',
+} as const;
+
+const context = { defaultNamespace: 'shop', resources: [] };
+
+const understand = (line: string, stdin?: string): Invocation =>
+  interpret(
+    {
+      argv: splitWords(line),
+      files: Object.entries(chart).map(([path, text]) => ({ path, bytes: Buffer.from(text) })),
+      stdin,
+    },
+    context,
+  );
+
+const onHelm = helms.length > 0 ? describe : describe.skip;
+
+onHelm.each(helms.length > 0 ? helms : ['(skipped: no helm on this machine)'])('%s', (binary) => {
+  let kubernetes: EmulatedKubernetes;
+  let door: Door;
+  let run: RunTool;
+  let folder: string;
+
+  beforeAll(async () => {
+    kubernetes = await startKubernetes();
+    door = await openProtobufDoor(kubernetes.url);
+    run = toolRunner(binary, kubernetes.kubeconfig().replaceAll(kubernetes.url, door.url));
+    folder = mkdtempSync(join(tmpdir(), 'aksgw-helm-'));
+  });
+  beforeEach(() => kubernetes.reset());
+  afterAll(async () => {
+    rmSync(folder, { recursive: true, force: true });
+    await door.close();
+    await kubernetes.close();
+  });
+
+  /** Runs what would be sent, with only the files that would be sent. */
+  async function helm(line: string, stdin?: string): Promise<ToolResult & { readonly invocation: Invocation }> {
+    const invocation = understand(line, stdin);
+    const cwd = mkdtempSync(join(folder, 'run-'));
+    for (const { path, bytes } of invocation.sent.files) {
+      mkdirSync(dirname(join(cwd, path)), { recursive: true });
+      writeFileSync(join(cwd, path), bytes);
+    }
+    kubernetes.requests.length = 0;
+    kubernetes.nonResource.length = 0;
+    const sent = invocation.sent.stdin;
+    const result = await run(invocation.sent.words.slice(1), {
+      cwd,
+      ...(sent !== undefined && { stdin: Buffer.from(sent).toString() }),
+    });
+    return { ...result, invocation };
+  }
+
+  /** What helm asked for that our attributes do not cover. */
+  function uncovered({ attributes }: Invocation): string[] {
+    const releases = attributes.filter(({ resource }) => resource === 'releases');
+    return kubernetes.requests
+      .filter((request) => !attributes.some((one) => covers(one, request)))
+      .filter((request) => !releases.some((one) => keepsRelease(one, request)))
+      .map(describeAttributes);
+  }
+
+  test('release by release, asks for what we said', async () => {
+    // In this order: each builds on those before.
+    const story: readonly (readonly [line: string, prints: RegExp])[] = [
+      ['helm install web ./web --set color=green', /Painted green in shop/u],
+      ['helm list', /^web\s+shop\s+1/mu],
+      ['helm list -A -q', /^web$/mu],
+      ['helm list --filter nothing -q', /^$/u],
+      ['helm status web', /STATUS: deployed/u],
+      ['helm status web -o json', /"name":"web"/u],
+      ['helm get values web', /color: green/u],
+      ['helm get manifest web', /web-paint/u],
+      ['helm get notes web', /Painted green/u],
+      ['helm get hooks web', /web-test/u],
+      ['helm get all web', /color: green/u],
+      ['helm get metadata web', /NAME: web/u],
+      ['helm upgrade web ./web -f blue.yaml --set-file file=note.txt', /Painted blue/u],
+      ['helm upgrade web ./web -if blue.yaml --history-max 5', /REVISION: 3/u],
+      ['helm history web', /^3\s/mu],
+      ['helm rollback web 1', /Rollback was a success/u],
+      ['helm uninstall web', /release "web" uninstalled/u],
+      ['helm list -q', /^$/u],
+    ];
+    for (const [line, prints] of story) {
+      const { code, stdout, stderr, invocation } = await helm(line);
+      expect({ line, code, stderr: code === 0 ? '' : stderr }).toEqual({ line, code: 0, stderr: '' });
+      expect(stdout).toMatch(prints);
+      expect({ line, uncovered: uncovered(invocation).filter((text) => !ofChart(text)) }).toEqual({
+        line,
+        uncovered: [],
+      });
+    }
+  }, 120_000);
+
+  test('reads print what we say needs get secrets, and nothing else does', async () => {
+    await helm('helm install web ./web --set color=hunter2');
+    const reads = [
+      'status web',
+      'status web -o json',
+      'status web -o yaml',
+      'history web -o json',
+      'get metadata web -o json',
+      'list -o json',
+      'get hooks web',
+    ];
+    const printing: string[] = [];
+    for (const words of [...reads, 'get values web', 'get manifest web', 'get all web']) {
+      const { stdout, invocation } = await helm(`helm ${words}`);
+      const saysSecrets = invocation.attributes.some(({ resource }) => resource === 'secrets');
+      // Notes are meant to be read; they are what `status` shows of the values.
+      if (!stdout.replace(/Painted hunter2/u, '').includes('hunter2')) continue;
+      printing.push(words);
+      expect({ words, saysSecrets }).toEqual({ words, saysSecrets: true });
+    }
+    expect(printing).toEqual(
+      expect.arrayContaining(['status web -o json', 'get values web', 'get manifest web', 'get all web']),
+    );
+  }, 120_000);
+
+  test.each([
+    ['helm template ./web', /color: red/u],
+    ['helm template web ./web -f blue.yaml', /color: blue/u],
+    [`helm template ./web -f '"a,b.yaml"'`, /color: comma/u],
+    ['helm template ./web --set-file file=note.txt', /file: "from a file"/u],
+    ['helm template ./web --dry-run', /color: red/u],
+    ['helm template ./web --dry-run=true', /color: red/u],
+    ['helm template ./look', /found: "\{\}"/u],
+    ['helm lint ./web', /0 chart\(s\) failed/u],
+    ['helm show values ./web', /color: red/u],
+    ['helm show chart ./web', /name: web/u],
+    ['helm version', /v\d/u],
+    ['helm env HELM_NAMESPACE', /default/u],
+  ])(
+    '%s asks the cluster nothing',
+    async (line, prints) => {
+      const { code, stdout, stderr } = await helm(line);
+      expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout + stderr).toMatch(prints);
+      expect([...kubernetes.requests, ...kubernetes.nonResource]).toEqual([]);
+    },
+    30_000,
+  );
+
+  test('values come from stdin', async () => {
+    expect((await helm('helm template ./web -f -', 'color: piped')).stdout).toMatch(/color: piped/u);
+  }, 30_000);
+
+  test('a lookup on the server is covered by secrets of all namespaces', async () => {
+    const { invocation } = await helm('helm template ./look --dry-run=server');
+    const asked = kubernetes.requests.map(describeAttributes);
+    expect(asked).toContain('list secrets in kube-system');
+    // helm 4 also looks whether the chart's own objects are there and another release's; it prints nothing of them.
+    expect(uncovered(invocation).filter((text) => text !== 'get configmaps look in shop')).toEqual([]);
+  }, 30_000);
+
+  test('a value that looks like a global flag leads nowhere else', async () => {
+    const strangers: string[] = [];
+    const stranger = createServer((request, response) => {
+      strangers.push(request.url ?? '');
+      response.writeHead(500).end();
+    });
+    await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
+    const elsewhere = `--kube-apiserver=http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+    try {
+      // That the danger is real: written apart, helm takes the value of --filter for its own flag.
+      await run(['list', '--filter', elsewhere]);
+      const taken = strangers.length;
+      await helm(`helm list --filter ${elsewhere}`);
+      expect(strangers).toHaveLength(taken);
+      expect(taken).toBeGreaterThan(0);
+      expect(kubernetes.requests.length).toBeGreaterThan(0);
+    } finally {
+      stranger.close();
+    }
+  }, 60_000);
+});
+
+const covers = (allowed: ResourceAttributes, asked: ResourceAttributes): boolean =>
+  allowed.verb === asked.verb &&
+  allowed.group === asked.group &&
+  allowed.resource === asked.resource &&
+  allowed.subresource === asked.subresource &&
+  (allowed.namespace === ALL_NAMESPACES || allowed.namespace === asked.namespace) &&
+  (allowed.name === '' || allowed.name === asked.name);
+
+const READS = ['get', 'list'];
+
+/** A release is kept in Secrets `sh.helm.release.v1.NAME.vREVISION` of its namespace. */
+function keepsRelease(release: ResourceAttributes, asked: ResourceAttributes): boolean {
+  const here = release.namespace === ALL_NAMESPACES || release.namespace === asked.namespace;
+  if (asked.group !== '' || asked.resource !== 'secrets' || !here) return false;
+  const named =
+    asked.name === '' || release.name === '' || asked.name.startsWith(`sh.helm.release.v1.${release.name}.`);
+  const reading = READS.includes(release.verb);
+  return named && (reading ? READS.includes(asked.verb) : true);
+}
+
+/** The chart's own objects, which an install grant covers whatever they are. */
+const ofChart = (text: string): boolean =>
+  /^(?:\w+ configmaps web-(?:paint|test)|create configmaps) in shop$/u.test(text);
