@@ -29,6 +29,7 @@ export interface Storage {
 }
 
 const keptEvents = 5000;
+const firstVersion = 1000;
 /** Both versions of a kind share its objects. */
 const bucketOf = ({ group, resource }: StoredKind): string =>
   resource === 'events' ? 'events' : `${group}/${resource}`;
@@ -38,7 +39,7 @@ export function createStorage(clock: Clock): Storage {
   const buckets = new Map<string, Map<string, KubeObject>>();
   const listeners = new Set<(event: WatchEvent) => void>();
   let events: WatchEvent[] = [];
-  let version = 1000;
+  let version = firstVersion;
   let serial = 0;
 
   const bucket = (kind: StoredKind): Map<string, KubeObject> => {
@@ -152,6 +153,7 @@ export function createStorage(clock: Clock): Storage {
       buckets.clear();
       events = [];
       serial = 0;
+      version = firstVersion;
     },
   };
   return storage;
