@@ -29,14 +29,7 @@ export function createClusterViews(
     const { id } = cluster.arm;
     const old = views.get(id);
     const standIn = old && clock.monotonic() - old.at < STALE_MS ? old.view : undefined;
-    let answer: Answer<ClusterView>;
-    try {
-      answer = await ask(cluster, never);
-    } catch (error) {
-      // The budget had no request to spare.
-      if (standIn && error instanceof Problem) return standIn;
-      throw error;
-    }
+    const answer = await ask(cluster, never);
     if (answer.kind === 'answer') {
       views.set(id, { view: answer.value, at: clock.monotonic() });
       return answer.value;
