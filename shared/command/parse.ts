@@ -137,10 +137,10 @@ function readFlags(tool: Tool, command: Command, words: readonly string[]): Pick
   /** `-Rf x`, `-nshop`, `-n=shop`: letters until one takes a value, which is the rest of the word or the next word. */
   function readCluster(cluster: string): void {
     for (let letters = cluster; letters !== '';) {
-      const letter = letters.slice(0, 1);
+      const letter = String.fromCodePoint(letters.codePointAt(0) ?? 0);
       const spelt = `-${letter}`;
       const flag = command.short(letter) ?? unknown(spelt, letter);
-      letters = letters.slice(1);
+      letters = letters.slice(letter.length);
       if (letters.length > 1 && letters.startsWith('=')) {
         set(flag, spelt, letters.slice(1));
         return;

@@ -17,12 +17,17 @@ const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^]*/gu;
 const URL_PASSWORD = /(:\/\/[^/\s:@]*):[^/\s@]+@/gu;
 const BEARER = /\b(bearer|basic)\s+[\w.~+/=-]{8,}/giu;
 
+/** One cheap look, since most commands hold nothing of the kind: whatever the expressions above and below can match has one of these. */
+const SUSPICIOUS =
+  /passw|pwd|passphrase|token|secret|credential|key|auth|private|connection|dsn|cookie|dockerconfig|from[-_]literal|overrides|eyJ|:\/\/|bearer|basic/iu;
+
 /**
  * The caller's words with secret values replaced: what records, logs and audit may hold. Works on any argv, also on one that was
  * refused, since refusals are recorded too: it goes by what words look like. It is no proof that nothing secret is left: whoever
  * writes a password where no password belongs will find it in the record.
  */
 export function redactArgv(argv: readonly string[]): string[] {
+  if (!SUSPICIOUS.test(argv.join('\n'))) return [...argv];
   const patchesSecret = argv.includes('patch') && argv.some((word) => /^secrets?(?:[./,]|$)/iu.test(word));
   return argv.map((word, at) => {
     const own = readFlag(word);

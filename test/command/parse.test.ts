@@ -65,6 +65,7 @@ describe('parse reads', () => {
     ['kubectl patch deploy web -p {}', 'patch [deploy web] patch=["{}"]'],
     ['kubectl create rolebinding r --user=a --group=b', 'create rolebinding [r] user=["a"] group=["b"]'],
     ['kubectl debug web --profile=general', 'debug [web] profile=["general"]'],
+    [`kubectl '' get pods`, 'get [ pods]'],
     // Commands: aliases, sub-commands, and words that only look like them.
     ['kubectl create deploy get --image=x', 'create deployment [get] image=["x"]'],
     ['kubectl -n get delete pod x', 'delete [pod x] namespace=["get"]'],
@@ -135,6 +136,10 @@ describe('parse refuses', () => {
     [[], 'argv'],
     [[''], ''],
     [['kubectl', 'get', 'a\0b'], 'a\0b'],
+    [['kubectl', 'create configmap', 'x'], 'create configmap'],
+    [['kubectl', 'create', 'configmap x'], 'configmap x'],
+    [['kubectl', 'get', '-😀'], '-😀'],
+    [['kubectl', 'get', '-A😀'], '-😀'],
     [['kubectl', 'get', '\ud800'], '\ufffd'],
     [['kubectl', 'get', 'é'.repeat(MAX_WORD_BYTES / 2 + 1)], 'é'.repeat(100)],
     [['kubectl', 'get', ...Array.from({ length: MAX_WORDS }, () => 'x')], 'kubectl'],

@@ -82,7 +82,9 @@ export function merge(tool: Tool, readings: readonly Reading[], next: readonly R
   const newest = readings.at(-1);
   if (newest === undefined) throw new Error('No program was read');
   const mark = <T extends FlagGrammar | CommandGrammar>(find: (reading: Reading) => T | undefined, own: T): T => {
-    const first = readings.find((reading) => find(reading) !== undefined) ?? newest;
+    // The first from which on every version reads it alike.
+    const differs = readings.findLastIndex((reading) => !alike(find(reading), own));
+    const first = readings[differs + 1] ?? newest;
     const gone = next.find((reading) => find(reading) === undefined);
     return {
       ...own,
@@ -103,6 +105,12 @@ export function merge(tool: Tool, readings: readonly Reading[], next: readonly R
       flags: flags(({ commands }) => commands[path]?.flags),
     })),
   };
+}
+
+function alike(other: FlagGrammar | CommandGrammar | undefined, own: FlagGrammar | CommandGrammar): boolean {
+  if (other === undefined) return false;
+  if (!('type' in own) || !('type' in other)) return true;
+  return own.type === other.type && own.short === other.short && own.optional === other.optional;
 }
 
 /** One line a command, so that a change of version reads well as a diff. */

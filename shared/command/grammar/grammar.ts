@@ -13,7 +13,7 @@ export interface FlagGrammar {
   readonly short?: string;
   /** The flag may stand without a value (pflag's NoOptDefVal); the text is what it then means, where the help tells. */
   readonly optional?: string | true;
-  /** First of the versions read that has it; absent when all have. */
+  /** First of the versions read from which on all read it like this; absent when all do. */
   readonly since?: string;
   /** The next major version that lacks it or reads it otherwise. */
   readonly gone?: string;
@@ -81,7 +81,8 @@ export interface Command {
 
 /** The command of this path, aliases resolved; `[]` is the tool with its global flags. Undefined when there is none. */
 export function commandOf(tool: ToolGrammar['tool'], path: readonly string[]): Command | undefined {
-  return commands[tool].get(path.join(' '));
+  // One word `create configmap` is not two.
+  return path.some((word) => word === '' || word.includes(' ')) ? undefined : commands[tool].get(path.join(' '));
 }
 
 /** Every command with a path, as the grammar spells it. */
