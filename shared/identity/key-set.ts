@@ -12,6 +12,8 @@ const waitAfterMs = 60 * 60_000;
 const lastGoodMs = 24 * 60 * 60_000;
 /** Between two fetches of one set, whatever asks for them: a flood of made-up `kid`s costs one fetch in this time. */
 const cooldownMs = 30_000;
+/** While there are no keys at all nothing else can be done: a gateway that starts before its network need not wait long. */
+const firstCooldownMs = 5_000;
 const fetchTimeoutMs = 5_000;
 const maxBodyBytes = 1024 * 1024;
 const maxKeys = 100;
@@ -70,21 +72,23 @@ export function createKeySet(source: KeySource, options: { clock: Clock; fetch: 
       loaded = { at, digest, set: loaded?.digest === digest ? loaded.set : { keys } };
       attempt = { at, ok: true };
     } catch (cause) {
-      attempt = { at, ok: false, cause };
+      attempt = { at: clock.now(), ok: false, cause };
     }
   };
+
+  const cooldown = (): number => (loaded === undefined ? firstCooldownMs : cooldownMs);
 
   /** One fetch at a time, not more often than the cooldown; never rejects, what went wrong stands in `attempt`. */
   const refresh = (): Promise<void> => {
     if (refreshing !== undefined) return refreshing;
-    if (attempt !== undefined && age(attempt.at) < cooldownMs) return Promise.resolve();
+    if (attempt !== undefined && age(attempt.at) < cooldown()) return Promise.resolve();
     refreshing = load().finally(() => (refreshing = undefined));
     return refreshing;
   };
 
   const unavailable = (): Problem => {
     const failed = attempt?.ok === false ? attempt : undefined;
-    const wait = failed ? Math.ceil((cooldownMs - Math.min(age(failed.at), cooldownMs)) / 1000) : 0;
+    const wait = failed ? Math.ceil(Math.max(0, cooldown() - age(failed.at)) / 1000) : 0;
     return new Problem('identity-unavailable', `The signing keys of tenant ${source.tenant} could not be fetched.`, {
       cause: failed?.cause,
       retryAfter: Math.max(1, wait),

@@ -58,7 +58,7 @@ export interface ListQuery {
   readonly owner: string;
   readonly cluster?: string | undefined;
   readonly status?: CommandStatus | undefined;
-  /** At most maxListed. */
+  /** From 1 to maxListed; taken as the nearest of these. */
   readonly limit: number;
   /** `next` of the page before. Anything else is Problem `request-invalid`. */
   readonly cursor?: string | undefined;

@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts';
 import { readCursor, writeCursor } from './records-cursor.ts';
 import { endedAt, isFinished, maxListed } from './records.ts';
 import type { CommandRecord, KeyClaim, Records, Share } from './records.ts';
-import { createSqliteWriter, isBusy, unavailable } from './sqlite-writer.ts';
+import { createSqliteWriter, unavailable, whileBusy } from './sqlite-writer.ts';
 import type { SqliteWriter } from './sqlite-writer.ts';
 
 /** Raised with every change of the schema; a file of another version is refused, never guessed at. */
@@ -43,15 +43,23 @@ const purgeBatch = 100;
 export async function openSqliteRecords(path: string, options: { clock?: Clock } = {}): Promise<Records> {
   const clock = options.clock ?? systemClock;
   const database = openDatabase(path);
-  const writer = createSqliteWriter(database, clock);
   try {
-    await prepareSchema(database, clock, writer);
-    return createRecords(database, writer);
+    await whileBusy(clock, () => database.exec(pragmas));
+    const writer = createSqliteWriter(database, clock);
+    await writer.write(() => prepareSchema(database));
+    const sql = await whileBusy(clock, () => prepare(database));
+    return createRecords({ database, writer, sql, clock });
   } catch (error) {
     database.close();
     throw unavailable(error);
   }
 }
+
+/** busy_timeout 0: whileBusy does the waiting. */
+const pragmas = `
+  PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
+  PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864;
+`;
 
 function openDatabase(path: string): DatabaseSync {
   try {
@@ -60,47 +68,30 @@ function openDatabase(path: string): DatabaseSync {
       // Results are in it: SQLite gives its WAL and shm files the mode that it finds on the database.
       closeSync(openSync(path, 'a', 0o600));
     }
-    const database = new DatabaseSync(path);
-    // timeout 0: waiting for another process is done beside the event loop, in the writer.
-    database.exec(
-      'PRAGMA busy_timeout = 0; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA secure_delete = ON',
-    );
-    return database;
+    return new DatabaseSync(path);
   } catch (error) {
     throw unavailable(error);
   }
 }
 
-async function prepareSchema(database: DatabaseSync, clock: Clock, writer: SqliteWriter): Promise<void> {
-  await whileBusy(clock, () => database.exec('PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864'));
-  await writer.write(() => {
-    const found = number(database.prepare('PRAGMA user_version').get(), 'user_version');
-    if (found === schemaVersion) return;
-    if (found !== 0) throw new Error(`the file has schema ${found}, this gateway needs ${schemaVersion}`);
-    database.exec(`${schema}; PRAGMA user_version = ${schemaVersion}`);
-  });
+function prepareSchema(database: DatabaseSync): void {
+  const found = number(database.prepare('PRAGMA user_version').get(), 'user_version');
+  if (found === schemaVersion) return;
+  if (found !== 0) throw new Error(`the file has schema ${found}, this gateway needs ${schemaVersion}`);
+  database.exec(`${schema}; PRAGMA user_version = ${schemaVersion}`);
 }
 
-/** Two processes that open a new file at once: one switches it to WAL, the other waits. */
-async function whileBusy(clock: Clock, work: () => void): Promise<void> {
-  const until = clock.monotonic() + 5_000;
-  for (;;) {
-    try {
-      work();
-      return;
-    } catch (error) {
-      if (!isBusy(error) || clock.monotonic() >= until) throw error;
-    }
-    await clock.sleep(10);
-  }
+interface Parts {
+  readonly database: DatabaseSync;
+  readonly writer: SqliteWriter;
+  readonly sql: ReturnType<typeof prepare>;
+  readonly clock: Clock;
 }
 
-function createRecords(database: DatabaseSync, writer: SqliteWriter): Records {
-  const sql = prepare(database);
-
+function createRecords({ database, writer, sql, clock }: Parts): Records {
   const read = async <Result>(work: () => Result): Promise<Result> => {
     try {
-      return work();
+      return await whileBusy(clock, work);
     } catch (error) {
       throw unavailable(error);
     }
@@ -133,7 +124,7 @@ function createRecords(database: DatabaseSync, writer: SqliteWriter): Records {
 
     list: async ({ owner, cluster, status, limit, cursor }) => {
       const after = cursor === undefined ? undefined : readCursor(cursor);
-      const wanted = Math.min(limit, maxListed);
+      const wanted = Math.max(1, Math.min(limit, maxListed));
       const rows = await read(() =>
         sql.list.all({
           owner,

@@ -46,10 +46,10 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock): Sqlite
       const batch = takeBatch(waiting);
       if (batch.length === 0) break;
       try {
-        await begin(database, clock);
+        await whileBusy(clock, () => database.exec('BEGIN IMMEDIATE'));
         commit(database, batch);
       } catch (error) {
-        for (const write of batch) write.fail(error);
+        for (const write of batch) write.fail(unavailable(error));
         continue;
       }
       for (const write of batch) write.settle();
@@ -92,15 +92,17 @@ function takeBatch(waiting: Write[]): readonly Write[] {
   return waiting.splice(0, count);
 }
 
-/** Waits for the write lock beside the event loop, not in SQLite's own busy handler, which would block it. */
-async function begin(database: DatabaseSync, clock: Clock): Promise<void> {
+/**
+ * Runs `work`, again while another process is in its way: waits beside the event loop, not in SQLite's own busy handler, which
+ * would block it. Rejects with what `work` threw in the end.
+ */
+export async function whileBusy<Result>(clock: Clock, work: () => Result): Promise<Result> {
   const until = clock.monotonic() + busyForMs;
   for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
     try {
-      database.exec('BEGIN IMMEDIATE');
-      return;
+      return work();
     } catch (error) {
-      if (!isBusy(error) || clock.monotonic() >= until) throw unavailable(error);
+      if (!isBusy(error) || clock.monotonic() >= until) throw error;
     }
     await clock.sleep(pause);
   }
@@ -112,7 +114,7 @@ function commit(database: DatabaseSync, batch: readonly Write[]): void {
     database.exec('COMMIT');
   } catch (error) {
     rollBack(database);
-    throw unavailable(error);
+    throw error;
   }
 }
 
@@ -156,7 +158,7 @@ const isSqlite = (error: unknown): error is SqliteError =>
 /** The low byte of an extended result code. */
 const primaryCode = (error: SqliteError): number => error.errcode & 0xff;
 
-export const isBusy = (error: unknown): boolean => isSqlite(error) && [busy, locked].includes(primaryCode(error));
+const isBusy = (error: unknown): boolean => isSqlite(error) && [busy, locked].includes(primaryCode(error));
 
 export function unavailable(error: unknown): StorageUnavailable {
   if (error instanceof StorageUnavailable) return error;

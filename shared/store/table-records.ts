@@ -1,10 +1,11 @@
 import { TableClient } from '@azure/data-tables';
-import type { TokenCredential } from '@azure/identity';
 import { ContainerClient } from '@azure/storage-blob';
 
 import { systemEntropy } from '../clock.ts';
-import type { Entropy } from '../clock.ts';
+import type { Clock, Entropy } from '../clock.ts';
 import { StorageUnavailable } from './append-log.ts';
+import { blobEndpoint, storageCredential } from './azure-storage.ts';
+import type { StorageToken } from './azure-storage.ts';
 import { createOutputBlobs } from './output-blobs.ts';
 import { readCursor, writeCursor } from './records-cursor.ts';
 import { endedAt, isFinished, maxListed } from './records.ts';
@@ -44,22 +45,17 @@ const maxRounds = 10;
  * Records in the storage account whose table endpoint is `url` (https://<account>.table.core.windows.net), outputs in its
  * blobs. Makes table and container if they are missing. Rejects with StorageUnavailable.
  */
-export function openTableRecords(url: string, credential: TokenCredential): Promise<Records> {
-  const options = { retryOptions: { maxRetries: 3, maxRetryDelayInMs: 2_000 } };
+export async function openTableRecords(
+  url: string,
+  options: { readonly credential: StorageToken; readonly clock: Clock },
+): Promise<Records> {
+  const credential = storageCredential(options.credential, options.clock);
   return createTableRecords({
-    table: new TableClient(url, tableName, credential, options),
+    table: new TableClient(url, tableName, credential, { retryOptions: { maxRetries: 3, maxRetryDelayInMs: 2_000 } }),
     outputs: new ContainerClient(`${blobEndpoint(url)}/${containerName}`, credential, {
       retryOptions: { maxTries: 4, maxRetryDelayInMs: 2_000 },
     }),
   });
-}
-
-/** The blob endpoint beside a table endpoint, in every cloud: the second label of the host name says which service. */
-export function blobEndpoint(tableUrl: string): string {
-  const url = new URL(tableUrl);
-  const [account, service, ...rest] = url.hostname.split('.');
-  if (service !== 'table') throw new StorageUnavailable(`${url.origin} is not a table endpoint of Azure Storage`);
-  return `https://${[account, 'blob', ...rest].join('.')}`;
 }
 
 export interface TableRecordsOptions {
@@ -222,7 +218,7 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
     list: async ({ owner, cluster, status, limit, cursor }) => {
       open();
       const after = cursor === undefined ? '' : timeRowAfter(cursor);
-      const wanted = Math.min(limit, maxListed);
+      const wanted = Math.max(1, Math.min(limit, maxListed));
       const filter = [
         odata`PartitionKey eq ${ownerPartition(owner)} and RowKey gt ${after}`,
         ...(cluster === undefined ? [] : [odata`cluster eq ${cluster}`]),

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import * as fc from 'fast-check';
+
 import { Problem } from '../../shared/errors.ts';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
+import { isFinished } from '../../shared/store/records.ts';
 import type { CommandRecord, CommandStatus, KeyClaim, Records } from '../../shared/store/records.ts';
 
 const alice = 'user:aaaaaaaa-0000-4000-8000-000000000001:dddddddd-0000-4000-8000-000000000001';
@@ -40,6 +43,65 @@ export function commandRecord(id: string, changes: Partial<CommandRecord> = {}):
 const ids = (records: readonly CommandRecord[]): string[] => records.map(({ id }) => id);
 const output = (stdout: string, stderr = '') => ({ stdout: Buffer.from(stdout), stderr: Buffer.from(stderr) });
 
+/** One thing to do: create a record, or replace it as it is or as it was one version ago. */
+const step = fc.record({
+  id: fc.constantFrom('a', 'b', 'c', 'd'),
+  stale: fc.boolean(),
+  status: fc.constantFrom<CommandStatus>('accepted', 'submitting', 'running', 'completed', 'failed', 'unknown'),
+  until: fc.integer({ min: 0, max: 3 }),
+});
+
+/** Does each step to the store and to a map, and compares all that can be asked of the two. */
+async function followModel(
+  records: Records,
+  steps: readonly (typeof step extends fc.Arbitrary<infer One> ? One : never)[],
+) {
+  const model = new Map<string, CommandRecord>();
+  const times = { a: 3, b: 1, c: 2, d: 1 };
+  for (const { id, stale, status, until } of steps) {
+    const known = model.get(id);
+    const lease = { holder: 'gateway-1', until: start + until };
+    if (known === undefined) {
+      const created = commandRecord(id, {
+        status,
+        lease,
+        submittedAt: start + times[id],
+        owner: id === 'a' ? bob : alice,
+        cluster: id === 'b' ? 'stage' : 'demo',
+      });
+      await records.create(created);
+      model.set(id, created);
+    } else if (!isFinished(known.status)) {
+      const stored = await records.replace({
+        ...known,
+        status,
+        lease,
+        version: stale ? known.version - 1 : known.version,
+      });
+      const next = { ...known, status, lease, version: known.version + 1 };
+      expect(stored).toEqual(stale ? undefined : next);
+      if (!stale) model.set(id, next);
+    }
+  }
+  const all = [...model.values()];
+  for (const record of all) expect(await records.get(record.id)).toEqual(record);
+  const open = all.filter(({ status }) => !isFinished(status));
+  for (const owner of [alice, bob]) {
+    const { items } = await records.list({ owner, limit: 10 });
+    const own = all.filter((record) => record.owner === owner);
+    expect(items.map(({ submittedAt }) => submittedAt)).toEqual(
+      own.map((one) => one.submittedAt).toSorted((a, b) => b - a),
+    );
+    expect(ids(items).toSorted()).toEqual(ids(own).toSorted());
+    expect(await records.unfinished({ owner })).toBe(open.filter((record) => record.owner === owner).length);
+  }
+  expect(await records.unfinished({ cluster: 'demo' })).toBe(open.filter(({ cluster }) => cluster === 'demo').length);
+  const due = open.filter(({ lease }) => lease.until <= start + 1);
+  expect(ids(await records.orphans(start + 1, 10)).toSorted()).toEqual(ids(due).toSorted());
+  const sent = open.filter(({ status }) => status !== 'accepted');
+  expect((await records.inFlight()).reduce((sum, { count }) => sum + count, 0)).toBe(sent.length);
+}
+
 async function cursorRefusal(list: Promise<unknown>): Promise<string> {
   return list.then(
     () => 'not refused',
@@ -48,7 +110,7 @@ async function cursorRefusal(list: Promise<unknown>): Promise<string> {
 }
 
 /** What every kind of Records does. `open` gives an empty store; the suite closes it. */
-export function describeRecords(kind: string, open: () => Promise<Records>): void {
+export function describeRecords(kind: string, open: () => Promise<Records>, { modelRuns = 30 } = {}): void {
   describe(`records in ${kind}`, () => {
     let records: Records;
     beforeEach(async () => {
@@ -373,6 +435,20 @@ export function describeRecords(kind: string, open: () => Promise<Records>): voi
         );
         expect(wins.filter(Boolean)).toHaveLength(1);
       });
+    });
+
+    test('does what a plain list of records would, whatever is asked in whatever order', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
+          const store = await open();
+          try {
+            await followModel(store, steps);
+          } finally {
+            await store.close();
+          }
+        }),
+        { numRuns: modelRuns },
+      );
     });
 
     test('a store answers a ping, and nothing once it is closed', async () => {

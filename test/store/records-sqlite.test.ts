@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 let files = 0;
 const newFile = (): string => join(folder, 'sub', `records-${(files += 1)}.sqlite`);
 
-describeRecords('a SQLite file', () => openSqliteRecords(newFile()));
+describeRecords('a SQLite file', () => openSqliteRecords(newFile()), { modelRuns: 3 });
 describeRecords('SQLite in memory', () => openSqliteRecords(':memory:'));
 
 describe('a SQLite file', () => {

@@ -6,7 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import type { Records } from '../../shared/store/records.ts';
-import { blobEndpoint, createTableRecords } from '../../shared/store/table-records.ts';
+import { blobEndpoint, storageCredential } from '../../shared/store/azure-storage.ts';
+import { createTableRecords, openTableRecords } from '../../shared/store/table-records.ts';
+import { Secret } from '../../shared/secret.ts';
+import { createManualClock } from '../support/manual-clock.ts';
 import { account, accountKey, startAzurite } from '../support/azurite.ts';
 import type { Azurite } from '../support/azurite.ts';
 import { problemOf } from '../identity/problem-of.ts';
@@ -37,7 +40,7 @@ function newStore() {
   return { table, outputs };
 }
 
-describeRecords('Azure Tables and blobs', () => createTableRecords(newStore()));
+describeRecords('Azure Tables and blobs', () => createTableRecords(newStore()), { modelRuns: 5 });
 
 describe('Azure Tables', () => {
   const rowsOf = async (table: TableClient, partition: string): Promise<string[]> => {
@@ -213,5 +216,33 @@ describe('the blob endpoint', () => {
 
   test('beside anything else is nowhere', () => {
     expect(() => blobEndpoint('https://acct.blob.core.windows.net')).toThrow(StorageUnavailable);
+  });
+});
+
+describe('the account of the configuration', () => {
+  test('is opened with tokens of the gateway for storage, asked for again within minutes', async () => {
+    const clock = createManualClock(1_000);
+    const asked: string[] = [];
+    const credential = storageCredential(async (scope) => {
+      asked.push(scope);
+      return new Secret('a-token');
+    }, clock);
+    expect(await credential.getToken(['https://storage.azure.com/.default'])).toEqual({
+      token: 'a-token',
+      expiresOnTimestamp: 241_000,
+    });
+    expect(asked).toEqual(['https://storage.azure.com/.default']);
+  });
+
+  test('is unavailable where no token is given', async () => {
+    const refuse = async (): Promise<Secret> => {
+      throw new Error('no identity here');
+    };
+    const opening = openTableRecords('https://acct.table.core.windows.net', {
+      credential: refuse,
+      clock: createManualClock(),
+    });
+    await expect(opening).rejects.toThrow('no identity here');
+    await expect(opening).rejects.toBeInstanceOf(StorageUnavailable);
   });
 });
