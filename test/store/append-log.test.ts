@@ -1,0 +1,288 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import * as nodeFs from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { ContainerClient, StorageSharedKeyCredential, newPipeline } from '@azure/storage-blob';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { systemClock } from '../../shared/clock.ts';
+import { createBlobLog, isImmutable } from '../../shared/store/blob-log.ts';
+import { createFileLog } from '../../shared/store/file-log.ts';
+import { describeAppendLog } from './append-log-contract.ts';
+
+const folders: string[] = [];
+const newFolder = async (): Promise<string> => {
+  const folder = await nodeFs.mkdtemp(path.join(tmpdir(), 'aksgw-log-'));
+  folders.push(folder);
+  return folder;
+};
+afterAll(() => Promise.all(folders.map((folder) => nodeFs.rm(folder, { recursive: true, force: true }))));
+
+describeAppendLog('a log in files', async ({ smallSegments }) => {
+  const folder = path.join(await newFolder(), 'log');
+  return {
+    log: createFileLog({ folder, ...(smallSegments && { maxSegmentBytes: 200 }) }),
+    tear: (stream, bytes) => nodeFs.appendFile(path.join(folder, `${stream}.000000.jsonl`), bytes),
+    close: async () => undefined,
+  };
+});
+
+describe('a log in files', () => {
+  test('is readable by its owner only', async () => {
+    const folder = path.join(await newFolder(), 'log');
+    await (await createFileLog({ folder }).open('s1')).close();
+    expect((await nodeFs.stat(folder)).mode & 0o777).toBe(0o700);
+    expect((await nodeFs.stat(path.join(folder, 's1.000000.jsonl'))).mode & 0o777).toBe(0o600);
+  });
+
+  test('makes the folder durable before the first line, and each batch by one fdatasync', async () => {
+    const folder = await newFolder();
+    const calls: string[] = [];
+    const log = createFileLog({
+      folder,
+      fs: {
+        ...nodeFs,
+        open: async (file, flags, mode) => {
+          const handle = await nodeFs.open(file, flags, mode);
+          const name = path.basename(String(file));
+          const sync = handle.sync.bind(handle);
+          const datasync = handle.datasync.bind(handle);
+          return Object.assign(handle, {
+            sync: () => (calls.push(`sync ${name === path.basename(folder) ? 'folder' : name}`), sync()),
+            datasync: () => (calls.push('datasync'), datasync()),
+          });
+        },
+      },
+    });
+    const stream = await log.open('s1');
+    await Promise.all(Array.from({ length: 300 }, (_, n) => stream.append(`${n}`)));
+    await stream.close();
+    expect(calls).toEqual(['sync folder', 'datasync', 'datasync']);
+  });
+
+  for (const [name, code, call] of [
+    ['a full disk', 'ENOSPC', 'write'],
+    ['a disk that fails to flush', 'EIO', 'datasync'],
+  ] as const)
+    test(`rejects what a batch held, and everything after it, on ${name}`, async () => {
+      const folder = await newFolder();
+      let failing = false;
+      const log = createFileLog({
+        folder,
+        fs: {
+          ...nodeFs,
+          open: async (file, flags, mode) => {
+            const handle = await nodeFs.open(file, flags, mode);
+            const real = handle[call].bind(handle) as (...args: unknown[]) => Promise<unknown>;
+            Object.assign(handle, {
+              [call]: (...args: unknown[]) => {
+                if (!failing || !(Number(flags) & constants.O_APPEND)) return real(...args);
+                return Promise.reject(Object.assign(new Error(name), { code }));
+              },
+            });
+            return handle;
+          },
+        },
+      });
+      const stream = await log.open('s1');
+      await stream.append('a');
+      failing = true;
+      const lost = await Promise.allSettled([stream.append('b'), stream.append('c')]);
+      expect(lost.map((result) => result.status === 'rejected' && String(result.reason))).toEqual(
+        Array.from({ length: 2 }, () => expect.stringContaining(code)),
+      );
+      failing = false;
+      await expect(stream.append('d')).rejects.toMatchObject({ name: 'StorageUnavailable' });
+      await stream.close();
+    });
+
+  test('cannot be opened in a folder that is read-only', async () => {
+    const log = createFileLog({
+      folder: '/nowhere',
+      fs: {
+        ...nodeFs,
+        mkdir: (() => Promise.reject(Object.assign(new Error('read-only'), { code: 'EROFS' }))) as typeof nodeFs.mkdir,
+      },
+    });
+    await expect(log.open('s1')).rejects.toThrow('EROFS');
+  });
+});
+
+// Azurite's own well-known account: public, for emulation only.
+const account = 'devstoreaccount1';
+const credential = new StorageSharedKeyCredential(
+  account,
+  'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
+);
+
+describe('with an emulated storage account', () => {
+  let azurite: ChildProcess;
+  let origin: string;
+  let count = 0;
+
+  beforeAll(async () => {
+    const main = createRequire(import.meta.url).resolve('azurite/dist/src/blob/main.js');
+    azurite = spawn(
+      process.execPath,
+      [main, '--blobPort', '0', '--inMemoryPersistence', '--skipApiVersionCheck', '--silent', '--disableTelemetry'],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    origin = await new Promise<string>((resolve, reject) => {
+      let output = '';
+      azurite.once('exit', () => reject(new Error(`Azurite ended: ${output}`)));
+      azurite.stdout?.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+        const listening = /listens? on (http:\/\/127\.0\.0\.1:\d+)|(http:\/\/127\.0\.0\.1:\d+)/.exec(output);
+        if (listening && /success/i.test(output)) resolve(listening[1] ?? listening[2] ?? '');
+      });
+    });
+  });
+  afterAll(() => {
+    azurite.kill();
+  });
+
+  const newContainer = async (through = origin): Promise<ContainerClient> => {
+    count += 1;
+    const url = (host: string) => `${host}/${account}/container${count}`;
+    const pipeline = () => newPipeline(credential, { retryOptions: { maxTries: 1 } });
+    await new ContainerClient(url(origin), pipeline()).create();
+    return new ContainerClient(url(through), pipeline());
+  };
+
+  describeAppendLog('a log in append blobs', async ({ smallSegments }) => {
+    const container = await newContainer();
+    return {
+      log: createBlobLog({ container, clock: systemClock, ...(smallSegments && { maxSegmentBytes: 200 }) }),
+      tear: async (stream, bytes) => {
+        await container.getAppendBlobClient(`${stream}.000000.jsonl`).appendBlock(bytes, bytes.length);
+      },
+      close: async () => undefined,
+    };
+  });
+
+  test('tells the time of the store, begins a segment after so many blocks, and knows of no immutability', async () => {
+    const container = await newContainer();
+    const log = createBlobLog({ container, clock: systemClock, maxSegmentBlocks: 2 });
+    const stream = await log.open('s1');
+    for (const line of ['a', 'b', 'c']) await stream.append(line);
+    expect(Math.abs((stream.storeTime() ?? 0) - Date.now())).toBeLessThan(60_000);
+    await stream.close();
+    expect(await log.segments('s1')).toHaveLength(2);
+    expect(await isImmutable(container)).toBe(false);
+  });
+
+  /** A way to Azurite that loses or replaces answers: `fault` says what happens to the n-th append. */
+  const withFaults = async (
+    fault: (append: number) => 'pass' | 'lose-request' | 'lose-answer' | number,
+    work: (log: ReturnType<typeof createBlobLog>, container: ContainerClient) => Promise<void>,
+  ): Promise<number> => {
+    let appends = 0;
+    const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+      const body = await buffer(request);
+      const isAppend = request.url?.includes('comp=appendblock') ?? false;
+      const what = isAppend ? fault(++appends) : 'pass';
+      if (what === 'lose-request') return void request.socket.destroy();
+      if (typeof what === 'number') return void response.writeHead(what).end();
+      const real = await fetch(`${origin}${request.url ?? ''}`, {
+        method: request.method ?? 'GET',
+        headers: Object.entries(request.headers).flatMap(([name, value]) =>
+          name === 'connection' || name === 'transfer-encoding' || name === 'content-length'
+            ? []
+            : [[name, String(value)] as [string, string]],
+        ),
+        ...(body.length > 0 && { body }),
+      });
+      if (what === 'lose-answer') return void request.socket.destroy();
+      response.writeHead(real.status, Object.fromEntries(real.headers)).end(Buffer.from(await real.arrayBuffer()));
+    };
+    const proxy = createServer((request, response) => {
+      answer(request, response).catch((error: unknown) => response.destroy(error as Error));
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => proxy.once('listening', resolve));
+    try {
+      const container = await newContainer(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+      await work(createBlobLog({ container, clock: { ...systemClock, sleep: async () => undefined } }), container);
+      return appends;
+    } finally {
+      proxy.closeAllConnections();
+      proxy.close();
+    }
+  };
+  const lines = async (log: ReturnType<typeof createBlobLog>): Promise<readonly string[]> => {
+    const texts: string[] = [];
+    for await (const line of log.read('s1')) texts.push(line.text);
+    return texts;
+  };
+
+  for (const [name, fault] of [
+    ['a request is lost', 'lose-request'],
+    ['an answer is lost', 'lose-answer'],
+    ['the store is busy (503)', 503],
+  ] as const)
+    test(`writes each line once when ${name}`, async () => {
+      const appends = await withFaults(
+        (append) => (append === 2 ? fault : 'pass'),
+        async (log) => {
+          const stream = await log.open('s1');
+          for (const line of ['a', 'b', 'c']) await stream.append(line);
+          await stream.close();
+          expect(await lines(log)).toEqual(['a', 'b', 'c']);
+        },
+      );
+      expect(appends).toBe(4);
+    });
+
+  for (const [name, fault, tries] of [
+    ['forbids it (403)', 403, 1],
+    ['stays unavailable (503)', 503, 5],
+    ['never answers', 'lose-request', 5],
+  ] as const)
+    test(`rejects when the store ${name}`, async () => {
+      const appends = await withFaults(
+        () => fault,
+        async (log) => {
+          const stream = await log.open('s1');
+          await expect(stream.append('a')).rejects.toMatchObject({ name: 'StorageUnavailable' });
+          await stream.close();
+          expect(await lines(log)).toEqual([]);
+        },
+      );
+      expect(appends).toBe(tries);
+    });
+
+  test('rejects when something else wrote to its blob (412), and does not write after it', async () => {
+    await withFaults(
+      () => 'pass',
+      async (log, container) => {
+        const stream = await log.open('s1');
+        await stream.append('a');
+        await container.getAppendBlobClient('s1.000000.jsonl').appendBlock('evil\n', 5);
+        await expect(stream.append('b')).rejects.toThrow('Something else was written');
+        await stream.close();
+        expect(await lines(log)).toEqual(['a', 'evil']);
+      },
+    );
+  });
+
+  test('takes another writer at the same place for no success after a lost answer', async () => {
+    await withFaults(
+      (append) => (append === 2 ? 'lose-request' : 'pass'),
+      async (log, container) => {
+        const stream = await log.open('s1');
+        await stream.append('a');
+        const real = new ContainerClient(
+          container.url.replace(/127\.0\.0\.1:\d+/, new URL(origin).host),
+          newPipeline(credential),
+        );
+        await real.getAppendBlobClient('s1.000000.jsonl').appendBlock('x\n', 2);
+        await expect(stream.append('b')).rejects.toMatchObject({ name: 'StorageUnavailable' });
+        expect((await real.getBlobClient('s1.000000.jsonl').downloadToBuffer()).toString()).toBe('a\nx\n');
+        await stream.close();
+      },
+    );
+  });
+});
