@@ -56,10 +56,11 @@ function findCommand(tool: Tool, words: readonly string[]): Found {
   let command = commandOf(tool, []);
   let rest = words;
   while (command !== undefined) {
-    const word = nextCommandWord(command, rest);
+    const at = nextCommandWord(command, rest);
+    const word = rest[at];
     const child: Command | undefined = word === undefined ? undefined : commandOf(tool, [...command.path, word]);
-    if (word !== undefined && child !== undefined) {
-      rest = withoutFirst(command, rest, word);
+    if (child !== undefined) {
+      rest = rest.toSpliced(at, 1);
       command = child;
     } else if (command.path.length > 0) {
       return { command, rest };
@@ -72,31 +73,15 @@ function findCommand(tool: Tool, words: readonly string[]): Found {
   throw refuse(words[0] ?? tool, `no ${tool} command was found; only ${tool}'s global flags may stand before it`);
 }
 
-/** cobra's stripFlags: the first word that it takes for neither a flag nor a flag's value. */
-function nextCommandWord(command: Command, words: readonly string[]): string | undefined {
+/** cobra's stripFlags: where the first word is that it takes for neither a flag nor a flag's value; beyond the end without one. */
+function nextCommandWord(command: Command, words: readonly string[]): number {
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? '';
-    if (word === '--') return undefined;
-    if (swallowsNext(command, word)) {
-      // Its own quirk: with one word left after such a flag, cobra stops looking.
-      if (words.length - at <= 2) return undefined;
-      at++;
-    } else if (word !== '' && !word.startsWith('-')) {
-      return word;
-    }
+    if (word === '--') break;
+    if (swallowsNext(command, word)) at++;
+    else if (word !== '' && !word.startsWith('-')) return at;
   }
-  return undefined;
-}
-
-/** cobra's argsMinusFirstX: the same walk without the quirk. */
-function withoutFirst(command: Command, words: readonly string[], word: string): readonly string[] {
-  for (let at = 0; at < words.length; at++) {
-    const candidate = words[at] ?? '';
-    if (candidate === '--') break;
-    if (swallowsNext(command, candidate)) at++;
-    else if (candidate === word) return words.toSpliced(at, 1);
-  }
-  return words;
+  return words.length;
 }
 
 function swallowsNext(command: Command, word: string): boolean {
