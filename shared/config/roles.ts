@@ -5,8 +5,9 @@ import { didYouMean } from './suggest.ts';
 import { isName } from './values.ts';
 
 /**
- * Holds each rule to spec "Matching": what could never match, or would match other than it reads, is a problem, since a deny
- * that silently does nothing is a hole. `custom` are the `resource.group` names of the clusters' own resources.
+ * Holds each rule to spec "Matching": a word that is not understood, or that reads as something else than it would do, is a
+ * problem, since a deny that silently does nothing is a hole. `custom` are the `resource.group` names of the clusters' own
+ * resources.
  */
 export function checkRoles(roles: PolicyFile['roles'], custom: ReadonlySet<string>, report: Report): void {
   for (const [name, role] of Object.entries(roles)) {

@@ -41,11 +41,13 @@ function blob(text: string) {
     text,
     version: 1,
     requests: [] as Headers[],
+    redirects: [] as unknown[],
     answer: undefined as (() => Promise<Response> | Response) | undefined,
   };
   const fetch: typeof globalThis.fetch = async (_input, init) => {
     const headers = new Headers(init?.headers);
     state.requests.push(headers);
+    state.redirects.push(init?.redirect);
     if (state.answer) return state.answer();
     const etag = `"${state.version}"`;
     if (headers.get('if-none-match') === etag) return new Response(undefined, { status: 304 });
@@ -126,6 +128,10 @@ describe('a file', () => {
     writeFileSync(location, blockBot);
     await source.refresh();
     expect(source.current().policy.blocked).toHaveLength(1);
+    // The same mistake made again is news again.
+    writeFileSync(location, exampleText.replace('role: viewer', 'role: veiwer'));
+    await source.refresh();
+    expect(errors).toHaveLength(2);
   });
 
   test('that is gone for a while keeps the last good one, and is told of each time anew', async () => {
@@ -241,6 +247,8 @@ describe('a blob', () => {
       credential: () => Promise.resolve(new Secret('storage-token')),
     });
     expect(state.requests[0]?.has('authorization')).toBe(false);
+    // Nor is it carried on to wherever a redirect points.
+    expect(state.redirects).toEqual(['error']);
   });
 
   test('that does not answer leaves the last good one, and never names the secret in its URL', async () => {

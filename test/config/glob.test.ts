@@ -1,0 +1,33 @@
+import { expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+import { compileGlob } from '../../shared/config/glob.ts';
+
+test('a glob matches what the same regular expression matches', () => {
+  const short = (...letters: string[]) =>
+    fc.array(fc.constantFrom(...letters), { maxLength: 7 }).map((each) => each.join(''));
+  let matched = 0;
+  fc.assert(
+    fc.property(short('a', 'b', '*', '.'), short('a', 'b', '.'), (pattern, text) => {
+      const expected = new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '.*')}$`).test(text);
+      if (expected && pattern.includes('*')) matched++;
+      expect(compileGlob(pattern).matches(text)).toBe(expected);
+    }),
+    { seed: Number(process.env['AKSGW_SEED'] ?? Date.now() % 2 ** 31), numRuns: 5000 },
+  );
+  expect(matched).toBeGreaterThan(100);
+});
+
+test.each([
+  ['ab*ba', 'aba', false],
+  ['a*bc*c', 'abc', false],
+  ['a*bc*c', 'abcc', true],
+  ['*', '', true],
+  ['a*', 'a', true],
+])('%s on "%s": %s', (pattern, text, expected) => {
+  expect(compileGlob(pattern).matches(text)).toBe(expected);
+});
+
+test('many stars take no longer than few: the text is the caller’s', () => {
+  // A backtracking matcher would take some 253^20 steps here and never come back.
+  expect(compileGlob(`${'a*'.repeat(20)}b`).matches('a'.repeat(253))).toBe(false);
+});
