@@ -5,10 +5,10 @@
  */
 export const DOCUMENTED = { burst: 60, perSecond: 1 } as const;
 
-/** Of the burst, this much is used: the rest covers clocks that disagree, and instances that have just come. */
-export const BURST = 50;
-/** What an instance may spend before the others have noticed it. */
-export const NEWCOMER_TOKENS = 3;
+/** Of the burst, this much is used: the rest covers clocks that disagree, and one instance that has just come. */
+export const BURST = 45;
+/** What an instance may spend before the others have noticed it, and they have lowered their pace. */
+export const NEWCOMER_TOKENS = 10;
 
 /** Retry-After is obeyed within these bounds, in ms. */
 export const RETRY_AFTER = { least: 1_000, most: 300_000, unsaid: 5_000 } as const;

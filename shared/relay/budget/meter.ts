@@ -51,7 +51,7 @@ const LATE_MS = 4_000;
 /** A caller is sent away with Retry-After rather than kept longer than this. */
 export const MOST_WAIT_MS = 20_000;
 const RENEW_MS = 5_000;
-/** A seat outlives its holder at least this long, and as long as what was spent takes to come back. */
+/** A seat outlives a holder that crashes at least this long, and as long as what it spent takes to come back. */
 const LEASE_MS = 15_000;
 /** Without work for this long the seat is given up. */
 const IDLE_MS = 10_000;
@@ -213,7 +213,7 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
     try {
       const found = await from.renew(clock.now(), Math.max(LEASE_MS, refill));
       // What the others used before they knew of us, and we of them, is not ours to spend.
-      if (!seated && found.seat > 0) bucket.atMost(NEWCOMER_TOKENS, now);
+      if (!seated && !found.alone) bucket.atMost(NEWCOMER_TOKENS, now);
       shareAmong(found.instances, now);
     } catch (error) {
       // Not knowing is treated as not being alone; Azure's 429s tell the rest.
