@@ -11,6 +11,7 @@
  */
 export function quote(word: string): string {
   if (word.includes('\0')) throw new TypeError('A word with a NUL character cannot be quoted');
+  if (!/['$]/u.test(word)) return `'${word}'`;
   // Functions as replacements: in a replacement text "$'" would have a meaning of its own.
   return `'${word.replaceAll("'", () => `'\\''`).replaceAll(/\$(?=[$(])/g, () => `$''`)}'`;
 }
