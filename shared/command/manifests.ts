@@ -116,9 +116,14 @@ function nameOf(type: ResourceType, metadata: JsonObject, source: string, { gene
 
 const encoder = new TextEncoder();
 
-/** The bytes that are sent: JSON documents, which kubectl reads under any file name (measured for .yaml). */
+/**
+ * The bytes that are sent: JSON, which kubectl reads under any file name. Several objects go as a List: up to 1.30 kubectl takes no
+ * JSON documents parted by `---` (measured).
+ */
 export function writeManifest(objects: readonly ManifestObject[]): Uint8Array {
-  return encoder.encode(objects.map(({ body }) => `${writeJson(body)}\n`).join('---\n'));
+  const [only, ...others] = objects.map(({ body }) => body);
+  const whole = others.length === 0 ? only : { apiVersion: 'v1', kind: 'List', items: objects.map(({ body }) => body) };
+  return encoder.encode(`${writeJson(whole ?? null)}\n`);
 }
 
 export const sentManifest = (path: string, objects: readonly ManifestObject[]): SentFile => ({

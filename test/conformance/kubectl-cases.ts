@@ -80,6 +80,8 @@ spec:
 export interface Case {
   readonly command: string;
   readonly stdin?: string | undefined;
+  /** The first kubectl that knows its flags. */
+  readonly since?: string | undefined;
   /** It would go on: it is ended as soon as this verb was asked for. */
   readonly endless?: string | undefined;
   /** Attributes that kubectl does not ask for in this run, each with the reason why they are needed all the same. */
@@ -259,7 +261,6 @@ export const cases: readonly Case[] = [
     'logs web-1 --all-containers --timestamps',
     'logs web-1 --since=1h --tail=5',
     'logs deploy/web',
-    'logs deployment/web --all-pods',
     'logs job/once',
     'logs sts/db',
     'logs svc/web',
@@ -269,6 +270,8 @@ export const cases: readonly Case[] = [
     'logs web-1 -p',
     'logs web-1 --limit-bytes=10',
   ),
+
+  { command: 'logs deployment/web --all-pods', since: '1.31' },
 
   // exec, attach, cp: the emulated cluster runs none, but the requests are made.
   ...plain(

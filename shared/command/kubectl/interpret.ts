@@ -5,7 +5,7 @@ import { csvWord } from '../grammar/values.ts';
 import type { CommandRequest, Invocation, PodSecurity } from '../invocation.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
-import { holdsSecret, redactArgv } from '../redact.ts';
+import { redactArgv } from '../redact.ts';
 import { refuse } from '../refuse.ts';
 import { catalogOf } from '../resources.ts';
 import { createNeeds } from './needs.ts';
@@ -29,10 +29,11 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
     throw refuse('stdin', `is not read by kubectl ${path}; it is for -f - and for exec and attach with -i`);
   }
   const words = rebuild(command, call, meaning);
+  const argv = redactArgv(request.argv);
   return {
     tool: 'kubectl',
     verb: path,
-    argv: redactArgv(request.argv),
+    argv,
     attributes: call.needs.all,
     podSecurity: podSecurity(meaning.privileged ?? []),
     charts: [],
@@ -40,7 +41,8 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
       words,
       files: [...(meaning.files ?? []), ...call.uploads.used],
       stdin: meaning.stdin,
-      secret: meaning.secret === true || holdsSecret(words),
+      // What goes out is made of what came in.
+      secret: meaning.secret === true || argv.some((word, at) => word !== request.argv[at]),
     },
     warnings,
   };

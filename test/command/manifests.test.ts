@@ -1,0 +1,318 @@
+import { describe, expect, test } from '@jest/globals';
+import { asked, call, refusal, sentFile } from './calls.ts';
+
+const apply = (text: string, command = 'apply -f x.yaml'): ReturnType<typeof call> =>
+  call(`kubectl ${command}`, { 'x.yaml': text });
+
+/** The one object that is sent for a text. */
+const read = (text: string): unknown => JSON.parse(sentFile(apply(text), 'x.yaml') ?? 'null');
+/** The data of a config map, as it is sent. */
+const data = (yaml: string): unknown =>
+  (read(`apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n${yaml}`) as { data: unknown }).data;
+
+const pod = (spec: string, kind = 'Pod', apiVersion = 'v1'): string =>
+  `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: a}\nspec: ${spec}\n`;
+
+describe('YAML is read as kubectl reads it', () => {
+  test.each<[yaml: string, value: unknown]>([
+    ['0644', 420],
+    ['0o644', 420],
+    ['0x1F', 31],
+    ['0b101', 5],
+    ['-0b11', -3],
+    ['1_000', 1000],
+    ['08', 8],
+    ['1e3', 1000],
+    ['.5', 0.5],
+    ['1.', 1],
+    ['+12', 12],
+    ['on', true],
+    ['Yes', true],
+    ['y', true],
+    ['n', false],
+    ['OFF', false],
+    ['~', null],
+    ['', null],
+    ['Null', null],
+    ['nULL', 'nULL'],
+    ['1:30', '1:30'],
+    ['190:20:30', '190:20:30'],
+    ['2024-01-02', '2024-01-02'],
+    ['2024-01-02T03:04:05Z', '2024-01-02T03:04:05Z'],
+    ['0x', '0x'],
+    ['1e', '1e'],
+    ['1.2.3', '1.2.3'],
+    ['"0644"', '0644'],
+    ["'on'", 'on'],
+    ['!!str 0644', '0644'],
+    ['|\n    a\n    b', 'a\nb\n'],
+    ['>-\n    a\n    b', 'a b'],
+    ['[a, {b: c}]', ['a', { b: 'c' }]],
+  ])('%j', (yaml, value) => {
+    expect(data(`  x: ${yaml}\n`)).toEqual({ x: value });
+  });
+
+  test('64-bit integers are exact', () => {
+    const sent = sentFile(
+      apply(pod('{a: 9007199254740993, b: 18446744073709551615, c: -9223372036854775808}')),
+      'x.yaml',
+    );
+    expect(sent).toContain('"spec":{"a":9007199254740993,"b":18446744073709551615,"c":-9223372036854775808}');
+  });
+
+  test('keys that are no text get their text', () => {
+    expect(data('  1: a\n  on: b\n  1.5: c\n')).toEqual({ 1: 'a', true: 'b', '1.5': 'c' });
+  });
+
+  test('a key __proto__ is a key like others', () => {
+    expect(sentFile(apply(pod('{__proto__: {hostNetwork: true}}')), 'x.yaml')).toContain(
+      '"__proto__":{"hostNetwork":true}',
+    );
+  });
+
+  test('anchors, aliases and merge keys are resolved, a namespace in one too', () => {
+    const text = `apiVersion: v1
+kind: ConfigMap
+base: &b {namespace: team, labels: {a: b}}
+metadata: {<<: *b, name: a, labels: {own: yes}}
+`;
+    expect(asked(apply(text))[0]).toBe('get configmaps a in team');
+    expect(read(text)).toMatchObject({ metadata: { namespace: 'team', name: 'a', labels: { own: true } } });
+  });
+
+  test('an anchor that is set again counts from there on', () => {
+    expect(data('  a: &x 1\n  b: *x\n  c: &x 2\n  d: *x\n')).toEqual({ a: 1, b: 1, c: 2, d: 2 });
+  });
+
+  test('documents, empty ones left out; lists within lists', () => {
+    const text = `---
+# nothing
+---
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: ConfigMapList, items: [{metadata: {name: a}}, {metadata: {name: b}}]}
+- {apiVersion: v1, kind: Secret, metadata: {name: c, namespace: team}}
+---
+{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "d"}}
+...
+`;
+    expect(asked(apply(text, 'create -f x.yaml'))).toEqual([
+      'create configmaps a in shop',
+      'create configmaps b in shop',
+      'create secrets c in team',
+      'create services d in shop',
+    ]);
+  });
+
+  test('JSON with escapes, numbers and several documents', () => {
+    const one =
+      '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"x":"\\u00e9\\n\\"","y":12345678901234567890}}';
+    const sent = sentFile(apply(`${one}\n${one.replace('"a"', '"b"')}`), 'x.yaml');
+    expect(sent).toContain('"data":{"x":"é\\n\\"","y":12345678901234567890}');
+    expect(asked(apply(`${one}\n---\n${one.replace('"a"', '"b"')}`, 'create -f x.yaml'))).toHaveLength(2);
+  });
+
+  test.each<[text: string, why: string]>([
+    ['a: 1\na: 2', 'twice'],
+    ['{"a":1,"a":2}', 'twice'],
+    ['{"a":1,"\\u0061":2}', 'twice'],
+    ['1: a\n"1": b', 'twice'],
+    ['a: 1\n...\nb: 2', '...'],
+    ['%YAML 1.2\n---\na: 1', 'directive'],
+    ['a: !foo 1', '!foo'],
+    ['a: !!binary aGk=', 'binary'],
+    ['a: !!set {b}', 'set'],
+    ['a: *gone', 'gone'],
+    ['a: &x [*x]', 'nested'],
+    ['a: .inf', 'JSON'],
+    ['? [a]\n: b', 'key'],
+    ['a: [', 'line'],
+    ['\ta: 1', 'line'],
+    [`a: ${'['.repeat(200)}${']'.repeat(200)}`, 'nested'],
+    [`{"a":${'['.repeat(200)}${']'.repeat(200)}}`, 'nested'],
+    [`{"a":${'['.repeat(100_000)}`, 'nested'],
+    [
+      'a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]',
+      'aliases',
+    ],
+    ['just text', 'no Kubernetes object'],
+    ['kind: Pod', 'apiVersion'],
+    ['apiVersion: v1\nkind: Pod', 'metadata'],
+    ['apiVersion: v1\nkind: Pod\nmetadata: {}', 'name'],
+    ['apiVersion: v1\nkind: Pod\nmetadata: {name: 5}', 'name'],
+    ['apiVersion: v1\nkind: Pod\nmetadata: {name: A_b}', 'name'],
+    ['apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}', 'created'],
+    ['apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: "x y"}', 'namespace'],
+    ['apiVersion: v1\nkind: Pods\nmetadata: {name: a}', 'not a kind'],
+    ['apiVersion: v9\nkind: Pod\nmetadata: {name: a}', 'not a kind'],
+    ['apiVersion: evil.example/v1\nkind: Thing\nmetadata: {name: a}', 'not a kind'],
+    ['# nothing', 'no object'],
+  ])('%j is refused', (text, why) => {
+    expect(refusal(() => apply(text))).toMatchObject({ detail: expect.stringContaining(why) });
+  });
+
+  test('what is not UTF-8 is refused', () => {
+    expect(refusal(() => call('kubectl apply -f x.yaml', { 'x.yaml': 'a: \0' }))).toMatchObject({ word: 'x.yaml' });
+  });
+});
+
+describe('namespaces', () => {
+  test('an object of another namespace than -n says is refused, as kubectl does', () => {
+    expect(
+      refusal(() => apply('apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: b}', 'apply -f x.yaml -n c')),
+    ).toMatchObject({ word: 'x.yaml' });
+  });
+
+  test('what is cluster-scoped has none, whatever it says', () => {
+    const invocation = apply('apiVersion: v1\nkind: Namespace\nmetadata: {name: a, namespace: b}');
+    expect(asked(invocation)[0]).toBe('get namespaces a');
+    expect(sentFile(invocation, 'x.yaml')).not.toContain('"namespace"');
+  });
+
+  test('-f goes out without -n, since every object has its own', () => {
+    expect(apply(pod('{}')).sent.words).toEqual(['kubectl', 'apply', '--filename=x.yaml']);
+  });
+});
+
+describe('what writing an object needs beyond its own verb', () => {
+  const rbac = 'apiVersion: rbac.authorization.k8s.io/v1\n';
+  test.each<[text: string, needs: string[]]>([
+    [
+      `${rbac}kind: RoleBinding\nmetadata: {name: a}\nroleRef: {kind: ClusterRole, name: admin}`,
+      ['bind clusterroles.rbac.authorization.k8s.io admin in shop'],
+    ],
+    [
+      `${rbac}kind: RoleBinding\nmetadata: {name: a}\nroleRef: {kind: Role, name: deployer}`,
+      ['bind roles.rbac.authorization.k8s.io deployer in shop'],
+    ],
+    [
+      `${rbac}kind: ClusterRoleBinding\nmetadata: {name: a}\nroleRef: {kind: ClusterRole, name: system:node}`,
+      ['bind clusterroles.rbac.authorization.k8s.io system:node'],
+    ],
+    [
+      `${rbac}kind: Role\nmetadata: {name: a}\nrules: [{verbs: [get]}]`,
+      ['escalate roles.rbac.authorization.k8s.io a in shop'],
+    ],
+    [
+      `${rbac}kind: ClusterRole\nmetadata: {name: a}\naggregationRule: {clusterRoleSelectors: []}`,
+      ['escalate clusterroles.rbac.authorization.k8s.io a'],
+    ],
+    [`${rbac}kind: Role\nmetadata: {name: a}\nrules: []`, []],
+    [
+      `apiVersion: v1\nkind: Secret\nmetadata: {name: a, annotations: {kubernetes.io/service-account.name: admin}}\ntype: kubernetes.io/service-account-token`,
+      ['create serviceaccounts/token admin in shop'],
+    ],
+  ])('%j', (text, needs) => {
+    const verbs = new Set(['get', 'create', 'patch']);
+    const beyond = apply(text).attributes.filter(({ verb, subresource }) => !verbs.has(verb) || subresource !== '');
+    expect(asked({ ...apply(text), attributes: beyond })).toEqual(needs);
+  });
+
+  test('a binding without a role is refused', () => {
+    expect(refusal(() => apply(`${rbac}kind: RoleBinding\nmetadata: {name: a}`))).toMatchObject({
+      word: 'RoleBinding a',
+    });
+  });
+});
+
+describe('what needs podSecurity: privileged', () => {
+  const container = (text: string): string => `{containers: [{name: a, image: b, ${text}}]}`;
+  const dangerous: [spec: string, because: string][] = [
+    ['{hostNetwork: true}', 'hostNetwork'],
+    ['{hostPID: yes}', 'hostPID'],
+    ['{hostIPC: true}', 'hostIPC'],
+    ['{volumes: [{name: a, hostPath: {path: /}}]}', 'hostPath'],
+    ['{serviceAccountName: admin}', 'a service account other than default'],
+    ['{serviceAccount: admin}', 'a service account other than default'],
+    [container('securityContext: {privileged: true}'), 'a privileged container'],
+    [container('securityContext: {capabilities: {add: [NET_ADMIN]}}'), 'added capabilities'],
+    [container('securityContext: {procMount: Unmasked}'), 'procMount'],
+    [container('securityContext: {seccompProfile: {type: Unconfined}}'), 'an unconfined seccomp profile'],
+    [container('securityContext: {appArmorProfile: {type: Unconfined}}'), 'an unconfined AppArmor profile'],
+    [container('ports: [{containerPort: 80, hostPort: 80}]'), 'hostPort'],
+    [container('securityContext: {windowsOptions: {hostProcess: true}}'), 'a Windows host process'],
+    ['{initContainers: [{name: a, securityContext: {privileged: true}}]}', 'a privileged container'],
+    ['{ephemeralContainers: [{name: a, securityContext: {privileged: true}}]}', 'a privileged container'],
+    ['{securityContext: {sysctls: [{name: a, value: b}]}}', 'sysctls'],
+  ];
+
+  test.each(dangerous)('a pod with %s', (spec, because) => {
+    expect(apply(pod(spec)).podSecurity).toEqual({ level: 'privileged', because: [because] });
+  });
+
+  test.each([
+    ['apps/v1', 'Deployment', (spec: string) => `{template: {spec: ${spec}}}`],
+    ['apps/v1', 'ReplicaSet', (spec: string) => `{template: {spec: ${spec}}}`],
+    ['apps/v1', 'StatefulSet', (spec: string) => `{template: {spec: ${spec}}}`],
+    ['apps/v1', 'DaemonSet', (spec: string) => `{template: {spec: ${spec}}}`],
+    ['v1', 'ReplicationController', (spec: string) => `{template: {spec: ${spec}}}`],
+    ['batch/v1', 'Job', (spec: string) => `{template: {spec: ${spec}}}`],
+    ['batch/v1', 'CronJob', (spec: string) => `{jobTemplate: {spec: {template: {spec: ${spec}}}}}`],
+    ['example.com/v1', 'Widget', (spec: string) => `{template: {spec: ${spec}}}`],
+  ])('%s %s with any of them', (apiVersion, kind, wrap) => {
+    for (const [spec, because] of dangerous) {
+      expect(apply(pod(wrap(spec), kind, apiVersion)).podSecurity).toEqual({ level: 'privileged', because: [because] });
+    }
+  });
+
+  test('a pod template, and a volume on a node', () => {
+    const template = 'apiVersion: v1\nkind: PodTemplate\nmetadata: {name: a}\ntemplate: {spec: {hostNetwork: true}}';
+    expect(apply(template).podSecurity.level).toBe('privileged');
+    expect(apply(pod('{hostPath: {path: /}}', 'PersistentVolume')).podSecurity.level).toBe('privileged');
+  });
+
+  test('what is left alone, switched off or usual does not', () => {
+    for (const spec of [
+      '{hostNetwork: false, hostPID: null, serviceAccountName: default, volumes: []}',
+      container(
+        'securityContext: {privileged: false, allowPrivilegeEscalation: true, capabilities: {drop: [ALL], add: []}}',
+      ),
+      container('securityContext: {seccompProfile: {type: RuntimeDefault}, procMount: Default}'),
+      container('ports: [{containerPort: 80}]'),
+    ]) {
+      expect(apply(pod(spec)).podSecurity).toEqual({ level: 'restricted' });
+    }
+    const config =
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {hostNetwork: "true", privileged: "true"}';
+    expect(apply(config).podSecurity).toEqual({ level: 'restricted' });
+  });
+});
+
+describe('files of -f', () => {
+  const files = {
+    'k/a.yaml': pod('{}'),
+    'k/b.json': '{"apiVersion":"v1","kind":"Secret","metadata":{"name":"b"}}',
+    'k/c.txt': 'no',
+    'k/d/e.yml': pod('{}'),
+  };
+
+  test('a folder, with and without -R, comma lists, each file once', () => {
+    const words = (command: string): string[] =>
+      call(`kubectl create ${command}`, files).sent.words.filter((word) => word.startsWith('--filename'));
+    expect(words('-f k')).toEqual(['--filename=k/a.yaml', '--filename=k/b.json']);
+    expect(words('-f ./k/ -R')).toEqual(['--filename=k/a.yaml', '--filename=k/b.json', '--filename=k/d/e.yml']);
+    expect(words('-f k/a.yaml,k/d/e.yml -f k/a.yaml')).toEqual(['--filename=k/a.yaml', '--filename=k/d/e.yml']);
+  });
+
+  test('only files that are used are sent', () => {
+    expect(call('kubectl create -f k/a.yaml', files).sent.files.map(({ path }) => path)).toEqual(['k/a.yaml']);
+  });
+
+  test('stdin is read and written anew', () => {
+    const { sent } = call('kubectl apply -f -', {}, pod('{a: 010}'));
+    expect(sent.words).toEqual(['kubectl', 'apply', '--filename=-']);
+    expect(new TextDecoder().decode(sent.stdin)).toContain('"spec":{"a":8}');
+  });
+
+  test.each([
+    ['apply -f - -f -', '-f -'],
+    ['apply -f k pods', 'pods'],
+    ['delete -f k --all', '--all'],
+    ['get -f k -A', '--all-namespaces'],
+    ['apply -f gone', 'gone'],
+    ['apply -f k/c.txt', 'k/c.txt'],
+  ])('kubectl %s is refused', (command, word) => {
+    expect(refusal(() => call(`kubectl ${command}`, files, pod('{}')))).toMatchObject({ word });
+  });
+});
