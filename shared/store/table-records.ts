@@ -127,14 +127,26 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
     if (stored === undefined) {
       // Lost, or won by a request whose answer was lost on the way and which was then sent again.
       const found = await rows.get(row.partition, row.row);
-      if (found?.columns['write'] !== row.columns['write']) return undefined;
-      stored = found?.etag ?? '';
+      if (found === undefined || found.columns['write'] !== row.columns['write']) return undefined;
+      stored = found.etag;
     }
     etags.set(next.id, { version: next.version, etag: stored });
-    const unfinished = unfinishedRow(next);
-    if (isFinished(next.status)) await rows.delete(unfinished.partition, unfinished.row);
-    else await rows.merge(unfinished);
+    await tellUnfinished(next);
     return next;
+  };
+
+  /**
+   * Brings the `unfinished` row in line with a record that is stored. When that fails the record is stored all the same, so
+   * it must not look otherwise: a row that is behind is found out by whoever reads it.
+   */
+  const tellUnfinished = async (record: CommandRecord): Promise<void> => {
+    const row = unfinishedRow(record);
+    try {
+      if (isFinished(record.status)) await rows.delete(row.partition, row.row);
+      else await rows.merge(row);
+    } catch (error) {
+      if (!(error instanceof StorageUnavailable)) throw error;
+    }
   };
 
   /** Reads and writes one row until nobody comes between: `decide` gives the columns to write, or undefined to leave it. */

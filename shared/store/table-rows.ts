@@ -36,12 +36,10 @@ const maxPageSize = 1000;
 export function createRows(client: TableClient): Rows {
   return {
     get: (partition, row) => unless([404], undefined, async () => fromEntity(await client.getEntity(partition, row))),
-    insert: (row) => unless([409], undefined, async () => (await client.createEntity(toEntity(row))).etag ?? ''),
+    insert: (row) => unless([409], undefined, async () => given((await client.createEntity(toEntity(row))).etag)),
     replace: (row, etag) =>
-      unless(
-        [404, 412],
-        undefined,
-        async () => (await client.updateEntity(toEntity(row), 'Replace', { etag })).etag ?? '',
+      unless([404, 412], undefined, async () =>
+        given((await client.updateEntity(toEntity(row), 'Replace', { etag })).etag),
       ),
     merge: (row) =>
       unless([404], undefined, async () => {
@@ -89,6 +87,12 @@ async function unless<Result, Instead>(
     if (status !== undefined && statuses.includes(status)) return instead;
     throw new StorageUnavailable(`Azure Tables did not do it: ${describeError(error)}`);
   }
+}
+
+/** An empty If-Match is no condition at all: without an etag nothing may go on. */
+function given(etag: string | undefined): string {
+  if (etag === undefined || etag === '') throw new Error('the answer has no etag');
+  return etag;
 }
 
 export function statusOf(error: unknown): number | undefined {

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-import { AzureNamedKeyCredential, TableClient } from '@azure/data-tables';
+import { AzureNamedKeyCredential, RestError, TableClient } from '@azure/data-tables';
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
@@ -127,6 +127,33 @@ describe('Azure Tables', () => {
       expect(await records.unfinished({ cluster: 'demo' })).toBe(1);
       expect(await records.orphans(now, 10)).toEqual([]);
       expect(await records.unfinished({ cluster: 'demo' })).toBe(0);
+    });
+
+    test('or while the rows beside a record cannot be written, have written the record', async () => {
+      let down = false;
+      const store = newStore();
+      store.table.pipeline.addPolicy({
+        name: 'refused',
+        sendRequest: async (request, next) => {
+          if (down && request.url.includes('unfinished')) throw new RestError('down', { statusCode: 503 });
+          return next(request);
+        },
+      });
+      const records = await createTableRecords(store);
+      const running = { status: 'running', lease: { holder: 'g', until: 0 } } as const;
+      await records.create(commandRecord('c1', running));
+      await records.create(commandRecord('c2', running));
+      down = true;
+      const next = await records.replace({ ...commandRecord('c1', running), lease: { holder: 'g', until: 5 } });
+      expect(next).toMatchObject({ version: 2 });
+      expect(await records.replace({ ...commandRecord('c2', running), status: 'failed' })).toMatchObject({
+        version: 2,
+      });
+      down = false;
+      expect(await records.unfinished({ cluster: 'demo' })).toBe(2);
+      expect(await records.orphans(4, 10)).toEqual([]);
+      expect(await records.orphans(5, 10)).toEqual([next]);
+      expect(await records.unfinished({ cluster: 'demo' })).toBe(1);
     });
 
     test('between the mark of a purge and the output, remove the output later', async () => {
