@@ -147,6 +147,7 @@ describe('what helm is sent', () => {
     ['--set-file a=key.pem', true],
     ['-f prod.yaml', false],
     ['--wait', false],
+    ['--description https://me:hunter2@host', true],
   ])('with %s, words that travel in the context: %s', (flags, secret) => {
     expect(call(`helm install web ./web ${flags.replace('{}', "'{}'")}`, values).sent.secret).toBe(secret);
   });

@@ -1,10 +1,10 @@
 import type { CommandContext } from '../../config/config.ts';
 import { ALL_NAMESPACES, type ResourceAttributes } from '../attributes.ts';
-import { commandOf } from '../grammar/grammar.ts';
+import { versionWarnings } from '../grammar/version-warnings.ts';
 import type { CommandRequest, Invocation } from '../invocation.ts';
 import { isSubdomain } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
-import { redactArgv } from '../redact.ts';
+import { holdsSecret, redactArgv } from '../redact.ts';
 import { refuse } from '../refuse.ts';
 import { createCall, type HelmCall } from './call.ts';
 import { readChart, type UploadedChart } from './chart.ts';
@@ -62,9 +62,9 @@ export function interpretHelm(parsed: Parsed, request: CommandRequest, context: 
       words,
       files: call.uploads.used,
       stdin: call.learnt.stdin,
-      secret: call.learnt.secret,
+      secret: call.learnt.secret || holdsSecret(words),
     },
-    warnings: [...call.learnt.warnings, ...versionWarnings(call)],
+    warnings: [...call.learnt.warnings, ...versionWarnings(parsed)],
   };
 }
 
@@ -266,16 +266,4 @@ function positionals({ parsed }: HelmCall, least: number, most: number, wanted: 
   const { args, path } = parsed;
   if (args.length >= least && args.length <= most) return args;
   throw refuse(args[most] ?? path.join(' '), `helm ${path.join(' ')} takes ${wanted}`);
-}
-
-/** The helm in AKS' pod is neither the newest nor of our choosing. */
-function versionWarnings({ parsed }: HelmCall): string[] {
-  const command = commandOf('helm', parsed.path);
-  return [...parsed.flags.keys()].flatMap((name) => {
-    const flag = command?.long(name);
-    return [
-      ...(flag?.since === undefined ? [] : [`--${name} is known to helm ${flag.since}, and not to every older one.`]),
-      ...(flag?.gone === undefined ? [] : [`--${name} is not known to helm ${flag.gone}.`]),
-    ];
-  });
 }
