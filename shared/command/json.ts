@@ -21,8 +21,15 @@ export const isObject = (value: Json | undefined): value is JsonObject =>
 
 export const isList = (value: Json | undefined): value is readonly Json[] => Array.isArray(value);
 
-/** The text that is sent: what was judged, nothing else. */
-export const writeJson = (value: Json): string => JSON.stringify(value);
+// Characters that JSON takes raw, and YAML does not, or takes for a line break (YAML 1.1, 5.1 and 5.4).
+const NOT_YAML = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/gu;
+
+/** The text that is sent: what was judged, nothing else. It reads the same as JSON and as YAML, on one line. */
+export const writeJson = (value: Json): string =>
+  JSON.stringify(value).replaceAll(
+    NOT_YAML,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 const NULLS = new Set(['', '~', 'null', 'Null', 'NULL']);
 const TRUES = new Set(['y', 'Y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON']);
@@ -146,7 +153,9 @@ export function readJson(text: string, complain: (why: string) => Error): Json[]
 function unquote(text: string): string | undefined {
   if (!/[\\\p{Cc}]/u.test(text)) return text.slice(1, -1);
   try {
-    return JSON.parse(text) as string;
+    const value = JSON.parse(text) as string;
+    // Half a surrogate pair has no UTF-8, so that readers put different things in its place.
+    return value.isWellFormed() ? value : undefined;
   } catch (error) {
     // A control character, or an escape that JSON does not know: the text may be YAML.
     if (error instanceof SyntaxError) return undefined;

@@ -117,13 +117,15 @@ function nameOf(type: ResourceType, metadata: JsonObject, source: string, { gene
 const encoder = new TextEncoder();
 
 /**
- * The bytes that are sent: JSON, which kubectl reads under any file name. Several objects go as a List: up to 1.30 kubectl takes no
- * JSON documents parted by `---` (measured).
+ * The bytes that are sent: JSON. Several objects are YAML documents, each of them JSON: they begin with `---`, since a text that
+ * begins as JSON may not have several for kubectl up to 1.30 (measured), which does not take a List on servers without OpenAPI 2
+ * either.
  */
 export function writeManifest(objects: readonly ManifestObject[]): Uint8Array {
-  const [only, ...others] = objects.map(({ body }) => body);
-  const whole = others.length === 0 ? only : { apiVersion: 'v1', kind: 'List', items: objects.map(({ body }) => body) };
-  return encoder.encode(`${writeJson(whole ?? null)}\n`);
+  const documents = objects.map(({ body }) => writeJson(body));
+  return encoder.encode(
+    documents.length === 1 ? `${documents[0]}\n` : documents.map((text) => `---\n${text}\n`).join(''),
+  );
 }
 
 export const sentManifest = (path: string, objects: readonly ManifestObject[]): SentFile => ({

@@ -92,6 +92,7 @@ function toJson(document: Document.Parsed, complain: Complain): Json {
     if (isScalar(node)) {
       const offset = node.range?.[0] ?? 0;
       const text = typeof node.value === 'string' ? node.value : '';
+      if (!text.isWellFormed()) throw complain(offset, 'has half a surrogate pair');
       if (node.tag === 'tag:yaml.org,2002:str' || (node.type !== 'PLAIN' && node.tag === undefined)) return text;
       if (node.tag !== undefined) throw complain(offset, `the tag ${node.tag} is not taken`);
       const value = plainScalar(text);

@@ -60,6 +60,13 @@ describe('YAML is read as kubectl reads it', () => {
     expect(sent).toContain('"spec":{"a":9007199254740993,"b":18446744073709551615,"c":-9223372036854775808}');
   });
 
+  test('what is written reads the same as JSON and as YAML', () => {
+    const text = 'a\u007fb\u0085c\u2028d\ufeffe😀';
+    const sent = sentFile(apply(`${pod(JSON.stringify({ text }))}---\n${pod('{}')}`), 'x.yaml') ?? '';
+    expect(sent).toMatch(/^---\n\{[\x20-\x7e😀]+\}\n---\n\{[\x20-\x7e]+\}\n$/u);
+    expect(JSON.parse(sent.split('\n')[1] ?? '')).toMatchObject({ spec: { text } });
+  });
+
   test('keys that are no text get their text', () => {
     expect(data('  1: a\n  on: b\n  1.5: c\n')).toEqual({ 1: 'a', true: 'b', '1.5': 'c' });
   });
@@ -136,6 +143,8 @@ items:
       'a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]',
       'aliases',
     ],
+    ['a: "\\ud800"', 'surrogate'],
+    ['{"a": "\\ud800"}', 'surrogate'],
     ['just text', 'no Kubernetes object'],
     ['kind: Pod', 'apiVersion'],
     ['apiVersion: v1\nkind: Pod', 'metadata'],

@@ -385,6 +385,7 @@ export const cases: readonly Case[] = [
   },
   {
     command: 'apply -f web.yaml --server-side --subresource=status',
+    since: '1.32',
     unasked: {
       create: 'the object is there already',
       'get deployments.apps web': 'what comes back is the object',
