@@ -1,0 +1,258 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+import { ContainerServiceClient } from '@azure/arm-containerservice';
+
+import { startArm, type EmulatedArm } from '../../infra/local/arm.ts';
+import { systemClock, systemEntropy } from '../../shared/clock.ts';
+import type { Cluster } from '../../shared/config/config.ts';
+import { createRelay } from '../../shared/relay/create.ts';
+import { Secret } from '../../shared/secret.ts';
+
+/**
+ * How soon the end of a command is seen, and at what cost, beside the SDK's own poller at its default (2 s) and at the Azure CLI's
+ * 5 s. Each has an emulated Azure of its own with the documented throttles, the same commands, at the same time. Real time: some
+ * eight minutes; `--quick` a fifth of the work. Prints one JSON object; `node test/bench/relay.ts [--quick]`.
+ */
+const quick = process.argv.includes('--quick');
+const PHASES = quick ? [0] : [0, 500, 1_000, 1_500];
+const ALONE = (quick ? [100, 1_000, 2_500, 4_000, 6_000] : [100, 1_000, 2_500, 4_000, 6_000, 30_000]).flatMap((ms) =>
+  PHASES.map((phase) => ms + phase),
+);
+const COUNT = quick ? 10 : 30;
+const [SHORTEST, LONGEST] = quick ? [2_000, 12_000] : [5_000, 60_000];
+const TOGETHER = Array.from({ length: COUNT }, (_, index) =>
+  Math.round(SHORTEST + (index * (LONGEST - SHORTEST)) / (COUNT - 1)),
+);
+
+const subscriptionOf = (index: number): string => `00000000-0000-0000-0000-${String(index).padStart(12, '0')}`;
+const clusterOf = (index: number): Cluster => {
+  const subscription = subscriptionOf(index);
+  const id = `/subscriptions/${subscription}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/demo`;
+  return {
+    name: `demo-${index}`,
+    arm: { id, subscription, resourceGroup: 'rg', name: 'demo' },
+    runAs: 'gateway',
+    impersonate: false,
+    defaultNamespace: 'default',
+    resources: [],
+  };
+};
+
+/** Runs one command that takes `ms` to its end, as the caller sees it. */
+type Poller = (name: string, ms: number) => Promise<void>;
+
+/** An emulated Azure whose commands only take time, and when each ended. */
+async function timedAzure(): Promise<{ readonly arm: EmulatedArm; readonly endedAt: ReadonlyMap<string, number> }> {
+  const endedAt = new Map<string, number>();
+  const arm = await startArm({
+    clusters: [{ resourceId: clusterOf(1).arm.id }],
+    throttles: 'documented',
+    runner: async ({ command, signal }) => {
+      const [, name = '', ms = '0'] = /(bench-\w+)=(\d+)/.exec(command) ?? [];
+      await systemClock.sleep(Number(ms), { signal });
+      endedAt.set(name, performance.now());
+      return { exitCode: 0, logs: '' };
+    },
+  });
+  return { arm, endedAt };
+}
+
+const relayTo = (url: string) =>
+  createRelay({
+    config: () => ({
+      azure: { resourceManager: url, credential: { kind: 'default' } },
+      identity: { authority: 'https://login.microsoftonline.com', tenants: [], audience: '', scopes: [] },
+    }),
+    credential: () => Promise.resolve(new Secret('bench')),
+    clock: systemClock,
+    entropy: systemEntropy,
+    holder: 'bench',
+  });
+
+function relayPoller(url: string): Poller {
+  const relay = relayTo(url);
+  return async (name, ms) => {
+    const common = { cluster: clusterOf(1), owner: 'bench', nonce: '0'.repeat(32), timeoutSeconds: 3_600 };
+    const submittedAt = Date.now();
+    const sent = { words: ['sleep', `${name}=${ms}`], files: [], secret: false };
+    const submitted = await relay.submit({ ...common, authority: {}, sent });
+    if (submitted.kind !== 'accepted') throw new Error(submitted.kind);
+    const ended = await relay.follow({ ...common, commandId: submitted.commandId, submittedAt });
+    if (ended.kind !== 'completed') throw new Error(ended.kind);
+  };
+}
+
+/** The SDK as it comes, retries and all; only the bearer policy gives way, since it refuses http. */
+function sdkPoller(url: string, updateIntervalInMs?: number): Poller {
+  const client = new ContainerServiceClient({ getToken: () => Promise.resolve(null) }, subscriptionOf(1), {
+    endpoint: url,
+    allowInsecureConnection: true,
+  });
+  client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
+  client.pipeline.addPolicy({
+    name: 'loopbackToken',
+    sendRequest: (request, next) => {
+      request.headers.set('authorization', 'Bearer bench');
+      return next(request);
+    },
+  });
+  return async (name, ms) => {
+    const result = await client.managedClusters
+      .runCommand(
+        'rg',
+        'demo',
+        { command: `sleep ${name}=${ms}` },
+        updateIntervalInMs === undefined ? {} : { updateIntervalInMs },
+      )
+      .pollUntilDone();
+    if (result.exitCode !== 0) throw new Error(String(result.provisioningState));
+  };
+}
+
+interface Measured {
+  readonly meanLagMs: number;
+  readonly worstLagMs: number;
+  readonly requests: number;
+  readonly throttled: number;
+  /** Commands whose end was never seen: the poller gave up. */
+  readonly failed: number;
+}
+
+async function measure(
+  make: (url: string) => Poller,
+  work: (run: (ms: number) => Promise<void>) => Promise<void>,
+): Promise<Measured> {
+  const { arm, endedAt } = await timedAzure();
+  const poller = make(arm.url);
+  const lags: number[] = [];
+  let failed = 0;
+  let count = 0;
+  await work(async (ms) => {
+    count += 1;
+    const name = `bench-${count}`;
+    try {
+      await poller(name, ms);
+      lags.push(performance.now() - (endedAt.get(name) ?? Number.NaN));
+    } catch {
+      failed += 1;
+    }
+  });
+  const asked = [...arm.posts, ...arm.polls];
+  await arm.close();
+  return {
+    meanLagMs: Math.round(lags.reduce((sum, lag) => sum + lag, 0) / lags.length),
+    worstLagMs: Math.round(Math.max(...lags)),
+    requests: asked.length,
+    throttled: asked.filter(({ status }) => status === 429).length,
+    failed,
+  };
+}
+
+const pollers = {
+  relay: relayPoller,
+  sdk2s: (url: string) => sdkPoller(url),
+  cli5s: (url: string) => sdkPoller(url, 5_000),
+} as const;
+
+async function compare(work: (run: (ms: number) => Promise<void>) => Promise<void>) {
+  const [relay, sdk2s, cli5s] = await Promise.all(
+    [pollers.relay, pollers.sdk2s, pollers.cli5s].map((make) => measure(make, work)),
+  );
+  if (!relay || !sdk2s || !cli5s) throw new Error('not measured');
+  return {
+    relay,
+    sdk2s,
+    cli5s,
+    lagRatioToSdk2s: Number((relay.meanLagMs / sdk2s.meanLagMs).toFixed(3)),
+    lagRatioToCli5s: Number((relay.meanLagMs / cli5s.meanLagMs).toFixed(3)),
+  };
+}
+
+/** A thousand runs that do not end, over twenty subscriptions, on this process; Azure is another one. */
+async function many() {
+  const [subscriptions, each] = [20, quick ? 10 : 50];
+  const child = fork(import.meta.filename, ['--azure', String(subscriptions)], { stdio: 'inherit' });
+  const [url] = (await once(child, 'message')) as [string];
+  const relay = relayTo(url);
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const stopping = new AbortController();
+  const follow = async (index: number): Promise<void> => {
+    const common = {
+      cluster: clusterOf(1 + (index % subscriptions)),
+      owner: `owner-${index % 7}`,
+      nonce: '0'.repeat(32),
+      timeoutSeconds: 3_600,
+    };
+    const submittedAt = Date.now();
+    const sent = { words: ['sleep', '3600'], files: [], secret: false };
+    for (;;) {
+      const submitted = await relay.submit({ ...common, authority: {}, sent });
+      if (submitted.kind === 'accepted') {
+        await relay
+          .follow({ ...common, commandId: submitted.commandId, submittedAt }, stopping.signal)
+          .catch(() => undefined);
+        return;
+      }
+      if (submitted.kind === 'lost') throw new Error(submitted.message);
+      await systemClock.sleep((submitted.problem.options.retryAfter ?? 1) * 1000);
+    }
+  };
+  // One for each subscription first: what is loaded and kept once is not a running command's.
+  const runs = Array.from({ length: subscriptions }, (_, index) => follow(index));
+  await systemClock.sleep(3_000);
+  collect();
+  const before = process.memoryUsage();
+  for (let index = subscriptions; index < subscriptions * each; index += 1) runs.push(follow(index));
+  await systemClock.sleep(quick ? 10_000 : 40_000);
+  collect();
+  const after = process.memoryUsage();
+  const cpu = process.cpuUsage();
+  const span = quick ? 5_000 : 30_000;
+  await systemClock.sleep(span);
+  const { user, system } = process.cpuUsage(cpu);
+  child.send('count');
+  const [counted] = (await once(child, 'message')) as [{ posts: number; polls: number; throttled: number }];
+  stopping.abort(new Error('measured'));
+  await Promise.all(runs);
+  await relay.close();
+  child.kill();
+  const added = subscriptions * (each - 1);
+  return {
+    running: runs.length,
+    subscriptions,
+    heapPerRunKb: Number(((after.heapUsed - before.heapUsed) / added / 1024).toFixed(1)),
+    rssPerRunKb: Number(((after.rss - before.rss) / added / 1024).toFixed(1)),
+    cpuPercentOfOneCore: Number((((user + system) / 1000 / span) * 100).toFixed(1)),
+    ...counted,
+  };
+}
+
+/** The other process of `many`. */
+async function azureProcess(subscriptions: number): Promise<void> {
+  const arm = await startArm({
+    clusters: Array.from({ length: subscriptions }, (_, index) => ({ resourceId: clusterOf(1 + index).arm.id })),
+    throttles: 'documented',
+    runner: ({ signal }) => systemClock.sleep(3_600_000, { signal }).then(() => ({ exitCode: 0, logs: '' })),
+  });
+  process.on('message', () => {
+    const throttled = [...arm.posts, ...arm.polls].filter(({ status }) => status === 429).length;
+    process.send?.({ posts: arm.posts.length, polls: arm.polls.length, throttled });
+  });
+  process.send?.(arm.url);
+}
+
+const azureAt = process.argv.indexOf('--azure');
+if (azureAt !== -1) await azureProcess(Number(process.argv[azureAt + 1]));
+else {
+  const oneAtATime = await compare(async (run) => {
+    for (const ms of ALONE) await run(ms);
+  });
+  const together = await compare(async (run) => {
+    await Promise.all(TOGETHER.map(run));
+  });
+  console.log(JSON.stringify({ quick, oneAtATime, together, many: await many() }, undefined, 2));
+}
