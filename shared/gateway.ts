@@ -8,6 +8,7 @@ import { impersonating } from './command/impersonate.ts';
 import { interpret } from './command/interpret.ts';
 import type { CommandRequest, Invocation, SentCommand } from './command/invocation.ts';
 import { quoteWords } from './command/quote.ts';
+import { splitWords } from './command/words.ts';
 import type { Cluster, ConfigSource } from './config/config.ts';
 import { Problem } from './errors.ts';
 import { principalKey } from './identity/principal.ts';
@@ -25,7 +26,9 @@ export interface Call {
 }
 
 /** What a caller wants done, and where. */
-export interface CommandOrder extends CommandRequest {
+export interface CommandOrder extends Omit<CommandRequest, 'argv'> {
+  /** Words, or a text that is to be split into words. */
+  readonly command: readonly string[] | string;
   readonly cluster: string;
   readonly reason?: string | undefined;
   readonly requestedBy?: string | undefined;
@@ -91,7 +94,8 @@ export function createGateway(options: GatewayOptions) {
   async function decide(call: Call, order: CommandOrder): Promise<Judged> {
     const policy = await admit(call);
     const { principal } = call.caller;
-    const asked = { ...call.facts, argv: order.argv, reason: order.reason };
+    const { command } = order;
+    const asked = { ...call.facts, argv: typeof command === 'string' ? [command] : command, reason: order.reason };
     const cluster = config.current().clusters.get(order.cluster);
     if (!cluster || !visibleClusters(policy, principal).includes(order.cluster)) {
       const problem = new Problem(
@@ -180,8 +184,9 @@ export function createGateway(options: GatewayOptions) {
   ): Promise<Invocation> {
     const timeouts = config.current().limits.timeoutSeconds;
     return refusing(facts, () => {
-      if ((order.timeoutSeconds ?? 0) <= timeouts.max)
-        return interpret({ ...order, timeoutSeconds: order.timeoutSeconds ?? timeouts.default }, cluster);
+      const { command, timeoutSeconds = timeouts.default } = order;
+      const argv = typeof command === 'string' ? splitWords(command) : command;
+      if (timeoutSeconds <= timeouts.max) return interpret({ ...order, argv, timeoutSeconds }, cluster);
       throw new Problem('request-invalid', `timeoutSeconds is at most ${timeouts.max} here.`);
     });
   }

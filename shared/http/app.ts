@@ -1,8 +1,8 @@
 import swagger from '@fastify/swagger';
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import Fastify, { LogController, type FastifyHttpOptions, type FastifyInstance } from 'fastify';
+import Fastify, { LogController, type FastifyHttpOptions, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Server } from 'node:http';
-import type { EventQuery } from '../audit/query.ts';
+import type { EventQuery, Page } from '../audit/query.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import type { Clock, Entropy } from '../clock.ts';
 import type { Config } from '../config/config.ts';
@@ -27,8 +27,8 @@ export interface AppOptions {
   readonly results: Results;
   readonly trail: AuditTrail;
   readonly audit: {
-    events(query: EventQuery): Promise<unknown>;
-    checkpoints(query: Pick<EventQuery, 'limit' | 'cursor'>): Promise<unknown>;
+    events(query: EventQuery): Promise<Page<unknown>>;
+    checkpoints(query: Pick<EventQuery, 'limit' | 'cursor'>): Promise<Page<unknown>>;
   };
   /** What /readyz asks, by name. */
   readonly checks: Readonly<Record<string, Check>>;
@@ -69,8 +69,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       done(error as Error);
     }
   });
-  app.setErrorHandler((error, request, reply) => {
-    const problem = toProblem(error);
+  app.setErrorHandler(async (error, request, reply) => {
+    const problem = await recorded(toProblem(error), request, options.trail);
     if (problem.status >= 500)
       request.log.error({ err: problem.options.cause ?? problem, code: problem.code }, problem.message);
     return sendProblem(request, reply, problem);
@@ -83,6 +83,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     ),
   );
   app.decorateRequest('call', undefined);
+  app.decorateRequest('taken', false);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'x-request-id': request.id });
   });
@@ -97,6 +98,18 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(docsRoutes);
   await app.ready();
   return app;
+}
+
+/** A command that was turned away before the gateway took it (no JSON, too large, an unknown key) is in the trail as well. */
+async function recorded(problem: Problem, request: FastifyRequest, trail: AuditTrail): Promise<Problem> {
+  if (request.taken || !request.call || request.method !== 'POST' || request.is404) return problem;
+  try {
+    const { code, message } = problem;
+    await trail.record({ ...request.call.facts, event: 'command.refused', argv: [], problem: code, detail: message });
+    return problem;
+  } catch (error) {
+    return toProblem(error);
+  }
 }
 
 /** By an allow-list: an SDK's error carries the whole request, token and body included. */

@@ -11,6 +11,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set by the identify hook on every route but the public ones. */
     call: Call | undefined;
+    /** True once the gateway has the command: from then on it records what becomes of it. */
+    taken: boolean;
   }
   interface FastifyContextConfig {
     /** Answers without a token: health, metadata, documentation. */

@@ -1,17 +1,16 @@
-import { splitWords } from '../command/words.ts';
 import type { RequestFile } from '../command/invocation.ts';
 import { parseIdempotencyKey } from '../admission/idempotency.ts';
 import { Problem } from '../errors.ts';
 import type { CommandOrder } from '../gateway.ts';
 import type { CommandInput } from './schemas.ts';
 
-/** The body as the gateway takes it: words split, files decoded. Throws Problem `request-invalid` or `command-refused`. */
+/** The body as the gateway takes it, files decoded. Throws Problem `request-invalid`. */
 export function orderOf(cluster: string, body: CommandInput, keyHeader?: string): CommandOrder {
   const key = parseIdempotencyKey(keyHeader);
   const { stdin, reason, requestedBy, timeoutSeconds } = body;
   return {
     cluster,
-    argv: wordsOf(body),
+    command: commandOf(body),
     files: (body.files ?? []).map(fileOf),
     stdin,
     reason,
@@ -21,11 +20,10 @@ export function orderOf(cluster: string, body: CommandInput, keyHeader?: string)
   };
 }
 
-function wordsOf({ argv, command }: CommandInput): readonly string[] {
-  if ((argv === undefined) === (command === undefined)) {
-    throw new Problem('request-invalid', 'The body has exactly one of argv and command.');
-  }
-  return argv ?? splitWords(command ?? '');
+function commandOf({ argv, command }: CommandInput): readonly string[] | string {
+  if (argv !== undefined && command === undefined) return argv;
+  if (command !== undefined && argv === undefined) return command;
+  throw new Problem('request-invalid', 'The body has exactly one of argv and command.');
 }
 
 function fileOf({ path, content, contentBase64 }: NonNullable<CommandInput['files']>[number]): RequestFile {

@@ -406,3 +406,61 @@ describe('what needs no token', () => {
     }
   });
 });
+
+describe('the trail', () => {
+  interface Events {
+    readonly items: readonly {
+      readonly code: string;
+      readonly problem?: string;
+      readonly principal?: { oid: string };
+      readonly cluster?: { name: string };
+    }[];
+    readonly next: string | null;
+  }
+  const events = (query: string, token = stack.tokens.auditor) =>
+    stack.request<Events>('GET', `/v1/audit/events?${query}`, { token });
+
+  test('has every refusal, those of bodies that were never understood too', async () => {
+    const count = async (code: string) => {
+      let total = 0;
+      let cursor = '';
+      for (let pages = 0; pages < 20; pages++) {
+        const { body } = await events(`code=${code}&limit=1000${cursor}`);
+        total += body.items.length;
+        if (body.next === null) break;
+        cursor = `&cursor=${encodeURIComponent(body.next)}`;
+      }
+      return total;
+    };
+    const before = {
+      refused: await count('AKG200W'),
+      denied: await count('AKG201W'),
+      explained: await count('AKG202I'),
+    };
+    await stack.command('{');
+    await stack.command({ command: 'kubectl get pods | cat' });
+    await stack.command({ argv: ['kubectl', 'frobnicate'] });
+    await stack.request('POST', '/v1/clusters/nope/commands', { body: PODS });
+    await stack.command({ argv: ['kubectl', 'get', 'secrets', '-n', 'shop'] });
+    await stack.explain(PODS);
+    expect(await count('AKG200W')).toBe(before.refused + 4);
+    expect(await count('AKG201W')).toBe(before.denied + 1);
+    expect(await count('AKG202I')).toBe(before.explained + 1);
+  });
+
+  test('shows a caller its own events, and an auditor all; reading is an event itself', async () => {
+    const own = await events('limit=1000', stack.tokens.bot);
+    expect(own.status).toBe(200);
+    expect(own.body.items.length).toBeGreaterThan(0);
+    expect(own.body.items.every(({ principal }) => principal?.oid === people.bot)).toBe(true);
+    const others = await events(`principal=${people.user}`, stack.tokens.bot);
+    expect(others).toMatchObject({ status: 403 });
+    const reads = await events('code=AKG401I&limit=1000');
+    expect(reads.body.items.some(({ principal }) => principal?.oid === people.auditor)).toBe(true);
+  });
+
+  test('gives its checkpoints to auditors alone', async () => {
+    expect((await stack.request('GET', '/v1/audit/checkpoints', { token: stack.tokens.auditor })).status).toBe(200);
+    expect((await stack.request('GET', '/v1/audit/checkpoints', { token: stack.tokens.bot })).status).toBe(403);
+  });
+});

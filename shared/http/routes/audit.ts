@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox';
 import { Problem } from '../../errors.ts';
 import { decideNonResource } from '../../policy/decide.ts';
 import type { AppOptions } from '../app.ts';
+import { hangUp } from '../hang-up.ts';
 import { callOf } from '../identify.ts';
 import { ListBody, ProblemBody } from '../schemas.ts';
 
@@ -22,7 +23,7 @@ export async function auditRoutes(app: FastifyInstance, { gateway, trail, audit 
   app.get<{ Querystring: Static<typeof EventsQuery> }>(
     '/v1/audit/events',
     { schema: { summary: 'Audit events, oldest first', querystring: EventsQuery, response } },
-    async (request) => {
+    async (request, reply) => {
       const call = callOf(request);
       const { principal } = call.caller;
       const { since, until, limit = 100, ...rest } = request.query;
@@ -35,13 +36,15 @@ export async function auditRoutes(app: FastifyInstance, { gateway, trail, audit 
         });
       }
       await trail.record({ ...call.facts, event: 'audit.read', detail: asked(request.query) });
-      return audit.events({
+      const { items, next = null } = await audit.events({
         ...rest,
-        ...(auditor ? {} : { principal: principal.oid, tenant: principal.tid }),
+        ...(!auditor && { principal: `${principal.tid}:${principal.oid}` }),
         limit,
         since: timeOf('since', since),
         until: timeOf('until', until),
+        signal: hangUp(reply),
       });
+      return { items, next };
     },
   );
 
@@ -59,7 +62,8 @@ export async function auditRoutes(app: FastifyInstance, { gateway, trail, audit 
       if (decision.verdict === 'deny')
         throw new Problem('policy-denied', decision.explanation, { members: { reason: decision.reason } });
       await trail.record({ ...call.facts, event: 'audit.read', detail: 'checkpoints' });
-      return audit.checkpoints({ limit: 100, ...request.query });
+      const { items, next = null } = await audit.checkpoints({ limit: 100, ...request.query });
+      return { items, next };
     },
   );
 }

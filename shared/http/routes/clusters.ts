@@ -43,10 +43,9 @@ export async function clusterRoutes(app: FastifyInstance, { config, gateway }: A
     },
     async (request) => {
       const call = callOf(request);
-      const { cluster, invocation, decision, sent, policy } = await gateway.explain(
-        call,
-        orderOf(request.params.cluster, request.body),
-      );
+      const order = orderOf(request.params.cluster, request.body);
+      request.taken = true;
+      const { cluster, invocation, decision, sent, policy } = await gateway.explain(call, order);
       const rule = decision.verdict === 'allow' ? decision : decision.rule;
       return {
         cluster: cluster.name,

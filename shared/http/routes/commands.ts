@@ -43,6 +43,7 @@ export async function commandRoutes(app: FastifyInstance, { gateway, results, cl
       const prefer = readPrefer(request.headers.prefer);
       const call = callWith(request, request.body.requestedBy);
       const order = orderOf(request.params.cluster, request.body, request.headers['idempotency-key']?.toString());
+      request.taken = true;
       const began = clock.monotonic();
       const signal = hangUp(reply);
       const started = await gateway.run(call, order, signal);

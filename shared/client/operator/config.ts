@@ -1,0 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Config } from '../../config/config.ts';
+import { parseConfig } from '../../config/load.ts';
+import type { Host } from '../main.ts';
+
+/** The configuration that `--config` or AKSGW_CONFIG names, if one does. Throws ConfigError with every problem and its line. */
+export function readConfig(path: string | undefined, { env }: Host): Config | undefined {
+  const file = path ?? env['AKSGW_CONFIG'];
+  if (file === undefined) return undefined;
+  if (/^https?:/i.test(file)) throw new Error('--config takes a file on this machine here; download the blob first');
+  return parseConfig(readFileSync(file, 'utf8'), { baseDir: dirname(resolve(file)), env, source: file });
+}

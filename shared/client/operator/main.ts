@@ -1,0 +1,19 @@
+import type { Host } from '../main.ts';
+
+/**
+ * The operator's commands: they work on files, stores and Azure with the operator's own rights, and need no gateway. Loaded only
+ * when asked for, since they bring the rooms they work on with them.
+ */
+export async function operator(argv: readonly string[], host: Host): Promise<number> {
+  const [noun = '', verb, ...rest] = argv;
+  const asked = `${noun} ${verb ?? ''}`.trim();
+  const commands: Readonly<Record<string, () => Promise<number>>> = {
+    'audit verify': async () => (await import('./audit.ts')).verify(rest, host),
+    'policy test': async () => (await import('./policy.ts')).testPolicy(rest, host),
+    doctor: async () => (await import('./doctor.ts')).doctor(argv.slice(1), host),
+  };
+  const command = commands[asked] ?? (noun === 'doctor' ? commands['doctor'] : undefined);
+  if (command) return command();
+  host.stderr.write(`aksgw: there is ${Object.keys(commands).join(', ')}; ${JSON.stringify(asked)} is none of them\n`);
+  return 2;
+}

@@ -1,0 +1,52 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+
+/** `npm run serve` as a process of its own, for tests that kill it. */
+export interface GatewayProcess {
+  readonly url: string;
+  /** SIGKILL: no handler runs, nothing is flushed. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+  /** What it wrote to stderr, for a test that fails. */
+  log(): string;
+}
+
+const root = join(import.meta.dirname, '../..');
+
+export async function startGatewayProcess(
+  config: string,
+  env: NodeJS.ProcessEnv,
+  script = join(root, 'functions/server.ts'),
+): Promise<GatewayProcess> {
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', script, ...(script.endsWith('server.ts') ? ['--config'] : []), config],
+    { env, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  const url = await new Promise<string>((resolve, reject) => {
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+      const address = /listening on (\S+)/.exec(out)?.[1];
+      if (address) resolve(address);
+    });
+    child.once('exit', (code) => reject(new Error(`the gateway ended with ${code} before it listened: ${log}`)));
+  });
+  return {
+    url,
+    log: () => log,
+    kill: () => ended(child, 'SIGKILL').then(() => undefined),
+    stop: () => ended(child, 'SIGTERM'),
+  };
+}
+
+function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode);
+  return new Promise((resolve) => {
+    child.once('exit', (code) => resolve(code));
+    child.kill(signal);
+  });
+}

@@ -1,0 +1,58 @@
+import { open } from 'node:fs/promises';
+import { DatabaseSync } from 'node:sqlite';
+import { assemble } from '../../shared/assemble.ts';
+import { systemClock } from '../../shared/clock.ts';
+
+/**
+ * A gateway in a process of its own that kills itself (SIGKILL) at its n-th durable write after the first command came in:
+ * `KILL_AT=3 KILL_WHEN=before|after`. Durable writes are what the operating system is asked to keep: a commit of the records'
+ * database, an fdatasync of the audit log. With KILL_AT=0 it lives. Leases are short, so that a successor need not wait.
+ */
+const killAt = Number(process.env['KILL_AT'] ?? '0');
+const before = process.env['KILL_WHEN'] === 'before';
+let armed = false;
+let writes = 0;
+
+function die(): void {
+  process.kill(process.pid, 'SIGKILL');
+  // The signal is on its way; nothing more of this process may be seen until it is here.
+  for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+}
+
+const exec = DatabaseSync.prototype.exec;
+DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string): void {
+  const counts = armed && sql.startsWith('COMMIT');
+  if (counts && ++writes === killAt && before) die();
+  exec.call(this, sql);
+  if (counts && writes === killAt) die();
+};
+
+const handle = await open(import.meta.filename);
+const files = Object.getPrototypeOf(handle) as { datasync(): Promise<void> };
+await handle.close();
+const datasync = files.datasync;
+files.datasync = async function (this: unknown): Promise<void> {
+  const counts = armed;
+  if (counts && ++writes === killAt && before) die();
+  await datasync.call(this);
+  if (counts && writes === killAt) die();
+};
+
+const location = process.argv[2] ?? '';
+const { app, sweep } = await assemble({
+  location,
+  env: process.env,
+  version: 'test',
+  leaseMs: 400,
+  logger: { level: 'error', stream: process.stderr },
+});
+app.server.on('request', (request) => {
+  if (request.method === 'POST') armed = true;
+});
+const address = await app.listen({ host: '127.0.0.1', port: 0 });
+process.stdout.write(`listening on ${address}\n`);
+// The mortal one does not sweep: its writes are the command's alone.
+while (killAt === 0) {
+  await systemClock.sleep(100);
+  await sweep();
+}
