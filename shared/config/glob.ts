@@ -17,10 +17,13 @@ export function compileGlob(pattern: string): Glob {
   const first = parts[0] ?? '';
   if (parts.length === 1) return { pattern, all: false, literal: true, matches: (text) => text === pattern };
   const last = parts.at(-1) ?? '';
+  if (parts.length === 2 && last === '') {
+    return { pattern, all: first === '', literal: false, matches: (text) => text.startsWith(first) };
+  }
   const middle = parts.slice(1, -1).filter((part) => part !== '');
   return {
     pattern,
-    all: pattern === '*',
+    all: false,
     literal: false,
     matches(text) {
       if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;

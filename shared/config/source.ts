@@ -62,7 +62,6 @@ export async function openConfig(options: OpenOptions): Promise<OpenedConfig> {
       const previous = config;
       const next = keepWhatCannotChange(previous, parse(found.text), reader.source);
       bad = false;
-      told = undefined;
       config = next;
       if (next.digest !== previous.digest) onReload?.(next, previous);
     } catch (error) {

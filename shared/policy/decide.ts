@@ -3,11 +3,11 @@ import type { Principal } from '../identity/principal.ts';
 import type { Allowed, Decision, Denied, RuleReference } from './decision.ts';
 import { deniedByCondition, deniedByRule, listRoles, noRule, notAllowed } from './explanation.ts';
 import {
+  boundRoles,
   isBlocked,
+  isOverage,
   resourceKey,
   rulesFor,
-  boundRoles,
-  isOverage,
   type ClusterPolicy,
   type Policy,
   type Role,
@@ -39,8 +39,7 @@ export function decide(policy: Policy, question: Question): Decision {
   const standing = stand(policy, question.principal, policy.clusters.get(question.cluster), question.cluster);
   if ('verdict' in standing) return standing;
   const { attributes } = question;
-  const first = attributes[0];
-  if (!first) return allowedUnconditionally(standing);
+  if (attributes.length === 0) return allowedUnconditionally(standing);
   for (const asked of attributes) {
     const rule = findDeny(standing, asked);
     if (rule) return deniedByRule(rule.reference, asked);
@@ -121,13 +120,19 @@ export function decideNonResource(policy: Policy, question: NonResourceQuestion)
   let allowed: Decision | undefined;
   for (const [name, clusterPolicy] of scope) {
     const standing = stand(policy, principal, clusterPolicy, name);
-    if ('verdict' in standing) return standing;
+    // Unbound there: the caller does not learn which clusters there are.
+    if ('verdict' in standing) return standing.reason === 'no-rule' ? notForAll(question) : standing;
     const decision = decideUrl(standing, question);
     if (decision.verdict === 'deny') return decision;
     allowed ??= decision;
   }
-  return allowed ?? noRule(`no cluster is configured, so nobody may ${question.verb} ${question.path}`);
+  return allowed ?? notForAll(question);
 }
+
+const notForAll = ({ verb, path }: NonResourceQuestion): Denied =>
+  noRule(
+    `No rule of yours allows ${verb} ${path} on every cluster that it spans; it would take a rule with verbs [${verb}] and nonResourceURLs covering it, bound to you on clusters ["*"].`,
+  );
 
 function decideUrl({ roles, cluster }: Standing, { verb, path }: NonResourceQuestion): Decision {
   const matching = (side: 'allow' | 'deny') =>
@@ -142,7 +147,7 @@ function decideUrl({ roles, cluster }: Standing, { verb, path }: NonResourceQues
   const allowed = matching('allow');
   if (allowed) return { verdict: 'allow', ...allowed, roles: [allowed.role], because: [] };
   return noRule(
-    `${verb} ${path} is allowed by no rule of ${listRoles(roles)} on cluster ${cluster}; a rule with verbs [${verb}] and nonResourceURLs covering it would allow it.`,
+    `No rule of ${listRoles(roles)} allows ${verb} ${path} on cluster ${cluster}; it would take a rule with verbs [${verb}] and nonResourceURLs covering it.`,
   );
 }
 

@@ -44,8 +44,11 @@ export function compileWords(words: readonly string[] | undefined): Words {
   };
 }
 
-export const matchesWord = (words: Words, text: string): boolean =>
-  words.all || words.literals.has(text) || words.globs.some((glob) => glob.matches(text));
+export function matchesWord(words: Words, text: string): boolean {
+  if (words.all || words.literals.has(text)) return true;
+  for (const glob of words.globs) if (glob.matches(text)) return true;
+  return false;
+}
 
 export const compileResourceRule = (rule: RuleFile, reference: RuleReference): ResourceRule => ({
   reference,

@@ -465,6 +465,24 @@ describe('the gateway’s own paths', () => {
     expect(get('/v1/audit/events', 'user', 'gone').verdict).toBe('allow');
   });
 
+  test('a denial names no cluster on which the caller is not bound', () => {
+    const stranger = principal({ oid: groupId });
+    for (const cluster of [undefined, 'stage', 'prod']) {
+      const decision = decideNonResource(policy, {
+        principal: stranger,
+        verb: 'get',
+        path: '/v1/audit/events',
+        cluster,
+      });
+      expect(JSON.stringify(decision)).not.toMatch(/stage|prod/);
+      expect(decision).toMatchObject({
+        verdict: 'deny',
+        reason: 'no-rule',
+        explanation: expect.stringContaining('clusters ["*"]'),
+      });
+    }
+  });
+
   test('a rule for resources never opens them, nor the other way round', () => {
     expect(
       decideNonResource(withRoles({ r: { allow: [all] } }), {

@@ -62,6 +62,6 @@ export const question = (asked: readonly string[], changes: Partial<Question> = 
 /** Reproducible: a failure prints the seed, and AKSGW_SEED runs it again. */
 export const properties = {
   seed: Number(process.env['AKSGW_SEED'] ?? Date.now() % 2 ** 31),
-  numRuns: Number(process.env['AKSGW_RUNS'] ?? 1000),
+  numRuns: Number(process.env['AKSGW_RUNS'] ?? 600),
 };
 export { fc };
