@@ -25,12 +25,13 @@ module.exports = {
   /** For tests: the functions by name. */
   functions,
   /** For tests: one invocation, as the worker's InvocationRequestHandler makes it. */
-  async invoke(name, inputData, triggerMetadata = {}) {
+  async invoke(name, data) {
     const { metadata, callback } = functions.get(name);
+    const [trigger] = Object.entries(metadata.bindings).find(([, { type }]) => type.endsWith('Trigger'));
     const invocation = model.getInvocationModel({
       invocationId: 'invocation-1',
       metadata,
-      request: { invocationId: 'invocation-1', inputData, triggerMetadata },
+      request: { invocationId: 'invocation-1', inputData: [{ name: trigger, data }], triggerMetadata: {} },
       state: undefined,
       log: () => undefined,
     });

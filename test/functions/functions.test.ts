@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startAzure, type EmulatedAzure } from '../../infra/local/azure.ts';
+import { people, writeConfig } from '../../infra/local/stack.ts';
+import core from './functions-core-double.cjs';
+
+/** An HTTP answer as the host gets it from the worker. */
+interface RpcHttp {
+  readonly statusCode: string;
+  readonly headers: Record<string, string>;
+  readonly body: { readonly bytes?: Uint8Array; readonly string?: string };
+}
+
+describe('on the Functions host', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'aksgw-functions-'));
+  let azure: EmulatedAzure;
+  let token: string;
+  let close: () => Promise<void>;
+
+  beforeAll(async () => {
+    azure = await startAzure();
+    token = await azure.entra.userToken({ oid: people.user, groups: [people.team] });
+    const { config, env } = writeConfig(folder, azure, 0, (yaml) => yaml);
+    process.env['AKSGW_CONFIG'] = config;
+    process.env['AKSGW_ARM_TOKEN'] = env.AKSGW_ARM_TOKEN;
+    await import('../../functions/http.ts');
+    await import('../../functions/sweep.ts');
+    const { gateway } = await import('../../functions/gateway.ts');
+    close = async () => (await gateway()).close();
+  });
+  afterAll(async () => {
+    await close();
+    await azure.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function call(method: string, path: string, headers: Record<string, string> = {}, body?: string | Uint8Array) {
+    const http = {
+      method,
+      url: `https://aksgw.example.com${path}`,
+      headers,
+      ...(body !== undefined && { body: typeof body === 'string' ? { string: body } : { bytes: body } }),
+    };
+    const response = await core.invoke('http', { http });
+    const answer = (response.returnValue as { http: RpcHttp }).http;
+    const text = Buffer.from(answer.body.bytes ?? answer.body.string ?? '').toString();
+    return {
+      status: Number(answer.statusCode),
+      headers: answer.headers,
+      text,
+      json: () => JSON.parse(text) as Record<string, unknown>,
+    };
+  }
+  const authorised = () => ({ authorization: `Bearer ${token}`, 'content-type': 'application/json' });
+
+  test('two functions are registered: every address, and a sweep a minute', () => {
+    const bindings = [...core.functions].map(([name, { metadata }]) => [
+      name,
+      Object.values(metadata.bindings).map(({ type, route, schedule }) => ({ type, route, schedule })),
+    ]);
+    expect(bindings).toEqual([
+      ['http', [{ type: 'httpTrigger', route: '{*path}' }, { type: 'http' }]],
+      ['sweep', [{ type: 'timerTrigger', schedule: '0 * * * * *' }]],
+    ]);
+  });
+
+  test('a command goes the whole way through the library’s own converters', async () => {
+    const answer = await call(
+      'POST',
+      '/v1/clusters/demo/commands',
+      authorised(),
+      JSON.stringify({ command: 'kubectl get pods -n shop' }),
+    );
+    expect(answer.status).toBe(200);
+    expect(answer.json()).toMatchObject({ status: 'completed', exitCode: 0 });
+    expect(answer.headers['content-location']).toMatch(/^\/v1\/commands\//);
+    for (const hop of ['connection', 'keep-alive', 'transfer-encoding']) expect(answer.headers).not.toHaveProperty(hop);
+  });
+
+  test('bytes that are no UTF-8 arrive as such, and are refused', async () => {
+    const answer = await call('POST', '/v1/clusters/demo/commands', authorised(), Buffer.from([0x7b, 0xff, 0x7d]));
+    expect(answer.status).toBe(400);
+    expect(answer.json()).toMatchObject({ code: 'request-invalid', detail: expect.stringContaining('UTF-8') });
+  });
+
+  test('identity comes from the token alone, whatever headers the front end or a caller may add', async () => {
+    const principal = Buffer.from(JSON.stringify({ userId: people.auditor })).toString('base64');
+    const answer = await call('GET', '/v1/commands', {
+      'x-ms-client-principal': principal,
+      'x-ms-client-principal-id': people.auditor,
+    });
+    expect(answer.status).toBe(401);
+    expect(answer.headers['www-authenticate']).toContain('resource_metadata=');
+  });
+
+  test.each(['/healthz', '/readyz', '/openapi.json', '/docs', '/.well-known/oauth-protected-resource'])(
+    '%s answers without a prefix',
+    async (path) => {
+      expect((await call('GET', path)).status).toBe(200);
+    },
+  );
+
+  test('the sweep runs on its timer', async () => {
+    const timer = {
+      schedule: { adjustForDST: true },
+      isPastDue: false,
+      scheduleStatus: { last: '', next: '', lastUpdated: '' },
+    };
+    await expect(core.invoke('sweep', { json: JSON.stringify(timer) })).resolves.toBeDefined();
+  });
+});
