@@ -8,7 +8,9 @@ import { principalKey } from '../../shared/identity/principal.ts';
 import type { PrincipalId } from '../../shared/identity/principal.ts';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import type { InFlight } from '../../shared/store/records.ts';
+import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { problemOf } from '../identity/problem-of.ts';
+import { commandRecord } from '../store/records-contract.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const caller = (oid: string): PrincipalId => ({ kind: 'user', tid: 't', oid });
@@ -372,5 +374,35 @@ describe('other processes', () => {
     store.broken = false;
     await clock.advance(1_000);
     expect(await grantedOf([admission.enter(bob, 'demo')])).toBe(1);
+  });
+
+  test('share their caps through the store: what one has in flight the other waits for, and gets within a second', async () => {
+    const clock = createManualClock();
+    const records = await openSqliteRecords(':memory:');
+    const processes = ['a', 'b'].map(() => createAdmission({ records, clock, limits: () => limitsOf({ running: 2 }) }));
+    const most = { together: 0 };
+    const run = async (process: number, id: string, ms: number): Promise<number> => {
+      const slot = await processes[process]?.enter(alice, 'demo');
+      const record = commandRecord(id, { owner: principalKey(alice), status: 'running' });
+      await records.create(record);
+      most.together = Math.max(most.together, (await records.inFlight())[0]?.count ?? 0);
+      const started = clock.monotonic();
+      await clock.sleep(ms);
+      await records.replace({ ...record, status: 'completed' });
+      slot?.release();
+      return started;
+    };
+    const first = [run(0, 'a1', 10_000), run(0, 'a2', 20_000)];
+    await clock.advance(2_000);
+    const second = [run(1, 'b1', 10_000), run(1, 'b2', 10_000)];
+    await clock.advance(60_000);
+    expect(await Promise.all(first)).toEqual([0, 0]);
+    const [third = 0, fourth = 0] = await Promise.all(second);
+    expect(third).toBeGreaterThanOrEqual(10_000);
+    expect(third).toBeLessThanOrEqual(11_100);
+    expect(fourth).toBeGreaterThanOrEqual(20_000);
+    expect(fourth).toBeLessThanOrEqual(21_200);
+    expect(most.together).toBe(2);
+    await records.close();
   });
 });
