@@ -79,7 +79,7 @@ export interface ArmOptions {
   /** `https://management.azure.com`; plain http for loopback only. */
   readonly endpoint: string;
   /** The gateway's own token for ARM. */
-  readonly token: (signal?: AbortSignal) => Promise<Secret>;
+  readonly token: (signal: AbortSignal) => Promise<Secret>;
   readonly clock: Clock;
 }
 
@@ -129,7 +129,7 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
   ): Promise<Answer<T>> => {
     let authorization: string;
     try {
-      authorization = `Bearer ${(await token(signal)).reveal()}`;
+      authorization = `Bearer ${(await withDeadline(clock, GET_MS, signal, token)).reveal()}`;
     } catch (error) {
       return {
         kind: 'unreached',

@@ -74,7 +74,9 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
     const meter = meterOf(cluster.arm.subscription);
     for (let posts = 1; ; posts += 1) {
       await meter.pass(owner, signal);
-      const answer = await armOf().run(cluster.arm, { ...composed, ...authority }, signal);
+      const answer = await armOf()
+        .run(cluster.arm, { ...composed, ...authority }, signal)
+        .catch(ownMistake);
       learn(cluster, answer);
       if (answer.kind === 'answer') return { kind: 'accepted', ...answer.value };
       const meaning = explainPost(answer);
@@ -99,7 +101,7 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
         const composed = await compose({ sent, nonce, timeoutSeconds, namespace: cluster.defaultNamespace });
         return await post(submission, composed, signal);
       } catch (error) {
-        // Whatever is thrown is thrown before a POST goes out: its own errors are answers.
+        // Thrown before a POST went out: what comes after it is an answer.
         if (error instanceof Problem) return { kind: 'not-started', problem: error };
         const why = signal?.aborted ? 'The gateway is stopping.' : 'The command could not be prepared.';
         const code = signal?.aborted ? 'gateway-busy' : 'internal-error';
@@ -117,6 +119,13 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
     },
   };
 }
+
+/** Not foreseen, and the POST may be out: so not "not started". */
+const ownMistake = (): Answer<never> => ({
+  kind: 'lost',
+  code: 'InternalError',
+  message: 'The gateway made a mistake while it waited for the answer.',
+});
 
 /** Any answer will do, and this address asks for no token and uses no subscription's budget. */
 async function ping(endpoint: string, request: typeof fetch, clock: Clock, signal?: AbortSignal): Promise<void> {

@@ -4,8 +4,9 @@ import type { Clock } from '../clock.ts';
 import type { AzureConfig } from '../config/config.ts';
 import { isLoopback } from '../config/values.ts';
 import { Secret } from '../secret.ts';
+import { untilAborted } from './until-aborted.ts';
 
-/** The gateway's own identity: a token for a scope such as `https://management.azure.com/.default`. */
+/** The gateway's own identity: a token for a scope such as `https://management.azure.com/.default`. The signal ends the waiting only. */
 export type Credential = (scope: string, signal?: AbortSignal) => Promise<Secret>;
 
 /** A token is asked for anew this long before its end, so that it outlives the request it goes out with. */
@@ -49,14 +50,14 @@ export function createCredential({
     return token;
   };
 
-  return (scope) => {
+  return (scope, signal) => {
     const known = tokens.get(scope);
     if (known && clock.now() < known.until) return Promise.resolve(known.token);
     const running = asking.get(scope);
-    if (running) return running;
+    if (running) return untilAborted(running, signal);
     const request = ask(scope).finally(() => asking.delete(scope));
     asking.set(scope, request);
-    return request;
+    return untilAborted(request, signal);
   };
 }
 

@@ -11,7 +11,7 @@ import { withDeadline } from './deadline.ts';
 export const AKS_SCOPE = '6dae42f8-4368-4678-94ff-3960e28e3630/.default';
 
 /** Exchanges a user's token for one that the cluster's API server takes, as the user (OAuth 2.0 on-behalf-of flow). */
-export type OnBehalfOf = (user: UserPrincipal, assertion: Secret, signal?: AbortSignal) => Promise<Secret>;
+export type OnBehalfOf = (user: UserPrincipal, assertion: Secret) => Promise<Secret>;
 
 export interface OnBehalfOfOptions {
   readonly config: () => Pick<Config, 'azure' | 'identity'>;

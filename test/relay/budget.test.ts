@@ -334,6 +334,50 @@ describe('the meter', () => {
     expect(passed).toEqual([0, 0, 1, 2]);
   });
 
+  test('a run that is found again after a crash is looked at soon, however long it has been running', async () => {
+    const clock = createManualClock();
+    const begun = clock.monotonic();
+    let polledAt: number | undefined;
+    start(clock).watch({
+      owner: 'a',
+      cluster: 'c',
+      elapsed: () => 3_600_000 + clock.monotonic() - begun,
+      poll: () => {
+        polledAt = clock.monotonic() - begun;
+        return Promise.resolve('ended');
+      },
+    });
+    await clock.advance(30_000);
+    expect(polledAt).toBeLessThan(1_000);
+  });
+
+  test('a poll that breaks is told of, and does not end the polling', async () => {
+    const clock = createManualClock();
+    const messages: string[] = [];
+    let polls = 0;
+    createMeter({ clock, subscription: 's', holder: 'one', log: (message) => messages.push(message) }).watch({
+      owner: 'a',
+      cluster: 'c',
+      elapsed: () => 0,
+      poll: () => {
+        polls += 1;
+        return polls === 1 ? Promise.reject(new Error('a bug')) : Promise.resolve('ended');
+      },
+    });
+    await clock.advance(10_000);
+    expect([polls, messages]).toEqual([2, ['A poll failed in the gateway itself: a bug']]);
+  });
+
+  test('closing sends those who wait away', async () => {
+    const clock = createManualClock();
+    const meter = start(clock);
+    meter.learn({ remaining: 0 });
+    const waiting = expect(meter.pass('a')).rejects.toMatchObject({ code: 'gateway-busy' });
+    await meter.close();
+    await waiting;
+    expect(clock.sleeping()).toBe(0);
+  });
+
   test('closing stops everything, and hands back what leaves no debt', async () => {
     const clock = createManualClock();
     const leases = leaseStore();

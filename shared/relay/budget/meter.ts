@@ -3,6 +3,7 @@ import { Problem } from '../../errors.ts';
 import { createLine } from './line.ts';
 import { BURST, createBucket, NEWCOMER_TOKENS } from './bucket.ts';
 import { planIntervals, restInterval } from './plan.ts';
+import { untilAborted } from '../until-aborted.ts';
 import { createSeats, type Leases, type Seats } from './seats.ts';
 
 /** What a poll came to. `lost` is an answer that was not read: the next one waits longer. */
@@ -156,13 +157,20 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
     lastWasPass = false;
     task.last = now;
     task.polling = true;
-    void task.watch.poll(task.abort.signal).then((polled) => {
-      task.polling = false;
-      task.failures = polled === 'lost' ? task.failures + 1 : 0;
-      if (polled === 'ended') end(task);
-      pump();
-      return undefined;
-    });
+    const lost = (error: unknown): Polled => {
+      log(`A poll failed in the gateway itself: ${error instanceof Error ? error.message : 'unknown error'}`);
+      return 'lost';
+    };
+    void task.watch
+      .poll(task.abort.signal)
+      .catch(lost)
+      .then((polled) => {
+        task.polling = false;
+        task.failures = polled === 'lost' ? task.failures + 1 : 0;
+        if (polled === 'ended') end(task);
+        pump();
+        return undefined;
+      });
   };
 
   const end = (task: Task): void => {
@@ -243,6 +251,7 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
   return {
     pass: async (owner, signal) => {
       signal?.throwIfAborted();
+      closing.signal.throwIfAborted();
       const now = clock.monotonic();
       busyAt = now;
       const wait = seated ? bucket.when(1, now) - now + (line.ahead(owner) / bucket.rate(now)) * 1000 : 0;
@@ -256,27 +265,27 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
         () => 'too-long' as const,
         () => 'done' as const,
       );
-      const { promise: aborted, reject } = Promise.withResolvers<never>();
-      const abort = (): void => reject(signal?.reason);
-      signal?.addEventListener('abort', abort, { once: true });
+      const either = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
       try {
-        if ((await Promise.race([promise, tooLong, aborted])) === 'too-long') throw throttled(MOST_WAIT_MS);
+        if ((await untilAborted(Promise.race([promise, tooLong]), either)) === 'too-long')
+          throw throttled(MOST_WAIT_MS);
       } finally {
         done.abort();
-        signal?.removeEventListener('abort', abort);
         line.remove(owner, waiter);
       }
     },
     watch: (watch) => {
+      const now = clock.monotonic();
       const task: Task = {
         watch,
-        last: clock.monotonic(),
+        // A run that was found again is looked at soon, however long it has been running.
+        last: now - (restInterval(watch.elapsed()) - restInterval(0)),
         failures: 0,
         polling: false,
         abort: new AbortController(),
       };
       tasks.add(task);
-      busyAt = task.last;
+      busyAt = now;
       pump();
       return { stop: () => end(task) };
     },
@@ -286,7 +295,7 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
       if (remaining !== undefined) bucket.atMost(remaining, now);
     },
     close: async () => {
-      closing.abort(new Error('closed'));
+      closing.abort(new Problem('gateway-busy', 'The gateway is stopping. Nothing ran.', { retryAfter: 5 }));
       timer?.abort.abort();
       for (const task of tasks) end(task);
       await seating;
