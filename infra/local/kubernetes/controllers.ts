@@ -387,6 +387,8 @@ export function runPod(storage: Storage, clock: Clock, pod: KubeObject, done = f
     spec: {
       restartPolicy: 'Always',
       dnsPolicy: 'ClusterFirst',
+      schedulerName: 'default-scheduler',
+      securityContext: {},
       terminationGracePeriodSeconds: 30,
       serviceAccountName: 'default',
       nodeName: nodes[turn % Math.max(1, nodes.length)] ?? '',

@@ -8,6 +8,8 @@ import { discovery } from './discovery.ts';
 import { isObject, text, at, type Json, type KubeObject } from './json.ts';
 import { builtInKinds, customKinds, groupVersion, type Kind } from './kinds.ts';
 import type { RecordedRequest } from './recorded-request.ts';
+import { decodeProtobuf, protobufType } from './protobuf/decode.ts';
+import { openApiV2, openApiV2Type } from './protobuf/openapi-v2.ts';
 import { requestInfo, toAttributes, type ResourceRequestInfo } from './request-info.ts';
 import { seed } from './seed.ts';
 import { badRequest, noSuchResource, StatusError, statusBody } from './status.ts';
@@ -123,7 +125,11 @@ export async function startKubernetes(
       if (!record) {
         const probe = ['/healthz', '/livez', '/readyz'].includes(url.pathname);
         const document = discovery(url.pathname, kinds());
-        if (probe) send(response, { status: 200, text: 'ok' });
+        if (url.pathname === '/openapi/v2') {
+          const binary = openApiV2(kinds());
+          response.writeHead(200, { 'content-type': openApiV2Type, 'content-length': binary.length });
+          response.end(binary);
+        } else if (probe) send(response, { status: 200, text: 'ok' });
         else if (document) send(response, { status: 200, body: document });
         else throw noSuchResource();
         return;
@@ -210,10 +216,10 @@ async function readBody(request: IncomingMessage): Promise<Json | undefined> {
     chunks.push(chunk);
   }
   if (size === 0) return undefined;
-  const raw = Buffer.concat(chunks).toString('utf8');
+  const bytes = Buffer.concat(chunks);
   const type = request.headers['content-type'] ?? 'application/json';
-  if (type.includes('protobuf'))
-    throw new StatusError(415, 'UnsupportedMediaType', 'the emulated cluster reads JSON and YAML only');
+  if (type.startsWith(protobufType)) return decodeProtobuf(bytes);
+  const raw = bytes.toString('utf8');
   try {
     return (type.includes('yaml') && !raw.trimStart().startsWith('{') ? parseYaml(raw) : JSON.parse(raw)) as Json;
   } catch (error) {
