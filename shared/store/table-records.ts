@@ -9,10 +9,10 @@ import type { StorageToken } from './azure-storage.ts';
 import { createOutputBlobs } from './output-blobs.ts';
 import { readCursor, writeCursor } from './records-cursor.ts';
 import { endedAt, isFinished, maxListed } from './records.ts';
-import type { CommandRecord, KeyClaim, Records } from './records.ts';
+import type { CommandRecord, Records } from './records.ts';
+import { createClaims } from './table-claims.ts';
 import {
   endedPartition,
-  keyPartition,
   leasePartition,
   ownerPartition,
   placeOf,
@@ -26,21 +26,16 @@ import {
   unfinishedRow,
 } from './table-entities.ts';
 import type { Place } from './table-entities.ts';
-import { createRows, describeError, odata, safeKey, sortable } from './table-rows.ts';
+import { createRows, describeError, inGroups, odata, parallel, safeKey, sortable } from './table-rows.ts';
 import type { Row, Rows, StoredRow } from './table-rows.ts';
 
 const tableName = 'aksgwrecords';
 const containerName = 'aksgw-outputs';
 
-/** Requests to Tables that one sweep or purge has under way at a time. */
-const parallel = 8;
 /** What is remembered of records: where they lie and their etags, to save a request. */
 const maxRemembered = 10_000;
 /** A record is stored within seconds of its `unfinished` row; a row without one for this long was cut off by a crash. */
 const abandonedMs = 3_600_000;
-/** Rounds of read and conditional write. Each lost one means that somebody else won. */
-const maxRounds = 10;
-
 /**
  * Records in the storage account whose table endpoint is `url` (https://<account>.table.core.windows.net), outputs in its
  * blobs. Makes table and container if they are missing. Rejects with StorageUnavailable.
@@ -76,6 +71,7 @@ export async function createTableRecords(options: TableRecordsOptions): Promise<
 
 function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy): Records {
   const blobs = createOutputBlobs(container);
+  const claims = createClaims(rows);
   const places = remember<Place>();
   const etags = remember<{ readonly version: number; readonly etag: string }>();
   let closed = false;
@@ -147,31 +143,6 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
     } catch (error) {
       if (!(error instanceof StorageUnavailable)) throw error;
     }
-  };
-
-  /** Reads and writes one row until nobody comes between: `decide` gives the columns to write, or undefined to leave it. */
-  const swap = async (
-    { partition, row }: Place,
-    decide: (stored: StoredRow | undefined) => Readonly<Record<string, string>> | undefined,
-  ): Promise<{ readonly won: true } | { readonly won: false; readonly stored: StoredRow }> => {
-    for (let round = 0; round < maxRounds; round += 1) {
-      const stored = await rows.get(partition, row);
-      const columns = decide(stored);
-      if (columns === undefined) {
-        if (stored === undefined) break;
-        return { won: false, stored };
-      }
-      const next = { partition, row, columns };
-      const etag = stored === undefined ? await rows.insert(next) : await rows.replace(next, stored.etag);
-      if (etag !== undefined) return { won: true };
-    }
-    throw new StorageUnavailable(`row ${partition} is contended`);
-  };
-
-  /** Deletes one row that is still whose it was. */
-  const deleteIf = async ({ partition, row }: Place, isOurs: (stored: StoredRow) => boolean): Promise<void> => {
-    const stored = await rows.get(partition, row);
-    if (stored !== undefined && isOurs(stored)) await rows.delete(partition, row, stored.etag);
   };
 
   const count = async (filter: string): Promise<number> => {
@@ -287,10 +258,7 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
 
     purge: async (before, now) => {
       open();
-      const expired = odata`PartitionKey ge 'key:' and PartitionKey lt 'key;' and expiresAt le ${sortable(now)}`;
-      for await (const some of inGroups(rows.query(expired), parallel)) {
-        await Promise.all(some.map(({ partition, row, etag }) => rows.delete(partition, row, etag)));
-      }
+      await claims.purgeKeys(now);
       let purged = 0;
       const ended = odata`PartitionKey eq ${endedPartition} and RowKey lt ${sortable(before)}`;
       for await (const some of inGroups(rows.query(ended), parallel)) {
@@ -302,37 +270,22 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
 
     claimKey: async (claim, now) => {
       open();
-      const swapped = await swap({ partition: keyPartition(claim.scope), row: safeKey(claim.scope) }, (stored) => {
-        const by = stored && readClaim(stored);
-        return by === undefined || by.expiresAt <= now || by.commandId === claim.commandId
-          ? claimColumns(claim)
-          : undefined;
-      });
-      return swapped.won ? { claimed: true } : { claimed: false, by: readClaim(swapped.stored) };
+      return claims.claimKey(claim, now);
     },
 
-    releaseKey: async ({ scope, commandId }) => {
+    releaseKey: async (claim) => {
       open();
-      const place = { partition: keyPartition(scope), row: safeKey(scope) };
-      await deleteIf(place, (stored) => stored.columns['commandId'] === commandId);
+      await claims.releaseKey(claim);
     },
 
     lease: async (name, holder, until, now) => {
       open();
-      const swapped = await swap({ partition: leasePartition, row: safeKey(name) }, (stored) => {
-        const isFree =
-          stored === undefined || stored.columns['holder'] === holder || Number(stored.columns['until']) <= now;
-        return isFree ? { holder, until: sortable(until) } : undefined;
-      });
-      return swapped.won;
+      return claims.lease(name, holder, until, now);
     },
 
     releaseLease: async (name, holder) => {
       open();
-      await deleteIf(
-        { partition: leasePartition, row: safeKey(name) },
-        (stored) => stored.columns['holder'] === holder,
-      );
+      await claims.releaseLease(name, holder);
     },
 
     ping: async () => {
@@ -346,34 +299,9 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
   };
 }
 
-const claimColumns = ({ scope, body, commandId, expiresAt }: KeyClaim): Readonly<Record<string, string>> => ({
-  scope,
-  body,
-  commandId,
-  expiresAt: sortable(expiresAt),
-});
-
-const readClaim = ({ columns }: StoredRow): KeyClaim => ({
-  scope: columns['scope'] ?? '',
-  body: columns['body'] ?? '',
-  commandId: columns['commandId'] ?? '',
-  expiresAt: Number(columns['expiresAt']),
-});
-
 function timeRowAfter(cursor: string): string {
   const { submittedAt, id } = readCursor(cursor);
   return timeRow(submittedAt, id);
-}
-
-async function* inGroups<Item>(items: AsyncIterable<Item>, size: number): AsyncIterable<readonly Item[]> {
-  let group: Item[] = [];
-  for await (const item of items) {
-    group.push(item);
-    if (group.length < size) continue;
-    yield group;
-    group = [];
-  }
-  if (group.length > 0) yield group;
 }
 
 /** A bounded memory by id, the oldest entry first to go. */

@@ -137,3 +137,18 @@ export const safeKey = (text: string): string =>
 export const sortable = (value: number): string => String(Math.max(0, Math.trunc(value))).padStart(16, '0');
 
 export { odata };
+
+/** Requests to Tables that one sweep or purge has under way at a time. */
+export const parallel = 8;
+
+/** Items in groups of at most `size`, in their order. */
+export async function* inGroups<Item>(items: AsyncIterable<Item>, size: number): AsyncIterable<readonly Item[]> {
+  let group: Item[] = [];
+  for await (const item of items) {
+    group.push(item);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}
