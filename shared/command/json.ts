@@ -1,4 +1,4 @@
-/** What a manifest is made of, once read. Objects have no prototype, so that a key `__proto__` is a key like others. */
+/** What a manifest is made of, once read. A key `__proto__` is a key like others: read own properties only. */
 export type Json = JsonScalar | readonly Json[] | JsonObject;
 export type JsonScalar = string | number | boolean | null | BigNumber;
 export interface JsonObject {
@@ -110,16 +110,17 @@ export function readJson(text: string, complain: (why: string) => Error): Json[]
     return undefined;
   };
   const object = (depth: number): Json | undefined => {
-    const members: Record<string, Json> = Object.create(null);
+    const members: Record<string, Json> = {};
     if (!next()) return undefined;
     if (mark() === '}') return members;
     for (;;) {
       const key = match?.[2] === undefined ? undefined : unquote(match[2]);
       if (key === undefined || !next() || mark() !== ':' || !next()) return undefined;
-      if (key in members) throw complain(`the key ${JSON.stringify(key)} is there twice`);
+      if (Object.hasOwn(members, key)) throw complain(`the key ${JSON.stringify(key)} is there twice`);
       const member = value(depth + 1);
       if (member === undefined) return undefined;
-      members[key] = member;
+      if (key === '__proto__') Object.defineProperty(members, key, { value: member, enumerable: true });
+      else members[key] = member;
       if (!next()) return undefined;
       if (mark() === '}') return members;
       if (mark() !== ',' || !next()) return undefined;

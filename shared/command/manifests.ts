@@ -4,7 +4,7 @@ import { isList, isObject, writeJson } from './json.ts';
 import { checkName, checkNamespace } from './names.ts';
 import { refuse } from './refuse.ts';
 import type { Catalog, ResourceType } from './resources.ts';
-import { decodeText, readYaml } from './yaml.ts';
+import { decodeText, readYaml, type YamlBudget } from './yaml.ts';
 
 /** One object of a manifest: read, understood, and written anew with its namespace in it. */
 export interface ManifestObject {
@@ -30,6 +30,7 @@ export interface ManifestOptions {
   readonly namespaceGiven: boolean;
   /** `metadata.generateName` makes sense (create). */
   readonly generateName: boolean;
+  readonly budget: YamlBudget;
 }
 
 const MOST_OBJECTS = 5000;
@@ -38,7 +39,7 @@ const MOST_OBJECTS = 5000;
 export function readManifest(path: string | undefined, bytes: Uint8Array, options: ManifestOptions): ManifestFile {
   const name = path ?? 'stdin';
   const objects: ManifestObject[] = [];
-  for (const document of readYaml({ name, text: decodeText(name, bytes) }))
+  for (const document of readYaml({ name, text: decodeText(name, bytes), budget: options.budget }))
     flatten(document, name, options, objects, 0);
   return { path, objects };
 }

@@ -1,5 +1,6 @@
 import { Composer, isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, Parser, type Document } from 'yaml';
 import { refuse } from './refuse.ts';
+import { readBlockYaml } from './yaml-block.ts';
 import { plainScalar, readJson, type Json, type JsonObject } from './json.ts';
 
 /**
@@ -17,7 +18,19 @@ export interface YamlSource {
   /** For refusals: a path, or `stdin`. */
   readonly name: string;
   readonly text: string;
+  /** Shared by the sources of one command; each has its own when not given. */
+  readonly budget?: YamlBudget | undefined;
 }
+
+/**
+ * How many characters the general reader may still take. It needs about a second for a million of them, in which nobody else is
+ * served; JSON and plain block YAML cost a tenth and are not counted.
+ */
+export interface YamlBudget {
+  general: number;
+}
+
+export const yamlBudget = (): YamlBudget => ({ general: 512 * 1024 });
 
 /** UTF-8 text of an upload. Throws Problem `command-refused` for anything else. */
 export function decodeText(name: string, bytes: Uint8Array): string {
@@ -33,17 +46,27 @@ export function decodeText(name: string, bytes: Uint8Array): string {
 }
 
 /** Every document of a text, empty ones left out. Throws Problem `command-refused` naming the source and the line. */
-export function readYaml({ name, text: raw }: YamlSource): Json[] {
+export function readYaml({ name, text: raw, budget = yamlBudget() }: YamlSource): Json[] {
   const text = raw.startsWith('\ufeff') ? raw.slice(1) : raw;
   try {
-    return readJson(text, (why) => refuse(name, why)) ?? readDocuments(name, text);
+    const quick = readJson(text, (why) => refuse(name, why)) ?? readBlockYaml(text);
+    if (quick !== undefined) return quick;
+    budget.general -= text.length;
+    if (budget.general < 0) {
+      throw refuse(
+        name,
+        'is too much YAML with anchors, tags, folded texts or the like; send plain block YAML or JSON',
+      );
+    }
+    return readDocuments(name, text);
   } catch (error) {
     if (error instanceof RangeError) throw refuse(name, 'is nested too deeply');
     throw error;
   }
 }
 
-function readDocuments(name: string, text: string): Json[] {
+/** All of YAML, slowly. */
+export function readDocuments(name: string, text: string): Json[] {
   refuseAmbiguousMarkers(name, text);
   const lines = new LineCounter();
   const at = (offset: number): string => `line ${lines.linePos(offset).line}`;

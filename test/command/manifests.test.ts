@@ -1,4 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+import { readBlockYaml } from '../../shared/command/yaml-block.ts';
+import { readDocuments } from '../../shared/command/yaml.ts';
 import { asked, call, refusal, sentFile } from './calls.ts';
 
 const apply = (text: string, command = 'apply -f x.yaml'): ReturnType<typeof call> =>
@@ -12,6 +15,11 @@ const data = (yaml: string): unknown =>
 
 const pod = (spec: string, kind = 'Pod', apiVersion = 'v1'): string =>
   `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: a}\nspec: ${spec}\n`;
+
+/** Lines of which texts are put together: plain ones, and such as are almost plain. */
+const yamlLines = [
+'a: 1','b:','c: x y','  d: z','  - e','- f','- g: 1','  h: 2','    i: 3','  j: |','    text','','      more','   odd','# c','  # c','k: "q"',"l: 'it''s'",'m: [a, b]','n: {o: p}','q: a # c','r: a#c','s: >','t: - x','u: a: b','---','--- # x','- - x','-   v: 1','    w: 2','x: |-','x2: |+',' ','    ','y: 1','"z": 1','0x10: a','aa: "\\u00e9\\n"','bb: [a, {c: d}]','cc: "a','  b"','dd: [a,','  b]','ee: &x 1','ff: *x','- ','-','  -','  - h: |','      lit','    lit2','gg: ~','hh: 0644','ii: [1:2, a:b]','jj: {a:b}','kk: {"a":1}','ll: {a: b, a: c}','mm: []','nn: {}','oo: -','pp: -x','qq: ?x','rr: %a','ss: "x" y','tt: |  ','uu: [a, b] # c','vv: - 1','ww: a:','xx: [ a , b ]','yy: { a: 1 , b: [ ] }','zz: .5', 'a1: 1e3','a2: [.inf]','a3: \u00e9','\ufeffa4: b','a5: b\r','  a6: {}','      - a7: b','a8: "a" # c','a9:   spaced   ','b1: |\n\n  x\n\n\n','b2: a\u2028b','b3: \u{1f600}','- |','  lit','- "q"','-  # c','b4: # c','  b5: 1','b6: [a b]','b7: [a, ]','b8: [,]','b9: {a}'
+];
 
 describe('YAML is read as kubectl reads it', () => {
   test.each<[yaml: string, value: unknown]>([
@@ -65,6 +73,33 @@ describe('YAML is read as kubectl reads it', () => {
     const sent = sentFile(apply(`${pod(JSON.stringify({ text }))}---\n${pod('{}')}`), 'x.yaml') ?? '';
     expect(sent).toMatch(/^---\n\{[\x20-\x7e😀]+\}\n---\n\{[\x20-\x7e]+\}\n$/u);
     expect(JSON.parse(sent.split('\n')[1] ?? '')).toMatchObject({ spec: { text } });
+  });
+
+  test('a key __proto__ of JSON is a key like others', () => {
+    const text = '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec":{"__proto__":{"hostNetwork":true}}}';
+    expect(sentFile(apply(text), 'x.yaml')).toContain('"__proto__":{"hostNetwork":true}');
+    expect(apply(text).podSecurity.level).toBe('privileged');
+  });
+
+  test('a large text that only the general reader takes is refused, the plain one is read', () => {
+    const large = (line: string): string =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n${line.repeat(20_000)}`;
+    let index = 0;
+    const lines = (value: string): string => large('@').replaceAll('@', () => `  key-${index++}: ${value}\n`);
+    expect(asked(apply(lines('some plain text of a config map')))).toHaveLength(3);
+    expect(refusal(() => apply(lines('!!str some plain text of a map')))).toMatchObject({ word: 'x.yaml' });
+  });
+
+  test('the plain reader and the general one read the same', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...yamlLines), { minLength: 1, maxLength: 9 }), (lines) => {
+        const text = lines.join('\n');
+        const plain = readBlockYaml(text);
+        if (plain === undefined) return;
+        expect(JSON.stringify(plain)).toBe(JSON.stringify(readDocuments('x', text)));
+      }),
+      { numRuns: 5000 },
+    );
   });
 
   test('keys that are no text get their text', () => {

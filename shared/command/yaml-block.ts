@@ -1,0 +1,258 @@
+import { plainScalar, type Json } from './json.ts';
+
+/**
+ * The plain part of YAML in which nearly all manifests are written: block maps and lists, scalars of one line, `|` texts, flow
+ * collections of one line. A general YAML reader takes about a second for a megabyte of it, and nobody else is served meanwhile. What is
+ * not surely of this part (anchors, tags, folded texts, odd spacing, every error) is left to the general reader, so that there is
+ * one place that decides what is wrong; a property test holds the two to one reading.
+ */
+export function readBlockYaml(text: string): Json[] | undefined {
+  const normal = text.includes('\r') ? text.replaceAll('\r\n', '\n') : text;
+  // Tabs, other controls, and what some readers take for line breaks.
+  if (
+    /[^\n\x20-\x7e\u00a0-\u2027\u202a-\ufefe\uff00-\ufffd]/u.test(normal.replaceAll(/[\u{10000}-\u{10ffff}]/gu, ''))
+  ) {
+    return undefined;
+  }
+  try {
+    return readStream(normal.split('\n'));
+  } catch (error) {
+    if (error === NOT_PLAIN) return undefined;
+    throw error;
+  }
+}
+
+const NOT_PLAIN = new Error('not of the plain part of YAML');
+const DEEPEST = 100;
+
+const KEY = /^(?:([A-Za-z0-9_./][\w./-]*)|"([^"\\]*)"):(?: +|$)/u;
+const LITERAL = /^\|([-+]?) *$/u;
+const COMMENT = / #.*$/u;
+/** What cannot begin a plain scalar here: every indicator of YAML. `-` may, before anything but a space. */
+const INDICATOR = /^(?:[?:,[\]{}#&*!|>'"%@`]|-(?: |$))/u;
+const DOUBLE_QUOTED = /^("(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*") *(?: #.*)?$/u;
+const SINGLE_QUOTED = /^'((?:[^']|'')*)' *(?: #.*)?$/u;
+
+/** An ordinary object is several times faster than one without a prototype; the one key that it cannot hold is left to the other reader. */
+const isTaken = (object: object, key: string): boolean => key === '__proto__' || Object.hasOwn(object, key);
+
+const indentOf = (line: string): number => {
+  let indent = 0;
+  while (line.charCodeAt(indent) === 0x20) indent++;
+  return indent;
+};
+
+function readStream(lines: string[]): Json[] {
+  const documents: Json[] = [];
+  let at = 0;
+
+  /** Moves to the next line that says something within the document; -1 at its end. */
+  const next = (): number => {
+    for (; at < lines.length; at++) {
+      const line = lines[at] ?? '';
+      const indent = indentOf(line);
+      if (indent === line.length || line.charCodeAt(indent) === 0x23) continue;
+      if (indent === 0) {
+        if (line.startsWith('---')) return -1;
+        if (line.startsWith('...') || line.startsWith('%')) throw NOT_PLAIN;
+      }
+      return indent;
+    }
+    return -1;
+  };
+
+  const isItem = (line: string, indent: number): boolean =>
+    line.charCodeAt(indent) === 0x2d && (line.length === indent + 1 || line.charCodeAt(indent + 1) === 0x20);
+
+  const block = (indent: number, depth: number): Json => {
+    if (depth > DEEPEST) throw NOT_PLAIN;
+    return isItem(lines[at] ?? '', indent) ? list(indent, depth) : map(indent, depth);
+  };
+
+  const list = (indent: number, depth: number): Json => {
+    const items: Json[] = [];
+    for (let here = indent; here === indent; here = next()) {
+      const line = lines[at] ?? '';
+      // In a list below a key of the same indent, the next key ends it.
+      if (!isItem(line, indent)) return items;
+      const rest = line.slice(indent + 1);
+      const start = indent + 1 + indentOf(rest);
+      const content = line.slice(start);
+      if (content === '' || content.startsWith('#')) {
+        at++;
+        const deeper = next();
+        items.push(deeper > indent ? block(deeper, depth + 1) : null);
+      } else if (KEY.test(content) || isItem(content, 0)) {
+        // `- key: value`: a map whose indent is that of its first key.
+        lines[at] = ' '.repeat(start) + content;
+        items.push(block(start, depth + 1));
+      } else {
+        items.push(value(content, indent));
+      }
+    }
+    endOfBlock(indent);
+    return items;
+  };
+
+  const map = (indent: number, depth: number): Json => {
+    const object: Record<string, Json> = {};
+    for (let here = indent; here === indent; here = next()) {
+      const line = lines[at] ?? '';
+      const content = line.slice(indent);
+      const match = KEY.exec(content);
+      if (match === null) throw NOT_PLAIN;
+      const key = match[1] ?? match[2] ?? '';
+      // A key that reads as a number or a boolean, or is there twice, is for the general reader.
+      if (isTaken(object, key) || (match[1] !== undefined && typeof plainScalar(key) !== 'string')) throw NOT_PLAIN;
+      const rest = content.slice(match[0].length);
+      if (rest === '' || rest.startsWith('#')) {
+        at++;
+        const deeper = next();
+        const below = deeper > indent || (deeper === indent && isItem(lines[at] ?? '', indent));
+        object[key] = below ? block(deeper, depth + 1) : null;
+      } else {
+        object[key] = value(rest, indent);
+      }
+    }
+    endOfBlock(indent);
+    return object;
+  };
+
+  /** What follows a block is less indented; anything else is an error or a text over several lines. */
+  const endOfBlock = (indent: number): void => {
+    if (next() > indent) throw NOT_PLAIN;
+  };
+
+  /** A value on the line of its key or dash; moves past it. */
+  const value = (content: string, indent: number): Json => {
+    at++;
+    const literal = LITERAL.exec(content);
+    if (literal !== null) return literalText(indent, literal[1] ?? '');
+    const scalar = inline(content);
+    // A deeper line would go on with it.
+    if (next() > indent) throw NOT_PLAIN;
+    return scalar;
+  };
+
+  const literalText = (parent: number, chomp: string): string => {
+    let indent = -1;
+    const texts: string[] = [];
+    for (; at < lines.length; at++) {
+      const line = lines[at] ?? '';
+      const here = indentOf(line);
+      if (here === line.length) {
+        if (indent === -1 ? here > 0 : here > indent) throw NOT_PLAIN;
+        texts.push('');
+        continue;
+      }
+      if (here <= parent) break;
+      if (indent === -1) indent = here;
+      if (here < indent) throw NOT_PLAIN;
+      texts.push(line.slice(indent));
+    }
+    // The last line break of the file is no empty line.
+    if (at === lines.length && texts.at(-1) === '') texts.pop();
+    let end = texts.length;
+    while (end > 0 && texts[end - 1] === '') end--;
+    if (end === 0) throw NOT_PLAIN;
+    if (chomp === '+') return `${texts.join('\n')}\n`;
+    return texts.slice(0, end).join('\n') + (chomp === '-' ? '' : '\n');
+  };
+
+  while (at < lines.length) {
+    const indent = next();
+    if (indent > 0) throw NOT_PLAIN;
+    if (indent === 0) documents.push(block(0, 0));
+    if (next() !== -1) throw NOT_PLAIN;
+    if (at >= lines.length) break;
+    if ((lines[at] ?? '').trimEnd() !== '---') throw NOT_PLAIN;
+    at++;
+  }
+  return documents;
+}
+
+/** A scalar or flow collection that ends with its line. */
+function inline(content: string): Json {
+  const first = content.charCodeAt(0);
+  if (first === 0x22) {
+    const match = DOUBLE_QUOTED.exec(content);
+    if (match === null) throw NOT_PLAIN;
+    return wellFormed(JSON.parse(match[1] ?? '') as string);
+  }
+  if (first === 0x27) {
+    const match = SINGLE_QUOTED.exec(content);
+    if (match === null) throw NOT_PLAIN;
+    return (match[1] ?? '').replaceAll("''", "'");
+  }
+  if (first === 0x7b || first === 0x5b) return flow(content);
+  if (INDICATOR.test(content)) throw NOT_PLAIN;
+  const text = (content.includes(' #') ? content.replace(COMMENT, '') : content).trimEnd();
+  if (text.includes(': ') || text.endsWith(':')) throw NOT_PLAIN;
+  return resolved(text);
+}
+
+function wellFormed(text: string): string {
+  if (!text.isWellFormed()) throw NOT_PLAIN;
+  return text;
+}
+
+function resolved(text: string): Json {
+  const scalar = plainScalar(text);
+  if (scalar === undefined) throw NOT_PLAIN;
+  return scalar;
+}
+
+// Plain scalars in flow collections: only characters that mean nothing else there.
+const FLOW_TOKEN = / *(?:([[\]{},])|([A-Za-z0-9_./][\w./@-]*(?::[\w./@-]+)*)|"([^"\\]*)"|'([^']*)')(: )?/uy;
+
+/** `[a, "b"]`, `{app: web}`: nothing over several lines, no empty entries. */
+function flow(content: string): Json {
+  const token = new RegExp(FLOW_TOKEN);
+  let match: RegExpExecArray | null = null;
+  const read = (): RegExpExecArray => {
+    match = token.exec(content);
+    if (match === null) throw NOT_PLAIN;
+    return match;
+  };
+  const text = (one: RegExpExecArray): string | undefined => one[3] ?? one[4];
+  const node = (one: RegExpExecArray, depth: number): Json => {
+    if (depth > DEEPEST || one[5] !== undefined) throw NOT_PLAIN;
+    if (one[1] === '[') return items(depth);
+    if (one[1] === '{') return members(depth);
+    if (one[1] !== undefined) throw NOT_PLAIN;
+    return text(one) ?? resolved(one[2] ?? '');
+  };
+  const items = (depth: number): Json => {
+    const found: Json[] = [];
+    let one = read();
+    if (one[1] === ']') return closed(one, found);
+    for (;;) {
+      found.push(node(one, depth + 1));
+      one = read();
+      if (one[1] === ']') return closed(one, found);
+      if (one[1] !== ',') throw NOT_PLAIN;
+      one = read();
+    }
+  };
+  const members = (depth: number): Json => {
+    const object: Record<string, Json> = {};
+    let one = read();
+    if (one[1] === '}') return closed(one, object);
+    for (;;) {
+      const key = text(one) ?? (one[2] === undefined ? null : resolved(one[2]));
+      if (typeof key !== 'string' || one[5] === undefined || isTaken(object, key)) throw NOT_PLAIN;
+      object[key] = node(read(), depth + 1);
+      one = read();
+      if (one[1] === '}') return closed(one, object);
+      if (one[1] !== ',') throw NOT_PLAIN;
+      one = read();
+    }
+  };
+  const closed = (one: RegExpExecArray, collection: Json): Json => {
+    if (one[5] !== undefined) throw NOT_PLAIN;
+    return collection;
+  };
+  const result = node(read(), 0);
+  if (!/^ *(?: #.*)?$/u.test(content.slice(token.lastIndex))) throw NOT_PLAIN;
+  return result;
+}
