@@ -288,7 +288,7 @@ describe('a crafted chart is refused (attack 30)', () => {
       /not in charts/u,
     ],
     [
-      'a sub-chart’s dependency',
+      'a dependency of a sub-chart',
       { ...sub, 'web/charts/db/Chart.yaml': 'name: db\ndependencies: [{name: x}]\n' },
       'web/charts/db/Chart.yaml',
       /not in charts/u,
@@ -354,7 +354,7 @@ describe('a crafted chart is refused (attack 30)', () => {
   });
 });
 
-describe('a chart’s digest', () => {
+describe('the digest of a chart', () => {
   const digest = (uploads: Record<string, string>): string | undefined =>
     call('helm lint ./web', uploads).charts[0]?.digest;
 

@@ -1,8 +1,8 @@
 import type { ToolGrammar } from './grammar.ts';
 
-const WHERE = 'where the command goes is the cluster in the address, not the command’s choice';
-const WHO = 'who runs the command is the caller of the gateway, not the command’s choice';
-const TLS = 'how the connection is secured is not the command’s choice';
+const WHERE = "where the command goes is the cluster in the address, not the command's choice";
+const WHO = "who runs the command is the caller of the gateway, not the command's choice";
+const TLS = "how the connection is secured is not the command's choice";
 const LOCAL = 'it reads or writes files of the machine that runs the command';
 const TUNING = 'it sets how the tool itself runs, which the gateway does';
 const REMOTE = 'it fetches content that nobody has seen; only files sent with the request are used';

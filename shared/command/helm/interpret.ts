@@ -164,7 +164,7 @@ const readers: Readonly<Record<HelmVerb, Reader>> = {
   },
   env: (call) => {
     const [name] = positionals(call, 0, 1, 'perhaps the name of a variable');
-    if (name !== undefined && !/^HELM_[A-Z_]{1,40}$/u.test(name)) throw refuse(name, 'is not one of helm’s variables');
+    if (name !== undefined && !/^HELM_[A-Z_]{1,40}$/u.test(name)) throw refuse(name, "is not one of helm's variables");
     return nothingAsked(name === undefined ? [] : [name]);
   },
 };
