@@ -140,18 +140,18 @@ describe('intervals', () => {
     const [interval] = planIntervals([{ owner: 'a', cluster: 'c', rest: 300 }], { tokens: 1e6, rate: 1, reserve: 10 });
     expect(interval).toBe(LEAST_INTERVAL);
     const [later] = planIntervals([{ owner: 'a', cluster: 'c', rest: 4_000 }], { tokens: 50, rate: 1, reserve: 10 });
-    expect(later).toBe(1_000);
+    expect(later).toBe(500);
   });
 });
 
 describe('the bucket', () => {
   test('fills at a token a second up to what is used of the documented burst', () => {
-    const bucket = createBucket(0);
-    for (let count = 0; count < BURST; count += 1) bucket.take(0);
+    const bucket = createBucket(0, BURST.lone);
+    for (let count = 0; count < BURST.lone; count += 1) bucket.take(0);
     expect(bucket.level(0)).toBe(0);
     expect(bucket.when(1, 0)).toBe(1_000);
     expect(bucket.level(10_000)).toBeCloseTo(10);
-    expect(bucket.level(1e7)).toBe(BURST);
+    expect(bucket.level(1e7)).toBe(BURST.lone);
   });
 
   test.each([
@@ -160,7 +160,7 @@ describe('the bucket', () => {
     [17, 17_000],
     [100_000, 300_000],
   ])('a 429 with Retry-After %s stops everything for %d ms, and what follows is slower', (retryAfter, ms) => {
-    const bucket = createBucket(0);
+    const bucket = createBucket(0, BURST.lone);
     bucket.throttled(retryAfter, 0);
     expect(bucket.level(ms - 1)).toBeLessThanOrEqual(0);
     expect(bucket.when(1, 0)).toBeGreaterThan(ms + 1_000);
@@ -169,15 +169,15 @@ describe('the bucket', () => {
   });
 
   test('several 429s of one moment halve the pace once', () => {
-    const bucket = createBucket(0);
+    const bucket = createBucket(0, BURST.lone);
     for (let count = 0; count < 5; count += 1) bucket.throttled(2, 1);
     expect(bucket.rate(2_001)).toBeCloseTo(0.5, 2);
   });
 
   test('instances share it evenly', () => {
-    const bucket = createBucket(0);
+    const bucket = createBucket(0, BURST.lone);
     bucket.share(4, 0);
-    expect(bucket.level(0)).toBe(BURST / 4);
+    expect(bucket.level(0)).toBe(BURST.lone / 4);
     expect(bucket.rate(0)).toBe(0.25);
   });
 });
@@ -237,7 +237,7 @@ describe('the meter', () => {
       const clock = createManualClock();
       const runner = run(start(clock), clock, azure(clock), { owner: 'a', ms });
       await clock.advance(120_000);
-      expect((runner.endedAt ?? Number.POSITIVE_INFINITY) - ms).toBeLessThanOrEqual(Math.max(300, ms / 10));
+      expect((runner.endedAt ?? Number.POSITIVE_INFINITY) - ms).toBeLessThanOrEqual(Math.max(400, ms / 10));
     }
   });
 
@@ -449,7 +449,8 @@ describe('instances that do not know each other', () => {
     const both = await seconds(100);
     const after = polls.reduce((sum, { polls }) => sum + polls.length, 0);
     expect(both).toBeGreaterThan(90);
-    expect(both).toBeLessThan(110);
+    // A token a second, and what the reserves still held.
+    expect(both).toBeLessThanOrEqual(120);
     expect(Math.abs(after - before - both / 2)).toBeLessThan(8);
     await second.close();
     await seconds(120);

@@ -119,6 +119,21 @@ describe('faults', () => {
     );
   });
 
+  test('submits go through the budget: more at once than the throttle allows wait, and Azure never has to say no', async () => {
+    arm = await startArm({ clusters, throttles: 'documented' });
+    const relay = relayTo(arm.url);
+    const stopping = new AbortController();
+    const all = Array.from({ length: 70 }, () => relay.submit(submission('kubectl'), stopping.signal));
+    while (arm.posts.length < 57) await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    stopping.abort(new Error('seen enough'));
+    const kinds = (await Promise.all(all)).map(({ kind }) => kind);
+    expect(arm.posts.filter(({ status }) => status === 429)).toEqual([]);
+    expect(arm.posts.length).toBeLessThan(60);
+    expect(kinds.filter((kind) => kind === 'accepted')).toHaveLength(arm.posts.length);
+    expect(kinds.filter((kind) => kind === 'not-started')).toHaveLength(70 - arm.posts.length);
+  });
+
   test('a 429 before the POST is taken: sent again, run once', async () => {
     arm = await startArm({ clusters });
     arm.faults.post({ kind: 'status', status: 429, code: 'Throttled', retryAfter: 1 });

@@ -5,8 +5,11 @@
  */
 export const DOCUMENTED = { burst: 60, perSecond: 1 } as const;
 
-/** Of the burst, this much is used: the rest covers clocks that disagree, and one instance that has just come. */
-export const BURST = 45;
+/**
+ * Of the burst, this much is used. Where instances share it, the rest covers one that has just come; a process that knows of no
+ * others leaves a little for requests that arrive closer together than they were sent.
+ */
+export const BURST = { shared: 45, lone: 57 } as const;
 /** What an instance may spend before the others have noticed it, and they have lowered their pace. */
 export const NEWCOMER_TOKENS = 10;
 
@@ -24,6 +27,8 @@ export interface Bucket {
   /** Tokens a second. */
   rate(now: number): number;
   take(now: number): void;
+  /** How long (ms) until it is full: until then somebody who starts anew must not take it for full. */
+  debt(now: number): number;
   /** When `level` will be at least `tokens`; Infinity if it never can be. */
   when(tokens: number, now: number): number;
   /** One of `instances` equal shares of the subscription's bucket. */
@@ -34,8 +39,8 @@ export interface Bucket {
   throttled(retryAfter: number | undefined, now: number): void;
 }
 
-export function createBucket(start: number): Bucket {
-  let tokens: number = BURST;
+export function createBucket(start: number, burst: number): Bucket {
+  let tokens = burst;
   let at = start;
   let instances = 1;
   let pace = 1;
@@ -50,7 +55,7 @@ export function createBucket(start: number): Bucket {
     pace = end;
     at = now;
   };
-  const capacity = (): number => BURST / instances;
+  const capacity = (): number => burst / instances;
   const rate = (): number => (DOCUMENTED.perSecond / instances) * pace;
 
   return {
@@ -70,6 +75,10 @@ export function createBucket(start: number): Bucket {
       settle(now);
       if (wanted > capacity()) return Number.POSITIVE_INFINITY;
       return Math.max(now, at) + Math.max(0, ((wanted - tokens) / rate()) * 1000);
+    },
+    debt: (now) => {
+      settle(now);
+      return Math.max(0, Math.max(now, at) - now + ((capacity() - tokens) / rate()) * 1000);
     },
     share: (count, now) => {
       settle(now);

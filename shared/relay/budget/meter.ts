@@ -70,7 +70,7 @@ interface Task {
 }
 
 export function createMeter({ clock, subscription, holder, leases, log }: MeterOptions): Meter {
-  const bucket = createBucket(clock.monotonic());
+  const bucket = createBucket(clock.monotonic(), leases ? BURST.shared : BURST.lone);
   const seats = leases && createSeats(leases, subscription, holder);
   const tasks = new Set<Task>();
   const line = createLine<Waiter>();
@@ -217,9 +217,8 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
 
   const takeSeat = async (from: Seats): Promise<void> => {
     const now = clock.monotonic();
-    const refill = Math.max(0, bucket.when(BURST / instances, now) - now);
     try {
-      const found = await from.renew(clock.now(), Math.max(LEASE_MS, refill));
+      const found = await from.renew(clock.now(), Math.max(LEASE_MS, bucket.debt(now)));
       // What the others used before they knew of us, and we of them, is not ours to spend.
       if (!seated && !found.alone) bucket.atMost(NEWCOMER_TOKENS, now);
       shareAmong(found.instances, now);
@@ -239,9 +238,8 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
   };
 
   const leave = async (from: Seats): Promise<void> => {
-    const now = clock.monotonic();
-    const refill = Math.max(0, bucket.when(BURST / instances, now) - now);
-    await from.leave(clock.now(), refill < 1_000 ? 0 : refill).catch((error: unknown) => {
+    const debt = bucket.debt(clock.monotonic());
+    await from.leave(clock.now(), debt < 1_000 ? 0 : debt).catch((error: unknown) => {
       log(
         `A share of subscription ${subscription}'s budget could not be handed back: ${error instanceof Error ? error.name : 'unknown error'}`,
       );

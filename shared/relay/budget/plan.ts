@@ -19,9 +19,9 @@ const FRACTION = 10;
 const LEAST_REST = 300;
 const MOST_REST = 30_000;
 /** What lies above the reserve is spent over about this many seconds: a burst helps short commands and then fades. */
-const HORIZON = 10;
+const HORIZON = 20;
 /** With plenty of room polls come up to this much closer, but never closer than LEAST_INTERVAL. */
-const MOST_HASTE = 4;
+const MOST_HASTE = 8;
 export const LEAST_INTERVAL = 150;
 
 /** @param elapsed ms since the command started @param failures polls in a row that got no answer */
