@@ -46,11 +46,28 @@ const BOOTSTRAP = { resourceManager: 'https://management.azure.com', credential:
 /** Commands that one sweep takes over: more wait for the next, since each is polled from then on. */
 const ORPHANS_A_SWEEP = 100;
 
+type Close = () => void | Promise<void>;
+
 /** Opens everything, ground floor first. Rejects with ConfigError or Problem, having closed again what it had opened. */
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
+  const opened: Close[] = [];
+  const close = async (): Promise<void> => {
+    for (let last = opened.pop(); last; last = opened.pop()) await last();
+  };
+  try {
+    return { ...(await open(options, opened)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Assembled, 'close'>> {
   const { location, env, version, clock = systemClock, entropy = systemEntropy } = options;
-  await using opened = new AsyncDisposableStack();
-  const own = <T extends { close(): Promise<void> }>(thing: T): T => opened.adopt(thing, (it) => it.close());
+  const own = <T extends { close(): void | Promise<void> }>(thing: T): T => {
+    opened.push(() => thing.close());
+    return thing;
+  };
 
   const report = (error: unknown): void =>
     app.log.error({ err: error }, 'something went wrong while nobody waited for it');
@@ -63,7 +80,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     });
     for (const warning of config.warnings) app.log.warn(warning);
   };
-  const config = opened.adopt(
+  const config = own(
     await openConfig({
       location,
       env,
@@ -74,7 +91,6 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
       onReload: (next) => void reloaded(next).catch(report),
       onError: report,
     }),
-    (source) => source.close(),
   );
   const first = config.current();
   const policy = policyOf(config);
@@ -142,13 +158,12 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     logger: options.logger ?? false,
   });
   // The door closes first; what is held is let go by the lifecycle, so that the last answers still get out.
-  opened.defer(async () => {
+  opened.push(async () => {
     const closed = app.close();
     await lifecycle.close();
     await closed;
   });
 
-  const all = opened.move();
   return {
     app,
     config,
@@ -159,7 +174,6 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
       const purged = await records.purge(now - config.current().storage.resultsHours * 3_600_000, now);
       return { recovered, purged };
     },
-    close: () => all.disposeAsync(),
   };
 }
 

@@ -107,7 +107,11 @@ export function createResults({ admit, records, lifecycle, trail, clock }: Resul
     const own = record?.owner === principalKey(principal);
     if (
       !record ||
-      !(own || decideNonResource(policy, { principal, verb: 'get', path: `/v1/commands/${id}` }).verdict === 'allow')
+      !(
+        own ||
+        decideNonResource(policy, { principal, verb: 'get', path: `/v1/commands/${id}`, cluster: record.cluster })
+          .verdict === 'allow'
+      )
     ) {
       throw new Problem('command-not-found', 'There is no command with this id that you may see.');
     }

@@ -12,6 +12,7 @@ const floors = [
   ['admission'],
   ['lifecycle', 'gateway', 'results'],
   ['http'],
+  ['open-stores'],
   ['assemble'],
 ];
 const floorOf = new Map(floors.flatMap((rooms, floor) => rooms.map((room) => [room, floor] as const)));

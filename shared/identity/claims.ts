@@ -118,6 +118,8 @@ function scopesOf(claims: JWTPayload): readonly string[] {
 }
 
 function client(azp: unknown): string {
+  // Recorded, never decided upon: RFC 7519 has no such claim, and only Entra's own tokens always carry it.
+  if (azp === undefined) return '';
   if (typeof azp !== 'string' || !guid.test(azp))
     throw tokenInvalid(`The token's azp ${quote(azp)} is not a client id.`);
   return azp.toLowerCase();

@@ -29,7 +29,12 @@ export async function auditRoutes(app: FastifyInstance, { gateway, trail, audit 
       const { since, until, limit = 100, ...rest } = request.query;
       const policy = await gateway.admit(call);
       const auditor =
-        decideNonResource(policy, { principal, verb: 'get', path: '/v1/audit/events' }).verdict === 'allow';
+        decideNonResource(policy, {
+          principal,
+          verb: 'get',
+          path: '/v1/audit/events',
+          ...(rest.cluster !== undefined && { cluster: rest.cluster }),
+        }).verdict === 'allow';
       if (!auditor && rest.principal !== undefined && rest.principal.toLowerCase() !== principal.oid) {
         throw new Problem('policy-denied', 'No rule lets you read the audit events of others.', {
           members: { reason: 'no-rule' },
