@@ -16,13 +16,10 @@ export function privilegedReasons(type: ResourceType, body: Json): string[] {
 
 const POD_KINDS = new Set(['pods', 'podtemplates', 'replicationcontrollers']);
 const POD_GROUPS = new Set(['apps', 'batch']);
-const BUILT_IN_GROUP = /^(?:[a-z]+|[a-z.]+\.k8s\.io)$/u;
 
-/** Built-in groups have no dot, or end in k8s.io; everything else is the cluster's own and may hold pod templates. */
+/** Kinds whose objects are pods or hold templates of them. */
 export const runsPods = (type: ResourceType): boolean =>
-  type.group === ''
-    ? POD_KINDS.has(type.resource)
-    : POD_GROUPS.has(type.group) || !BUILT_IN_GROUP.test(type.group) || type.subresources.length > 1;
+  type.custom || (type.group === '' ? POD_KINDS.has(type.resource) : POD_GROUPS.has(type.group));
 
 function volumeReasons(body: Json): string[] {
   const spec = isObject(body) ? body.spec : undefined;
@@ -102,14 +99,15 @@ const judges: ReadonlyMap<string, Judge> = new Map<string, Judge>([
     (value, reasons) => {
       if (!isObject(value)) return;
       for (const [key, text] of Object.entries(value)) {
-        // The forms before seccompProfile and appArmorProfile; AppArmor's still works.
-        if (/^(?:container\.)?(?:apparmor|seccomp)\.security\./u.test(key) && text === 'unconfined') {
-          reasons.add('an unconfined AppArmor or seccomp profile');
-        }
+        if (isUnconfined(key, text)) reasons.add('an unconfined AppArmor or seccomp profile');
       }
     },
   ],
 ]);
+
+/** The forms before seccompProfile and appArmorProfile; AppArmor's still works. */
+export const isUnconfined = (key: string, value: Json): boolean =>
+  /^(?:container\.)?(?:apparmor|seccomp)\.security\./u.test(key) && value === 'unconfined';
 
 /**
  * The same for a patch. JSON patches name what they change by path: the path becomes the object around the value. What they copy

@@ -15,6 +15,8 @@ export interface ResourceType {
   readonly namespaced: boolean;
   readonly shortNames: readonly string[];
   readonly subresources: readonly string[];
+  /** The cluster's own: its objects may hold anything, pod templates too. */
+  readonly custom: boolean;
 }
 
 /** The kinds known for one cluster. Nothing else is: a CRD can take the short name `deploy` or join `all` (measured). */
@@ -54,6 +56,7 @@ function builtInTypes(): ResourceType[] {
         namespaced: isNamespaced,
         shortNames: list(shortNames),
         subresources: list(subresources),
+        custom: false,
       };
     };
     types.push(...namespaced.map((text) => row(text, true)), ...clusterScoped.map((text) => row(text, false)));
@@ -75,7 +78,12 @@ const ALL: readonly ResourceType[] = categoryAll.map(builtIn);
 function createCatalog(extra: readonly ExtraResource[]): Catalog {
   const types = [
     ...BUILT_IN,
-    ...extra.map((one): ResourceType => ({ ...one, versions: [one.version], subresources: ['scale', 'status'] })),
+    ...extra.map((one): ResourceType => ({
+      ...one,
+      versions: [one.version],
+      subresources: ['scale', 'status'],
+      custom: true,
+    })),
   ];
   // Two maps, since a short name is not folded in case. The built-in types come first and are never displaced.
   const folded = new Map<string, ResourceType>();

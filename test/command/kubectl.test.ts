@@ -162,6 +162,10 @@ describe('verbs that change, and what they need', () => {
 
   test.each([
     ['run probe --image=x --privileged', 'a privileged container'],
+    [
+      'run probe --image=x --annotations=container.apparmor.security.beta.kubernetes.io/probe=unconfined',
+      'an unconfined AppArmor or seccomp profile',
+    ],
     ['set serviceaccount deploy/web builder', 'a service account other than default'],
     ['debug web-1 --image=x --profile=sysadmin', 'the debugging profile sysadmin'],
     ['debug web-1 --image=x --copy-to=y', 'a copy of a pod, with its service account and volumes'],

@@ -1,4 +1,5 @@
 import { checkName } from '../names.ts';
+import { isUnconfined } from '../pod-security.ts';
 import { refuse } from '../refuse.ts';
 import {
   checked,
@@ -64,11 +65,20 @@ export const run: Verb = {
     return {
       args: [name],
       tail: rest.length > 0 ? rest : undefined,
-      privileged: call.on('privileged') ? ['a privileged container'] : [],
+      privileged: [
+        ...(call.on('privileged') ? ['a privileged container'] : []),
+        ...(call.flags('annotations').some(unconfines) ? ['an unconfined AppArmor or seccomp profile'] : []),
+      ],
       secret: call.flags('env').length > 0,
     };
   },
 };
+
+/** `--annotations=key=value`. */
+function unconfines(pair: string): boolean {
+  const equals = pair.indexOf('=');
+  return equals !== -1 && isUnconfined(pair.slice(0, equals), pair.slice(equals + 1));
+}
 
 /** Debugging profiles that add no capability and no privilege (kubectl's profiles.go). */
 const PLAIN_PROFILES = new Set(['legacy', 'baseline', 'restricted']);
