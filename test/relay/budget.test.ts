@@ -459,6 +459,35 @@ describe('instances that do not know each other', () => {
     await first.close();
   });
 
+  test.each([
+    ['is still there', async () => undefined],
+    ['has just crashed', async (_: Meter, clock: ManualClock) => clock.advance(1_000)],
+    ['has just stopped in order', async (first: Meter) => first.close()],
+  ])('one that starts while the budget was spent by another that %s takes it for spent', async (_, then) => {
+    const clock = createManualClock();
+    const arm = azure(clock);
+    const leases = leaseStore();
+    const first = start(clock, leases, 'first');
+    const ask = (meter: Meter, times: number): void => {
+      for (let count = 0; count < times; count += 1)
+        meter.pass(`owner-${count}`).then(
+          () => arm.request(),
+          () => undefined,
+        );
+    };
+    ask(first, BURST.shared);
+    await clock.advance(100);
+    expect(arm.requests()).toBe(BURST.shared);
+    await then(first, clock);
+    const second = start(clock, leases, 'second');
+    ask(second, 40);
+    await clock.advance(3_000);
+    expect(arm.requests()).toBeGreaterThan(BURST.shared + 8);
+    await clock.advance(60_000);
+    expect(arm.throttles()).toBe(0);
+    await Promise.all([first.close(), second.close()]);
+  });
+
   test('a store that does not answer costs half the pace, not the work', async () => {
     const clock = createManualClock();
     const messages: string[] = [];
