@@ -5,15 +5,23 @@
  */
 export const REDACTED = '[redacted]';
 
-/** Names whose value is a secret, in any of the spellings `name=value`, `name: value`, `"name":"value"`, `--name value`. */
-const SECRET_NAME =
-  '[\\w.-]*(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credential|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|shared[_-]?key|signing[_-]?key|connection[_-]?string|authorization|cookie|dockerconfigjson|sig|jwt|otp)[\\w.-]*';
+/** What a name whose value is a secret has in it. */
+const SECRET =
+  '(?:pass(?:word|wd|phrase|code)|passw?d?\\b|pwd|secret|token|credential|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|shared[_-]?key|signing[_-]?key|connection[_-]?string|authorization|cookie|dockerconfigjson|\\bsig\\b|jwt|otp\\b)';
 
+// Every repetition is bounded or ends at a character that it cannot match: hostile text costs linear time. Only what follows
+// the name is replaced, so the rest of the name need not be matched.
+/** `name=value`, `name: value`, `"name":"value"`. */
 const named = new RegExp(
-  `(${SECRET_NAME})(\\\\?["']?\\s*[=:]\\s*)(?:\\\\?"(?:[^"\\\\]|\\\\[^"])*\\\\?"|'[^']*'|(?:bearer|basic)\\s+[^\\s,;&]+|[^\\s,;&"']+)`,
+  `(${SECRET}[\\w.-]{0,40})(\\\\?["']?\\s{0,8}[=:]\\s{0,8})(?:\\\\?"(?:[^"\\\\]|\\\\[^"])*\\\\?"|'[^']*'|(?:bearer|basic)\\s{1,8}[^\\s,;&]+|[^\\s,;&"']+)`,
   'giu',
 );
-const flagged = new RegExp(`(--?${SECRET_NAME})(\\s+)(?!-)("[^"]*"|'[^']*'|\\S+)`, 'giu');
+/** `--name value`. */
+const flagged = new RegExp(
+  `(?<=(?:^|\\s)--?[\\w.-]{0,40})(${SECRET}[\\w.-]{0,40})(\\s{1,8})(?!-)("[^"]*"|'[^']*'|\\S+)`,
+  'giu',
+);
+const secretName = new RegExp(SECRET, 'iu');
 
 /** What is a secret by its own looks, wherever it stands. */
 const shapes: readonly RegExp[] = [
@@ -49,7 +57,8 @@ const closed = (separator: string): string => (/[=:]/u.exec(separator)?.[0] === 
 /** Flags whose values are data, not names: nobody can tell which of them is secret, so none is kept. */
 const DATA_FLAG =
   /^(--(?:from[-_]literal|set|set[-_]string|set[-_]json|set[-_]literal|docker[-_]password|overrides|override[-_]json))(?:=([\s\S]*))?$/u;
-const SECRET_FLAG = new RegExp(`^(--${SECRET_NAME})(?:=([\\s\\S]*))?$`, 'iu');
+/** Any long flag; whether it is secret is for its name to tell. */
+const LONG_FLAG = /^(--[\w.-]{1,100})(?:=([\s\S]*))?$/u;
 const PATCH_FLAG = /^(-p|--patch)(?:=([\s\S]*))?$/u;
 
 /** Words of a command, which may be one that nobody could parse. */
@@ -59,7 +68,7 @@ export function redactArgv(argv: readonly string[]): readonly string[] {
   let hideNext = false;
   for (const word of argv) {
     const flag =
-      DATA_FLAG.exec(word) ?? SECRET_FLAG.exec(word) ?? (patchesSecret ? PATCH_FLAG.exec(word) : null) ?? undefined;
+      DATA_FLAG.exec(word) ?? secretFlag(word) ?? (patchesSecret ? PATCH_FLAG.exec(word) : null) ?? undefined;
     if (hideNext && (flag === undefined || !word.startsWith('--'))) {
       words.push(keepName(word));
       hideNext = false;
@@ -73,6 +82,11 @@ export function redactArgv(argv: readonly string[]): readonly string[] {
     }
   }
   return words;
+}
+
+function secretFlag(word: string): RegExpExecArray | undefined {
+  const flag = LONG_FLAG.exec(word);
+  return flag && secretName.test(flag[1] ?? '') ? flag : undefined;
 }
 
 /** `password=abc` keeps its name, so that an auditor sees what was set. */

@@ -38,27 +38,37 @@ const MAX_DIGITS = 16;
 const SHORT_ESCAPES = new Set(Buffer.from('"\\bfnrt', 'latin1'));
 const SHORT_CONTROLS = new Set([0x08, 0x09, 0x0a, 0x0c, 0x0d]);
 
+/** 1 for the bytes at which the plain run of a string ends: quote, backslash, controls. */
+const ends = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte < 0x20 || byte === QUOTE || byte === BACKSLASH ? 1 : 0,
+);
+
 export function createLineScanner(): LineScanner {
   const members = Object.fromEntries(scanned.map((name) => [name, { start: 0, end: 0 }])) as Record<
     ScannedMember,
     Span
   >;
   const names = scanned.map((name) => ({ bytes: Buffer.from(name, 'latin1'), span: members[name] }));
+  const byLength = Array.from({ length: 10 }, (_, length) => names.filter(({ bytes }) => bytes.length === length));
   let line: Buffer = Buffer.alloc(0);
   let at = 0;
 
   /** Past the string that starts at `at`; false when it is not canonical. */
   const string = (): boolean => {
-    if (line[at] !== QUOTE) return false;
+    const bytes = line;
+    if (bytes[at] !== QUOTE) return false;
+    // A local index: this loop is most of what verification costs.
+    let index = at;
     for (;;) {
-      at += 1;
-      const byte = line[at];
-      if (byte === undefined || byte < 0x20) return false;
-      if (byte === QUOTE) {
+      index += 1;
+      while (ends[bytes[index] ?? 0] === 0) index += 1;
+      at = index;
+      if (bytes[index] === QUOTE) {
         at += 1;
         return true;
       }
-      if (byte === BACKSLASH && !escape()) return false;
+      if (bytes[index] !== BACKSLASH || !escape()) return false;
+      index = at;
     }
   };
 
@@ -160,9 +170,10 @@ export function createLineScanner(): LineScanner {
   };
 
   const note = (nameStart: number, nameEnd: number, start: number, end: number): void => {
-    for (const { bytes, span } of names) {
-      if (bytes.length !== nameEnd - nameStart || bytes[0] !== line[nameStart]) continue;
-      if (line.compare(bytes, 0, bytes.length, nameStart, nameEnd) !== 0) continue;
+    for (const { bytes, span } of byLength[nameEnd - nameStart] ?? []) {
+      let same = 0;
+      while (same < bytes.length && bytes[same] === line[nameStart + same]) same += 1;
+      if (same < bytes.length) continue;
       span.start = start;
       span.end = end;
       return;

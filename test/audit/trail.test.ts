@@ -1,10 +1,13 @@
 import { createHmac } from 'node:crypto';
+import * as nodeFs from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import canonicalize from 'canonicalize';
 import { compactVerify, importJWK } from 'jose';
 import { type Opening, hashLine } from '../../shared/audit/chain.ts';
 import { renderReport } from '../../shared/audit/report.ts';
 import { verifyTrail } from '../../shared/audit/verify.ts';
+import { Problem } from '../../shared/errors.ts';
+import { type LogFileSystem, createFileLog } from '../../shared/store/file-log.ts';
 import { completed, createBench, facts, intended, linesOf } from './support/samples.ts';
 
 describe('the audit trail', () => {
@@ -94,5 +97,131 @@ describe('the audit trail', () => {
     await trail.close();
     await expect(trail.record(intended('cmd-1'))).rejects.toMatchObject({ code: 'audit-unavailable' });
     expect(trail.healthy()).toBe(false);
+  });
+});
+
+describe('when the store fails', () => {
+  /** A file system whose writes can be made to fail as a full or broken disk does, after some bytes. */
+  const createDisk = () => {
+    let code: string | undefined;
+    let torn = 0;
+    const fs: LogFileSystem = {
+      ...nodeFs,
+      mkdir: ((...args: Parameters<typeof nodeFs.mkdir>) =>
+        code === 'EROFS'
+          ? Promise.reject(Object.assign(new Error(code), { code }))
+          : nodeFs.mkdir(...args)) as typeof nodeFs.mkdir,
+      open: async (file, flags, mode) => {
+        if (code !== undefined && flags !== 'r') throw Object.assign(new Error(code), { code });
+        const handle = await nodeFs.open(file, flags, mode);
+        const write = handle.write.bind(handle) as (bytes: Buffer, offset: number, length: number) => Promise<unknown>;
+        return Object.assign(handle, {
+          write: async (bytes: Buffer, offset: number, length: number) => {
+            if (code === undefined) return write(bytes, offset, length);
+            if (torn > 0) await write(bytes, offset, Math.min(torn, length));
+            throw Object.assign(new Error(code), { code });
+          },
+        });
+      },
+    };
+    return {
+      fs,
+      fail: (what: string, after = 0) => {
+        code = what;
+        torn = after;
+      },
+      repair: () => {
+        code = undefined;
+      },
+    };
+  };
+
+  for (const [what, code, torn] of [
+    ['the disk is full', 'ENOSPC', 0],
+    ['the disk fills up in the middle of a line', 'ENOSPC', 100],
+    ['the folder has become read-only', 'EROFS', 0],
+    ['the disk breaks', 'EIO', 0],
+  ] as const)
+    test(`nothing is recorded while ${what}, and it goes on by itself afterwards`, async () => {
+      const disk = createDisk();
+      await using bench = await createBench((folder) => createFileLog({ folder, fs: disk.fs }));
+      const trail = await bench.open();
+      await trail.record(intended('cmd-1'));
+      disk.fail(code, torn);
+      const results = await Promise.allSettled([trail.record(completed('cmd-1')), trail.record(intended('cmd-2'))]);
+      for (const result of results)
+        expect(result).toMatchObject({ status: 'rejected', reason: { code: 'audit-unavailable' } });
+      expect(trail.healthy()).toBe(false);
+      await bench.clock.advance(1_500);
+      await expect(trail.record(intended('cmd-3'))).rejects.toMatchObject({ code: 'audit-unavailable' });
+
+      disk.repair();
+      await expect(trail.record(intended('cmd-3'))).rejects.toMatchObject({ code: 'audit-unavailable' });
+      await bench.clock.advance(1_500);
+      await trail.record(completed('cmd-1'));
+      expect(trail.healthy()).toBe(true);
+      await trail.close();
+      const report = await verifyTrail(bench.log, { rootKeys: [bench.key.keyId] });
+      expect(report.findings.filter(({ level }) => level === 'broken')).toEqual([]);
+      expect(report.counts['recovered-tail'] ?? 0).toBe(torn > 0 ? 1 : 0);
+    });
+
+  test('recovers without anybody asking for it', async () => {
+    const disk = createDisk();
+    await using bench = await createBench((folder) => createFileLog({ folder, fs: disk.fs }));
+    const trail = await bench.open();
+    disk.fail('ENOSPC');
+    await expect(trail.record(intended('cmd-1'))).rejects.toMatchObject({ code: 'audit-unavailable' });
+    disk.repair();
+    const deadline = performance.now() + 10_000;
+    while (!trail.healthy() && performance.now() < deadline) await bench.clock.advance(5_000);
+    expect(trail.healthy()).toBe(true);
+    await trail.close();
+  });
+
+  test('does not begin without its root key', async () => {
+    await using bench = await createBench();
+    const key = {
+      ...bench.key,
+      sign: () => Promise.reject(new Problem('audit-unavailable', 'Key Vault cannot be used')),
+    };
+    await expect(bench.open({ key })).rejects.toMatchObject({ code: 'audit-unavailable' });
+    expect(await bench.log.streams()).toEqual([]);
+  });
+});
+
+describe('a flood', () => {
+  const failure = (ip: string) =>
+    ({ requestId: 'r', claimed: { ip }, event: 'auth.failed', problem: 'token-invalid', detail: 'bad' }) as const;
+
+  test('of failed sign-ins fills the stream with no more than its first ones and a summary', async () => {
+    await using bench = await createBench();
+    const trail = await bench.open();
+    await Promise.all(Array.from({ length: 5_000 }, (_, n) => trail.record(failure(`10.0.${n % 50}.1`))));
+    await trail.record({ ...facts, event: 'rate-limited', detail: 'too many' });
+    await trail.close();
+    const lines = await linesOf(bench.log);
+    const failures = lines.filter(({ code }) => code === 'AKG100W');
+    expect(failures).toHaveLength(21);
+    expect(failures.at(-1)).toMatchObject({
+      problem: 'token-invalid',
+      aggregated: { count: 4_980, moreAddresses: true },
+    });
+    expect(lines.filter(({ code }) => code === 'AKG203W')).toHaveLength(1);
+  });
+
+  test('that has ended is summed up at the end of its window, and the next failure is told again', async () => {
+    await using bench = await createBench();
+    const trail = await bench.open();
+    await Promise.all(Array.from({ length: 30 }, () => trail.record(failure('10.0.0.1'))));
+    for (let tries = 0; tries < 6; tries += 1) await bench.clock.advance(5_000);
+    await trail.record(failure('10.0.0.2'));
+    await trail.close();
+    const failures = (await linesOf(bench.log)).filter(({ code }) => code === 'AKG100W');
+    expect(failures.map((line) => (line['aggregated'] as { count: number } | undefined)?.count ?? 1)).toEqual([
+      ...Array.from({ length: 20 }, () => 1),
+      10,
+      1,
+    ]);
   });
 });

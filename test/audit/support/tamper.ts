@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { type AppendLog, type LogLine, type Position, StorageUnavailable } from '../../../shared/store/append-log.ts';
+import { type SegmentReader, parseSegmentName, readLines, readTail } from '../../../shared/store/append-log-lines.ts';
+
+/** Streams by name, each as its bytes: what a tamperer has in hand. */
+export type Trail = ReadonlyMap<string, Buffer>;
+
+export async function readTrail(folder: string): Promise<Trail> {
+  const trail = new Map<string, Buffer>();
+  for (const name of (await readdir(folder)).sort()) {
+    const stream = parseSegmentName(name)?.stream;
+    if (stream !== undefined) trail.set(stream, readFileSync(path.join(folder, name)));
+  }
+  return trail;
+}
+
+/** The same as a log to read from, without a disk. */
+export function memoryLog(trail: Trail): AppendLog {
+  const start: Position = { segment: 0, offset: 0 };
+  const reader: SegmentReader = {
+    list: async (stream) => (trail.has(stream) ? [0] : []),
+    open: async (stream) => {
+      const bytes = trail.get(stream) ?? Buffer.alloc(0);
+      return {
+        size: async () => bytes.length,
+        read: async (offset, length) => bytes.subarray(offset, offset + length),
+        close: async () => undefined,
+      };
+    },
+  };
+  return {
+    open: () => Promise.reject(new StorageUnavailable('To read from only')),
+    streams: async () => [...trail.keys()].sort(),
+    read: (stream, from = start): AsyncIterable<LogLine> => readLines(reader, stream, from, 256 * 1024),
+    tail: (stream) => readTail(reader, stream),
+    segments: async () => [start],
+  };
+}
+
+export const splitLines = (bytes: Buffer): readonly string[] => bytes.toString('utf8').split('\n').slice(0, -1);
+export const joinLines = (lines: readonly string[]): Buffer => Buffer.from(lines.map((line) => `${line}\n`).join(''));
+
+export const withStream = (trail: Trail, stream: string, bytes: Buffer): Trail => new Map(trail).set(stream, bytes);
+
+/** Lines rewritten from `from` on so that the chain holds again: what somebody can do who can write, but not sign. */
+export function rechain(
+  lines: readonly string[],
+  edit: (line: Record<string, unknown>, index: number) => Record<string, unknown> | undefined,
+  serialise: (line: unknown) => string,
+  hash: (line: string) => string,
+): readonly string[] {
+  const out: string[] = [];
+  let prev = '0'.repeat(64);
+  for (const [index, text] of lines.entries()) {
+    const edited = edit(JSON.parse(text) as Record<string, unknown>, index);
+    if (!edited) continue;
+    const line = serialise({ ...edited, seq: out.length, prev });
+    prev = hash(line);
+    out.push(line);
+  }
+  return out;
+}
