@@ -288,7 +288,9 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
           message: 'The cluster was taken out of the configuration while the command ran; its end was not learnt.',
         });
       }
-      default:
+      case 'completed':
+      case 'failed':
+      case 'unknown':
         return record;
     }
   }

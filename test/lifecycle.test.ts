@@ -75,13 +75,13 @@ async function world(script: Script) {
   const azure: Azure = { posts: 0, executions: 0 };
   const errors: unknown[] = [];
   const process = (holder: string, mortal: Mortal): Lifecycle => {
-    const mortalRecords = {
+    const mortalRecords: Records = {
       ...records,
       create: (record: CommandRecord) => mortal.step(() => records.create(record)),
       replace: (record: CommandRecord) => mortal.step(() => records.replace(record)),
       putOutput: (id: string, output: Parameters<Records['putOutput']>[1]) =>
         mortal.step(() => records.putOutput(id, output)),
-    } as Records;
+    };
     const trail: AuditTrail = {
       record: (event) =>
         mortal.step(async () => {
@@ -90,7 +90,7 @@ async function world(script: Script) {
         }),
       healthy: () => true,
       close: () => Promise.resolve(),
-    } as AuditTrail;
+    };
     const { submit, follow } = relayOf(script, azure);
     const relay = {
       submit: (...args: Parameters<Relay['submit']>) => mortal.step(() => submit(...args)),

@@ -121,7 +121,7 @@ try {
     'without a token there is no answer but 401 and where to get one',
     nobody.status === 401 &&
       nobody.body.code === 'token-missing' &&
-      /^Bearer /.test(nobody.headers.get('www-authenticate') ?? ''),
+      nobody.headers.get('www-authenticate')?.startsWith('Bearer ') === true,
     nobody,
   );
 

@@ -3,8 +3,8 @@
  * Tabs and newlines stay; so do carriage returns before a newline.
  */
 export const printable = (text: string): string =>
-  // oxlint-disable-next-line no-control-regex -- control characters are what this is about
   text.replace(
+    // oxlint-disable-next-line no-control-regex -- control characters are what this is about
     /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|\r(?!\n)/g,
     (character) =>
       character.charCodeAt(0) < 0x100

@@ -52,7 +52,9 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     connectionTimeout: 0,
     http: { maxHeaderSize: 32_768 }, // a token with 200 groups takes about 12 KiB
     routerOptions: { maxParamLength: 256 },
-    frameworkErrors: (error, request, reply) => sendProblem(request, reply, toProblem(error)), // before any route is found
+    frameworkErrors: (error, request, reply) => {
+      sendProblem(request, reply, toProblem(error));
+    }, // before any route is found
     schemaErrorFormatter: (errors, part) => {
       const first = errors[0];
       return new Problem('request-invalid', `${part}${first?.instancePath ?? ''} ${first?.message ?? 'is not valid'}.`);

@@ -52,7 +52,7 @@ app.server.on('request', (request) => {
 const address = await app.listen({ host: '127.0.0.1', port: 0 });
 process.stdout.write(`listening on ${address}\n`);
 // The mortal one does not sweep: its writes are the command's alone.
-while (killAt === 0) {
+for (const lives = killAt === 0; lives;) {
   await systemClock.sleep(100);
   await sweep();
 }
