@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { allCommands, flagsOf } from '../../shared/command/grammar/grammar.ts';
 import { whyRefused } from '../../shared/command/grammar/refused-flags.ts';
 import { interpret } from '../../shared/command/interpret.ts';
+import { interpretKubectl } from '../../shared/command/kubectl/interpret.ts';
 import { refusedVerbs, verbs } from '../../shared/command/kubectl/verbs.ts';
 import { Problem } from '../../shared/errors.ts';
 import { asked, call, context, file, refusal, sentFile } from './calls.ts';
@@ -35,6 +36,17 @@ describe('every word of the grammar was thought about', () => {
     expect(undecided).toEqual([]);
     expect(unknown).toEqual([]);
   });
+});
+
+test('a flag that no table names is refused, should the grammar ever know one', () => {
+  const parsed = {
+    tool: 'kubectl',
+    path: ['get'],
+    args: ['pods'],
+    dash: undefined,
+    flags: new Map([['new', ['x']]]),
+  } as const;
+  expect(refusal(() => interpretKubectl(parsed, { argv: [], files: [] }, context))).toMatchObject({ word: '--new' });
 });
 
 describe('verbs that change, and what they need', () => {
@@ -203,6 +215,23 @@ describe('verbs that change, and what they need', () => {
   test('a patch file is judged and written anew', () => {
     const invocation = call('kubectl patch deploy web --patch-file=p.yaml', { 'p.yaml': 'spec: {paused: yes}' });
     expect(sentFile(invocation, 'p.yaml')).toBe('{"spec":{"paused":true}}');
+  });
+
+  test.each([
+    'apply -f m -o go-template-file=m',
+    'apply -f ./m -o jsonpath-file=m',
+    'patch deploy x --patch-file=m -o custom-columns-file=./m',
+  ])('a file that is judged cannot go out as it came: %s', (command) => {
+    const text = 'apiVersion: v1\nkind: Pod\nmetadata: {name: a}';
+    expect(refusal(() => call(`kubectl ${command}`, { m: text }))).toMatchObject({ word: 'm' });
+  });
+
+  test('a template prints the object, with and without -o', () => {
+    for (const flags of ['-o json', '--template={{.data}}', '-o go-template={{.data}}']) {
+      const argv = ['kubectl', 'create', 'configmap', 'a', ...flags.split(' ')];
+      expect(asked(interpret({ argv, files: [] }, context))).toContain('get configmaps a in shop');
+    }
+    expect(asked(call('kubectl create configmap a -o name'))).toEqual(['create configmaps a in shop']);
   });
 
   test('secrets are marked, so that they travel in the context, and are redacted', () => {

@@ -39,8 +39,9 @@ const PLAIN_FORMATS = ['json', 'yaml', 'name', 'wide'] as const;
 
 /** True when what kubectl prints is the object and not only its name. */
 export function printsObject(call: Call): boolean {
-  const output = call.flag('output');
-  return output !== undefined && output !== '' && output !== 'name';
+  const output = call.flag('output') ?? '';
+  // --template alone is a Go template too.
+  return output === '' ? (call.flag('template') ?? '') !== '' : output !== 'name';
 }
 
 /** `-o`: plain formats, and templates given on the command line or as an uploaded file. */

@@ -2,7 +2,7 @@ import type { CommandContext } from '../../config/config.ts';
 import { createUploads } from '../files.ts';
 import { commandOf, type Command } from '../grammar/grammar.ts';
 import { csvWord } from '../grammar/values.ts';
-import type { CommandRequest, Invocation, PodSecurity } from '../invocation.ts';
+import type { CommandRequest, Invocation, PodSecurity, SentFile } from '../invocation.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { redactArgv } from '../redact.ts';
@@ -39,7 +39,7 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
     charts: [],
     sent: {
       words,
-      files: [...(meaning.files ?? []), ...call.uploads.used],
+      files: sentFiles(meaning.files ?? [], call.uploads.used),
       stdin: meaning.stdin,
       // What goes out is made of what came in.
       secret: meaning.secret === true || argv.some((word, at) => word !== request.argv[at]),
@@ -107,6 +107,15 @@ function rebuild(command: Command, call: Call, meaning: Meaning): string[] {
 
 const verbSends = (command: Command, name: string): boolean =>
   verbs.get(command.path.join(' '))?.flags[name]?.kind === 'sent';
+
+/** Under one name goes one content: what was written anew must not be replaced by the same file as it came. */
+function sentFiles(written: readonly SentFile[], used: readonly SentFile[]): SentFile[] {
+  const names = new Set(written.map(({ path }) => path));
+  const twice = used.find(({ path }) => names.has(path));
+  if (twice !== undefined)
+    throw refuse(twice.path, 'is used as a manifest or patch and as plain data; send it under two names');
+  return [...written, ...used];
+}
 
 const podSecurity = (because: readonly string[]): PodSecurity =>
   because.length === 0 ? { level: 'restricted' } : { level: 'privileged', because: [...new Set(because)] };

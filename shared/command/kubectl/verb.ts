@@ -1,5 +1,4 @@
 import type { CommandContext } from '../../config/config.ts';
-import type { ResourceAttributes } from '../attributes.ts';
 import type { CommandRequest, SentFile } from '../invocation.ts';
 import type { Parsed } from '../parsed.ts';
 import type { Catalog } from '../resources.ts';
@@ -50,5 +49,3 @@ export interface Meaning {
   /** True when a word that goes out holds a secret. */
   readonly secret?: boolean | undefined;
 }
-
-export type { ResourceAttributes };
