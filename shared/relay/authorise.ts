@@ -1,6 +1,6 @@
 import type { Cluster } from '../config/config.ts';
 import { Problem } from '../errors.ts';
-import type { ClusterView } from './arm.ts';
+import type { ClusterView } from './arm-answers.ts';
 import type { Credential } from './credential.ts';
 import { AKS_SCOPE, type OnBehalfOf } from './on-behalf-of.ts';
 import type { Caller, ClusterAuthority } from './relay.ts';

@@ -21,6 +21,7 @@ export type ProbeName = (typeof probeNames)[number];
 
 const RECORDED = 'public recordings of Azure CLI and Azure PowerShell, 2021–2023';
 const RUN = 'shared/relay/arm.ts';
+const ANSWERS = 'shared/relay/arm-answers.ts';
 const LAUNCHER = 'shared/command/launcher/script.ts';
 
 const rows = [
@@ -110,7 +111,7 @@ const rows = [
     claim: 'The id of a command is the x-ms-request-id of its POST without dashes',
     status: 'observed',
     source: 'azure-powershell, Start-AzAksManagedClusterCommand.Recording.json',
-    leansOn: [RUN],
+    leansOn: [ANSWERS],
     ifWrong: 'a 202 without Location would end as unknown',
     probe: 'launcher',
   },

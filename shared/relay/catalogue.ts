@@ -1,5 +1,5 @@
 import { Problem, type ProblemCode } from '../errors.ts';
-import type { Answer, Refusal } from './arm.ts';
+import type { Answer, Refusal } from './arm-answers.ts';
 import type { Submitted } from './relay.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Cluster } from '../config/config.ts';
 import { Problem } from '../errors.ts';
-import type { Answer, ClusterView } from './arm.ts';
+import type { Answer, ClusterView } from './arm-answers.ts';
 import { azureMembers, withAzure } from './catalogue.ts';
 import { untilAborted } from './until-aborted.ts';
 

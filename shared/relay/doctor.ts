@@ -4,7 +4,8 @@ import { zipContext } from '../command/launcher/context-zip.ts';
 import { readFrames } from '../command/launcher/frames.ts';
 import type { ArmId } from '../config/config.ts';
 import type { Secret } from '../secret.ts';
-import type { Accepted, Answer, Arm, ClusterView, RunState } from './arm.ts';
+import type { Arm } from './arm.ts';
+import type { Accepted, Answer, ClusterView, RunState } from './arm-answers.ts';
 import { assumptions, type Assumption, type AssumptionId } from './azure-assumptions.ts';
 import { outputProgram, podProgram, readFindings, tools, OUTPUT_LINES } from './doctor-programs.ts';
 

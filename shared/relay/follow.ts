@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { Answer, RunState } from './arm.ts';
+import type { Answer, RunState } from './arm-answers.ts';
 import type { Meter, Polled } from './budget/meter.ts';
 import { readOutcome, readRefusedPoll } from './outcome.ts';
 import type { Ended, Run } from './relay.ts';

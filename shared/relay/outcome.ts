@@ -1,5 +1,5 @@
 import { readFrames } from '../command/launcher/frames.ts';
-import type { Refusal, RunState } from './arm.ts';
+import type { Refusal, RunState } from './arm-answers.ts';
 import { withAzure } from './catalogue.ts';
 import type { Ended } from './relay.ts';
 

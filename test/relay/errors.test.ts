@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { createArm, type Refusal } from '../../shared/relay/arm.ts';
+import { createArm } from '../../shared/relay/arm.ts';
+import type { Refusal } from '../../shared/relay/arm-answers.ts';
 import { findRow, postRows } from '../../shared/relay/catalogue.ts';
 import type { Relay } from '../../shared/relay/relay.ts';
 import { systemClock } from '../../shared/clock.ts';
