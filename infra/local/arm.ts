@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock, type Clock } from '../../shared/clock.ts';
 import { clusterView, idOf, refusal, type EmulatedCluster } from './arm/cluster.ts';
 import { createFaultLine, type AnswerFault, type FaultLine, type PollFault, type PostFault } from './arm/faults.ts';
@@ -64,6 +65,8 @@ export interface ArmOptions {
 
 /** ARM takes bodies of up to 4 MiB; for run command no limit is documented, 413 was seen. */
 const bodyLimit = 4 * 1024 * 1024;
+
+const closeMs = 2_000;
 
 interface Answer {
   readonly status: number;
@@ -277,7 +280,8 @@ export async function startArm(options: ArmOptions): Promise<EmulatedArm> {
     faults: { post: createFaultLine(), poll: createFaultLine(), get: createFaultLine() },
     close: async () => {
       closing.abort(new Error('the emulated ARM was closed'));
-      await runs.settled();
+      // Time for pods to end and clean up; a runner that does not heed the signal is left to itself.
+      await Promise.race([runs.settled(), delay(closeMs, undefined, { ref: false })]);
       await new Promise<void>((resolve, reject) => {
         server.close((error) => (error ? reject(error) : resolve()));
         server.closeAllConnections();
