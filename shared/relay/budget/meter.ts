@@ -1,10 +1,11 @@
 import type { Clock } from '../../clock.ts';
 import { Problem } from '../../errors.ts';
 import { createLine } from './line.ts';
-import { BURST, createBucket, NEWCOMER_TOKENS } from './bucket.ts';
+import { createMembership } from './membership.ts';
+import { BURST, createBucket } from './bucket.ts';
 import { planIntervals, restInterval } from './plan.ts';
 import { untilAborted } from '../until-aborted.ts';
-import { createSeats, type Leases, type Seats } from './seats.ts';
+import type { Leases } from './seats.ts';
 
 /** What a poll came to. `lost` is an answer that was not read: the next one waits longer. */
 export type Polled = 'ended' | 'running' | 'lost';
@@ -51,10 +52,7 @@ const RESERVE = 10;
 const LATE_MS = 4_000;
 /** A caller is sent away with Retry-After rather than kept longer than this. */
 export const MOST_WAIT_MS = 20_000;
-const RENEW_MS = 5_000;
-/** A seat outlives a holder that crashes at least this long, and as long as what it spent takes to come back. */
-const LEASE_MS = 15_000;
-/** Without work for this long the seat is given up. */
+/** Without work for this long (ms) the part in the budget is given up. */
 const IDLE_MS = 10_000;
 
 interface Waiter {
@@ -71,29 +69,35 @@ interface Task {
 
 export function createMeter({ clock, subscription, holder, leases, log }: MeterOptions): Meter {
   const bucket = createBucket(clock.monotonic(), leases ? BURST.shared : BURST.lone);
-  const seats = leases && createSeats(leases, subscription, holder);
   const tasks = new Set<Task>();
   const line = createLine<Waiter>();
-  let instances = 1;
-  let reserve = RESERVE;
-  /** False until the seat is known: before that nothing may be spent. */
-  let seated = seats === undefined;
-  let seating: Promise<void> | undefined;
   let busyAt = clock.monotonic();
   let lastWasPass = false;
   let timer: { readonly at: number; readonly abort: AbortController } | undefined;
   const closing = new AbortController();
 
+  const membership = createMembership({
+    clock,
+    bucket,
+    leases,
+    subscription,
+    holder,
+    log,
+    hasWork: () => tasks.size > 0 || line.waiting() || clock.monotonic() - busyAt < IDLE_MS,
+    changed: () => pump(),
+  });
+
   const pump = (): void => {
     if (closing.signal.aborted) return;
-    if (!seated) {
-      if (tasks.size > 0 || line.waiting()) seating ??= sit();
+    if (!membership.joined()) {
+      if (tasks.size > 0 || line.waiting()) membership.join();
       return;
     }
+    const reserve = RESERVE / membership.instances();
     let next = Number.POSITIVE_INFINITY;
     for (;;) {
       const now = clock.monotonic();
-      const due = nextPoll(now);
+      const due = nextPoll(now, reserve);
       const level = bucket.level(now);
       // When both want the same token they take turns; otherwise submits come first, and polls only touch what they leave.
       const passFirst = line.waiting() && !(lastWasPass && due !== undefined && due.late >= LATE_MS);
@@ -113,7 +117,7 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
   };
 
   /** The poll that is most overdue by its own measure. */
-  const nextPoll = (now: number) => {
+  const nextPoll = (now: number, reserve: number) => {
     // Those being polled right now have their part as well.
     const all = [...tasks];
     if (all.every(({ polling }) => polling)) return undefined;
@@ -196,63 +200,13 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
     );
   };
 
-  /** Holds a seat while there is work, and for a while after it. */
-  const sit = async (): Promise<void> => {
-    if (!seats) return;
-    for (let working = true; working;) {
-      await takeSeat(seats);
-      seated = true;
-      pump();
-      const closed = await clock.sleep(RENEW_MS, { signal: closing.signal, unref: true }).then(
-        () => false,
-        () => true,
-      );
-      working = !closed && (tasks.size > 0 || line.waiting() || clock.monotonic() - busyAt < IDLE_MS);
-    }
-    seated = false;
-    await leave(seats);
-    seating = undefined;
-    pump();
-  };
-
-  const takeSeat = async (from: Seats): Promise<void> => {
-    const now = clock.monotonic();
-    try {
-      const found = await from.renew(clock.now(), Math.max(LEASE_MS, bucket.debt(now)));
-      // What the others used before they knew of us, and we of them, is not ours to spend.
-      if (!seated && !found.alone) bucket.atMost(NEWCOMER_TOKENS, now);
-      shareAmong(found.instances, now);
-    } catch (error) {
-      // Not knowing is treated as not being alone; Azure's 429s tell the rest.
-      log(
-        `The share of subscription ${subscription}'s budget could not be agreed on: ${error instanceof Error ? error.name : 'unknown error'}`,
-      );
-      shareAmong(Math.max(2, instances), now);
-    }
-  };
-
-  const shareAmong = (count: number, now: number): void => {
-    instances = count;
-    reserve = RESERVE / count;
-    bucket.share(count, now);
-  };
-
-  const leave = async (from: Seats): Promise<void> => {
-    const debt = bucket.debt(clock.monotonic());
-    await from.leave(clock.now(), debt < 1_000 ? 0 : debt).catch((error: unknown) => {
-      log(
-        `A share of subscription ${subscription}'s budget could not be handed back: ${error instanceof Error ? error.name : 'unknown error'}`,
-      );
-    });
-  };
-
   return {
     pass: async (owner, signal) => {
       signal?.throwIfAborted();
       closing.signal.throwIfAborted();
       const now = clock.monotonic();
       busyAt = now;
-      const wait = seated ? bucket.when(1, now) - now + (line.ahead(owner) / bucket.rate(now)) * 1000 : 0;
+      const wait = membership.joined() ? bucket.when(1, now) - now + (line.ahead(owner) / bucket.rate(now)) * 1000 : 0;
       if (wait > MOST_WAIT_MS) throw throttled(wait);
       const { promise, resolve } = Promise.withResolvers<void>();
       const waiter: Waiter = { go: resolve };
@@ -296,7 +250,7 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
       closing.abort(new Problem('gateway-busy', 'The gateway is stopping. Nothing ran.', { retryAfter: 5 }));
       timer?.abort.abort();
       for (const task of tasks) end(task);
-      await seating;
+      await membership.close();
     },
   };
 }
