@@ -221,6 +221,7 @@ describe('verbs that change, and what they need', () => {
     'apply -f m -o go-template-file=m',
     'apply -f ./m -o jsonpath-file=m',
     'patch deploy x --patch-file=m -o custom-columns-file=./m',
+    'patch -f m --patch-file=m',
   ])('a file that is judged cannot go out as it came: %s', (command) => {
     const text = 'apiVersion: v1\nkind: Pod\nmetadata: {name: a}';
     expect(refusal(() => call(`kubectl ${command}`, { m: text }))).toMatchObject({ word: 'm' });
@@ -309,6 +310,11 @@ describe('attacks', () => {
     ['apply -f /etc/passwd', '/etc/passwd'],
     ['cp /etc/passwd web:/tmp/x', '/etc/passwd'],
     ['cp web:/etc/passwd x', 'web:/etc/passwd'],
+    // What is looked up or created beside the object of a file would be in the pod's own namespace.
+    ['expose -f ok.yaml --port=80', '--filename'],
+    ['autoscale -f ok.yaml --max=3', '--filename'],
+    ['set env -f ok.yaml --from=secret/x', '-f'],
+    ['set env -f ok.yaml --list --resolve', '-f'],
     // 26: the namespace of run command in reads of all.
     ['describe pods -A', '--all-namespaces'],
     ['events -A', '--all-namespaces'],

@@ -1,7 +1,7 @@
 import { checkName } from '../names.ts';
 import { refuse } from '../refuse.ts';
 import type { ResourceType } from '../resources.ts';
-import { dryRun, fieldManager, fileInput, globalFlags, printing, printsObject, refused, sent } from './flags.ts';
+import { dryRun, fieldManager, globalFlags, printing, printsObject, refused, sent } from './flags.ts';
 import { readTargets } from './targets.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
 
@@ -20,13 +20,19 @@ function derive(call: Call, type: ResourceType): Meaning {
   return targets.sent;
 }
 
+/** With -f kubectl puts what it creates into its own default namespace, not into that of the object in the file. */
+const named = {
+  filename: refused('name the object: TYPE/NAME'),
+  recursive: refused('has no meaning without -f'),
+} as const;
+
 const OVERRIDES = 'can make any object of it; give a manifest with kubectl apply -f';
 
 export const expose: Verb = {
   flags: {
     ...globalFlags,
     ...printing,
-    ...fileInput,
+    ...named,
     ...dryRun,
     ...fieldManager,
     'cluster-ip': sent,
@@ -51,7 +57,7 @@ export const autoscale: Verb = {
   flags: {
     ...globalFlags,
     ...printing,
-    ...fileInput,
+    ...named,
     ...dryRun,
     ...fieldManager,
     'cpu-percent': sent,

@@ -110,11 +110,13 @@ const verbSends = (command: Command, name: string): boolean =>
 
 /** Under one name goes one content: what was written anew must not be replaced by the same file as it came. */
 function sentFiles(written: readonly SentFile[], used: readonly SentFile[]): SentFile[] {
-  const names = new Set(written.map(({ path }) => path));
-  const twice = used.find(({ path }) => names.has(path));
-  if (twice !== undefined)
-    throw refuse(twice.path, 'is used as a manifest or patch and as plain data; send it under two names');
-  return [...written, ...used];
+  const files = [...written, ...used];
+  const names = new Set<string>();
+  for (const { path } of files) {
+    if (names.has(path)) throw refuse(path, 'is used in two ways by one command; send it under two names');
+    names.add(path);
+  }
+  return files;
 }
 
 const podSecurity = (because: readonly string[]): PodSecurity =>

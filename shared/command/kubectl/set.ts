@@ -98,6 +98,10 @@ const env: Verb = {
       if (!ENV.test(pair)) throw refuse(pair.split('=', 1)[0] ?? '', 'is not NAME=VALUE or NAME-');
     }
     const reads = call.on('list');
+    if (call.flags('filename').length > 0 && (reads || call.on('resolve') || (call.flag('from') ?? '') !== '')) {
+      // kubectl looks for secrets and config maps in its own default namespace, not in that of the object in the file.
+      throw refuse('-f', 'name the object: TYPE/NAME');
+    }
     const targets = readTargets(call, { query: 'flags', args: before });
     needTargets(
       call,
