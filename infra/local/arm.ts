@@ -3,11 +3,23 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock, type Clock } from '../../shared/clock.ts';
+import {
+  faultAnswer,
+  notFound,
+  readBody,
+  readRequest,
+  remainingReads,
+  send,
+  throttled,
+  wrongRequest,
+  type Answer,
+  type RunCommandRequest,
+} from './arm/answers.ts';
 import { clusterView, idOf, refusal, type EmulatedCluster } from './arm/cluster.ts';
-import { createFaultLine, type AnswerFault, type FaultLine, type PollFault, type PostFault } from './arm/faults.ts';
+import { createFaultLine, type FaultLine, type PollFault, type PostFault } from './arm/faults.ts';
 import { createRuns, type Runner, type RunPlan } from './arm/runs.ts';
 import { createThrottles } from './arm/throttles.ts';
-import { armError, goJson, routeOf, wholeSeconds, type Cut, type ManagedClusterName, type Route } from './arm/wire.ts';
+import { armError, routeOf, wholeSeconds, type Cut, type Route } from './arm/wire.ts';
 
 export { aksServerApp, type EmulatedCluster } from './arm/cluster.ts';
 export type { AnswerFault, FaultLine, PollFault, PostFault } from './arm/faults.ts';
@@ -63,16 +75,9 @@ export interface ArmOptions {
   readonly cut?: Cut;
 }
 
-/** ARM takes bodies of up to 4 MiB; for run command no limit is documented, 413 was seen. */
-const bodyLimit = 4 * 1024 * 1024;
+type ClusterRoute = Extract<Route, { kind: 'cluster' | 'runCommand' }>;
 
 const closeMs = 2_000;
-
-interface Answer {
-  readonly status: number;
-  readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-}
 
 /**
  * Azure Resource Manager's three operations on managed clusters that the gateway uses, on loopback, after the recordings:
@@ -293,107 +298,4 @@ export async function startArm(options: ArmOptions): Promise<EmulatedArm> {
     server.listen(options.port ?? 0, '127.0.0.1', () => resolve());
   });
   return Object.assign(emulated, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
-}
-
-type ClusterRoute = Extract<Route, { kind: 'cluster' | 'runCommand' }>;
-
-/** What ARM itself refuses, before any resource provider sees it. */
-function wrongRequest({ method = '', headers }: IncomingMessage, url: URL, route: Route): Answer | undefined {
-  if (!/^Bearer \S+$/i.test(headers.authorization ?? ''))
-    return {
-      status: 401,
-      body: armError('AuthenticationFailed', "Authentication failed. The 'Authorization' header is missing."),
-      headers: { 'www-authenticate': 'Bearer authorization_uri="https://login.microsoftonline.com/common"' },
-    };
-  if (!url.searchParams.get('api-version'))
-    return {
-      status: 400,
-      body: armError(
-        'MissingApiVersionParameter',
-        'The api-version query parameter (?api-version=) is required for all requests.',
-      ),
-    };
-  if (route.kind === 'none')
-    return { status: 404, body: armError('InvalidResourceType', `The path ${url.pathname} could not be found.`) };
-  if (method !== (route.kind === 'runCommand' ? 'POST' : 'GET'))
-    return {
-      status: 405,
-      body: armError('HttpMethodNotSupported', `The resource does not support http method '${method}'.`),
-    };
-  return undefined;
-}
-
-function notFound({ name, resourceGroup }: ManagedClusterName): Answer {
-  const text = `The Resource 'Microsoft.ContainerService/managedClusters/${name}' under resource group '${resourceGroup}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix`;
-  return { status: 404, body: armError('ResourceNotFound', text) };
-}
-
-const remainingReads = (left: number) => ({ 'x-ms-ratelimit-remaining-subscription-reads': String(left) });
-
-function throttled({ by, retryAfter }: { by: 'aks' | 'arm'; retryAfter: number }, subscription: string): Answer {
-  const body =
-    by === 'aks'
-      ? armError(
-          'Throttled',
-          `The request limit has been exceeded for SubID '${subscription}', please retry again in ${retryAfter} seconds.`,
-        )
-      : armError(
-          'SubscriptionRequestsThrottled',
-          `Number of requests for subscription '${subscription}' exceeded. Please try again after '${retryAfter}' seconds.`,
-        );
-  return { status: 429, body, headers: { 'retry-after': String(retryAfter) } };
-}
-
-function faultAnswer(fault: AnswerFault & { kind: 'status' }): Answer {
-  const { status, code, message, body, headers, retryAfter } = fault;
-  return {
-    status,
-    body:
-      body ??
-      armError(
-        code ?? (status === 429 ? 'Throttled' : 'InternalServerError'),
-        message ?? 'A scripted fault of the emulated Azure.',
-      ),
-    headers: { ...headers, ...(retryAfter !== undefined && { 'retry-after': String(retryAfter) }) },
-  };
-}
-
-interface RunCommandRequest {
-  readonly command: string;
-  readonly context: string;
-  readonly clusterToken: string;
-}
-
-function readRequest(body: Buffer | 'too large'): RunCommandRequest | undefined {
-  if (body === 'too large') return undefined;
-  try {
-    const { command, context = '', clusterToken = '' } = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
-    const good =
-      typeof command === 'string' && command !== '' && typeof context === 'string' && typeof clusterToken === 'string';
-    return good ? { command, context, clusterToken } : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
-    throw error;
-  }
-}
-
-async function readBody(request: IncomingMessage): Promise<Buffer | 'too large'> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    // Read to the end all the same: an answer in the middle of a request body is lost on many clients.
-    if (size <= bodyLimit) chunks.push(chunk);
-  }
-  return size > bodyLimit ? 'too large' : Buffer.concat(chunks);
-}
-
-function send(response: ServerResponse, { status, body, headers }: Answer): void {
-  const payload = body === undefined ? '' : typeof body === 'string' ? body : goJson(body);
-  response.writeHead(status, {
-    ...(payload !== '' && { 'content-type': 'application/json' }),
-    ...headers,
-    'content-length': Buffer.byteLength(payload),
-  });
-  response.end(payload);
 }

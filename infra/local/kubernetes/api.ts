@@ -1,21 +1,13 @@
+import { admit } from './admit.ts';
 import type { Clock } from '../../../shared/clock.ts';
-import { reconcile, runPod } from './controllers.ts';
-import {
-  at,
-  count,
-  isObject,
-  list,
-  object,
-  strings,
-  text,
-  type Json,
-  type JsonObject,
-  type KubeObject,
-} from './json.ts';
+import { reconcile } from './controllers.ts';
+import { at, count, isObject, object, text, type Json, type JsonObject, type KubeObject } from './json.ts';
 import { groupVersion, type Kind } from './kinds.ts';
 import { podLog } from './logs.ts';
 import { applyPatch } from './patch.ts';
+import { runPod } from './pods.ts';
 import { answerReview, isReview, metrics } from './reviews.ts';
+import { asScale } from './scale.ts';
 import { fieldSelector, labelSelector } from './selectors.ts';
 import type { RecordedRequest } from './recorded-request.ts';
 import { badRequest, invalid, methodNotAllowed, notFound, noSuchResource, StatusError } from './status.ts';
@@ -69,7 +61,7 @@ export function createApi({ storage, clock, kinds, allows }: ApiOptions): Api {
       case 'create':
         return create(request);
       case 'update':
-        return write(request, 200, admit(request, given(request)));
+        return write(request, 200, admit(kind, given(request), storage.version()));
       case 'patch':
         return patch(request);
       case 'delete':
@@ -182,77 +174,9 @@ export function createApi({ storage, clock, kinds, allows }: ApiOptions): Api {
     };
   }
 
-  /** Defaults and the few checks without which the controllers could not work. */
-  function admit({ kind }: ApiRequest, given: KubeObject): KubeObject {
-    const { name, generateName } = given.metadata;
-    if (name === '' && generateName === undefined)
-      throw invalid(kind.kind, kind.group, '', 'metadata.name', 'Required value: name or generateName is required');
-    if (name !== '' && !/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name) && !kind.group.startsWith('rbac.'))
-      throw invalid(
-        kind.kind,
-        kind.group,
-        name,
-        'metadata.name',
-        `Invalid value: "${name}": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.'`,
-      );
-    const spec = object(given['spec']);
-    switch (kind.kind) {
-      case 'Deployment':
-      case 'ReplicaSet':
-      case 'StatefulSet':
-      case 'DaemonSet': {
-        const labels = strings(at(spec, 'template', 'metadata', 'labels'));
-        const selector = strings(at(spec, 'selector', 'matchLabels'));
-        if (Object.keys(selector).length === 0 && at(spec, 'selector', 'matchExpressions') === undefined)
-          throw invalid(kind.kind, kind.group, name, 'spec.selector', 'Required value');
-        if (Object.entries(selector).some(([key, value]) => labels[key] !== value))
-          throw invalid(
-            kind.kind,
-            kind.group,
-            name,
-            'spec.template.metadata.labels',
-            'Invalid value: `selector` does not match template `labels`',
-          );
-        if (list(at(spec, 'template', 'spec', 'containers')).length === 0)
-          throw invalid(kind.kind, kind.group, name, 'spec.template.spec.containers', 'Required value');
-        return kind.kind === 'DaemonSet'
-          ? given
-          : { ...given, spec: { ...spec, replicas: count(spec['replicas'], 1) } };
-      }
-      case 'Pod':
-        if (list(spec['containers']).length === 0)
-          throw invalid(kind.kind, kind.group, name, 'spec.containers', 'Required value');
-        return given;
-      case 'Service': {
-        const clusterIP = text(spec['clusterIP']) || `10.0.77.${(storage.version() % 250) + 4}`;
-        return {
-          ...given,
-          spec: { type: 'ClusterIP', sessionAffinity: 'None', clusterIP, clusterIPs: [clusterIP], ...spec },
-          status: given['status'] ?? { loadBalancer: {} },
-        };
-      }
-      case 'Namespace':
-        return { ...given, spec: { finalizers: ['kubernetes'], ...spec }, status: { phase: 'Active' } };
-      case 'Secret': {
-        const plain = Object.entries(strings(given['stringData'])).map(([key, value]) => [
-          key,
-          Buffer.from(value).toString('base64'),
-        ]);
-        const { stringData: _, ...rest } = given;
-        return {
-          ...rest,
-          type: given['type'] ?? 'Opaque',
-          data: { ...object(given['data']), ...Object.fromEntries(plain) },
-        };
-      }
-      default:
-        return given;
-    }
-  }
-
   function create(request: ApiRequest): Reply {
     const { kind, record } = request;
-    const asked = admit(request, given(request));
+    const asked = admit(kind, given(request), storage.version());
     const { namespace } = record.info;
     if (kind.namespaced) requireNamespace(namespace);
     const { resourceVersion: _, uid: __, creationTimestamp: ___, ...metadata } = asked.metadata;
@@ -293,7 +217,7 @@ export function createApi({ storage, clock, kinds, allows }: ApiOptions): Api {
       if (!current) return create(request);
     }
     if (!current) throw notFound(kind.resource, kind.group, record.name);
-    return write(request, 200, admit(request, applyPatch(current, body, contentType)));
+    return write(request, 200, admit(kind, applyPatch(current, body, contentType), storage.version()));
   }
 
   function remove(request: ApiRequest): Reply {
@@ -410,26 +334,6 @@ export function createApi({ storage, clock, kinds, allows }: ApiOptions): Api {
 
   function scale(request: ApiRequest, target: KubeObject): Reply {
     const { kind, record, body, contentType } = request;
-    const asScale = (object: KubeObject): KubeObject => ({
-      kind: 'Scale',
-      apiVersion: 'autoscaling/v1',
-      metadata: {
-        name: object.metadata.name,
-        ...(object.metadata.namespace !== undefined && { namespace: object.metadata.namespace }),
-        ...(object.metadata.uid !== undefined && { uid: object.metadata.uid }),
-        ...(object.metadata.resourceVersion !== undefined && { resourceVersion: object.metadata.resourceVersion }),
-        ...(object.metadata.creationTimestamp !== undefined && {
-          creationTimestamp: object.metadata.creationTimestamp,
-        }),
-      },
-      spec: { replicas: count(at(object, 'spec', 'replicas'), 1) },
-      status: {
-        replicas: count(at(object, 'status', 'replicas')),
-        selector: Object.entries(strings(at(object, 'spec', 'selector', 'matchLabels')))
-          .map(([key, value]) => `${key}=${value}`)
-          .join(','),
-      },
-    });
     if (record.verb === 'get') return { status: 200, body: asScale(target) };
     if (record.verb !== 'patch' && record.verb !== 'update') throw methodNotAllowed();
     const wish = record.verb === 'patch' ? applyPatch(asScale(target), body ?? null, contentType) : object(body);

@@ -1,6 +1,6 @@
 import type { JsonObject } from './json.ts';
 import { groupVersion, splitGroupVersion, type Kind } from './kinds.ts';
-import { serverVersion } from './seed.ts';
+import { serverVersion } from './seed-objects.ts';
 
 /**
  * What kubectl asks before it asks anything: the legacy discovery documents (the aggregated ones may be left out:

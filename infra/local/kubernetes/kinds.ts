@@ -118,6 +118,13 @@ export const builtInKinds: readonly Kind[] = Object.entries(builtIn).flatMap(([g
   });
 });
 
+/** Throws Error for a kind that is not built in. */
+export function kindNamed(name: string): Kind {
+  const found = builtInKinds.find((kind) => kind.kind === name);
+  if (!found) throw new Error(`no built-in kind ${name}`);
+  return found;
+}
+
 /** `apps/v1` → ['apps', 'v1']; `v1` → ['', 'v1']. */
 export function splitGroupVersion(groupVersion: string): [group: string, version: string] {
   const [first = '', second] = groupVersion.split('/');
