@@ -1,4 +1,5 @@
-import { constants, createPublicKey, hash, publicEncrypt } from 'node:crypto';
+import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
+import type { TokenCredential } from '@azure/identity';
 import { calculateJwkThumbprint } from 'jose';
 import { Problem } from '../errors.ts';
 import type { RootKey } from './keys.ts';
@@ -11,8 +12,8 @@ export interface KeyVault {
     name: string,
     version?: string,
   ): Promise<{ readonly id: string; readonly jwk: Readonly<Record<string, unknown>> } | undefined>;
-  /** ES256 over a SHA-256 digest: r ‖ s (RFC 7518, 3.4, as Key Vault gives it). */
-  sign(id: string, digest: Uint8Array): Promise<Uint8Array>;
+  /** ES256 over SHA-256 of `data`: r ‖ s (RFC 7518, 3.4, as Key Vault gives it). */
+  sign(id: string, data: Uint8Array): Promise<Uint8Array>;
 }
 
 /**
@@ -31,7 +32,7 @@ export async function createVaultKey(url: string, vault: KeyVault): Promise<Root
     keyId: await calculateJwkThumbprint(jwk),
     at: found.id,
     sign: async (data) => {
-      const signature = await available(() => vault.sign(found.id, hash('sha256', data, 'buffer')));
+      const signature = await available(() => vault.sign(found.id, data));
       if (signature.length !== 64) throw new Problem('audit-unavailable', 'Key Vault gave no ES256 signature');
       return signature;
     },
@@ -60,4 +61,31 @@ async function available<T>(call: () => Promise<T>): Promise<T> {
     const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
     throw new Problem('audit-unavailable', `Key Vault cannot be used${code}`, { cause: error });
   }
+}
+
+/** The real Key Vault; its SDK is loaded with the first call. Signing hashes here and sends the digest only. */
+export function createKeyVault(keyUrl: string, credential: TokenCredential): KeyVault {
+  const sdk = (): Promise<typeof import('@azure/keyvault-keys')> => import('@azure/keyvault-keys');
+  return {
+    get: async (name, version) => {
+      const { KeyClient } = await sdk();
+      try {
+        const client = new KeyClient(new URL(keyUrl).origin, credential);
+        const { id, key } = await client.getKey(name, version === undefined ? {} : { version });
+        if (id === undefined || !key) return undefined;
+        const { kty, crv, x, y, n, e } = key;
+        const text = (bytes: Uint8Array | undefined): string | undefined =>
+          bytes && Buffer.from(bytes).toString('base64url');
+        // Keys in an HSM are "EC-HSM" and "RSA-HSM" there; their public halves are the same.
+        return { id, jwk: { kty: kty?.replace('-HSM', ''), crv, x: text(x), y: text(y), n: text(n), e: text(e) } };
+      } catch (error) {
+        if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return undefined;
+        throw error;
+      }
+    },
+    sign: async (id, data) => {
+      const { CryptographyClient } = await sdk();
+      return (await new CryptographyClient(id, credential).signData('ES256', data)).result;
+    },
+  };
 }
