@@ -2,7 +2,7 @@ import { systemClock, type Clock } from '../../shared/clock.ts';
 import { startArm, type ArmOptions, type EmulatedArm, type EmulatedCluster } from './arm.ts';
 import { startEntra, type EmulatedEntra, type EntraOptions } from './entra.ts';
 import { startKubernetes, type EmulatedKubernetes } from './kubernetes/server.ts';
-import { shellPod, type PodOptions } from './pod.ts';
+import { shellPod, usesStandIn, type PodOptions } from './pod.ts';
 
 export interface AzureOptions
   extends
@@ -23,6 +23,8 @@ export interface EmulatedAzure {
   readonly arm: EmulatedArm;
   /** The in-memory cluster; stands idle when a kubeconfig is given. */
   readonly kubernetes: EmulatedKubernetes;
+  /** What answers to `kubectl` in the pod: the installed one, or the stand-in where there is none. */
+  readonly kubectl: 'installed' | 'stand-in';
   close(): Promise<void>;
 }
 
@@ -45,25 +47,25 @@ export async function startAzure(options: AzureOptions = {}): Promise<EmulatedAz
   try {
     const kubernetes = await opens(startKubernetes({ port: ports.kubernetes ?? 0, clock }));
     const entra = await opens(startEntra({ ...options.entra, port: ports.entra ?? 0, clock }));
-    const runner = shellPod({
+    const pod: PodOptions = {
       kubernetes,
       ...(kubeconfig !== undefined && { kubeconfig }),
       ...(tools !== undefined && { tools }),
       ...(shell !== undefined && { shell }),
       ...(standIn !== undefined && { standIn }),
-    });
+    };
     const arm = await opens(
       startArm({
         port: ports.arm ?? 0,
         clock,
         clusters,
-        runner,
+        runner: shellPod(pod),
         ...(throttles !== undefined && { throttles }),
         ...(latency !== undefined && { latency }),
         ...(cut !== undefined && { cut }),
       }),
     );
-    return { entra, arm, kubernetes, close };
+    return { entra, arm, kubernetes, kubectl: usesStandIn(pod) ? 'stand-in' : 'installed', close };
   } catch (error) {
     await close();
     throw error;

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { systemClock, type Clock } from '../../shared/clock.ts';
-import { compactJws, createSigningKey, publicJwk, type SigningKey, type SigningMaterial } from './entra/keys.ts';
+import {
+  compactJws,
+  createSigningKey,
+  createSigningKeyNow,
+  publicJwk,
+  type SigningKey,
+  type SigningMaterial,
+} from './entra/keys.ts';
 import { answerTokenRequest, tokenLife, type EntraApp } from './entra/token-endpoint.ts';
 
 export type { EntraApp } from './entra/token-endpoint.ts';
@@ -233,11 +240,9 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
     },
     strangeKey: () => stranger.privateKey,
     rotateKeys: ({ withdraw = false } = {}) => {
-      if (!spare) throw new Error('the next signing key is still being made; await rotation by one turn');
-      current = spare;
+      current = spare ?? createSigningKeyNow();
       published = withdraw ? [current] : [...published, current];
       spare = undefined;
-      void createSigningKey().then((key) => (spare = key));
     },
     fault: (kind) => {
       fault = kind;

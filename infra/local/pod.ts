@@ -26,6 +26,12 @@ export interface PodOptions {
 const outputCap = 64 * 1024 * 1024;
 const drainMs = 500;
 
+const searchPathOf = ({ tools }: PodOptions): string => [tools, process.env['PATH']].filter(Boolean).join(delimiter);
+
+/** Does the pod have the stand-in in place of a real kubectl? */
+export const usesStandIn = (options: PodOptions): boolean =>
+  options.standIn ?? (options.kubeconfig === undefined && !onPath('kubectl', searchPathOf(options)));
+
 /**
  * Runs a command as the pod of run command does: a fresh folder with the context in it, `/bin/sh -c`, stdout and stderr
  * merged in their order, an environment of its own. It is a process on this machine, no sandbox: for tests and the demo,
@@ -42,8 +48,8 @@ export function shellPod(options: PodOptions): Runner {
         }),
       )) as [string, string, string, string];
       if (job.context) await unzip(job.context, files);
-      const searchPath = [options.tools, process.env['PATH']].filter(Boolean).join(delimiter);
-      const standIn = options.standIn ?? (options.kubeconfig === undefined && !onPath('kubectl', searchPath));
+      const searchPath = searchPathOf(options);
+      const standIn = usesStandIn(options);
       if (standIn) await writeStandIn(tools);
       const kubeconfig = options.kubeconfig ?? join(root, 'kubeconfig');
       if (options.kubeconfig === undefined && options.kubernetes)

@@ -139,6 +139,9 @@ describe('tokens', () => {
     expect(decodeProtectedHeader(fresh).kid).not.toBe(decodeProtectedHeader(old).kid);
     await jwtVerify(old, keys(), options);
     await jwtVerify(fresh, keys(), options);
+    own.rotateKeys({ withdraw: true });
+    await expect(jwtVerify(fresh, keys(), options)).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
+    await jwtVerify(await own.userToken(), keys(), options);
     await own.close();
   });
 });

@@ -159,5 +159,6 @@ describe('the emulated Azure as a whole', () => {
       { verb: 'list', resource: 'deployments', namespace: 'shop', userAgent: 'stand-in-kubectl' },
     ]);
     expect(azure.arm.executions).toHaveLength(1);
+    expect(azure.kubectl).toBe('stand-in');
   });
 });
