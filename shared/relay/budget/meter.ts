@@ -46,8 +46,11 @@ export interface MeterOptions {
   readonly log: (message: string) => void;
 }
 
-/** Tokens that polls leave for submits, shared like the rest. */
-const RESERVE = 10;
+/**
+ * Tokens that polls leave for submits, shared like the rest: the more is running, the more is likely to be sent. Somebody who waits
+ * for a single command has nearly all of them.
+ */
+const RESERVE = { most: 10, perRun: 2 } as const;
 /** A poll that is this late (ms) may have the reserve as well: nobody starves. */
 const LATE_MS = 4_000;
 /** A caller is sent away with Retry-After rather than kept longer than this. */
@@ -93,7 +96,7 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
       if (tasks.size > 0 || line.waiting()) membership.join();
       return;
     }
-    const reserve = RESERVE / membership.instances();
+    const reserve = Math.min(RESERVE.most, RESERVE.perRun * tasks.size) / membership.instances();
     let next = Number.POSITIVE_INFINITY;
     for (;;) {
       const now = clock.monotonic();
