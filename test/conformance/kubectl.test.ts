@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { cases } from './kubectl-cases.ts';
 import { findKubectls, openBench, type Bench } from './kubectl-run.ts';
 
-/** Every command with the newest kubectl; with the others every fifth, or all of them with AKSGW_CONFORMANCE=all. */
-const SAMPLE = 5;
+/** Every command with the newest kubectl; with the others every tenth, or all of them with AKSGW_CONFORMANCE=all. */
+const SAMPLE = 10;
 
 const kubectls = findKubectls(process.env);
 const newest = kubectls.at(-1);
