@@ -8,7 +8,16 @@ import { renderReport } from '../../shared/audit/report.ts';
 import { verifyTrail } from '../../shared/audit/verify.ts';
 import { Problem } from '../../shared/errors.ts';
 import { type LogFileSystem, createFileLog } from '../../shared/store/file-log.ts';
-import { completed, createBench, facts, intended, linesOf } from './support/samples.ts';
+import { type Bench, completed, createBench, facts, intended, linesOf } from './support/samples.ts';
+
+/** Lets time pass, heartbeat by heartbeat, until the line is there: each beat writes to a real disk. */
+async function advanceUntilWritten(bench: Bench, wanted: (line: Record<string, unknown>) => boolean): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (!(await linesOf(bench.log)).some(wanted)) {
+    if (performance.now() > deadline) throw new Error('The line was never written');
+    await bench.clock.advance(5_000);
+  }
+}
 
 describe('the audit trail', () => {
   test('gives a recorded event its place, its hash and a receipt that the stream key signed', async () => {
@@ -81,7 +90,7 @@ describe('the audit trail', () => {
   test('writes a checkpoint each minute, idle too, and after a thousand events', async () => {
     await using bench = await createBench();
     const trail = await bench.open();
-    await bench.clock.advance(60_000);
+    await advanceUntilWritten(bench, ({ code }) => code === 'AKG001I');
     await trail.record({ ...facts, event: 'job.fired', job: 'nightly' });
     await Promise.all(Array.from({ length: 1000 }, (_, n) => trail.record(intended(`cmd-${n}`))));
     await trail.close();
@@ -214,7 +223,7 @@ describe('a flood', () => {
     await using bench = await createBench();
     const trail = await bench.open();
     await Promise.all(Array.from({ length: 30 }, () => trail.record(failure('10.0.0.1'))));
-    for (let tries = 0; tries < 6; tries += 1) await bench.clock.advance(5_000);
+    await advanceUntilWritten(bench, (line) => line['aggregated'] !== undefined);
     await trail.record(failure('10.0.0.2'));
     await trail.close();
     const failures = (await linesOf(bench.log)).filter(({ code }) => code === 'AKG100W');
