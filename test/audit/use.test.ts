@@ -1,8 +1,9 @@
 import { createPublicKey, generateKeyPairSync, privateDecrypt, sign } from 'node:crypto';
-import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { createCopySink, readCopies } from '../../shared/audit/copies.ts';
 import type { Opening } from '../../shared/audit/chain.ts';
 import { eventCodes, type AuditEvent } from '../../shared/audit/events.ts';
 import { exportCsv, exportLines } from '../../shared/audit/export.ts';
@@ -329,4 +330,21 @@ describe('every event', () => {
     expect(codes.filter((code) => !/^AKG\d{3}[IWE]$/.test(code))).toEqual([]);
     expect(new Set(codes.map((code) => code.slice(3, 6))).size).toBe(codes.length);
   });
+});
+
+test('checkpoints that are copied to a second log find a trail whose end was cut off', async () => {
+  await using bench = await createBench();
+  await using second = await createBench();
+  const sink = createCopySink(second.log);
+  const trail = await bench.open({ copies: [sink] });
+  await trail.record(intended('cmd-1'));
+  await trail.record(completed('cmd-1'));
+  await trail.close();
+  expect(sink.counts()).toEqual({ copied: 1, failed: 0 });
+  const copies = await readCopies(second.log);
+  expect((await verifyTrail(bench.log, { copies })).counts).toEqual({});
+  const [stream = ''] = await bench.log.streams();
+  const file = path.join(bench.folder, `${stream}.000000.jsonl`);
+  await writeFile(file, (await readFile(file, 'utf8')).split('\n').slice(0, 2).join('\n').concat('\n'));
+  expect((await verifyTrail(bench.log, { copies })).counts).toMatchObject({ 'tail-cut': 1 });
 });
