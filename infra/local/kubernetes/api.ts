@@ -183,7 +183,7 @@ export function createApi({ storage, clock, kinds, allows }: ApiOptions): Api {
     const fresh = { ...asked, metadata: { ...metadata, name: asked.metadata.name } };
     const started = kind.kind === 'Pod' ? runPod(storage, clock, fresh) : fresh;
     const created = storage.create(kind, started, { dryRun: record.dryRun });
-    if (!record.dryRun) reconcile(storage, clock, kinds());
+    if (!record.dryRun) reconcile(storage, clock);
     return { status: 201, body: shaped(request, [created], created, {}) };
   }
 
@@ -203,7 +203,7 @@ export function createApi({ storage, clock, kinds, allows }: ApiOptions): Api {
         ? { ...current, status: next['status'] }
         : { ...next, status: current['status'] };
     const written = storage.update(kind, merged, { dryRun: record.dryRun, ...options });
-    if (!record.dryRun) reconcile(storage, clock, kinds());
+    if (!record.dryRun) reconcile(storage, clock);
     const fresh = record.dryRun ? written : (storage.find(kind, record.info.namespace, record.name) ?? written);
     return { status, body: shaped(request, [fresh], fresh, {}) };
   }
@@ -234,7 +234,7 @@ export function createApi({ storage, clock, kinds, allows }: ApiOptions): Api {
       const policy = query.get('propagationPolicy') ?? text(at(body, 'propagationPolicy'));
       if (policy === 'Orphan' || at(body, 'orphanDependents') === true) orphan(current);
       storage.remove(kind, record.info.namespace, record.name);
-      reconcile(storage, clock, kinds());
+      reconcile(storage, clock);
     }
     const details = {
       name: record.name,
@@ -259,7 +259,7 @@ export function createApi({ storage, clock, kinds, allows }: ApiOptions): Api {
     const doomed = matching(request, storage.list(kind));
     if (!record.dryRun) {
       for (const { metadata } of doomed) storage.remove(kind, metadata.namespace ?? '', metadata.name);
-      reconcile(storage, clock, kinds());
+      reconcile(storage, clock);
     }
     return {
       status: 200,
@@ -283,7 +283,7 @@ export function createApi({ storage, clock, kinds, allows }: ApiOptions): Api {
         const dryRun = record.dryRun || at(body, 'deleteOptions', 'dryRun', 0) === 'All';
         if (!dryRun) {
           storage.remove(kind, namespace, record.name);
-          reconcile(storage, clock, kinds());
+          reconcile(storage, clock);
         }
         return { status: 201, body: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } };
       }
@@ -350,7 +350,7 @@ export function createApi({ storage, clock, kinds, allows }: ApiOptions): Api {
     const next: KubeObject = { ...target, spec: { ...object(target['spec']), replicas } };
     if (resourceVersion !== '') next.metadata = { ...next.metadata, resourceVersion };
     const written = storage.update(kind, next, { dryRun: record.dryRun });
-    if (!record.dryRun) reconcile(storage, clock, kinds());
+    if (!record.dryRun) reconcile(storage, clock);
     return { status: 200, body: asScale(written) };
   }
 }

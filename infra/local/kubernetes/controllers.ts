@@ -27,12 +27,12 @@ const hashKey = 'pod-template-hash';
  * What a cluster's controllers would come to, all at once and without delay: replica sets and pods for workloads, slices for
  * services, the contents of new namespaces, and nothing left whose owner is gone. Call it after every write.
  */
-export function reconcile(storage: Storage, clock: Clock, allKinds: readonly Kind[]): void {
+export function reconcile(storage: Storage, clock: Clock): void {
   // Each pass may call for the next (deployment → replica set → pods); a chain is never longer than this.
   for (let pass = 0; pass < 6; pass += 1) {
     const before = storage.version();
     for (const namespace of storage.list(kinds.namespace)) furnishNamespace(storage, namespace.metadata.name);
-    collectGarbage(storage, allKinds);
+    collectGarbage(storage);
     for (const deployment of storage.list(kinds.deployment)) runDeployment(storage, clock, deployment);
     for (const set of storage.list(kinds.replicaSet)) runReplicaSet(storage, clock, set);
     for (const set of storage.list(kinds.statefulSet)) runStatefulSet(storage, clock, set);
@@ -59,27 +59,23 @@ const bare = (kind: string, name: string, namespace: string): KubeObject => ({
   metadata: { name, namespace },
 });
 
-function collectGarbage(storage: Storage, allKinds: readonly Kind[]): void {
-  const stored = allKinds.filter((kind) => kind.verbs.includes('delete') && kind.resource !== 'events');
-  const objects = stored.flatMap((kind) => storage.list(kind).map((object) => ({ kind, object })));
-  const alive = new Set(objects.map(({ object }) => object.metadata.uid));
-  const gone = new Set<string | undefined>();
-  for (const { kind, object } of objects) {
-    const { ownerReferences = [], namespace = '', name, uid } = object.metadata;
+function collectGarbage(storage: Storage): void {
+  const all = storage.metadata();
+  const alive = new Set(all.map(({ metadata }) => metadata.uid));
+  const namespaces = new Set(all.flatMap(({ kind, metadata }) => (kind.kind === 'Namespace' ? metadata.name : [])));
+  for (const { kind, metadata } of all) {
+    const { ownerReferences = [], namespace = '', name } = metadata;
     const orphaned = ownerReferences.length > 0 && ownerReferences.every((owner) => !alive.has(owner.uid));
-    const homeless = kind.namespaced && !storage.find(kinds.namespace, '', namespace);
-    // Two versions of a kind share their objects: each goes once.
-    if ((orphaned || homeless) && !gone.has(uid)) {
-      gone.add(uid);
-      storage.remove(kind, namespace, name);
-    }
+    if (orphaned || (kind.namespaced && !namespaces.has(namespace))) storage.remove(kind, namespace, name);
   }
 }
 
-const ownedBy = (storage: Storage, kind: Kind, owner: KubeObject): KubeObject[] =>
-  storage
-    .list(kind, owner.metadata.namespace)
-    .filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid));
+const ownedBy = (storage: Storage, kind: Kind, { metadata: owner }: KubeObject): KubeObject[] =>
+  storage.list(
+    kind,
+    owner.namespace,
+    ({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === owner.uid) ?? false,
+  );
 
 function runDeployment(storage: Storage, clock: Clock, deployment: KubeObject): void {
   const { namespace = 'default', name } = deployment.metadata;

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../shared/clock.ts';
 import { reconcile } from './controllers.ts';
 import type { KubeObject } from './json.ts';
-import { builtInKinds, kindNamed } from './kinds.ts';
+import { kindNamed } from './kinds.ts';
 import { runPod } from './pods.ts';
 import { deployment, event, node, nodeName, service } from './seed-objects.ts';
 import { timestamp, type Storage } from './storage.ts';
@@ -184,7 +184,7 @@ export function seed(storage: Storage, clock: Clock): void {
     },
     shopBorn,
   );
-  reconcile(storage, past(shopBorn), builtInKinds);
+  reconcile(storage, past(shopBorn));
 
   const pod = storage.list(kindNamed('Pod'), 'shop').find(({ metadata }) => metadata.name.startsWith('web-'));
   if (pod) {

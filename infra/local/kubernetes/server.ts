@@ -174,7 +174,7 @@ export async function startKubernetes(
       const stored = existing
         ? storage.update(kind, { ...object, metadata: { ...metadata, name: object.metadata.name } })
         : storage.create(kind, object);
-      reconcile(storage, clock, kinds());
+      reconcile(storage, clock);
       return stored;
     },
     find: (name, namespace, objectName) => {

@@ -11,17 +11,20 @@ export interface WatchEvent {
   readonly object: KubeObject;
 }
 
-type StoredKind = Pick<Kind, 'group' | 'version' | 'resource' | 'kind' | 'namespaced'>;
+export type StoredKind = Pick<Kind, 'group' | 'version' | 'resource' | 'kind' | 'namespaced'>;
 
 /** The objects of one cluster, with versions and a log of changes. What is handed in is copied, and so is what comes out. */
 export interface Storage {
-  list(kind: StoredKind, namespace?: string): KubeObject[];
+  /** `keep` looks at the objects themselves, before they are copied. */
+  list(kind: StoredKind, namespace?: string, keep?: (object: Readonly<KubeObject>) => boolean): KubeObject[];
   find(kind: StoredKind, namespace: string, name: string): KubeObject | undefined;
   get(kind: StoredKind, namespace: string, name: string): KubeObject;
   create(kind: StoredKind, object: KubeObject, options?: { dryRun?: boolean }): KubeObject;
   /** Replaces the object; a resourceVersion in it must be the current one. Nothing is written when nothing changes. */
   update(kind: StoredKind, object: KubeObject, options?: { dryRun?: boolean; status?: boolean }): KubeObject;
   remove(kind: StoredKind, namespace: string, name: string): KubeObject;
+  /** What there is, uncopied: for looking only. */
+  metadata(): { readonly kind: StoredKind; readonly metadata: Readonly<KubeObject['metadata']> }[];
   version(): number;
   /** Events since a version, then new ones as they come, until the returned function is called. */
   watch(kind: StoredKind, since: number, listener: (event: WatchEvent) => void): () => void;
@@ -37,6 +40,7 @@ const keyOf = (namespace: string, name: string): string => `${namespace}/${name}
 
 export function createStorage(clock: Clock): Storage {
   const buckets = new Map<string, Map<string, KubeObject>>();
+  const kindOf = new Map<string, StoredKind>();
   const listeners = new Set<(event: WatchEvent) => void>();
   let events: WatchEvent[] = [];
   let version = firstVersion;
@@ -46,6 +50,7 @@ export function createStorage(clock: Clock): Storage {
     const name = bucketOf(kind);
     const found = buckets.get(name) ?? new Map<string, KubeObject>();
     buckets.set(name, found);
+    if (!kindOf.has(name)) kindOf.set(name, kind);
     return found;
   };
   const present = (kind: StoredKind, object: KubeObject): KubeObject => ({
@@ -63,9 +68,9 @@ export function createStorage(clock: Clock): Storage {
     kind.namespaced ? (object.metadata.namespace ?? 'default') : '';
 
   const storage: Storage = {
-    list: (kind, namespace) =>
+    list: (kind, namespace, keep = () => true) =>
       [...bucket(kind).entries()]
-        .filter(([key]) => namespace === undefined || key.startsWith(`${namespace}/`))
+        .filter(([key, object]) => (namespace === undefined || key.startsWith(`${namespace}/`)) && keep(object))
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([, object]) => present(kind, object)),
     find: (kind, namespace, name) => {
@@ -140,6 +145,11 @@ export function createStorage(clock: Clock): Storage {
       publish('DELETED', kind, removed);
       return removed;
     },
+    metadata: () =>
+      [...buckets].flatMap(([name, objects]) => {
+        const kind = kindOf.get(name);
+        return kind ? [...objects.values()].map(({ metadata }) => ({ kind, metadata })) : [];
+      }),
     version: () => version,
     watch: (kind, since, listener) => {
       const mine = (event: WatchEvent): void => {
