@@ -95,9 +95,9 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   const first = config.current();
   const policy = policyOf(config);
   const credential = createCredential({ azure: first.azure, authority: first.identity.authority, clock, env });
-  const { records, log, key } = await openStores(first, { clock, entropy, credential });
+  const { records, log, key, copies, siem } = await openStores(first, { clock, entropy, credential, onError: report });
   own(records);
-  const trail = own(await openAuditTrail({ log, key, clock, entropy, build: version }));
+  const trail = own(await openAuditTrail({ log, key, clock, entropy, build: version, copies, siem }));
   await trail.record({
     event: 'config.loaded',
     configDigest: first.digest,

@@ -1,6 +1,9 @@
+import { createCopySink } from './audit/copies.ts';
+import type { CheckpointSink } from './audit/create.ts';
 import { loadRootKey, type RootKey } from './audit/keys.ts';
+import { createLogsUpload, createSiemSink, type SiemSink } from './audit/siem.ts';
 import type { Clock, Entropy } from './clock.ts';
-import type { Config, StorageLocation } from './config/config.ts';
+import type { Config, MonitorLogs, StorageLocation } from './config/config.ts';
 import { isLoopback } from './config/values.ts';
 import type { AppendLog } from './store/append-log.ts';
 import { storageCredential, type StorageToken } from './store/azure-storage.ts';
@@ -11,6 +14,10 @@ export interface Stores {
   readonly records: Records;
   readonly log: AppendLog;
   readonly key: RootKey;
+  /** The second place for checkpoints, where one is configured. */
+  readonly copies: readonly CheckpointSink[];
+  /** Azure Monitor Logs, where it is configured. */
+  readonly siem: SiemSink | undefined;
 }
 
 export interface StoreOptions {
@@ -18,22 +25,31 @@ export interface StoreOptions {
   readonly entropy: Entropy;
   /** The gateway's own identity in Azure. */
   readonly credential: StorageToken;
+  /** What goes wrong where nobody waits for it. */
+  readonly onError: (error: unknown) => void;
 }
 
 /**
  * The stores and the signing key that the configuration names. What only one kind needs is loaded with that kind. Rejects with
  * Problem `audit-unavailable` or StorageUnavailable when one cannot be opened.
  */
-export async function openStores({ storage, listen }: Config, options: StoreOptions): Promise<Stores> {
-  const { clock, entropy, credential } = options;
+export async function openStores({ storage, listen, monitorLogs }: Config, options: StoreOptions): Promise<Stores> {
+  const { clock, entropy, credential, onError } = options;
   const loopback = isLoopback(listen.host);
   const vault =
     storage.signingKey.kind === 'azure' ? await openVault(storage.signingKey.url, credential, clock) : undefined;
   const key = await loadRootKey(storage.signingKey, { loopback, entropy, vault });
   const log = await openLog(storage.audit, { credential, clock });
   const records = await openRecords(storage.records, { credential, clock });
-  return { records, log, key };
+  const copies = storage.checkpoints
+    ? [createCopySink(await openLog(storage.checkpoints, { credential, clock }), onError)]
+    : [];
+  const siem = monitorLogs && createSiemSink({ clock, upload: logsUpload(monitorLogs, options) });
+  return { records, log, key, copies, siem };
 }
+
+const logsUpload = ({ endpoint, ruleId, stream }: MonitorLogs, { credential, clock }: StoreOptions) =>
+  createLogsUpload({ endpoint, ruleId, streamName: stream, credential: storageCredential(credential, clock) });
 
 type AzureAccess = Pick<StoreOptions, 'credential' | 'clock'>;
 
@@ -59,6 +75,6 @@ async function openRecords(place: StorageLocation, { credential, clock }: AzureA
 }
 
 async function openVault(url: string, credential: StorageToken, clock: Clock) {
-  const { createAzureVault } = await import('./audit/azure-vault.ts');
-  return createAzureVault(storageCredential(credential, clock), new URL(url).origin);
+  const { createKeyVault } = await import('./audit/key-vault.ts');
+  return createKeyVault(url, storageCredential(credential, clock));
 }

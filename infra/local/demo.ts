@@ -85,6 +85,10 @@ try {
   say(`  emulated Entra ${azure.entra.authority}`);
   say(`  emulated ARM   ${azure.arm.url}   (no real Azure is involved)`);
 
+  say(
+    `  pod's kubectl  ${azure.kubectl === 'installed' ? 'the one on this machine' : 'a stand-in, since none is on PATH: a few verbs, same output'}`,
+  );
+
   say(bold('\n1  A chat bot: plain HTTP, its own app token'));
   const bot = await azure.entra.appToken({ oid: people.bot, roles: ['Commands.Run'] });
   const pods = await post(bot, { command: 'kubectl get pods -n shop', requestedBy: 'ada on chat' });

@@ -7,6 +7,7 @@ export interface Config {
   readonly azure: AzureConfig;
   readonly clusters: ReadonlyMap<string, Cluster>;
   readonly storage: StorageConfig;
+  readonly monitorLogs?: MonitorLogs | undefined;
   readonly limits: Limits;
   readonly policy: PolicyFile;
   /** SHA-256 of the file as read, hex: goes into the audit trail. */
@@ -75,7 +76,19 @@ export interface StorageConfig {
   readonly audit: StorageLocation;
   readonly records: StorageLocation;
   readonly signingKey: StorageLocation;
+  /** A second place for signed checkpoints. */
+  readonly checkpoints?: StorageLocation | undefined;
   readonly resultsHours: number;
+}
+
+/** Where Azure Monitor Logs takes audit events (Logs Ingestion API). */
+export interface MonitorLogs {
+  /** `https://….ingest.monitor.azure.com`. */
+  readonly endpoint: string;
+  /** The data collection rule's immutable id, `dcr-…`. */
+  readonly ruleId: string;
+  /** `Custom-AksGatewayAudit_CL`. */
+  readonly stream: string;
 }
 
 /** `file:` and `sqlite:` are paths on this machine, resolved against the configuration's folder; https is Azure. */

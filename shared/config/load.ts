@@ -7,7 +7,15 @@ import { warnOfImplications } from './implications.ts';
 import { ConfigError, formatPath, formatProblem, type ConfigProblem, type Path, type Report } from './problem.ts';
 import { checkRoles } from './roles.ts';
 import { ConfigSchema, type ConfigFile } from './schema.ts';
-import { readAzure, readClusters, readIdentity, readLimits, readListen, readStorageSection } from './sections.ts';
+import {
+  readAzure,
+  readClusters,
+  readIdentity,
+  readLimits,
+  readMonitorLogs,
+  readListen,
+  readStorageSection,
+} from './sections.ts';
 import { isLoopback } from './values.ts';
 
 export interface ParseOptions {
@@ -64,6 +72,7 @@ export function parseConfig(text: string, options: ParseOptions): Config {
     listen && sound('storage')
       ? readStorageSection(file, options.baseDir, offLoopback(listen.host, options.env), report)
       : undefined;
+  const monitorLogs = sound('monitorLogs') ? readMonitorLogs(file, report) : undefined;
   const limits = sound('limits') ? readLimits(file, report) : undefined;
   const policy = sound('policy') && clusters && identity ? checkPolicy() : undefined;
   if (sound('jobs') && file.jobs && file.jobs.length > 0) {
@@ -79,6 +88,7 @@ export function parseConfig(text: string, options: ParseOptions): Config {
     azure,
     clusters,
     storage,
+    ...(monitorLogs && { monitorLogs }),
     limits,
     policy,
     digest: sha256(text),

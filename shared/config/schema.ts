@@ -120,10 +120,14 @@ export const ConfigSchema = Type.Object(
         audit: NonEmpty,
         records: NonEmpty,
         signingKey: NonEmpty,
+        /** A second place for the audit trail's signed checkpoints, out of reach of whoever can write the first. */
+        checkpoints: Type.Optional(NonEmpty),
         retention: Type.Optional(Type.Object({ resultsHours: Type.Optional(Count) }, strict)),
       },
       strict,
     ),
+    /** Azure Monitor Logs as a second, best-effort way out for audit events: a data collection rule and its stream. */
+    monitorLogs: Type.Optional(Type.Object({ endpoint: NonEmpty, ruleId: NonEmpty, stream: NonEmpty }, strict)),
     limits: Type.Optional(
       Type.Object(
         {

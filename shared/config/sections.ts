@@ -1,4 +1,13 @@
-import type { AzureConfig, Cluster, Config, ExtraResource, IdentityConfig, Limits, StorageConfig } from './config.ts';
+import type {
+  AzureConfig,
+  Cluster,
+  Config,
+  ExtraResource,
+  IdentityConfig,
+  Limits,
+  MonitorLogs,
+  StorageConfig,
+} from './config.ts';
 import { isBuiltIn, isBuiltInWord } from './kubernetes.ts';
 import type { Path, Report } from './problem.ts';
 import type { ConfigFile } from './schema.ts';
@@ -171,16 +180,22 @@ export function readStorageSection(
   offLoopback: string | undefined,
   report: Report,
 ): StorageConfig {
-  const read = (service: 'audit' | 'records' | 'signingKey'): StorageConfig['audit'] => {
-    const location = readStorage(service, file.storage[service], baseDir);
+  const read = (
+    service: 'audit' | 'records' | 'signingKey',
+    member: keyof ConfigFile['storage'] = service,
+    text = file.storage[service],
+  ): StorageConfig['audit'] => {
+    const location = readStorage(service, text, baseDir);
     if (location.ok) return location.value;
-    report.problem(['storage', service], location.problem);
+    report.problem(['storage', member], location.problem);
     return { kind: 'azure', url: '' };
   };
+  const { checkpoints } = file.storage;
   const storage = {
     audit: read('audit'),
     records: read('records'),
     signingKey: read('signingKey'),
+    ...(checkpoints !== undefined && { checkpoints: read('audit', 'checkpoints', checkpoints) }),
     resultsHours: file.storage.retention?.resultsHours ?? 24,
   };
   if (storage.signingKey.kind === 'file') {
@@ -190,6 +205,20 @@ export function readStorageSection(
     } else report.problem(path, `a key in a local file is for loopback only, but ${offLoopback}: use a Key Vault key`);
   }
   return storage;
+}
+
+export function readMonitorLogs(file: ConfigFile, report: Report): MonitorLogs | undefined {
+  const { monitorLogs } = file;
+  if (monitorLogs === undefined) return undefined;
+  const { endpoint, ruleId, stream } = monitorLogs;
+  if (!URL.canParse(endpoint) || new URL(endpoint).protocol !== 'https:')
+    report.problem(['monitorLogs', 'endpoint'], 'must be an https address, such as https://….ingest.monitor.azure.com');
+  if (!/^dcr-[0-9a-f]{32}$/.test(ruleId))
+    report.problem(
+      ['monitorLogs', 'ruleId'],
+      'must be the immutable id of a data collection rule: dcr- and 32 hex digits',
+    );
+  return { endpoint, ruleId, stream };
 }
 
 export function readLimits(file: ConfigFile, report: Report): Limits {

@@ -55,10 +55,13 @@ try {
         unbundledMB: Number((sizeOf(join(plain, 'node_modules')) / 1e6).toFixed(0)),
         bundled: measure(process.execPath, join(folder, 'dist/functions/http.js')),
         unbundled: measure(process.execPath, join(plain, 'functions/http.ts')),
-        others: process.argv.slice(2).map((node) => ({
-          node: execFileSync(node, ['--version']).toString().trim(),
-          bundled: measure(node, join(folder, 'dist/functions/http.js')),
-        })),
+        others: process.argv
+          .slice(2)
+          .filter((word) => !word.startsWith('-'))
+          .map((node) => ({
+            node: execFileSync(node, ['--version']).toString().trim(),
+            bundled: measure(node, join(folder, 'dist/functions/http.js')),
+          })),
         aims: { answeredMs: 150, bundleMB: 4 },
       },
       null,

@@ -52,7 +52,9 @@ app.server.on('request', (request) => {
 const address = await app.listen({ host: '127.0.0.1', port: 0 });
 process.stdout.write(`listening on ${address}\n`);
 // The mortal one does not sweep: its writes are the command's alone.
-for (const lives = killAt === 0; lives;) {
-  await systemClock.sleep(100);
-  await sweep();
+if (killAt === 0) {
+  for (;;) {
+    await systemClock.sleep(100);
+    await sweep();
+  }
 }

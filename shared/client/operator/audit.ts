@@ -1,5 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { createExportLog } from '../../audit/export-log.ts';
+import { exportCsv, exportLines } from '../../audit/export.ts';
+import { readActivityLog, reconcile as compare } from '../../audit/reconcile.ts';
 import { renderReport } from '../../audit/report.ts';
 import { verifyTrail, type TrailState } from '../../audit/verify.ts';
 import type { Host } from '../main.ts';
@@ -14,6 +17,7 @@ Reads a whole audit trail and says what it proves and what not. Without a place:
   --root-key ID      the thumbprint of the signing key to believe (may be given several times)
   --receipt FILE     a file of receipts that callers kept, one a line (may be given several times)
   --copies FILE      a file of copied checkpoints, one a line (may be given several times)
+  --export FILE      an export (aksgw audit export) in place of the trail itself: offline, and --partial
   --partial          this is an export by time: what is not in it is no finding
   --json             the report as JSON
 
@@ -32,6 +36,7 @@ export async function verify(argv: readonly string[], host: Host): Promise<numbe
       receipt: { type: 'string', multiple: true },
       copies: { type: 'string', multiple: true },
       partial: { type: 'boolean' },
+      export: { type: 'string' },
       json: { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -40,14 +45,17 @@ export async function verify(argv: readonly string[], host: Host): Promise<numbe
     host.stderr.write(usage);
     return values.help ? 0 : 2;
   }
-  const log = await openTrail(positionals[0], values.config, host);
+  const log =
+    values.export === undefined
+      ? await openTrail(positionals[0], values.config, host)
+      : createExportLog(readFileSync(values.export, 'utf8'));
   const { state } = values;
   const report = await verifyTrail(log, {
     rootKeys: values['root-key'],
     receipts: values.receipt?.flatMap(linesOf),
     copies: values.copies?.flatMap(linesOf),
     ...(state !== undefined && existsSync(state) && { state: JSON.parse(readFileSync(state, 'utf8')) as TrailState }),
-    ...(values.partial !== undefined && { partial: values.partial }),
+    partial: values.partial === true || values.export !== undefined,
   });
   host.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : renderReport(report));
   if (report.verdict !== 'sound') return 1;
@@ -60,3 +68,83 @@ const linesOf = (file: string): string[] =>
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
+
+const exportUsage = `aksgw audit export [FOLDER | https://…] [--since TIME] [--until TIME] [--format jsonl|csv] [--config FILE]
+
+Writes events to standard output. jsonl holds the trail's own lines, which "aksgw audit verify --export" checks offline.
+`;
+
+/** `aksgw audit export`. */
+export async function exportEvents(argv: readonly string[], host: Host): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'c' },
+      since: { type: 'string' },
+      until: { type: 'string' },
+      format: { type: 'string', default: 'jsonl' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help || positionals.length > 1 || !['jsonl', 'csv'].includes(values.format)) {
+    host.stderr.write(exportUsage);
+    return values.help ? 0 : 2;
+  }
+  const log = await openTrail(positionals[0], values.config, host);
+  const range = { since: timeOf('--since', values.since), until: timeOf('--until', values.until) };
+  for await (const line of values.format === 'csv' ? exportCsv(log, range) : exportLines(log, range))
+    host.stdout.write(line);
+  return 0;
+}
+
+const reconcileUsage = `aksgw audit reconcile ACTIVITY.json [FOLDER | https://…] [--since TIME] [--until TIME] [--config FILE]
+
+Compares the trail with Azure's own Activity Log: names the runs that went around the gateway, and commands that Azure does not know.
+ACTIVITY.json is what "az monitor activity-log list --offset 7d --max-events 10000 -o json" prints. Exits 1 when there is any.
+`;
+
+/** `aksgw audit reconcile`. */
+export async function reconcile(argv: readonly string[], host: Host): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'c' },
+      since: { type: 'string' },
+      until: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  });
+  const [activity, place] = positionals;
+  if (values.help || activity === undefined || positionals.length > 2) {
+    host.stderr.write(reconcileUsage);
+    return values.help ? 0 : 2;
+  }
+  const runs = readActivityLog(JSON.parse(readFileSync(activity, 'utf8')));
+  const times = runs.map(({ time }) => time);
+  // Without a range: what the Activity Log covers, so that older commands are not missed in it.
+  const since = timeOf('--since', values.since) ?? Math.min(...times, Number.MAX_SAFE_INTEGER);
+  const until = timeOf('--until', values.until) ?? Math.max(0, ...times) + 1;
+  const { matched, aroundGateway, notInAzure } = await compare(await openTrail(place, values.config, host), runs, {
+    since,
+    until,
+  });
+  host.stdout.write(`${matched} runs are in both\n`);
+  for (const { time, caller, armId, correlationId } of aroundGateway)
+    host.stdout.write(
+      `around the gateway: ${new Date(time).toISOString()} by ${caller} on ${armId} (correlation ${correlationId})\n`,
+    );
+  for (const { time, commandId, armId } of notInAzure)
+    host.stdout.write(
+      `not in the Activity Log (it may lag some minutes): ${new Date(time).toISOString()} command ${commandId} on ${armId}\n`,
+    );
+  return aroundGateway.length + notInAzure.length === 0 ? 0 : 1;
+}
+
+function timeOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) throw new Error(`${name} is a time such as 2026-01-31T08:00:00Z`);
+  return ms;
+}

@@ -1,0 +1,41 @@
+import { spawn } from 'node:child_process';
+import { availableParallelism, cpus, loadavg } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * Every bench, one after the other so that none disturbs another, and one JSON object with what they found. Each bench is a
+ * program of its own that says what it measures. `npm run bench -- [--quick] [NAME …]`; the relay's takes eight minutes, or two.
+ */
+const benches = ['http', 'bundle', 'command', 'policy', 'audit', 'relay'] as const;
+const flags = process.argv.slice(2).filter((word) => word.startsWith('-'));
+const named = process.argv.slice(2).filter((word) => !word.startsWith('-'));
+const wrong = [
+  ...named.filter((name) => !benches.includes(name as 'http')),
+  ...flags.filter((flag) => flag !== '--quick'),
+];
+if (wrong.length > 0) {
+  process.stderr.write(`there is no ${wrong.join(', ')}; the benches are ${benches.join(', ')}, the flag --quick\n`);
+  process.exit(2);
+}
+
+const results: Record<string, unknown> = {};
+for (const name of benches) {
+  if (named.length > 0 && !named.includes(name)) continue;
+  process.stderr.write(`${name} …\n`);
+  results[name] = await run(name);
+}
+const { model = 'unknown' } = cpus()[0] ?? {};
+const machine = { node: process.version, cores: availableParallelism(), model, load: loadavg()[0] };
+process.stdout.write(`${JSON.stringify({ machine, ...results }, null, 2)}\n`);
+
+async function run(name: string): Promise<unknown> {
+  const program = join(import.meta.dirname, `${name}.ts`);
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Error(`the bench ${name} ended with ${code}`);
+  return JSON.parse(out);
+}
