@@ -7,5 +7,5 @@ export default {
   moduleNameMapper: { '^@azure/functions-core$': '<rootDir>/test/functions/functions-core-double.cjs' },
   setupFiles: ['<rootDir>/test/one-realm.js'],
   testTimeout: 30_000,
-  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/test/azurite/'],
 };

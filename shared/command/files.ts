@@ -21,7 +21,7 @@ export interface Uploads {
 }
 
 // An uploaded `kubectl` or `.kube/kuberc` in the working folder could stand in for the tool or feed it flags (attacks 23, 24).
-const TOOL_NAMES = /^(?:kubectl|helm|kubectl[-_].*|helm-.*)(?:\.exe)?$/u;
+const TOOL_NAMES = /^(?:kubectl|helm|(?:kubectl|helm)[-_][^.]*)(?:\.exe)?$/u;
 const HIDDEN_FOLDERS = new Set(['.kube', '.aksgw', '.config', '.cache', '.docker', '.helm', '.azure', '.ssh']);
 
 /** The path in its one spelling, or a refusal. */

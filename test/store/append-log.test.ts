@@ -1,7 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../shared/clock.ts';
 import { createBlobLog, isImmutable } from '../../shared/store/blob-log.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
+import { account, accountKey, describeAzurite, startAzurite, type Azurite } from '../support/azurite.ts';
 import { describeAppendLog } from './append-log-contract.ts';
 
 const folders: string[] = [];
@@ -112,38 +111,18 @@ describe('a log in files', () => {
   });
 });
 
-// Azurite's own well-known account: public, for emulation only.
-const account = 'devstoreaccount1';
-const credential = new StorageSharedKeyCredential(
-  account,
-  'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
-);
+const credential = new StorageSharedKeyCredential(account, accountKey);
 
-describe('with an emulated storage account', () => {
-  let azurite: ChildProcess;
+describeAzurite('with an emulated storage account', () => {
+  let azurite: Azurite;
   let origin: string;
   let count = 0;
 
   beforeAll(async () => {
-    const main = createRequire(import.meta.url).resolve('azurite/dist/src/blob/main.js');
-    azurite = spawn(
-      process.execPath,
-      [main, '--blobPort', '0', '--inMemoryPersistence', '--skipApiVersionCheck', '--silent', '--disableTelemetry'],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    origin = await new Promise<string>((resolve, reject) => {
-      let output = '';
-      azurite.once('exit', () => reject(new Error(`Azurite ended: ${output}`)));
-      azurite.stdout?.on('data', (chunk: Buffer) => {
-        output += chunk.toString();
-        const listening = /listens? on (http:\/\/127\.0\.0\.1:\d+)|(http:\/\/127\.0\.0\.1:\d+)/.exec(output);
-        if (listening && /success/i.test(output)) resolve(listening[1] ?? listening[2] ?? '');
-      });
-    });
+    azurite = await startAzurite();
+    origin = new URL(azurite.blobUrl).origin;
   });
-  afterAll(() => {
-    azurite.kill();
-  });
+  afterAll(() => azurite.close());
 
   const newContainer = async (through = origin): Promise<ContainerClient> => {
     count += 1;

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { describe } from '@jest/globals';
 
 /** Azurite's well-known development account. */
 export const account = 'devstoreaccount1';
@@ -12,9 +13,23 @@ export interface Azurite {
   close(): Promise<void>;
 }
 
+/** Azurite has packages of its own (test/azurite), which `npm ci --prefix test/azurite` brings. */
+function findAzurite(): string | undefined {
+  try {
+    return createRequire(new URL('../azurite/package.json', import.meta.url)).resolve('azurite/dist/src/azurite.js');
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'MODULE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+const program = findAzurite();
+
+/** A suite that needs Azurite: skipped, visibly, where it is not installed. */
+export const describeAzurite = program === undefined ? describe.skip : describe;
+
 /** Azurite on loopback, on ports of its own, in memory. */
 export function startAzurite(): Promise<Azurite> {
-  const program = createRequire(import.meta.url).resolve('azurite/dist/src/azurite.js');
+  if (program === undefined) throw new Error('Azurite is not installed: npm ci --prefix test/azurite');
   const ports = ['--blobPort', '0', '--queuePort', '0', '--tablePort', '0'];
   const child = spawn(process.execPath, [program, '--inMemoryPersistence', '--skipApiVersionCheck', ...ports], {
     stdio: ['ignore', 'pipe', 'pipe'],
