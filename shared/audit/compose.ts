@@ -2,6 +2,7 @@ import type { ResourceAttributes } from '../command/attributes.ts';
 import type { JsonObject } from './canonical.ts';
 import type { AuditEvent, CommandFacts, RequestFacts } from './events.ts';
 import { redactArgv, redactText } from './redact.ts';
+import type { CommandMembers, Members, RequestMembers } from './schemas.ts';
 import { capText, escapeText } from './text.ts';
 
 /** Bounds of one line. With them a line stays well below the batch's 1 MiB, whatever a caller sends. */
@@ -18,34 +19,58 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
         configDigest: short(event.configDigest),
         policyDigest: short(event.policyDigest),
         build: short(event.build),
-      };
+      } satisfies Members<'config.loaded'>;
     case 'auth.failed':
-      return { ...request(event), problem: event.problem, detail: free(event.detail) };
+      return { ...request(event), problem: event.problem, detail: free(event.detail) } satisfies Members<'auth.failed'>;
     case 'principal.denied':
     case 'rate-limited':
     case 'audit.read':
-      return { ...request(event), detail: free(event.detail) };
+      return { ...request(event), detail: free(event.detail) } satisfies Members<
+        'principal.denied' | 'rate-limited' | 'audit.read'
+      >;
     case 'command.refused':
-      return { ...request(event), ...command(event, digest), problem: event.problem, detail: free(event.detail) };
+      return {
+        ...request(event),
+        ...command(event, digest),
+        problem: event.problem,
+        detail: free(event.detail),
+      } satisfies Members<'command.refused'>;
     case 'command.denied':
-      return { ...request(event), ...command(event, digest), ...decision(event), detail: free(event.detail) };
+      return {
+        ...request(event),
+        ...command(event, digest),
+        decision: event.decision,
+        rule: optional(event.rule, short),
+        policyDigest: short(event.policyDigest),
+        detail: free(event.detail),
+      } satisfies Members<'command.denied'>;
     case 'command.explained':
-      return { ...request(event), ...command(event, digest), ...decision(event) };
+      return {
+        ...request(event),
+        ...command(event, digest),
+        decision: event.decision,
+        rule: optional(event.rule, short),
+        policyDigest: optional(event.policyDigest, short),
+      } satisfies Members<'command.explained'>;
     case 'command.intended':
       return {
         ...request(event),
         ...command(event, digest),
-        ...decision(event),
+        decision: event.decision,
+        rule: optional(event.rule, short),
+        policyDigest: short(event.policyDigest),
         commandId: short(event.commandId),
-      };
+      } satisfies Members<'command.intended'>;
     case 'command.replayed':
     case 'result.read':
-      return { ...request(event), commandId: short(event.commandId) };
+      return { ...request(event), commandId: short(event.commandId) } satisfies Members<
+        'command.replayed' | 'result.read'
+      >;
     case 'command.accepted':
       return {
         commandId: short(event.commandId),
         azure: { commandId: short(event.azureCommandId), requestId: optional(event.azureRequestId, short) },
-      };
+      } satisfies Members<'command.accepted'>;
     case 'command.rejected':
     case 'command.unknown':
     case 'command.completed':
@@ -61,12 +86,17 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
           stdoutHmac: optional(event.stdout, (bytes) => digest('stdout', bytes)),
           failure: optional(event.failure, ({ code, message }) => ({ code: short(code), message: free(message) })),
         },
-      };
+      } satisfies Members<
+        'command.rejected' | 'command.unknown' | 'command.completed' | 'command.failed' | 'command.interrupted'
+      >;
     case 'command.inconsistent':
-      return { commandId: short(event.commandId), detail: free(event.detail) };
+      return {
+        commandId: short(event.commandId),
+        detail: free(event.detail),
+      } satisfies Members<'command.inconsistent'>;
     case 'job.fired':
     default:
-      return { ...request(event), job: short(event.job) };
+      return { ...request(event), job: short(event.job) } satisfies Members<'job.fired'>;
   }
 }
 
@@ -77,7 +107,7 @@ const short = (text: string): string => clean(text, limits.short);
 const optional = <T, R>(value: T | undefined, map: (value: T) => R): R | undefined =>
   value === undefined ? undefined : map(value);
 
-function request({ requestId, principal, claimed, cluster }: RequestFacts): JsonObject {
+function request({ requestId, principal, claimed, cluster }: RequestFacts): RequestMembers {
   return {
     requestId: short(requestId),
     principal: optional(principal, ({ tid, oid, idtyp, azp, uti }) => ({
@@ -96,7 +126,7 @@ function request({ requestId, principal, claimed, cluster }: RequestFacts): Json
   };
 }
 
-function command({ argv, attributes, reason, text, files, stdin }: CommandFacts, digest: Digest): JsonObject {
+function command({ argv, attributes, reason, text, files, stdin }: CommandFacts, digest: Digest): CommandMembers {
   return {
     argv: words(argv),
     attributes: optional(attributes, (all) => all.slice(0, limits.attributes).map(attribute)),
@@ -131,7 +161,14 @@ function words(argv: readonly string[]): readonly string[] {
   return kept.length === argv.length ? kept : [...kept, `…[+${argv.length - kept.length} words]`];
 }
 
-const attribute = ({ verb, group, resource, subresource, namespace, name }: ResourceAttributes): JsonObject => ({
+const attribute = ({
+  verb,
+  group,
+  resource,
+  subresource,
+  namespace,
+  name,
+}: ResourceAttributes): ResourceAttributes => ({
   verb: short(verb),
   group: short(group),
   resource: short(resource),
@@ -139,15 +176,3 @@ const attribute = ({ verb, group, resource, subresource, namespace, name }: Reso
   namespace: short(namespace),
   name: short(name),
 });
-
-function decision(facts: {
-  readonly decision?: 'allow' | 'deny' | undefined;
-  readonly rule?: string | undefined;
-  readonly policyDigest?: string | undefined;
-}): JsonObject {
-  return {
-    decision: facts.decision,
-    rule: optional(facts.rule, short),
-    policyDigest: optional(facts.policyDigest, short),
-  };
-}

@@ -76,9 +76,11 @@ export async function createBench(log?: (folder: string) => AppendLog): Promise<
   };
 }
 
+/** Every whole line of every stream. */
 export async function linesOf(log: AppendLog): Promise<readonly Record<string, unknown>[]> {
   const lines: Record<string, unknown>[] = [];
   for (const stream of await log.streams())
-    for await (const { text } of log.read(stream)) lines.push(JSON.parse(text) as Record<string, unknown>);
+    for await (const { text, complete } of log.read(stream))
+      if (complete) lines.push(JSON.parse(text) as Record<string, unknown>);
   return lines;
 }
