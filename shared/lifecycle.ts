@@ -270,13 +270,17 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   /** What an orphan's status says about what may have happened (DESIGN, "The way of a request"). */
   async function resume(held: Held): Promise<CommandRecord> {
     const record = held.current();
-    const audited = (await options.outcomeOf(record)) !== undefined;
+    const told = await options.outcomeOf(record);
+    const audited = told !== undefined;
     switch (record.status) {
       case 'accepted':
         return audited
           ? held.move({ status: 'failed', failure: INTERRUPTED, finishedAt: clock.now() })
           : close(held, 'command.interrupted', INTERRUPTED);
       case 'submitting':
+        // The trail has learnt what the record had not yet: nothing ran, so it is no `unknown`.
+        if (told === 'command.rejected' || told === 'command.interrupted')
+          return held.move({ status: 'failed', failure: REJECTED, finishedAt: clock.now() });
         return audited
           ? held.move({ status: 'unknown', failure: LOST, finishedAt: clock.now() })
           : close(held, 'command.unknown', LOST);
@@ -348,6 +352,11 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
 const INTERRUPTED = {
   code: 'interrupted',
   message: 'The gateway stopped before the command was sent. Nothing was run; send it again if it is still wanted.',
+};
+const REJECTED = {
+  code: 'interrupted',
+  message:
+    'The command was not taken; the gateway stopped before it could say why. Nothing was run; send it again if it is still wanted.',
 };
 const LOST = {
   code: 'interrupted',

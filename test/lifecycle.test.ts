@@ -251,6 +251,9 @@ describe('a process killed between any two durable steps', () => {
           expect(azure.posts).toBe(0);
         }
         if (atDeath?.status === 'running') expect(done.status).toBe(endOf[script].status);
+        // The record says what the trail says, whoever of two processes wrote which.
+        if (outcomes[0]?.event === 'command.rejected') expect(done.status).toBe('failed');
+        if (done.status === 'unknown') expect(outcomes[0]?.event).toBe('command.unknown');
         if (done.status === 'completed')
           expect(Buffer.from((await records.getOutput('c1'))?.stdout ?? []).toString()).toBe('out');
         if (done.status === 'failed' && script !== 'ends-failed') expect(azure.executions).toBe(0);
