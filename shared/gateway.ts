@@ -16,6 +16,7 @@ import type { Drive, Lifecycle } from './lifecycle.ts';
 import { decide as decidePolicy, visibleClusters } from './policy/decide.ts';
 import type { Allowed, Decision, Denied } from './policy/decision.ts';
 import { isBlocked, type Policy } from './policy/policy.ts';
+import { redactText } from './redact.ts';
 import type { Caller, Relay } from './relay/relay.ts';
 import type { CommandRecord } from './store/records.ts';
 
@@ -100,7 +101,7 @@ export function createGateway(options: GatewayOptions) {
     if (!cluster || !visibleClusters(policy, principal).includes(order.cluster)) {
       const problem = new Problem(
         'cluster-not-found',
-        `There is no cluster ${JSON.stringify(order.cluster.slice(0, 100))} that you may use.`,
+        `There is no cluster ${JSON.stringify(redactText(order.cluster.slice(0, 100)))} that you may use.`,
       );
       throw await refused(asked, problem);
     }
@@ -206,8 +207,8 @@ export function createGateway(options: GatewayOptions) {
       owner: principalKey(call.caller.principal),
       principal: { kind, tid, oid },
       argv: invocation.argv,
-      reason: order.reason,
-      requestedBy: order.requestedBy,
+      reason: order.reason && redactText(order.reason),
+      requestedBy: order.requestedBy && redactText(order.requestedBy),
       decision: { role, rule },
       status: 'accepted',
       submittedAt: clock.now(),

@@ -6,7 +6,7 @@ const root = join(import.meta.dirname, '..');
 
 /** Ground floor first (DESIGN, "Rooms"); a file imports only from floors below its own, or from its own room. */
 const floors = [
-  ['errors', 'clock', 'secret', 'config'],
+  ['errors', 'clock', 'secret', 'redact', 'config'],
   ['identity', 'command', 'store'],
   ['policy', 'audit', 'relay'],
   ['admission'],

@@ -1,7 +1,7 @@
 import type { ResourceAttributes } from '../command/attributes.ts';
 import type { JsonObject } from './canonical.ts';
 import type { AuditEvent, CommandFacts, RequestFacts } from './events.ts';
-import { redactArgv, redactText } from './redact.ts';
+import { redactArgv, redactText } from '../redact.ts';
 import type { CommandMembers, Members, RequestMembers } from './schemas.ts';
 import { capText, escapeText } from './text.ts';
 

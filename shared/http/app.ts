@@ -9,6 +9,7 @@ import type { Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import type { Gateway } from '../gateway.ts';
 import type { Caller } from '../relay/relay.ts';
+import { redactText } from '../redact.ts';
 import type { Results } from '../results.ts';
 import { identify } from './identify.ts';
 import { readJsonBody } from './json-body.ts';
@@ -57,7 +58,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     }, // before any route is found
     schemaErrorFormatter: (errors, part) => {
       const first = errors[0];
-      return new Problem('request-invalid', `${part}${first?.instancePath ?? ''} ${first?.message ?? 'is not valid'}.`);
+      return new Problem(
+        'request-invalid',
+        redactText(`${part}${first?.instancePath ?? ''} ${first?.message ?? 'is not valid'}.`),
+      );
     },
   };
   const app = Fastify(server);
@@ -81,7 +85,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     sendProblem(
       request,
       reply,
-      new Problem('route-not-found', `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}.`),
+      new Problem(
+        'route-not-found',
+        redactText(`There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}.`),
+      ),
     ),
   );
   app.decorateRequest('call', undefined);
@@ -117,8 +124,8 @@ async function recorded(problem: Problem, request: FastifyRequest, trail: AuditT
 /** By an allow-list: an SDK's error carries the whole request, token and body included. */
 const loggedError = ({ name, message, stack, code }: Error & { code?: unknown }) => ({
   type: name,
-  message,
-  stack: stack ?? '',
+  message: redactText(message),
+  stack: redactText(stack ?? ''),
   ...(typeof code === 'string' && { code }),
 });
 

@@ -55,7 +55,9 @@ export function callOf(request: FastifyRequest): Call {
 /** What a request says of itself: recorded as a claim, believed nowhere. */
 export function factsOf(request: FastifyRequest): RequestFacts {
   const forwarded = request.headers['x-forwarded-for'];
-  const ip = (typeof forwarded === 'string' ? forwarded.split(',')[0]?.trim() : undefined) ?? request.ip;
+  const first = typeof forwarded === 'string' ? forwarded.split(',')[0]?.trim() : undefined;
+  // An address, with a port where a proxy adds one; other words are nobody's address, and not for the trail.
+  const ip = first !== undefined && /^[\da-f.:[\]]{2,64}$/i.test(first) ? first : request.ip;
   return {
     requestId: request.id,
     claimed: { ip: ip.slice(0, 64), userAgent: request.headers['user-agent']?.slice(0, 200) },

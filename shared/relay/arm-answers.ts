@@ -1,6 +1,7 @@
 import type { ManagedCluster, RunCommandResult } from '@azure/arm-containerservice';
 
 import { DeadlineExceeded } from './deadline.ts';
+import { redactText } from '../redact.ts';
 
 export interface Accepted {
   /** 32 hex digits, lower case. */
@@ -85,7 +86,7 @@ export function readState(body: RunCommandResult | undefined, { status }: Seen):
     startedAt,
     finishedAt: epoch(body.finishedAt),
     logs: typeof logs === 'string' ? logs : undefined,
-    reason: typeof reason === 'string' ? reason : undefined,
+    reason: typeof reason === 'string' ? redactText(reason.slice(0, 8_000)) : undefined,
   };
 }
 
@@ -122,7 +123,7 @@ export function failure(error: unknown, seen: Seen | undefined): Exclude<Answer<
       kind: 'refused',
       status,
       code: code ?? `Http${status}`,
-      message: clip(error instanceof Error ? error.message : '', 1000),
+      message: clip(redactText(error instanceof Error ? error.message.slice(0, 8_000) : ''), 1000),
       retryAfter: retryAfter(seen?.header('retry-after')),
       remaining: seen && remaining(seen),
     };

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import canonicalize from 'canonicalize';
 import * as fc from 'fast-check';
 import { canonicalJson, type Json } from '../../shared/audit/canonical.ts';
-import { redactArgv, redactText } from '../../shared/audit/redact.ts';
+import { redactArgv, redactText } from '../../shared/redact.ts';
 import { createLineScanner } from '../../shared/audit/scan.ts';
 import { capText, escapeText, unescapeText } from '../../shared/audit/text.ts';
 

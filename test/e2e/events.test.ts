@@ -95,10 +95,8 @@ test('the whole house writes every event there is but the reserved ones, each as
   const log = createFileLog({ folder: audit });
   const lines = await linesOf(log);
   expect(lines.map(explainLine).filter((wrong) => wrong !== undefined)).toEqual([]);
-  expect([...new Set(lines.map(nameOf))].toSorted()).toEqual(
-    Object.keys(eventCodes)
-      .filter((name) => !reserved.includes(name))
-      .toSorted(),
+  expect(new Set(lines.map(nameOf))).toEqual(
+    new Set(Object.keys(eventCodes).filter((name) => !reserved.includes(name))),
   );
   expect((await verifyTrail(log)).verdict).toBe('sound');
   rmSync(folder, { recursive: true, force: true });

@@ -1,7 +1,8 @@
 /**
  * The second net. The command room hands over argv that its grammar has already redacted; here is what stands between free text
- * (reasons, details, Azure's own words, user agents, the argv of a command that could not be read) and the trail, whatever the
- * field. It errs towards hiding: the HMACs still tell whether two commands were the same.
+ * (reasons, details, Azure's own words, user agents, the argv of a command that could not be read) and whatever is written: the
+ * trail in every field, records, the log, problems. It errs towards hiding: the trail's HMACs still tell whether two commands
+ * were the same.
  */
 export const REDACTED = '[redacted]';
 
@@ -21,6 +22,9 @@ const flagged = new RegExp(
   `(?<=(?:^|\\s)--?[\\w.-]{0,40})(${SECRET}[\\w.-]{0,40})(\\s{1,8})(?!-)("[^"]*"|'[^']*'|\\S+)`,
   'giu',
 );
+/** A data flag (below) in a text that nobody could split into words; an open quote reaches to the end. */
+const dataFlagged =
+  /(--(?:from[-_]literal|set|set[-_](?:string|json|literal)|docker[-_]password|overrides|override[-_]json))([=\s]{1,8})('[^']*'?|"[^"]*"?|\S+)/gu;
 const secretName = new RegExp(SECRET, 'iu');
 
 /** What is a secret by its own looks, wherever it stands. */
@@ -39,7 +43,7 @@ const shapes: readonly RegExp[] = [
 
 /** One cheap look, since most strings hold nothing of the kind. */
 const suspicious =
-  /pass|pwd|secret|token|credential|key|connection|authorization|cookie|dockerconfig|sig|jwt|otp|eyJ|bearer|basic|:\/\/|\dQ~|gh[pousr]_|github_pat_|glpat-|xox|AKIA|BEGIN|==/iu;
+  /from[-_]literal|--set|overrid|pass|pwd|secret|token|credential|key|connection|authorization|cookie|dockerconfig|sig|jwt|otp|eyJ|bearer|basic|:\/\/|\dQ~|gh[pousr]_|github_pat_|glpat-|xox|AKIA|BEGIN|==/iu;
 
 /** Free text with what looks like a secret replaced. */
 export function redactText(text: string): string {
@@ -47,6 +51,7 @@ export function redactText(text: string): string {
   let clean = text;
   for (const shape of shapes) clean = clean.replace(shape, REDACTED);
   return clean
+    .replace(dataFlagged, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`)
     .replace(named, (_, name: string, separator: string) => `${name}${closed(separator)}${REDACTED}`)
     .replace(flagged, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`);
 }
