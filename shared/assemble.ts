@@ -69,8 +69,14 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     return thing;
   };
 
+  // There is no log before the app; what is told until then waits for it.
+  type Say = (log: FastifyInstance['log']) => void;
+  let log: FastifyInstance['log'] | undefined;
+  const early: Say[] = [];
+  const say = (what: Say): void => (log ? what(log) : void early.push(what));
   const report = (error: unknown): void =>
-    app.log.error({ err: error }, 'something went wrong while nobody waited for it');
+    say((to) => to.error({ err: error }, 'something went wrong while nobody waited for it'));
+  const warn = (warning: Error): void => say((to) => to.warn({ err: warning }, warning.message));
   const reloaded = async (config: Config): Promise<void> => {
     await trail.record({
       event: 'config.loaded',
@@ -95,9 +101,10 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   const first = config.current();
   const policy = policyOf(config);
   const credential = createCredential({ azure: first.azure, authority: first.identity.authority, clock, env });
-  const { records, log, key, copies, siem } = await openStores(first, { clock, entropy, credential, onError: report });
+  const stores = await openStores(first, { clock, entropy, credential, onError: report, warn });
+  const { records, log: place, key, copies, siem } = stores;
   own(records);
-  const trail = own(await openAuditTrail({ log, key, clock, entropy, build: version, copies, siem }));
+  const trail = own(await openAuditTrail({ log: place, key, clock, entropy, build: version, copies, siem }));
   await trail.record({
     event: 'config.loaded',
     configDigest: first.digest,
@@ -121,7 +128,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
       const known = config.current().clusters.get(cluster);
       return known?.arm.id === armId ? known : undefined;
     },
-    outcomeOf: ({ id, submittedAt }) => outcomeOf(log, id, submittedAt),
+    outcomeOf: ({ id, submittedAt }) => outcomeOf(place, id, submittedAt),
     onError: report,
   });
   const gateway = createGateway({
@@ -143,7 +150,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     gateway,
     results,
     trail,
-    audit: { events: (query) => queryEvents(log, query), checkpoints: (query) => checkpoints(log, query) },
+    audit: { events: (query) => queryEvents(place, query), checkpoints: (query) => checkpoints(place, query) },
     checks: {
       records: () => records.ping(),
       audit: async () => {
@@ -157,6 +164,8 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     version,
     logger: options.logger ?? false,
   });
+  log = app.log;
+  for (const what of early) what(log);
   // The door closes first; what is held is let go by the lifecycle, so that the last answers still get out.
   opened.push(async () => {
     const closed = app.close();

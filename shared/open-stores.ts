@@ -27,6 +27,8 @@ export interface StoreOptions {
   readonly credential: StorageToken;
   /** What goes wrong where nobody waits for it. */
   readonly onError: (error: unknown) => void;
+  /** What is less than it should be, and works. */
+  readonly warn: (warning: Error) => void;
 }
 
 /**
@@ -34,15 +36,15 @@ export interface StoreOptions {
  * Problem `audit-unavailable` or StorageUnavailable when one cannot be opened.
  */
 export async function openStores({ storage, listen, monitorLogs }: Config, options: StoreOptions): Promise<Stores> {
-  const { clock, entropy, credential, onError } = options;
+  const { clock, entropy, credential, onError, warn } = options;
   const loopback = isLoopback(listen.host);
   const vault =
     storage.signingKey.kind === 'azure' ? await openVault(storage.signingKey.url, credential, clock) : undefined;
   const key = await loadRootKey(storage.signingKey, { loopback, entropy, vault });
-  const log = await openLog(storage.audit, { credential, clock });
+  const log = await openLog(storage.audit, { credential, clock, onMutable: warn });
   const records = await openRecords(storage.records, { credential, clock });
   const copies = storage.checkpoints
-    ? [createCopySink(await openLog(storage.checkpoints, { credential, clock }), onError)]
+    ? [createCopySink(await openLog(storage.checkpoints, { credential, clock, onMutable: warn }), onError)]
     : [];
   const siem = monitorLogs && createSiemSink({ clock, upload: logsUpload(monitorLogs, options) });
   return { records, log, key, copies, siem };
@@ -53,10 +55,15 @@ const logsUpload = ({ endpoint, ruleId, stream }: MonitorLogs, { credential, clo
 
 type AzureAccess = Pick<StoreOptions, 'credential' | 'clock'>;
 
+interface LogAccess extends AzureAccess {
+  /** Hears, soon after, that a container can be changed by whoever may write to it. Whoever only reads need not ask. */
+  readonly onMutable?: (warning: Error) => void;
+}
+
 /** The audit trail's place: a folder, or a container of append blobs. */
-export async function openLog(place: StorageLocation, { credential, clock }: AzureAccess): Promise<AppendLog> {
+export async function openLog(place: StorageLocation, { credential, clock, onMutable }: LogAccess): Promise<AppendLog> {
   if (place.kind !== 'azure') return createFileLog({ folder: place.path });
-  const [{ ContainerClient }, { createBlobLog }] = await Promise.all([
+  const [{ ContainerClient }, { createBlobLog, warnIfMutable }] = await Promise.all([
     import('@azure/storage-blob'),
     import('./store/blob-log.ts'),
   ]);
@@ -64,6 +71,7 @@ export async function openLog(place: StorageLocation, { credential, clock }: Azu
   const container = new ContainerClient(place.url, storageCredential(credential, clock), {
     retryOptions: { maxTries: 1 },
   });
+  if (onMutable) void warnIfMutable(container, onMutable);
   return createBlobLog({ container, clock });
 }
 

@@ -191,7 +191,7 @@ function createReader(container: ContainerClient): SegmentReader {
 }
 
 /** Whether the container lets nobody, the gateway included, change what was written: asked at start. Undefined when the store does not say. */
-export async function isImmutable(container: ContainerClient): Promise<boolean | undefined> {
+export async function isImmutable(container: Pick<ContainerClient, 'getProperties'>): Promise<boolean | undefined> {
   try {
     const { hasImmutabilityPolicy, hasLegalHold } = await container.getProperties();
     return hasImmutabilityPolicy === true || hasLegalHold === true;
@@ -199,5 +199,29 @@ export async function isImmutable(container: ContainerClient): Promise<boolean |
     if (statusOf(error) === undefined)
       throw new StorageUnavailable('The audit container cannot be reached', { cause: error });
     return undefined;
+  }
+}
+
+/**
+ * Tells when the container has no immutability policy and no legal hold, or when that cannot be learnt: a warning, since the trail
+ * works without and its verification says what it then cannot prove. Never rejects and holds up no start.
+ */
+export async function warnIfMutable(
+  container: Pick<ContainerClient, 'getProperties' | 'url'>,
+  warn: (warning: Error) => void,
+): Promise<void> {
+  const place = container.url.split('?')[0];
+  try {
+    const immutable = await isImmutable(container);
+    if (immutable === true) return;
+    warn(
+      new Error(
+        immutable === false
+          ? `${place} has no immutability policy: whoever may write there can remove or replace what stands in it`
+          : `${place} does not say whether it has an immutability policy`,
+      ),
+    );
+  } catch (error) {
+    warn(new Error(`Whether ${place} has an immutability policy could not be asked`, { cause: error }));
   }
 }

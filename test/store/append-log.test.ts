@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import { ContainerClient, StorageSharedKeyCredential, newPipeline } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../shared/clock.ts';
-import { createBlobLog, isImmutable } from '../../shared/store/blob-log.ts';
+import { createBlobLog, isImmutable, warnIfMutable } from '../../shared/store/blob-log.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
 import { account, accountKey, describeAzurite, startAzurite, type Azurite } from '../support/azurite.ts';
 import { describeAppendLog } from './append-log-contract.ts';
@@ -152,6 +152,26 @@ describeAzurite('with an emulated storage account', () => {
     await stream.close();
     expect(await log.segments('s1')).toHaveLength(2);
     expect(await isImmutable(container)).toBe(false);
+    const warnings: string[] = [];
+    await warnIfMutable(container, ({ message }) => warnings.push(message));
+    expect(warnings).toEqual([expect.stringContaining('has no immutability policy')]);
+  });
+
+  test.each([
+    ['nothing of a policy', { hasImmutabilityPolicy: true }, []],
+    ['nothing of a legal hold', { hasLegalHold: true }, []],
+    ['of neither', { hasImmutabilityPolicy: false, hasLegalHold: false }, ['has no immutability policy']],
+    ['of a store that may not say', Object.assign(new Error('no'), { statusCode: 403 }), ['does not say whether']],
+    ['of a store that is away', new Error('reset'), ['could not be asked']],
+  ] as const)('warns %s, without the signature in the address, and does not fail', async (_, answer, expected) => {
+    const warnings: string[] = [];
+    const container = {
+      url: 'https://a.blob.core.windows.net/audit?sig=abc',
+      getProperties: () => (answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer)),
+    } as unknown as ContainerClient;
+    await warnIfMutable(container, ({ message }) => warnings.push(message));
+    expect(warnings).toEqual(expected.map((text) => expect.stringContaining(text)));
+    expect(warnings.join('')).not.toContain('sig=');
   });
 
   /** A way to Azurite that loses or replaces answers: `fault` says what happens to the n-th append. */
