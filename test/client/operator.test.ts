@@ -1,0 +1,193 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startArm, type EmulatedArm } from '../../infra/local/arm.ts';
+import { CLUSTER_ID } from '../../infra/local/stack.ts';
+import { main } from '../../shared/client/main.ts';
+import type { DoctorReport } from '../../shared/relay/doctor.ts';
+import { assumptions } from '../../shared/relay/azure-assumptions.ts';
+import { testStack, type TestStack } from '../support/stack.ts';
+
+/** The operator's commands as an operator gives them, on what a real gateway has left behind. */
+describe('aksgw', () => {
+  let stack: TestStack;
+  let broken: EmulatedArm;
+  let trail: string;
+  const tools = mkdtempSync(join(tmpdir(), 'aksgw-tools-'));
+
+  async function aksgw(...argv: string[]) {
+    let out = '';
+    let err = '';
+    const code = await main(argv, {
+      env: { ...stack.env, AKSGW_CONFIG: undefined },
+      stdin: (async function* () {})(),
+      stdout: { write: (chunk) => (out += Buffer.from(chunk as Uint8Array).toString()) },
+      stderr: { write: (chunk) => (err += Buffer.from(chunk as Uint8Array).toString()) },
+      cwd: () => stack.folder,
+    });
+    return { code, out, err };
+  }
+  const write = (name: string, text: string): string => {
+    const file = join(stack.folder, name);
+    writeFileSync(file, text);
+    return file;
+  };
+
+  beforeAll(async () => {
+    // The doctor asks of helm only that it is there; the machine need not have it.
+    writeFileSync(join(tools, 'helm'), '#!/bin/sh\necho v0.0.0-stand-in\n', { mode: 0o755 });
+    stack = await testStack({ standIn: true, tools });
+    trail = join(stack.folder, 'data/audit');
+    for (const verb of ['restart', 'status']) {
+      const { body } = await stack.command({ argv: ['kubectl', 'rollout', verb, 'deployment/web', '-n', 'shop'] });
+      expect(body.status).toBe('completed');
+    }
+    expect((await stack.command({ argv: ['kubectl', 'get', 'secrets'] })).status).toBe(403);
+    await stack.gateway.close();
+    broken = await startArm({
+      clusters: [{ resourceId: CLUSTER_ID }],
+      runner: async () => ({ exitCode: 0, logs: 'not what was asked for\n' }),
+    });
+  }, 30_000);
+  afterAll(async () => {
+    await broken.close();
+    await stack.close();
+    rmSync(tools, { recursive: true, force: true });
+  });
+
+  describe('doctor', () => {
+    test('finds every assumption that it can look at to hold on the emulated Azure', async () => {
+      const { code, out, err } = await aksgw('doctor', '--cluster', 'demo', '--config', stack.config, '--json');
+      const { checks, cluster } = JSON.parse(out) as DoctorReport;
+      expect(cluster).toBe(CLUSTER_ID);
+      expect(checks.map(({ assumption }) => assumption.id)).toEqual(assumptions.map(({ id }) => id));
+      const verdicts = Object.fromEntries(checks.map(({ assumption, verdict }) => [assumption.id, verdict]));
+      // The emulated pod has no service account's files, and this cluster no Entra integration.
+      const notHere = new Set(['pod-namespace', 'entra-token']);
+      for (const { id, probe } of assumptions) {
+        const cannotTell = probe === 'none' || notHere.has(id);
+        expect([id, verdicts[id]]).toEqual([id, cannotTell ? 'not-checked' : 'confirmed']);
+      }
+      expect(err).toContain('…');
+      expect(code).toBe(0);
+    }, 30_000);
+
+    test('exits 1 where one does not hold, and says which', async () => {
+      const config = write('broken.yaml', readFileSync(stack.config, 'utf8').replace(stack.azure.arm.url, broken.url));
+      const { code, out } = await aksgw('doctor', '--cluster', 'demo', '--config', config);
+      expect(out).toMatch(/^ {2}refuted +exit-code: /m);
+      expect(code).toBe(1);
+    }, 30_000);
+
+    test('of a cluster that is not configured is refused', async () => {
+      const { code, err } = await aksgw('doctor', '--cluster', 'nowhere', '--config', stack.config);
+      expect([code, err]).toEqual([125, 'aksgw: the configuration has no cluster "nowhere"\n']);
+    });
+  });
+
+  describe('policy test', () => {
+    const cases = join(import.meta.dirname, '../../infra/local/cases.yaml');
+
+    test('passes the cases of the example', async () => {
+      const { code, out } = await aksgw('policy', 'test', cases, '--config', stack.config);
+      expect(out).toMatch(/^\d\d+ passed, 0 failed$/m);
+      expect(code).toBe(0);
+    });
+
+    test('exits 1 when one comes out otherwise, with its line', async () => {
+      const wrong = write(
+        'wrong.yaml',
+        readFileSync(cases, 'utf8').replace('kubectl get secrets, expect: deny', 'kubectl get secrets, expect: allow'),
+      );
+      const { code, out } = await aksgw('policy', 'test', wrong, '--config', stack.config);
+      expect(out).toMatch(/^WRONG .*wrong\.yaml:\d+/m);
+      expect(out).toMatch(/passed, 1 failed$/m);
+      expect(code).toBe(1);
+    });
+  });
+
+  describe('audit', () => {
+    const lines = (text: string) => text.trimEnd().split('\n');
+    const exported = async (): Promise<string> => (await aksgw('audit', 'export', trail)).out;
+    /** One changed letter in a copy of what was exported. */
+    const tampered = async (): Promise<string> => (await exported()).replace('"restart"', '"restarT"');
+
+    test('verify finds the trail that the gateway left sound, by its configuration alone, and pins it', async () => {
+      const state = join(stack.folder, 'pins.json');
+      const { code, out } = await aksgw('audit', 'verify', '--config', stack.config, '--state', state, '--json');
+      expect(JSON.parse(out)).toMatchObject({ verdict: 'sound', commands: { paired: 2, open: [] } });
+      expect(JSON.parse(readFileSync(state, 'utf8'))).toMatchObject({ version: 1 });
+      expect(code).toBe(0);
+    });
+
+    test('verify exits 1 for a key that is not believed, and for a changed line', async () => {
+      const foreign = await aksgw('audit', 'verify', trail, '--root-key', 'another');
+      expect([foreign.code, /root-key-unknown|not believed/.test(foreign.out)]).toEqual([1, true]);
+      const { code, out } = await aksgw('audit', 'verify', '--export', write('changed.jsonl', await tampered()));
+      expect(out).toMatch(/broken/i);
+      expect(code).toBe(1);
+    });
+
+    test('export gives the lines of the trail, which verify offline, and the same events as a table', async () => {
+      const { code, out } = await aksgw('audit', 'export', trail);
+      expect(code).toBe(0);
+      const codes = lines(out).map((line) => (JSON.parse(line) as { code: string }).code);
+      expect(codes.filter((one) => one === 'AKG300I')).toHaveLength(2);
+      expect(codes).toContain('AKG201W');
+      expect((await aksgw('audit', 'verify', '--export', write('whole.jsonl', out))).code).toBe(0);
+      const table = await aksgw('audit', 'export', '--config', stack.config, '--format', 'csv');
+      expect(lines(table.out).filter((line) => line.includes('AKG300I'))).toHaveLength(2);
+    });
+
+    test('export exits with 2 for wrong usage, and 125 for a place where there is no trail', async () => {
+      expect((await aksgw('audit', 'export', trail, '--format', 'xml')).code).toBe(2);
+      const { code, err } = await aksgw('audit', 'export', join(stack.folder, 'nowhere'));
+      expect([code, /there is no audit trail at/.test(err)]).toEqual([125, true]);
+      expect((await aksgw('audit', 'export', trail, '--since', 'yesterday')).code).toBe(125);
+    });
+
+    /** What the Activity Log would say of a POST that the emulated Azure saw. */
+    const activityOf = (commandId: string, at: number) => ({
+      operationName: { value: 'Microsoft.ContainerService/managedClusters/runCommand/action' },
+      eventTimestamp: new Date(at).toISOString(),
+      correlationId: commandId,
+      resourceId: CLUSTER_ID,
+      caller: 'gateway@example.com',
+    });
+    const activity = () =>
+      stack.azure.arm.posts.filter(({ at }) => at <= lastPost).map((post) => activityOf(post.commandId, post.at));
+    let lastPost = 0;
+    beforeAll(() => {
+      // The doctor's own runs, which come later, go around the gateway.
+      lastPost = stack.azure.arm.posts[1]?.at ?? 0;
+    });
+
+    test('reconcile exits 0 when Azure knows the same runs', async () => {
+      const { code, out } = await aksgw(
+        'audit',
+        'reconcile',
+        write('activity.json', JSON.stringify(activity())),
+        trail,
+      );
+      expect([code, out]).toEqual([0, '2 runs are in both\n']);
+    });
+
+    test('reconcile exits 1 for a run around the gateway, and for a command that Azure does not know', async () => {
+      const stranger = { ...activityOf('f'.repeat(32), lastPost + 1), caller: 'eve@example.com' };
+      const around = write('around.json', JSON.stringify([...activity(), stranger]));
+      const more = await aksgw('audit', 'reconcile', around, trail);
+      expect([more.code, /^around the gateway: .* by eve@example\.com /m.test(more.out)]).toEqual([1, true]);
+      const [first] = activity();
+      const less = await aksgw('audit', 'reconcile', write('less.json', JSON.stringify([first])), trail);
+      expect(less.out).toMatch(/^1 runs are in both\nnot in the Activity Log/);
+      expect(less.code).toBe(1);
+    });
+  });
+
+  test('answers an operator command that there is not with those that there are', async () => {
+    const { code, err } = await aksgw('audit', 'shred');
+    expect(code).toBe(2);
+    expect(err).toContain('audit verify, audit export, audit reconcile, policy test, doctor');
+  });
+});
