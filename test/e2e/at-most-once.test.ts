@@ -23,9 +23,10 @@ import { cluster, relayTo } from '../relay/support/fixtures.ts';
 
 const BATCHES = 5;
 const RUNS_A_BATCH = 100;
-/** The gateway's clock runs this much faster than the wall's: its 90 s for a POST are 1.8 s. */
+/** The gateway's clock runs this much faster than the wall's. */
 const SPEED = 50;
-const POST_DEADLINE_MS = 90_000 / SPEED;
+/** How long the relay waits for the answer to a POST (shared/relay/arm.ts). */
+const POST_MS = 90_000;
 /** By the gateway's clock: on the wall 12 s, so that no live process loses its lease on a busy machine. */
 const LEASE_MS = 600_000;
 
@@ -51,7 +52,7 @@ const takings = {
   'reset before': runsNot('unknown', { kind: 'resetBefore' }),
   'reset after': runs('unknown', { kind: 'resetAfter' }),
   'slow, then reset after': runs('unknown', { kind: 'slow', ms: 20 }, { kind: 'resetAfter' }),
-  'answer too late': runs('unknown', { kind: 'slow', ms: POST_DEADLINE_MS + 300 }),
+  'answer too late': runs('unknown', { kind: 'slow', ms: POST_MS / SPEED + 300 }),
   '500': runsNot('unknown', { kind: 'status', status: 500 }),
   '502, running': runs('unknown', { kind: 'status', status: 502, accepted: true }),
   '503': runsNot('unknown', { kind: 'status', status: 503, retryAfter: 1 }),
@@ -149,8 +150,12 @@ function expectedAfter(status: CommandStatus | undefined, told: string | undefin
   }
 }
 
-/** A gateway's clock at SPEED, which can be put forward. */
-function fastClock(): Clock & { forward(ms: number): void } {
+/**
+ * A gateway's clock at SPEED, which can be put forward. The deadline of a POST keeps the wall's time unless it is meant to be
+ * missed: a slow machine must not look like a lost answer.
+ */
+function fastClock({ taking, throttled }: Plan): Clock & { forward(ms: number): void } {
+  const late = taking === 'answer too late' && throttled < 3;
   const began = performance.now();
   const epoch = Date.now();
   let put = 0;
@@ -158,7 +163,7 @@ function fastClock(): Clock & { forward(ms: number): void } {
   return {
     monotonic,
     now: () => Math.round(epoch + monotonic()),
-    sleep: (ms, options) => systemClock.sleep(ms / SPEED, options),
+    sleep: (ms, options) => systemClock.sleep(ms === POST_MS && !late ? ms : ms / SPEED, options),
     forward: (ms) => {
       put += ms;
     },
@@ -257,7 +262,7 @@ beforeAll(async () => {
 afterAll(() => arm.close());
 
 async function oneRun({ records, trails, log }: House, id: string, plan: Plan): Promise<Done> {
-  const clock = fastClock();
+  const clock = fastClock(plan);
   const errors: unknown[] = [];
   const relays: { close(): Promise<void> }[] = [];
 
@@ -303,7 +308,8 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
     const bystander = process('rival', mortal({ kind: 'lives' }));
     let how: 'ended' | 'gone' | 'still' = 'still';
     while (how === 'still') {
-      expect(await bystander.recover(10)).toBe(0);
+      await bystander.recover(10);
+      expect(bystander.driving(id)).toBeUndefined();
       how = await Promise.race([ended, one.gone, delay(100, 'still' as const)]);
     }
 
@@ -315,9 +321,10 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
     if (how === 'gone') {
       clock.forward(LEASE_MS + 1);
       const rival = plan.contested ? bystander : undefined;
-      const recovering = Promise.all([second.recover(10), rival?.recover(10) ?? 0]);
-      const taken = await Promise.race([recovering, two.gone]);
-      if (taken !== 'gone') expect(taken[0] + taken[1]).toBeLessThanOrEqual(1);
+      const recovering = Promise.all([second.recover(10), rival?.recover(10)]);
+      await Promise.race([recovering, two.gone]);
+      // A record has one driver, whoever of the two was quicker.
+      expect([second, rival].filter((one) => one?.driving(id)).length).toBeLessThanOrEqual(1);
       await Promise.race([two.gone, Promise.allSettled([second.driving(id)?.finished, rival?.driving(id)?.finished])]);
       await rival?.driving(id)?.finished;
       const third = process('third', mortal({ kind: 'lives' }));
