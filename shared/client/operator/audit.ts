@@ -2,10 +2,15 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createExportLog } from '../../audit/export-log.ts';
 import { exportCsv, exportLines } from '../../audit/export.ts';
-import { readActivityLog, reconcile as compare } from '../../audit/reconcile.ts';
+import { readActivityLogFromApi } from '../../audit/activity-log.ts';
+import { type ActivityRun, readActivityLog, reconcile as compare } from '../../audit/reconcile.ts';
 import { renderReport } from '../../audit/report.ts';
 import { verifyTrail, type TrailState } from '../../audit/verify.ts';
+import { systemClock } from '../../clock.ts';
+import type { Config } from '../../config/config.ts';
+import { createCredential } from '../../relay/credential.ts';
 import type { Host } from '../main.ts';
+import { readConfig } from './config.ts';
 import { openTrail } from './log.ts';
 
 const usage = `aksgw audit verify [FOLDER | https://ACCOUNT.blob.core.windows.net/CONTAINER] [options]
@@ -98,9 +103,10 @@ export async function exportEvents(argv: readonly string[], host: Host): Promise
   return 0;
 }
 
-const reconcileUsage = `aksgw audit reconcile ACTIVITY.json [FOLDER | https://…] [--since TIME] [--until TIME] [--config FILE]
+const reconcileUsage = `aksgw audit reconcile [ACTIVITY.json] [FOLDER | https://…] [--since TIME] [--until TIME] [--config FILE]
 
 Compares the trail with Azure's own Activity Log: names the runs that went around the gateway, and commands that Azure does not know.
+Without ACTIVITY.json it asks Azure Monitor about the subscriptions of --config's clusters, seven days back unless --since says else.
 ACTIVITY.json is what "az monitor activity-log list --offset 7d --max-events 10000 -o json" prints. Exits 1 when there is any.
 `;
 
@@ -117,15 +123,22 @@ export async function reconcile(argv: readonly string[], host: Host): Promise<nu
     },
   });
   const [activity, place] = positionals;
-  if (values.help || activity === undefined || positionals.length > 2) {
+  const config = activity === undefined ? readConfig(values.config, host) : undefined;
+  if (values.help || (activity === undefined && !config) || positionals.length > 2) {
     host.stderr.write(reconcileUsage);
     return values.help ? 0 : 2;
   }
-  const runs = readActivityLog(JSON.parse(readFileSync(activity, 'utf8')));
+  const given = { since: timeOf('--since', values.since), until: timeOf('--until', values.until) };
+  const end = given.until ?? systemClock.now();
+  const week = { since: given.since ?? end - 7 * 86_400_000, until: end };
+  const asked = config ? week : given;
+  const runs = config
+    ? await runsOf(config, week, host)
+    : readActivityLog(JSON.parse(readFileSync(activity ?? '', 'utf8')));
   const times = runs.map(({ time }) => time);
   // Without a range: what the Activity Log covers, so that older commands are not missed in it.
-  const since = timeOf('--since', values.since) ?? Math.min(...times, Number.MAX_SAFE_INTEGER);
-  const until = timeOf('--until', values.until) ?? Math.max(0, ...times) + 1;
+  const since = asked.since ?? Math.min(...times, Number.MAX_SAFE_INTEGER);
+  const until = asked.until ?? Math.max(0, ...times) + 1;
   const { matched, aroundGateway, notInAzure } = await compare(await openTrail(place, values.config, host), runs, {
     since,
     until,
@@ -140,6 +153,36 @@ export async function reconcile(argv: readonly string[], host: Host): Promise<nu
       `not in the Activity Log (it may lag some minutes): ${new Date(time).toISOString()} command ${commandId} on ${armId}\n`,
     );
   return aroundGateway.length + notInAzure.length === 0 ? 0 : 1;
+}
+
+/** What Azure Monitor says of the configured clusters, with the operator's own sign-in (or the emulation's token). */
+async function runsOf(
+  config: Config,
+  { since, until }: { readonly since: number; readonly until: number },
+  { env }: Host,
+): Promise<readonly ActivityRun[]> {
+  const { azure, identity } = config;
+  const own = azure.credential.kind === 'static' ? azure.credential : ({ kind: 'default' } as const);
+  const credential = createCredential({
+    azure: { ...azure, credential: own },
+    authority: identity.authority,
+    clock: systemClock,
+    env,
+  });
+  const clusters = [...config.clusters.values()].map(({ arm }) => arm);
+  const ids = new Set(clusters.map(({ id }) => id.toLowerCase()));
+  const runs: ActivityRun[] = [];
+  for (const subscription of new Set(clusters.map((cluster) => cluster.subscription)))
+    runs.push(
+      ...(await readActivityLogFromApi({
+        resourceManager: azure.resourceManager,
+        subscription,
+        since,
+        until,
+        token: () => credential(`${azure.resourceManager}/.default`),
+      })),
+    );
+  return runs.filter(({ armId }) => ids.has(armId));
 }
 
 function timeOf(name: string, text: string | undefined): number | undefined {
