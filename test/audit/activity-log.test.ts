@@ -1,6 +1,10 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { reconcile } from '../../shared/client/operator/audit.ts';
 import { readActivityLogFromApi } from '../../shared/audit/activity-log.ts';
 import { Secret } from '../../shared/secret.ts';
 
@@ -63,4 +67,40 @@ test.each([
 ])('half of it is none: %s', async (_, page, message) => {
   pages = [page, page, page];
   await expect(read(2)).rejects.toMatchObject({ code: 'azure-unreachable', message: expect.stringContaining(message) });
+});
+
+test('aksgw audit reconcile asks the API of --config when it is given no file, and names what went around', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'aksgw-activity-'));
+  mkdirSync(path.join(folder, 'data/audit'), { recursive: true });
+  const example = readFileSync(path.join(import.meta.dirname, '../../infra/local/gateway.yaml'), 'utf8');
+  const { port } = server.address() as AddressInfo;
+  const config = path.join(folder, 'gateway.yaml');
+  writeFileSync(config, example.replace('http://127.0.0.1:7082', `http://127.0.0.1:${port}`));
+  const armId = /resourceId: (\S+)/.exec(example)?.[1] ?? '';
+  const run = { ...entry('around-1'), eventTimestamp: new Date(Date.now() - 60_000).toISOString(), caller: 'mallory' };
+  pages = [
+    () => ({
+      body: {
+        value: [
+          { ...run, resourceId: armId },
+          { ...run, correlationId: 'elsewhere' },
+        ],
+      },
+    }),
+  ];
+  seen.length = 0;
+  let out = '';
+  const code = await reconcile(['--config', config], {
+    env: { AKSGW_ARM_TOKEN: 'token-2' },
+    stdin: (async function* () {})(),
+    stdout: { write: (chunk) => (out += chunk.toString()) },
+    stderr: { write: () => true },
+    cwd: () => folder,
+  });
+  expect([code, out]).toEqual([
+    1,
+    expect.stringMatching(/^0 runs are in both\naround the gateway: .* by mallory on .*around-1\)\n$/),
+  ]);
+  expect(seen.map(({ authorization }) => authorization)).toEqual(['Bearer token-2']);
+  rmSync(folder, { recursive: true });
 });
