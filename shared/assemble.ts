@@ -35,13 +35,16 @@ export interface Assembled {
   readonly app: FastifyInstance;
   readonly config: ConfigSource;
   readonly gateway: Gateway;
-  /** Takes over orphaned commands and purges what is past its retention. */
-  sweep(): Promise<{ readonly recovered: number; readonly purged: number }>;
+  /** Takes over orphaned commands and purges what is past its retention; waits up to `waitMs` for what it took over. */
+  sweep(waitMs?: number): Promise<{ readonly recovered: number; readonly purged: number }>;
   /** Stops taking requests, gives running commands back to the next process, closes the trail. */
   close(): Promise<void>;
 }
 
 const BOOTSTRAP = { resourceManager: 'https://management.azure.com', credential: { kind: 'default' } } as const;
+
+/** How long answers may still be on their way out after everything behind them has stopped. */
+const LAST_ANSWERS_MS = 2_000;
 
 /** Commands that one sweep takes over: more wait for the next, since each is polled from then on. */
 const ORPHANS_A_SWEEP = 100;
@@ -170,6 +173,8 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   opened.push(async () => {
     const closed = app.close();
     await lifecycle.close();
+    await Promise.race([closed, clock.sleep(LAST_ANSWERS_MS, { unref: true })]);
+    app.server.closeAllConnections(); // a socket that says nothing must not hold up the end of the trail
     await closed;
   });
 
@@ -177,8 +182,9 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     app,
     config,
     gateway,
-    async sweep() {
+    async sweep(waitMs = 0) {
       const recovered = await lifecycle.recover(ORPHANS_A_SWEEP);
+      if (waitMs > 0 && recovered > 0) await Promise.race([lifecycle.idle(), clock.sleep(waitMs, { unref: true })]);
       const now = clock.now();
       const purged = await records.purge(now - config.current().storage.resultsHours * 3_600_000, now);
       return { recovered, purged };

@@ -19,6 +19,8 @@ export interface Lifecycle {
   driving(id: string): Drive | undefined;
   /** Takes up to `limit` records whose driver is gone and brings each to its end. Gives how many were taken. */
   recover(limit: number): Promise<number>;
+  /** Resolves when every drive of this moment has ended. */
+  idle(): Promise<void>;
   /** Aborts when the gateway stops: nobody need wait any longer. */
   readonly closing: AbortSignal;
   /** Stops driving: running commands keep running in Azure, their leases are given back for the next process. */
@@ -70,6 +72,8 @@ export interface LifecycleOptions {
 }
 
 const LEASE_MS = 60_000;
+/** First pause before a change that the store did not take is tried again. */
+const RETRY_MS = 250;
 
 type Change = Partial<Omit<CommandRecord, 'id' | 'version'>>;
 
@@ -98,6 +102,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   /** One record on its way: `record` is always what the store holds. */
   function hold(first: CommandRecord) {
     let record = first;
+    let last: Promise<unknown> = Promise.resolve();
     const elsewhere: Elsewhere = { azure: 0, queue: 0 };
     return {
       current: () => record,
@@ -110,16 +115,37 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
           elsewhere[where] += clock.monotonic() - began;
         }
       },
-      async move(change: Change): Promise<CommandRecord> {
-        const stored = await records.replace({ ...record, lease: lease(), ...change });
-        if (!stored) throw new LeaseLost();
-        return (record = stored);
+      /** One change at a time, the renewal's too. Throws LeaseLost, or what the store said until the lease ran out. */
+      move(change: Change): Promise<CommandRecord> {
+        const next = last.then(() => persist(change));
+        last = next.catch(() => undefined); // whoever made the change hears of it; the next one comes all the same
+        return next;
       },
       /** Before an outcome is audited: nobody else may be about to audit it too. */
       async assure(): Promise<void> {
-        if (record.lease.until - clock.now() < leaseMs / 3) await this.move({});
+        if (record.lease.until - clock.now() < leaseMs / 2) await this.move({});
       },
     };
+
+    async function persist(change: Change): Promise<CommandRecord> {
+      for (let pause = RETRY_MS; ; pause *= 2) {
+        try {
+          const stored = (await records.replace({ ...record, lease: lease(), ...change })) ?? (await ownLostWrite());
+          if (!stored) throw new LeaseLost();
+          return (record = stored);
+        } catch (error) {
+          // What is known only here (that Azure has the command, and under which id) is worth the lease's whole length.
+          if (error instanceof LeaseLost || clock.now() + pause >= record.lease.until) throw error;
+          await clock.sleep(pause, { unref: true });
+        }
+      }
+    }
+
+    /** The store took the change and its answer was lost: then its next version is this process's own. */
+    async function ownLostWrite(): Promise<CommandRecord | undefined> {
+      const stored = await records.get(record.id);
+      return stored?.version === record.version + 1 && stored.lease.holder === holder ? stored : undefined;
+    }
   }
   type Held = ReturnType<typeof hold>;
 
@@ -168,7 +194,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     });
   }
 
-  /** Keeps the lease while a step takes its time. The step's signal aborts when the lease is lost, or at close. */
+  /** Keeps the lease from a drive's first step to its last. The signal aborts when the lease is lost, or at close. */
   async function renewing<T>(held: Held, step: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const stop = new AbortController();
     const signal = AbortSignal.any([closing.signal, stop.signal]);
@@ -191,25 +217,26 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   }
 
   /** From `running` to the end: one shared poll. */
-  async function follow(held: Held, cluster: Cluster, audited: boolean): Promise<CommandRecord> {
+  async function follow(held: Held, cluster: Cluster, audited: boolean, signal: AbortSignal): Promise<CommandRecord> {
     const { azure, nonce, owner, timeoutSeconds, submittedAt } = held.current();
     if (!azure) throw new Error('a running record has the id that Azure gave it');
     const run = { cluster, commandId: azure.commandId, nonce, owner, timeoutSeconds, submittedAt };
-    const ended = await held.spend('azure', () => renewing(held, (signal) => relay.follow(run, signal)));
+    const ended = await held.spend('azure', () => relay.follow(run, signal));
     return finish(held, ended, audited);
   }
 
   /** The whole way of a new command. Throws NotStarted only while nothing was started. */
-  async function execute(held: Held, order: Order): Promise<CommandRecord> {
+  async function execute(held: Held, order: Order, signal: AbortSignal): Promise<CommandRecord> {
     const { id } = held.current();
     try {
-      await held.spend('queue', () => renewing(held, order.turn));
-      if (closing.signal.aborted) throw new Problem('gateway-busy', 'The gateway is stopping.', { retryAfter: 5 });
+      await held.spend('queue', () => Promise.race([order.turn(), aborted(signal)]));
     } catch (error) {
+      if (error instanceof LeaseLost) throw error;
       await settleUnsent(held, error, false);
       throw new NotStarted(error);
     }
     try {
+      await held.assure(); // a process that slept past its lease must not tell of an intent that another has closed
       const { decision } = held.current();
       const rule = `${decision.role}/${decision.rule}`;
       const intent = await trail.record({
@@ -230,7 +257,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     // No signal: a POST that is under way is seen to its end, so that a stop makes no `unknown`. The relay bounds it.
     const { cluster, authority, sent } = order;
     const submission = { cluster, authority, sent, nonce, timeoutSeconds, owner };
-    const submitted = await held.spend('azure', () => renewing(held, () => relay.submit(submission)));
+    const submitted = await held.spend('azure', () => relay.submit(submission));
     switch (submitted.kind) {
       case 'not-started': {
         const { code, message } = submitted.problem;
@@ -246,7 +273,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
         const noted = trail
           .record({ event: 'command.accepted', commandId: id, azureCommandId: commandId, azureRequestId: requestId })
           .catch((error: unknown) => options.onError(error, id));
-        const done = await follow(held, order.cluster, false);
+        const done = await follow(held, order.cluster, false, signal);
         await noted;
         return done;
       }
@@ -268,7 +295,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   }
 
   /** What an orphan's status says about what may have happened (DESIGN, "The way of a request"). */
-  async function resume(held: Held): Promise<CommandRecord> {
+  async function resume(held: Held, signal: AbortSignal): Promise<CommandRecord> {
     const record = held.current();
     const told = await options.outcomeOf(record);
     const audited = told !== undefined;
@@ -286,7 +313,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
           : close(held, 'command.unknown', LOST);
       case 'running': {
         const cluster = options.clusterOf(record);
-        if (cluster) return follow(held, cluster, audited);
+        if (cluster) return follow(held, cluster, audited, signal);
         return close(held, 'command.unknown', {
           code: 'cluster-not-configured',
           message: 'The cluster was taken out of the configuration while the command ran; its end was not learnt.',
@@ -299,13 +326,14 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     }
   }
 
-  function drive(held: Held, steps: Promise<CommandRecord>): Drive {
+  function drive(held: Held, steps: (signal: AbortSignal) => Promise<CommandRecord>): Drive {
     const { id } = held.current();
-    const finished = steps
+    const finished = renewing(held, steps)
       .catch(async (error: unknown) => {
         if (error instanceof NotStarted) throw error.why;
         if (!(error instanceof LeaseLost) && !closing.signal.aborted) options.onError(error, id);
-        return (await records.get(id)) ?? held.current();
+        // Never a rejection from here on: it may have been started, and only NotStarted may say otherwise.
+        return (await records.get(id).catch(() => undefined)) ?? held.current();
       })
       .finally(() => drives.delete(id));
     finished.catch(() => undefined); // whoever waits sees it; nobody need wait
@@ -317,10 +345,12 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   return {
     begin(order) {
       const held = hold({ ...order.record, lease: lease() });
-      return drive(
-        held,
-        records.create(held.current()).then(() => execute(held, order)),
-      );
+      return drive(held, async (signal) => {
+        await records.create(held.current()).catch((error: unknown) => {
+          throw new NotStarted(error);
+        });
+        return execute(held, order, signal);
+      });
     },
     driving: (id) => drives.get(id),
     closing: closing.signal,
@@ -331,11 +361,14 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
           const mine = await records.replace({ ...orphan, lease: lease() });
           if (!mine) return 0;
           const held = hold(mine);
-          drive(held, resume(held));
+          drive(held, (signal) => resume(held, signal));
           return 1;
         }),
       );
       return taken.reduce<number>((sum, one) => sum + one, 0);
+    },
+    async idle() {
+      await Promise.allSettled([...drives.values()].map(({ finished }) => finished));
     },
     async close() {
       closing.abort(new Error('the gateway is stopping'));
@@ -348,6 +381,15 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     },
   };
 }
+
+/** Rejects with the signal's reason; at a stop with a Problem, since nothing was sent. */
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    const stop = (): void => reject(signal.reason instanceof LeaseLost ? signal.reason : STOPPING);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+const STOPPING = new Problem('gateway-busy', 'The gateway is stopping. Nothing was run.', { retryAfter: 5 });
 
 const INTERRUPTED = {
   code: 'interrupted',

@@ -15,6 +15,14 @@ import { startGatewayProcess } from '../support/gateway-process.ts';
  */
 const quick = process.argv.includes('--quick');
 
+/** Azure takes about one request a second for a subscription, and the gateway keeps to that: so the load goes to many of them. */
+const CLUSTERS = 1_000;
+const clusterId = (index: number): string =>
+  CLUSTER_ID.replace(
+    '00000000-0000-4000-8000-000000000001',
+    `00000000-0000-4000-9000-${String(index).padStart(12, '0')}`,
+  );
+
 interface Sample {
   readonly gatewayMs: number;
   readonly status: number;
@@ -26,7 +34,9 @@ else process.stdout.write(`${JSON.stringify(await bench(), null, 2)}\n`);
 /** Entra and ARM; says where they are, and mints the caller's token. */
 async function azureProcess(): Promise<void> {
   const entra = await startEntra();
-  const arm = await startArm({ clusters: [{ resourceId: CLUSTER_ID }] });
+  const arm = await startArm({
+    clusters: Array.from({ length: CLUSTERS }, (_, index) => ({ resourceId: clusterId(index) })),
+  });
   const token = await entra.userToken({ oid: people.user, groups: [people.team] });
   process.send?.({ authority: entra.authority, url: arm.url, token });
 }
@@ -37,14 +47,11 @@ export async function bench() {
     azure.once('message', (message) => resolve(message as { authority: string; url: string; token: string })),
   );
   const folder = mkdtempSync(join(tmpdir(), 'aksgw-bench-'));
-  const { config, env } = writeConfig(folder, { entra: { authority }, arm: { url } } as EmulatedAzure, 0, (yaml) =>
-    yaml
-      .replace(/perPrincipal: .*/, 'perPrincipal: { running: 5000, queued: 5000, submitsPerMinute: 1000000 }')
-      .replace(/perCluster: .*/, 'perCluster: { running: 5000 }'),
-  );
+  const { config, env } = writeConfig(folder, { entra: { authority }, arm: { url } } as EmulatedAzure, 0, manyClusters);
   const gateway = await startGatewayProcess(config, { ...env, AKSGW_LOG_LEVEL: 'error' });
+  let sent = 0;
   const send = async (): Promise<Sample> => {
-    const response = await fetch(`${gateway.url}/v1/clusters/demo/commands`, {
+    const response = await fetch(`${gateway.url}/v1/clusters/c${sent++ % CLUSTERS}/commands`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: '{"argv":["kubectl","get","pods","-n","shop"]}',
@@ -69,6 +76,17 @@ export async function bench() {
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** The demo's configuration with as many clusters, and limits that do not bind. */
+const manyClusters = (yaml: string): string =>
+  yaml
+    .replace(
+      / {2}demo:\n(?: {4}.*\n)+/,
+      Array.from({ length: CLUSTERS }, (_, index) => `  c${index}: { resourceId: ${clusterId(index)} }\n`).join(''),
+    )
+    .replaceAll('clusters: [demo]', "clusters: ['*']")
+    .replace(/perPrincipal: .*/, 'perPrincipal: { running: 5000, queued: 5000, submitsPerMinute: 1000000 }')
+    .replace(/perCluster: .*/, 'perCluster: { running: 5000 }');
 
 /** A request every 1/rate s, whatever becomes of the others: no coordinated omission. */
 async function steady(send: () => Promise<Sample>, perSecond: number, seconds: number) {
