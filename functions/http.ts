@@ -1,5 +1,8 @@
-import { app, type HttpRequest, type HttpResponseInit } from '@azure/functions';
-import { gateway } from './gateway.ts';
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import { Problem } from '../shared/errors.ts';
+import { problemDocument } from '../shared/http/problem.ts';
+import { closeGateway, gateway } from './gateway.ts';
+import { version } from './version.ts';
 
 /** Connection-level headers belong to the host (RFC 9110 §7.6.1); inject adds some, the host sets its own. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'date', 'content-length']);
@@ -9,9 +12,17 @@ app.http('http', {
   route: '{*path}',
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
   authLevel: 'anonymous', // callers bring Entra tokens; a shared function key would name nobody
-  handler: async (request: HttpRequest): Promise<HttpResponseInit> => {
-    const { app } = await gateway();
+  handler: async (request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit> => {
     const { pathname, search } = new URL(request.url);
+    const ready = gateway();
+    // Told without waiting for anything else: this is about the process (/readyz is about what it needs).
+    if (pathname === '/healthz') {
+      ready.catch(() => undefined); // the request that needs the gateway hears of it
+      return { jsonBody: { status: 'ok', version }, headers: { 'cache-control': 'no-store' } };
+    }
+    const started = await ready.catch((error: unknown) => error as Error);
+    if (started instanceof Error) return notStarted(started, context);
+    const { app } = started;
     const response = await app.inject({
       method: request.method as 'GET',
       url: pathname + search,
@@ -26,3 +37,17 @@ app.http('http', {
     return { status: response.statusCode, headers, body: new Uint8Array(response.rawPayload) };
   },
 });
+
+app.hook.appTerminate(() => closeGateway());
+
+/** What is wrong is for the operator, in the log; the caller hears that nothing was run. */
+function notStarted(error: Error, context: InvocationContext): HttpResponseInit {
+  const setting = process.env['AKSGW_CONFIG'] ? '' : 'The setting AKSGW_CONFIG is missing. ';
+  context.error(`the gateway did not start: ${setting}${error.message}`);
+  const problem = new Problem('gateway-busy', 'The gateway could not start; the log of the Functions app says why.');
+  return {
+    status: problem.status,
+    headers: { 'content-type': 'application/problem+json', 'retry-after': '30' },
+    body: JSON.stringify(problemDocument(problem, context.invocationId)),
+  };
+}

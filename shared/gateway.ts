@@ -18,6 +18,7 @@ import type { Allowed, Decision, Denied } from './policy/decision.ts';
 import { isBlocked, type Policy } from './policy/policy.ts';
 import { redactText } from './redact.ts';
 import type { Caller, Relay } from './relay/relay.ts';
+import { StorageUnavailable } from './store/append-log.ts';
 import type { CommandRecord } from './store/records.ts';
 
 /** Who calls, as identity vouches, and what the audit trail is to know of the call. */
@@ -223,12 +224,13 @@ export function createGateway(options: GatewayOptions) {
     };
   }
 
-  /** A step whose Problem is in the trail before the caller has it. */
+  /** A step whose failure is in the trail before the caller has it: a refusal, a hang-up, a store that is away. */
   async function refusing<T>(facts: RequestFacts & CommandFacts, step: () => T | Promise<T>): Promise<T> {
     try {
       return await step();
     } catch (error) {
-      throw error instanceof Problem ? await refused(facts, error) : error;
+      const problem = foreseen(error);
+      throw problem ? await refused(facts, problem) : error;
     }
   }
 
@@ -271,6 +273,20 @@ export function createGateway(options: GatewayOptions) {
   }
 
   return { admit, decide, run, explain };
+}
+
+function foreseen(error: unknown): Problem | undefined {
+  if (error instanceof Problem) return error;
+  if (error instanceof StorageUnavailable) {
+    return new Problem('gateway-busy', 'The store of command records does not answer.', {
+      retryAfter: 5,
+      cause: error,
+    });
+  }
+  if (error instanceof DOMException && error.name === 'AbortError') {
+    return new Problem('request-invalid', 'The caller hung up before anything was started.', { cause: error });
+  }
+  return undefined;
 }
 
 const KEY_TAKEN = 'Another request with this Idempotency-Key came first.';

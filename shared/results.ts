@@ -37,6 +37,8 @@ export interface ResultsOptions {
 
 export type Results = ReturnType<typeof createResults>;
 
+const PURGED = 'The output of this command was purged at the end of its retention.';
+
 /** First and longest pause between looks at a record that another process drives: the store's cost, never Azure's. */
 const LOOK_MS = { first: 100, most: 2_000 };
 
@@ -45,6 +47,7 @@ export function createResults({ admit, records, lifecycle, trail, clock }: Resul
   /** The record once it is finished, or as it stands when the wait is over. Throws Problem when nothing was started. */
   async function settle({ record, drive }: Pick<Started, 'record' | 'drive'>, wait: Wait): Promise<Result> {
     const settled = await (drive ? withDrive(drive.finished, drive.current, wait) : watched(record, wait));
+    if (settled.outputPurged) return { record: { ...settled, warnings: [...settled.warnings, PURGED] } };
     try {
       return await withOutput(settled);
     } catch (error) {
@@ -87,14 +90,14 @@ export function createResults({ admit, records, lifecycle, trail, clock }: Resul
     return record;
   }
 
-  /** Throws Problem `result-expired`: what is gone must not look like empty output. */
   async function withOutput(record: CommandRecord): Promise<Result> {
     if (record.status !== 'completed') return { record };
-    if (!record.outputPurged) return { record, output: await records.getOutput(record.id) };
-    throw new Problem('result-expired', 'The output of this command was purged at the end of its retention.', {
-      members: { status: record.status, exitCode: record.exitCode ?? null },
-    });
+    return { record, output: await records.getOutput(record.id) };
   }
+
+  /** What is gone must not look like empty output. */
+  const expired = ({ status, exitCode }: CommandRecord): Problem =>
+    new Problem('result-expired', PURGED, { members: { status, exitCode: exitCode ?? null } });
 
   /**
    * One command's record and output. Throws Problem `command-not-found` (for what is another's, too) and `result-expired`.
@@ -113,7 +116,13 @@ export function createResults({ admit, records, lifecycle, trail, clock }: Resul
           .verdict === 'allow'
       )
     ) {
-      throw new Problem('command-not-found', 'There is no command with this id that you may see.');
+      const problem = new Problem('command-not-found', 'There is no command with this id that you may see.');
+      await trail.record({
+        ...call.facts,
+        event: 'principal.denied',
+        detail: `reading command ${id}: ${problem.message}`,
+      });
+      throw problem;
     }
     const drive = lifecycle.driving(id);
     const result = drive
@@ -121,6 +130,7 @@ export function createResults({ admit, records, lifecycle, trail, clock }: Resul
       : await settle({ record, drive: undefined }, wait);
     if (!isFinished(result.record.status)) return result;
     await trail.record({ ...call.facts, event: 'result.read', commandId: id });
+    if (result.record.outputPurged) throw expired(result.record);
     return result;
   }
 

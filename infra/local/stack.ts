@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { sweepRegularly } from '../../functions/sweeping.ts';
 import { version } from '../../functions/version.ts';
 import { assemble, type Assembled, type AssembleOptions } from '../../shared/assemble.ts';
 import { startAzure, type AzureOptions, type EmulatedAzure } from './azure.ts';
@@ -60,7 +61,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const gateway = await assemble({ location: config, env, version, ...own });
     await gateway.app.listen({ host: '127.0.0.1', port: ports.gateway });
     const { port } = gateway.app.server.address() as AddressInfo;
+    const sweeping = sweepRegularly(gateway);
     const close = async (): Promise<void> => {
+      await sweeping.stop();
       await gateway.close();
       await azure.close();
     };

@@ -4,9 +4,12 @@ import type { CommandInput, CommandOutputBody, ProblemDocument } from '../http/s
 export class GatewayProblem extends Error {
   override readonly name = 'GatewayProblem';
   readonly problem: ProblemDocument;
-  constructor(problem: ProblemDocument) {
+  /** Seconds. */
+  readonly retryAfter: number;
+  constructor(problem: ProblemDocument, retryAfter: number) {
     super(`${problem.code}: ${problem.detail}`);
     this.problem = problem;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -37,18 +40,20 @@ export type Client = ReturnType<typeof createClient>;
 const WAIT_SECONDS = 60;
 /** Tries of one request when no answer comes; the key makes them one command. */
 const TRIES = 4;
+/** Rounds of tries while a command runs. */
+const PATIENCE = 10;
 
 /** The typed client of the HTTP API. */
 export function createClient({ url, token, fetch: send = fetch, sleep = pause }: ClientOptions) {
   const base = url.replace(/\/+$/, '');
 
-  async function request(
+  async function request<T>(
     method: 'GET' | 'POST',
     path: string,
     headers: Record<string, string>,
     body?: unknown,
     signal?: AbortSignal,
-  ): Promise<Response> {
+  ): Promise<T> {
     const response = await send(`${base}${path}`, {
       method,
       headers: {
@@ -57,11 +62,16 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pause }:
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
+      redirect: 'error', // a POST that is sent elsewhere becomes a GET there, and a token goes to whoever is there
       ...(signal && { signal }),
     });
-    if (response.ok) return response;
-    const problem = await problemOf(response);
-    if (problem) throw new GatewayProblem(problem);
+    const kind = response.headers.get('content-type') ?? '';
+    // The body too, before anything is concluded: an answer that breaks off is none.
+    if (response.ok && kind.startsWith('application/json')) return (await response.json()) as T;
+    const problem = kind.startsWith('application/problem+json')
+      ? ((await response.json()) as ProblemDocument)
+      : undefined;
+    if (problem) throw new GatewayProblem(problem, Number(response.headers.get('retry-after') ?? '1'));
     throw new AnswerLost(`${base} answered ${response.status}, and not as a gateway does: something stands before it`);
   }
 
@@ -72,12 +82,29 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pause }:
       try {
         return await step();
       } catch (error) {
-        const unanswered = error instanceof TypeError || error instanceof AnswerLost; // fetch's TypeError: the network
-        if (!unanswered) throw error;
+        // An earlier try may have arrived: what a later one is told says nothing of that.
+        if (error instanceof GatewayProblem) throw arrived ? new AnswerLost(error.message, { cause: error }) : error;
+        if (signal?.aborted) throw signal.reason;
         arrived ||= !neverReached(error);
         if (tried >= TRIES || signal?.aborted)
           throw arrived ? new AnswerLost(reasonOf(error), { cause: error }) : error;
         await sleep(250 * 4 ** tried);
+      }
+    }
+  }
+
+  /** Waiting for a command's end outlives a gateway that is busy, restarting or away for some minutes. */
+  async function patiently<T>(step: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    for (let tried = 1; ; tried++) {
+      try {
+        return await persistently(step, signal);
+      } catch (error) {
+        const passing =
+          error instanceof GatewayProblem
+            ? error.problem.retryable
+            : error instanceof AnswerLost || error instanceof TypeError;
+        if (!passing || tried >= PATIENCE || signal?.aborted) throw error;
+        await sleep(Math.min(60, Math.max(1, error instanceof GatewayProblem ? error.retryAfter : 5)) * 1_000);
       }
     }
   }
@@ -91,44 +118,34 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pause }:
     ): Promise<CommandOutputBody> {
       const headers = { 'idempotency-key': `"${idempotencyKey}"`, prefer: `wait=${WAIT_SECONDS}` };
       const path = `/v1/clusters/${encodeURIComponent(cluster)}/commands`;
-      let response = await persistently(() => request('POST', path, headers, command, signal), signal);
-      let record = (await response.json()) as CommandOutputBody;
+      const post = () => request<CommandOutputBody>('POST', path, headers, command, signal);
+      let record = await persistently(post, signal);
       onAccepted?.(record.id);
+      const { id } = record;
       while (record.status === 'accepted' || record.status === 'submitting' || record.status === 'running') {
-        const { id } = record;
-        response = await persistently(
+        const began = performance.now();
+        record = await patiently(
           () =>
-            request(
+            request<CommandOutputBody>(
               'GET',
               `/v1/commands/${encodeURIComponent(id)}`,
-              { prefer: `wait=${WAIT_SECONDS}` },
+              { prefer: headers.prefer },
               undefined,
               signal,
             ),
           signal,
         );
-        record = (await response.json()) as CommandOutputBody;
+        // A gateway that answers at once, as one that stops does, is not asked in a tight loop.
+        if (performance.now() - began < 500) await sleep(1_000);
       }
       return record;
-    },
-
-    /** Any GET of the API, parsed. */
-    async get<T>(path: string): Promise<T> {
-      const response = await persistently(() => request('GET', path, {}));
-      return (await response.json()) as T;
     },
   };
 }
 
-/** The gateway's problem; undefined when something else answered. */
-async function problemOf(response: Response): Promise<ProblemDocument | undefined> {
-  if (!response.headers.get('content-type')?.startsWith('application/problem+json')) return undefined;
-  return (await response.json()) as ProblemDocument;
-}
-
 /** True when no connection came about, so that nothing can have arrived. */
 const neverReached = (error: unknown): boolean =>
-  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/.test(
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_.*|ERR_SSL_.*|CERT_.*|.*_CERT.*|.*SELF_SIGNED.*)$/.test(
     String(((error as Error).cause as { code?: string } | undefined)?.code),
   );
 

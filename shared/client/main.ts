@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { AnswerLost, createClient, GatewayProblem } from './client.ts';
 import { printable } from './printable.ts';
@@ -21,10 +22,11 @@ Options, before the tool's name:
 Files that the command names (-f, --values, --from-file, a chart's folder …) are uploaded; they must lie below the working folder.
 The token comes from AKSGW_TOKEN, or else from the machine's Azure sign-in (az login, managed identity).
 
-Exit codes: the command's own; 125 when it was not run; 126 when nobody knows whether it ran; 2 for wrong usage of aksgw.
+Exit codes: the command's own; 125 when it was not run; 126 when nobody knows whether it ran; 130 after Ctrl-C
+(which cancels nothing); 2 for wrong usage of aksgw.
 `;
 
-export const exits = { usage: 2, notRun: 125, unknown: 126 } as const;
+export const exits = { usage: 2, notRun: 125, unknown: 126, interrupted: 130 } as const;
 
 /** What of a process the wrapper uses. */
 export interface Host {
@@ -33,6 +35,8 @@ export interface Host {
   readonly stdout: { write(chunk: Uint8Array | string): unknown; readonly isTTY?: boolean };
   readonly stderr: { write(chunk: Uint8Array | string): unknown; readonly isTTY?: boolean };
   cwd(): string;
+  /** Aborts at Ctrl-C. */
+  readonly signal?: AbortSignal;
 }
 
 interface Options {
@@ -61,6 +65,7 @@ export async function main(argv: readonly string[], host: Host): Promise<number>
       case undefined:
       case 'help':
       case '--help':
+      case '-h':
         host.stdout.write(usage);
         return rest[0] === undefined ? exits.usage : 0;
       default:
@@ -73,7 +78,11 @@ export async function main(argv: readonly string[], host: Host): Promise<number>
       return exits.notRun;
     }
     host.stderr.write(printable(`aksgw: ${error instanceof Error ? error.message : String(error)}\n`));
-    return error instanceof UsageError || error instanceof UploadRefused ? exits.usage : exits.notRun;
+    return error instanceof UsageError ||
+      error instanceof UploadRefused ||
+      (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')
+      ? exits.usage
+      : exits.notRun;
   }
 }
 
@@ -107,6 +116,8 @@ async function relayed(
   host: Host,
 ): Promise<number> {
   if (!url) throw new UsageError('which gateway? give --url or set AKSGW_URL');
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new UsageError(`${url} is no address such as https://gateway.example.com`);
   if (!cluster) throw new UsageError('which cluster? give --cluster or set AKSGW_CLUSTER');
   const { files, stdin } = collectUploads(argv, host.cwd());
   const client = createClient({ url, token: tokenSource(url, host.env) });
@@ -121,7 +132,11 @@ async function relayed(
         ...(reason !== undefined && { reason }),
         ...(timeoutSeconds !== undefined && { timeoutSeconds }),
       },
-      { idempotencyKey: randomUUID(), onAccepted: (accepted) => (id = accepted) },
+      {
+        idempotencyKey: randomUUID(),
+        onAccepted: (accepted) => (id = accepted),
+        ...(host.signal && { signal: host.signal }),
+      },
     );
     for (const warning of record.warnings) host.stderr.write(printable(`aksgw: warning: ${warning}\n`));
     write(host.stdout, record.stdout, record.stdoutBase64);
@@ -131,6 +146,11 @@ async function relayed(
     host.stderr.write(printable(`aksgw: ${record.status}: ${record.failure?.message ?? ''} (command ${record.id})\n`));
     return record.status === 'unknown' ? exits.unknown : exits.notRun;
   } catch (error) {
+    if (host.signal?.aborted) {
+      const where = id === undefined ? 'it may have been sent' : `it goes on as command ${id}`;
+      host.stderr.write(`aksgw: stopped waiting; ${where}: nothing was cancelled\n`);
+      return exits.interrupted;
+    }
     if (id === undefined && !(error instanceof AnswerLost)) throw error;
     // The gateway has the command, or may have it: whatever happened to the connection since, it may have run.
     const message = error instanceof Error ? error.message : String(error);
@@ -152,5 +172,7 @@ function write(stream: Host['stdout'], text: string, base64: string | undefined)
 async function readAll(stream: Host['stdin']): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
-  return Buffer.concat(chunks).toString('utf8');
+  const bytes = Buffer.concat(chunks);
+  if (!isUtf8(bytes)) throw new UploadRefused('standard input is not UTF-8 text; put it into a file and name that');
+  return bytes.toString('utf8');
 }

@@ -16,48 +16,87 @@ const FILE_FLAGS = ['--filename', '--from-file', '--from-env-file', '--patch-fil
 const MOST_FILES = 1_000;
 const MOST_BYTES = 8 * 1024 * 1024;
 
+/** kubectl's global flags that take a word: without them the verb would be taken for their value's neighbour. */
+const GLOBALS = /^(?:-n|-v|--namespace|--request-timeout|--v|--vmodule|--log-dir|--profile|--profile-output)$/;
+/** One-letter flags without a value that may stand before `f` in one word: `-Rf`. */
+const FILE_WORD = /^-[RAwith]*f(=?)(.*)$/s;
+
 /** The files that a command names, read from the working folder, and whether it reads standard input (`-f -`). */
 export function collectUploads(
   argv: readonly string[],
   folder: string,
 ): { readonly files: readonly Upload[]; readonly stdin: boolean } {
-  const tool = argv[0] === 'helm' ? 'helm' : 'kubectl';
-  const verb = argv.slice(1).find((word) => !word.startsWith('-'));
-  const named = namedPaths(argv, verb === 'logs' ? [] : ['-f']); // kubectl logs -f follows
-  const wanted = tool === 'helm' ? [...named, ...chartsAmong(argv, folder)] : named;
-  const files = new Map<string, Upload>();
-  let bytes = 0;
-  for (const path of wanted.filter((path) => path !== '-' && !/^https?:/.test(path))) {
-    for (const file of filesBelow(relativePath(path), folder)) {
-      const content = readFileSync(join(folder, file));
-      bytes += content.length;
-      if (files.size >= MOST_FILES || bytes > MOST_BYTES) {
-        throw new UploadRefused(
-          `more than ${MOST_FILES} files or ${MOST_BYTES / 1024 / 1024} MiB would be uploaded; name fewer`,
-        );
-      }
-      files.set(file, { path: file, contentBase64: content.toString('base64') });
-    }
+  const helm = argv[0] === 'helm';
+  const named = namedPaths(argv, verbOf(argv) !== 'logs'); // kubectl logs -f follows
+  const recursive = argv.some((word) => /^-[Af]*R|^--recursive(?:=true)?$/.test(word));
+  // kubectl takes a folder's manifests, and those of sub-folders with -R only; a chart is its whole folder.
+  const manifests = (path: string) =>
+    filesBelow(path, folder, recursive).filter((file) => /\.(?:ya?ml|json)$/.test(file));
+  const paths = new Set<string>();
+  for (const { path, manifest } of named) {
+    if (path === '') throw new UploadRefused('a flag that names a file has no file behind it');
+    if (path === '-' || /^https?:/.test(path)) continue;
+    const plain = relativePath(path);
+    const files = isFile(join(folder, plain))
+      ? [plain]
+      : manifest && !helm
+        ? manifests(plain)
+        : filesBelow(plain, folder, false);
+    for (const file of files) paths.add(file);
   }
-  return { files: [...files.values()], stdin: named.includes('-') };
+  if (helm)
+    for (const chart of chartsAmong(argv, folder))
+      for (const file of filesBelow(relativePath(chart), folder, true)) paths.add(file);
+
+  let bytes = 0;
+  const files = [...paths].map((path): Upload => {
+    const content = readFileSync(join(folder, path));
+    bytes += content.length;
+    if (paths.size > MOST_FILES || bytes > MOST_BYTES) {
+      throw new UploadRefused(
+        `more than ${MOST_FILES} files or ${MOST_BYTES / 1024 / 1024} MiB would be uploaded; name fewer`,
+      );
+    }
+    return { path, contentBase64: content.toString('base64') };
+  });
+  return { files, stdin: named.some(({ path }) => path === '-') };
 }
 
-function namedPaths(argv: readonly string[], short: readonly string[]): string[] {
-  const paths: string[] = [];
+function verbOf(argv: readonly string[]): string | undefined {
+  for (let at = 1; at < argv.length; at++) {
+    const word = argv[at] ?? '';
+    if (GLOBALS.test(word)) at++;
+    else if (!word.startsWith('-')) return word;
+  }
+  return undefined;
+}
+
+interface Named {
+  readonly path: string;
+  /** Named by -f or --filename: a folder stands for the manifests in it. */
+  readonly manifest: boolean;
+}
+
+function namedPaths(argv: readonly string[], shortNamesFile: boolean): Named[] {
+  const paths: Named[] = [];
+  const add = (value: string, manifest: boolean): void => {
+    for (const item of value.split(',')) {
+      const path = !manifest && /^[\w.-]+=/.test(item) ? item.slice(item.indexOf('=') + 1) : item;
+      paths.push({ path, manifest });
+    }
+  };
   for (let at = 1; at < argv.length; at++) {
     const word = argv[at] ?? '';
     if (word === '--') break;
-    const flag = FILE_FLAGS.find((name) => word === name || word.startsWith(`${name}=`));
-    if (flag) paths.push(word === flag ? (argv[++at] ?? '') : word.slice(flag.length + 1));
-    else if (short.includes(word)) paths.push(argv[++at] ?? '');
-    else {
-      const joined = short.find((name) => word.startsWith(name) && !word.startsWith('--'));
-      if (joined) paths.push(word.slice(joined.length).replace(/^=/, ''));
+    const [, name = '', joined] = /^(--[^=]+)(?:=(.*))?$/s.exec(word) ?? [];
+    const flag = name.replaceAll('_', '-');
+    if (FILE_FLAGS.includes(flag)) add(joined ?? argv[++at] ?? '', flag === '--filename');
+    else if (shortNamesFile && !word.startsWith('--')) {
+      const [, , value] = FILE_WORD.exec(word) ?? [];
+      if (value !== undefined) add(value === '' ? (argv[++at] ?? '') : value, true);
     }
   }
-  return paths
-    .flatMap((value) => value.split(','))
-    .map((value) => (/^[\w.-]+=(?!$)/.test(value) ? value.slice(value.indexOf('=') + 1) : value));
+  return paths;
 }
 
 /** helm's chart argument is a folder: the words that are folders with a Chart.yaml. */
@@ -75,11 +114,10 @@ function relativePath(path: string): string {
   return plain;
 }
 
-function filesBelow(path: string, folder: string): string[] {
+function filesBelow(path: string, folder: string, recursive: boolean): string[] {
   const full = join(folder, path);
-  if (isFile(full)) return [path];
   if (!statSync(full, { throwIfNoEntry: false })?.isDirectory()) throw new UploadRefused(`${path} does not exist`);
-  return readdirSync(full, { recursive: true, withFileTypes: true })
+  return readdirSync(full, { recursive, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) =>
       normalize(join(path, entry.parentPath.slice(full.length), entry.name))

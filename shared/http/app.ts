@@ -13,7 +13,7 @@ import { redactText } from '../redact.ts';
 import type { Results } from '../results.ts';
 import { identify } from './identify.ts';
 import { readJsonBody } from './json-body.ts';
-import { sendProblem, toProblem } from './problem.ts';
+import { problemDocument, sendProblem, toProblem } from './problem.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { clusterRoutes } from './routes/clusters.ts';
 import { commandRoutes } from './routes/commands.ts';
@@ -56,6 +56,19 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     frameworkErrors: (error, request, reply) => {
       sendProblem(request, reply, toProblem(error));
     }, // before any route is found
+    clientErrorHandler: (error, socket) => {
+      // Node's parser gave up before there was a request: the same form of answer all the same.
+      const problem = new Problem(
+        'request-invalid',
+        error.code === 'HPE_HEADER_OVERFLOW' ? 'The headers are too large.' : 'This is no HTTP request.',
+      );
+      const body = JSON.stringify(problemDocument(problem, options.entropy.uuid()));
+      if (socket.writable)
+        socket.end(
+          `HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+        );
+      else socket.destroy();
+    },
     schemaErrorFormatter: (errors, part) => {
       const first = errors[0];
       return new Problem(

@@ -17,7 +17,7 @@ export function wantsText(accept: string | undefined): boolean {
         return q === undefined ? 1 : Number(q.slice(2)) || 0;
       }),
     );
-  return quality(/^text\/(plain|\*)$/) > quality(/^application\/(json|\*)$/);
+  return quality(/^text\/(plain|\*)$/) > quality(/^(application\/(json|\*)|\*\/\*)$/);
 }
 
 /** Status by which a shell script tells that a command did not complete: the body alone might look like empty success. */
@@ -31,7 +31,7 @@ export function sendText(reply: FastifyReply, { record, output }: Result): Fasti
     .header('command-status', record.status);
   if (record.status !== 'completed') {
     const { code, message } = record.failure ?? {
-      code: record.status,
+      code: 'not-finished',
       message: `The command is not finished; ask again at /v1/commands/${record.id}.`,
     };
     return reply.send(`${record.status}: ${code}: ${message}\n`);

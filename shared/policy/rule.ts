@@ -83,7 +83,7 @@ const AKS_COMMAND = 'aks-command';
 export function contains(rule: ResourceRule, asked: ResourceAttributes, named: boolean): boolean {
   // The most selective first: a policy has many rules for the same resources in different namespaces.
   return (
-    containsNamespace(rule.namespaces, asked.namespace) &&
+    containsNamespace(rule.namespaces, asked) &&
     (rule.verbs.literals.has(asked.verb) || (matchesWord(rule.verbs, asked.verb) && !needsNamedVerb(asked.verb))) &&
     containsResource(rule, asked, named) &&
     (rule.names.all || (asked.name !== '' && matchesWord(rule.names, asked.name)))
@@ -98,12 +98,22 @@ const containsResource = (rule: ResourceRule, asked: ResourceAttributes, named: 
       (subresource === '*' || subresource === asked.subresource),
   );
 
-function containsNamespace(namespaces: Words, asked: string): boolean {
-  if (asked === AKS_COMMAND) return namespaces.literals.has(AKS_COMMAND);
+function containsNamespace(namespaces: Words, asked: ResourceAttributes): boolean {
+  if (asked.namespace === AKS_COMMAND || isAksCommandItself(asked)) {
+    return namespaces.literals.has(AKS_COMMAND) && (asked.namespace !== '' || namespaces.all);
+  }
   // Spec: only ["*"] covers what is cluster-scoped, and all namespaces at once.
-  if (asked === '' || asked === ALL_NAMESPACES) return namespaces.all;
-  return matchesWord(namespaces, asked);
+  if (asked.namespace === '' || asked.namespace === ALL_NAMESPACES) return namespaces.all;
+  return matchesWord(namespaces, asked.namespace);
 }
+
+/** A change to the Namespace object is a change to all that is in it. */
+const isAksCommandItself = ({ resource, group, namespace, name, verb }: ResourceAttributes): boolean =>
+  resource === 'namespaces' &&
+  group === '' &&
+  namespace === '' &&
+  !isRead(verb) &&
+  (name === '' || name === AKS_COMMAND);
 
 /** Whether a deny rule touches anything that the attributes stand for. */
 export function intersects(rule: ResourceRule, asked: ResourceAttributes): boolean {

@@ -12,6 +12,8 @@ for (const [path, text] of Object.entries({
   'chart/Chart.yaml': 'name: c',
   'chart/templates/x.yaml': 'd: 4',
   'values.yaml': 'e: 5',
+  'secret.pem': 'not a manifest',
+  '.env': 'nor this',
 })) {
   mkdirSync(join(folder, path, '..'), { recursive: true });
   writeFileSync(join(folder, path), text);
@@ -38,6 +40,18 @@ describe('the wrapper uploads', () => {
     ],
     [['kubectl', 'create', 'configmap', 'c', '--from-file=key=app.yaml'], ['app.yaml']],
     [['kubectl', 'logs', '-f', 'web-0'], []],
+    [['kubectl', '-n', 'shop', 'logs', 'web', '-f'], []],
+    [['kubectl', '-n', 'logs', 'apply', '-f', 'app.yaml'], ['app.yaml']],
+    [
+      ['kubectl', 'apply', '-Rf', 'k8s'],
+      ['k8s/deep/two.yaml', 'k8s/one.yaml'],
+    ],
+    [['kubectl', 'apply', '-f', 'k8s'], ['k8s/one.yaml']],
+    [
+      ['kubectl', 'apply', '-f', '.'],
+      ['app.yaml', 'values.yaml'],
+    ],
+    [['kubectl', 'create', 'configmap', 'c', '--from_file', 'key=app.yaml'], ['app.yaml']],
     [
       ['helm', 'install', 'r', './chart', '-f', 'values.yaml'],
       ['values.yaml', 'chart/Chart.yaml', 'chart/templates/x.yaml'],
@@ -56,6 +70,7 @@ describe('the wrapper uploads', () => {
     [['kubectl', 'apply', '-f', '/etc/passwd'], /outside the working folder/],
     [['kubectl', 'apply', '-f', 'k8s/../../x'], /outside the working folder/],
     [['kubectl', 'apply', '-f', 'missing.yaml'], /does not exist/],
+    [['kubectl', 'apply', '-f'], /no file behind it/],
   ])('nothing for %j, and says why', (argv, why) => {
     expect(() => uploaded(...argv)).toThrow(why);
   });

@@ -29,7 +29,8 @@ test.each([
   ['text/*', true],
   ['text/plain, application/json', false],
   ['text/plain, application/json;q=0.5', true],
-  ['text/plain;q=0.2, */*', true],
+  ['text/plain;q=0.2, */*', false],
+  ['text/plain, */*;q=0.1', true],
   ['text/plain;q=0', false],
   ['text/html', false],
 ])('Accept: %j is plain text: %j', (accept, text) => {

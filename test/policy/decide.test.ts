@@ -56,6 +56,15 @@ describe('an allow contains what is asked', () => {
     [rule({ namespaces: ['aks-*'] }), 'get pods @aks-command', 'deny'],
     [rule({ namespaces: ['*', 'aks-command'] }), 'get pods @aks-command', 'allow'],
     [rule({ namespaces: ['aks-command'] }), 'get pods @aks-command', 'allow'],
+    // Nor its Namespace object: who deletes that deletes all that is in it.
+    [rule({ verbs: ['delete'], resources: ['*'], namespaces: ['*'] }), 'delete namespaces aks-command', 'deny'],
+    [rule({ verbs: ['delete'], resources: ['*'], namespaces: ['*'] }), 'delete namespaces', 'deny'],
+    [rule({ verbs: ['delete'], resources: ['*'], namespaces: ['*'] }), 'delete namespaces shop', 'allow'],
+    [
+      rule({ verbs: ['delete'], resources: ['*'], namespaces: ['*', 'aks-command'] }),
+      'delete namespaces aks-command',
+      'allow',
+    ],
   ];
   test.each(cases)('%j on "%s": %s', (rule, asked, expected) => {
     expect(verdict({ allow: [rule] }, asked)).toBe(expected);

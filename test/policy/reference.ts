@@ -75,8 +75,11 @@ function holds(rule: RuleFile, asked: ResourceAttributes, { reason, podSecurity,
     (onlyByName(asked) || !wide.some((text) => text !== '' && resources.includes(text)))
   )
     return false;
+  const itself = spell(asked) === 'namespaces' && asked.namespace === '' && !isRead(asked.verb);
   if (asked.namespace === 'aks-command') {
     if (!namespaces.includes('aks-command')) return false;
+  } else if (itself && ['', 'aks-command'].includes(asked.name)) {
+    if (!namespaces.includes('aks-command') || !namespaces.includes('*')) return false;
   } else if (asked.namespace === '' || asked.namespace === '*') {
     if (!namespaces.includes('*')) return false;
   } else if (!namespaces.some((pattern) => glob(pattern, asked.namespace))) return false;

@@ -55,6 +55,7 @@ export async function verify(argv: readonly string[], host: Host): Promise<numbe
       ? await openTrail(positionals[0], values.config, host)
       : createExportLog(readFileSync(values.export, 'utf8'));
   const { state } = values;
+  if ((await log.streams()).length === 0) throw new Error('there is no audit trail there: no stream was found');
   const report = await verifyTrail(log, {
     rootKeys: values['root-key'],
     receipts: values.receipt?.flatMap(linesOf),

@@ -14,6 +14,13 @@ export async function operator(argv: readonly string[], host: Host): Promise<num
     'policy test': async () => (await import('./policy.ts')).testPolicy(rest, host),
     doctor: async () => (await import('./doctor.ts')).doctor(argv.slice(1), host),
   };
+  if (verb === '--help' || verb === '-h') {
+    const own = Object.keys(commands).filter((name) => name.startsWith(noun));
+    if (noun !== 'doctor') {
+      host.stdout.write(own.map((name) => `aksgw ${name} --help\n`).join(''));
+      return 0;
+    }
+  }
   const command = commands[asked] ?? (noun === 'doctor' ? commands['doctor'] : undefined);
   if (command) return command();
   host.stderr.write(`aksgw: there is ${Object.keys(commands).join(', ')}; ${JSON.stringify(asked)} is none of them\n`);

@@ -36,9 +36,9 @@ export async function auditRoutes(app: FastifyInstance, { gateway, trail, audit 
           ...(rest.cluster !== undefined && { cluster: rest.cluster }),
         }).verdict === 'allow';
       if (!auditor && rest.principal !== undefined && rest.principal.toLowerCase() !== principal.oid) {
-        throw new Problem('policy-denied', 'No rule lets you read the audit events of others.', {
-          members: { reason: 'no-rule' },
-        });
+        const detail = 'No rule lets you read the audit events of others.';
+        await trail.record({ ...call.facts, event: 'principal.denied', detail });
+        throw new Problem('policy-denied', detail, { members: { reason: 'no-rule' } });
       }
       await trail.record({ ...call.facts, event: 'audit.read', detail: asked(request.query) });
       const { items, next = null } = await audit.events({
@@ -64,8 +64,10 @@ export async function auditRoutes(app: FastifyInstance, { gateway, trail, audit 
         verb: 'get',
         path: '/v1/audit/checkpoints',
       });
-      if (decision.verdict === 'deny')
+      if (decision.verdict === 'deny') {
+        await trail.record({ ...call.facts, event: 'principal.denied', detail: decision.explanation });
         throw new Problem('policy-denied', decision.explanation, { members: { reason: decision.reason } });
+      }
       await trail.record({ ...call.facts, event: 'audit.read', detail: 'checkpoints' });
       const { items, next = null } = await audit.checkpoints({ limit: 100, ...request.query });
       return { items, next };
@@ -77,7 +79,10 @@ export async function auditRoutes(app: FastifyInstance, { gateway, trail, audit 
 function timeOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(ms)) throw new Problem('request-invalid', `${name} is a time such as 2026-01-31T08:00:00Z.`);
+  const day = text.slice(0, 10);
+  const real = new Date(`${day}T00:00:00Z`).toISOString().startsWith(day); // Date takes 31 February for 3 March
+  if (Number.isNaN(ms) || !real)
+    throw new Problem('request-invalid', `${name} is a time such as 2026-01-31T08:00:00Z.`);
   return ms;
 }
 
