@@ -1,0 +1,181 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AnswerLost, createClient, GatewayProblem } from '../../shared/client/client.ts';
+import { main } from '../../shared/client/main.ts';
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+const servers: Server[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+/** A gateway that answers as the script says, one answer a request; the last goes on. */
+async function gateway(...script: readonly Answer[]): Promise<{ url: string; requests: string[] }> {
+  const requests: string[] = [];
+  const server = createServer((request, response) => {
+    const answer = script[Math.min(requests.length, script.length - 1)];
+    requests.push(`${request.method} ${request.url} ${request.headers['idempotency-key'] ?? ''}`.trim());
+    request.resume().once('end', () => answer?.(request, response));
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
+}
+
+const record = (changes: object): Answer =>
+  json(200, 'application/json', {
+    id: 'c1',
+    status: 'completed',
+    exitCode: 0,
+    stdout: 'out\n',
+    stderr: '',
+    warnings: [],
+    truncated: false,
+    ...changes,
+  });
+const problem = (status: number, code: string, retryable: boolean): Answer =>
+  json(status, 'application/problem+json', { code, detail: `it is ${code}`, next: 'do this', retryable });
+const json =
+  (status: number, type: string, body: object): Answer =>
+  (_request, response) => {
+    response.writeHead(status, { 'content-type': type }).end(JSON.stringify(body));
+  };
+const reset: Answer = (request) => request.socket.destroy();
+const html: Answer = (_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>');
+const brokenOff: Answer = (_request, response) => {
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
+  response.write('{"id":"c1"');
+  setImmediate(() => response.destroy());
+};
+const elsewhere: Answer = (_request, response) => response.writeHead(302, { location: '/elsewhere' }).end();
+
+const client = (url: string) => createClient({ url, token: async () => 't', sleep: async () => undefined });
+const run = (url: string) => client(url).run('demo', { argv: ['kubectl', 'get', 'pods'] }, { idempotencyKey: 'k' });
+
+describe('the client', () => {
+  test('sends again, under the same key, what was not answered', async () => {
+    const { url, requests } = await gateway(reset, reset, record({}));
+    expect(await run(url)).toMatchObject({ status: 'completed' });
+    expect(requests).toEqual(Array.from({ length: 3 }, () => 'POST /v1/clusters/demo/commands "k"'));
+  });
+
+  test.each([
+    ['an answer that breaks off', brokenOff],
+    ['an answer that no gateway gives', html],
+    ['connections that break', reset],
+    ['a redirect', elsewhere],
+  ])('says that nobody knows after %s, again and again', async (_what, answer) => {
+    const { url, requests } = await gateway(answer);
+    await expect(run(url)).rejects.toBeInstanceOf(AnswerLost);
+    expect(new Set(requests)).toEqual(new Set(['POST /v1/clusters/demo/commands "k"']));
+  });
+
+  test('does not take a later refusal as word on an earlier try that may have arrived', async () => {
+    const { url } = await gateway(reset, problem(503, 'gateway-busy', true));
+    await expect(run(url)).rejects.toBeInstanceOf(AnswerLost);
+  });
+
+  test('takes a first refusal at its word', async () => {
+    const { url, requests } = await gateway(problem(403, 'policy-denied', false));
+    await expect(run(url)).rejects.toBeInstanceOf(GatewayProblem);
+    expect(requests.length).toBe(1);
+  });
+
+  test('waits through a gateway that is busy or restarting, and asks it with a pause', async () => {
+    const { url, requests } = await gateway(
+      record({ status: 'running', exitCode: null }),
+      problem(503, 'gateway-busy', true),
+      reset,
+      record({ status: 'running', exitCode: null }),
+      record({ exitCode: 7 }),
+    );
+    expect(await run(url)).toMatchObject({ exitCode: 7 });
+    expect(requests.slice(1)).toEqual(Array.from({ length: 4 }, () => 'GET /v1/commands/c1'));
+  });
+});
+
+describe('aksgw', () => {
+  async function aksgw(argv: readonly string[], env: Record<string, string>, signal?: AbortSignal) {
+    let [out, err] = ['', ''];
+    const host = {
+      env: { AKSGW_TOKEN: 't', AKSGW_CLUSTER: 'demo', ...env },
+      stdin: (async function* () {})(),
+      stdout: { write: (chunk: Uint8Array | string) => (out += Buffer.from(chunk as string).toString()) },
+      stderr: { write: (chunk: Uint8Array | string) => (err += Buffer.from(chunk as string).toString()) },
+      cwd: () => import.meta.dirname,
+      ...(signal && { signal }),
+    };
+    return { code: await main(argv, host), out, err };
+  }
+  const GET = ['kubectl', 'get', 'pods'];
+
+  test("ends with the command's own output and exit code", async () => {
+    const { url } = await gateway(record({ exitCode: 3, stderr: 'oops\n', warnings: ['mind'] }));
+    expect(await aksgw(GET, { AKSGW_URL: url })).toEqual({
+      code: 3,
+      out: 'out\n',
+      err: 'aksgw: warning: mind\noops\n',
+    });
+  });
+
+  test('gives the exact bytes of what is no UTF-8', async () => {
+    const { url } = await gateway(record({ stdout: '?', stdoutBase64: Buffer.from('exact').toString('base64') }));
+    expect((await aksgw(GET, { AKSGW_URL: url })).out).toBe('exact');
+  });
+
+  test.each([
+    ['a denial', problem(403, 'policy-denied', false), 125, /policy-denied: it is policy-denied\n {7}do this/],
+    [
+      'a failed record',
+      record({ status: 'failed', exitCode: null, failure: { code: 'x', message: 'no image' } }),
+      125,
+      /failed: no image/,
+    ],
+    [
+      'an unknown record',
+      record({ status: 'unknown', exitCode: null, failure: { code: 'x', message: 'lost' } }),
+      126,
+      /unknown: lost/,
+    ],
+  ])('tells %s from success', async (_what, answer, code, words) => {
+    const { url } = await gateway(answer);
+    const ended = await aksgw(GET, { AKSGW_URL: url });
+    expect(ended.code).toBe(code);
+    expect(ended.err).toMatch(words);
+  });
+
+  test('ends with 130 at Ctrl-C, and says that nothing was cancelled', async () => {
+    const interrupt = new AbortController();
+    const { url } = await gateway(record({ status: 'running', exitCode: null }), () =>
+      interrupt.abort(new Error('interrupted')),
+    );
+    const ended = await aksgw(GET, { AKSGW_URL: url }, interrupt.signal);
+    expect(ended.code).toBe(130);
+    expect(ended.err).toContain('goes on as command c1');
+  });
+
+  test.each([
+    [GET, { AKSGW_URL: '127.0.0.1:7071' }, /no address/],
+    [GET, {}, /which gateway/],
+    [GET, { AKSGW_URL: 'http://127.0.0.1:1', AKSGW_CLUSTER: '' }, /which cluster/],
+    [['bash'], {}, /there is no "bash"/],
+    [['--timeout', 'x', ...GET], {}, /number of seconds/],
+    [['audit', 'verify', '--bogus'], {}, /bogus/],
+  ])('%j with %j is wrong usage', async (argv, env, words) => {
+    const ended = await aksgw(argv, env);
+    expect(ended.code).toBe(2);
+    expect(ended.err).toMatch(words);
+  });
+
+  test.each([['--help'], ['-h'], ['audit', '--help'], ['policy', '--help'], ['doctor', '--help']])(
+    '%s %s helps',
+    async (...argv) => {
+      expect((await aksgw(argv, {})).code).toBe(0);
+    },
+  );
+});
