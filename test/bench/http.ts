@@ -43,6 +43,7 @@ async function azureProcess(): Promise<void> {
 
 export async function bench() {
   const azure = fork(import.meta.filename, ['--azure'], { execArgv: ['--disable-warning=ExperimentalWarning'] });
+  process.once('exit', () => azure.kill());
   const { authority, url, token } = await new Promise<{ authority: string; url: string; token: string }>((resolve) =>
     azure.once('message', (message) => resolve(message as { authority: string; url: string; token: string })),
   );
@@ -78,8 +79,8 @@ export async function bench() {
 }
 
 /** The demo's configuration with as many clusters, and limits that do not bind. */
-const manyClusters = (yaml: string): string =>
-  yaml
+function manyClusters(yaml: string): string {
+  return yaml
     .replace(
       / {2}demo:\n(?: {4}.*\n)+/,
       Array.from({ length: CLUSTERS }, (_, index) => `  c${index}: { resourceId: ${clusterId(index)} }\n`).join(''),
@@ -87,6 +88,7 @@ const manyClusters = (yaml: string): string =>
     .replaceAll('clusters: [demo]', "clusters: ['*']")
     .replace(/perPrincipal: .*/, 'perPrincipal: { running: 5000, queued: 5000, submitsPerMinute: 1000000 }')
     .replace(/perCluster: .*/, 'perCluster: { running: 5000 }');
+}
 
 /** A request every 1/rate s, whatever becomes of the others: no coordinated omission. */
 async function steady(send: () => Promise<Sample>, perSecond: number, seconds: number) {
