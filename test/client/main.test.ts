@@ -19,7 +19,7 @@ async function gateway(...script: readonly Answer[]): Promise<{ url: string; req
   const requests: string[] = [];
   const server = createServer((request, response) => {
     const answer = script[Math.min(requests.length, script.length - 1)];
-    requests.push(`${request.method} ${request.url} ${request.headers['idempotency-key'] ?? ''}`.trim());
+    requests.push(`${request.method} ${request.url} ${request.headers['idempotency-key']?.toString() ?? ''}`.trim());
     request.resume().once('end', () => answer?.(request, response));
   });
   servers.push(server);
