@@ -254,6 +254,7 @@ describe('hostile bodies give problems, never a 500, and nothing runs', () => {
     ['GET', '/v1/commands?unknown=1'],
     ['GET', '/v1/commands?status=done'],
     ['GET', '/v1/audit/events?since=yesterday'],
+    ['GET', '/v1/audit/events?since=2026-02-31'],
     ['GET', '/v1/audit/events?cursor=zzz'],
     ['GET', '/v1/%ZZ'],
     ['PUT', '/v1/clusters/demo/commands'],

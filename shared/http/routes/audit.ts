@@ -79,8 +79,9 @@ export async function auditRoutes(app: FastifyInstance, { gateway, trail, audit 
 function timeOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN;
-  const day = text.slice(0, 10);
-  const real = new Date(`${day}T00:00:00Z`).toISOString().startsWith(day); // Date takes 31 February for 3 March
+  // Date takes 31 February for 3 March: the day must come back as it was written.
+  const day = Date.parse(`${text.slice(0, 10)}T00:00:00Z`);
+  const real = !Number.isNaN(day) && new Date(day).toISOString().startsWith(text.slice(0, 10));
   if (Number.isNaN(ms) || !real)
     throw new Problem('request-invalid', `${name} is a time such as 2026-01-31T08:00:00Z.`);
   return ms;
