@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
-import { INSTALL_WARNING } from '../../shared/command/helm/interpret.ts';
 import { interpret } from '../../shared/command/interpret.ts';
 import type { Invocation } from '../../shared/command/invocation.ts';
 import { splitWords } from '../../shared/command/words.ts';
@@ -390,8 +389,4 @@ test('flags that not every helm has are warned about', () => {
     expect.stringContaining('--take-ownership is known to helm 3.'),
   ]);
   expect(call('helm list --all').warnings).toEqual([expect.stringContaining('not known to helm 4.')]);
-});
-
-test('the warning for policies that grant install says what it means', () => {
-  expect(INSTALL_WARNING).toMatch(/any object.*administration of the namespace/u);
 });

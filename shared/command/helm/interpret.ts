@@ -10,14 +10,6 @@ import { createCall, type HelmCall } from './call.ts';
 import { readChart, type UploadedChart } from './chart.ts';
 import { flagTables, type FlagTable, type HelmVerb } from './flags.ts';
 
-/**
- * Said when a policy is loaded that lets anyone install or upgrade: a chart can hold any object, and no rule looks inside it (spec:
- * "An install grant is in effect namespace-admin").
- */
-export const INSTALL_WARNING =
-  'grants install or upgrade of helm releases: a chart can hold any object, so this is in effect administration of the namespace, and of ' +
-  'the whole cluster where commands run as cluster-admin and the gateway does not impersonate';
-
 const HELM_TIMEOUT_SECONDS = 300;
 /** helm's limit (pkg/chart/common/util, maxReleaseNameLen): a release's name becomes part of labels. */
 const LONGEST_RELEASE = 53;
