@@ -17,7 +17,7 @@ export interface Records {
   /** How many are with Azure (`submitting` or `running`), by caller and cluster. What waits its turn (`accepted`) is not counted. */
   inFlight(): Promise<readonly InFlight[]>;
 
-  /** The output of a record that exists; a second call replaces the first. */
+  /** The output of a record that exists; a second call replaces the first. Durable, at the latest, with the record's next replace. */
   putOutput(id: string, output: CommandOutput): Promise<void>;
   getOutput(id: string): Promise<CommandOutput | undefined>;
   /**

@@ -8,8 +8,8 @@ import type { Clock } from '../clock.ts';
 import { readCursor, writeCursor } from './records-cursor.ts';
 import { endedAt, isFinished, maxListed } from './records.ts';
 import type { CommandRecord, KeyClaim, Records, Share } from './records.ts';
-import { createSqliteWriter, unavailable, whileBusy } from './sqlite-writer.ts';
-import type { SqliteWriter } from './sqlite-writer.ts';
+import { createSqliteWriter, openWriteAheadLog, unavailable, whileBusy } from './sqlite-writer.ts';
+import type { SqliteWriter, WriteAheadLog } from './sqlite-writer.ts';
 
 /** Raised with every change of the schema; a file of another version is refused, never guessed at. */
 const schemaVersion = 1;
@@ -37,33 +37,43 @@ const schema = `
 const purgeBatch = 100;
 
 /**
- * Records in one SQLite file, or `:memory:`. A write is durable over power loss when it resolves (WAL, synchronous = FULL);
+ * Records in one SQLite file, or `:memory:`. A write is durable over power loss when it resolves (WAL, synced by the writer);
  * several processes may share the file. Rejects with StorageUnavailable when the file cannot be opened or is not ours.
  */
-export async function openSqliteRecords(path: string, options: { clock?: Clock } = {}): Promise<Records> {
-  const clock = options.clock ?? systemClock;
+export async function openSqliteRecords(path: string, options: SqliteOptions = {}): Promise<Records> {
+  const { clock = systemClock, openLog = openWriteAheadLog } = options;
   const database = openDatabase(path);
+  let log: WriteAheadLog | undefined;
   try {
     await whileBusy(clock, () => database.exec(pragmas));
-    const writer = createSqliteWriter(database, clock);
-    await writer.write(() => prepareSchema(database));
+    // Nothing is promised of a database in memory. The schema itself becomes durable with the first record.
+    await createSqliteWriter(database, clock).write(() => prepareSchema(database), { lazy: true });
+    if (path !== IN_MEMORY) log = await openLog(path);
     const sql = await whileBusy(clock, () => prepare(database));
-    return createRecords({ database, writer, sql, clock });
+    return createRecords({ database, log, writer: createSqliteWriter(database, clock, log), sql, clock });
   } catch (error) {
+    await log?.close();
     database.close();
     throw unavailable(error);
   }
 }
 
+export interface SqliteOptions {
+  readonly clock?: Clock;
+  readonly openLog?: (path: string) => Promise<WriteAheadLog>;
+}
+
+const IN_MEMORY = ':memory:';
+
 /** busy_timeout 0: whileBusy does the waiting. */
 const pragmas = `
-  PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
+  PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA checkpoint_fullfsync = ON;
   PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864;
 `;
 
 function openDatabase(path: string): DatabaseSync {
   try {
-    if (path !== ':memory:') {
+    if (path !== IN_MEMORY) {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       // Results are in it: SQLite gives its WAL and shm files the mode that it finds on the database.
       closeSync(openSync(path, 'a', 0o600));
@@ -83,12 +93,13 @@ function prepareSchema(database: DatabaseSync): void {
 
 interface Parts {
   readonly database: DatabaseSync;
+  readonly log: WriteAheadLog | undefined;
   readonly writer: SqliteWriter;
   readonly sql: ReturnType<typeof prepare>;
   readonly clock: Clock;
 }
 
-function createRecords({ database, writer, sql, clock }: Parts): Records {
+function createRecords({ database, log, writer, sql, clock }: Parts): Records {
   const read = async <Result>(work: () => Result): Promise<Result> => {
     try {
       return await whileBusy(clock, work);
@@ -152,10 +163,13 @@ function createRecords({ database, writer, sql, clock }: Parts): Records {
       ),
 
     putOutput: (id, { stdout, stderr }) =>
-      writer.write(() => {
-        if (sql.markOutput.run({ id }).changes === 0) throw new Error(`no record ${id} for this output`);
-        sql.putOutput.run({ id, stdout, stderr });
-      }, stdout.byteLength + stderr.byteLength),
+      writer.write(
+        () => {
+          if (sql.markOutput.run({ id }).changes === 0) throw new Error(`no record ${id} for this output`);
+          sql.putOutput.run({ id, stdout, stderr });
+        },
+        { bytes: stdout.byteLength + stderr.byteLength, lazy: true },
+      ),
 
     getOutput: (id) =>
       read(() =>
@@ -192,6 +206,7 @@ function createRecords({ database, writer, sql, clock }: Parts): Records {
 
     close: async () => {
       await writer.close();
+      await log?.close();
       if (database.isOpen) database.close();
     },
   };

@@ -1,3 +1,4 @@
+import { open } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DatabaseSync } from 'node:sqlite';
 
@@ -18,27 +19,55 @@ const constraint = 19;
 export interface SqliteWriter {
   /**
    * Runs `work` in a transaction and resolves once that is durable. Writes asked for in one turn of the event loop share a
-   * transaction, and so an fsync; each stands or falls alone. Rejects with what `work` threw, or StorageUnavailable.
-   * @param bytes roughly what is written, so that a transaction stays bounded.
+   * transaction, and what waits for the disk meanwhile shares the next; each stands or falls alone. Rejects with what `work`
+   * threw, or StorageUnavailable.
    */
-  write<Result>(work: () => Result, bytes?: number): Promise<Result>;
+  write<Result>(work: () => Result, options?: WriteOptions): Promise<Result>;
   /** Resolves when everything asked for so far has settled. Nothing is taken after it. */
+  close(): Promise<void>;
+}
+
+export interface WriteOptions {
+  /** Roughly what is written, so that a transaction stays bounded. */
+  readonly bytes?: number;
+  /** Resolve once it is committed: it survives the process, and a power cut from the next durable write on. */
+  readonly lazy?: boolean;
+}
+
+/** Where transactions go before they are in the database file, and how to have them on the disk. */
+export interface WriteAheadLog {
+  /** Resolves when all that was written to it is on the disk. */
+  sync(): Promise<void>;
   close(): Promise<void>;
 }
 
 interface Write {
   readonly bytes: number;
-  /** Runs the work and keeps its end, to be told when the transaction's is known. */
-  attempt(): void;
-  settle(): void;
-  fail(error: unknown): void;
+  readonly lazy: boolean;
+  readonly work: () => unknown;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
 }
 
-/** Group commit over one connection. node:sqlite is synchronous, so that a batch is never seen half done by our own reads. */
-export function createSqliteWriter(database: DatabaseSync, clock: Clock): SqliteWriter {
+/** What became of one write of a transaction, to be told once the transaction is durable. */
+type End = () => void;
+
+/**
+ * Group commit over one connection. node:sqlite is synchronous, so that a batch is never seen half done by our own reads. The
+ * disk is waited for beside the event loop: SQLite commits into its log without waiting (synchronous = NORMAL), and the log is
+ * synced here before anybody hears of the commit, which is what synchronous = FULL does within the commit (sqlite.org/wal.html).
+ */
+export function createSqliteWriter(database: DatabaseSync, clock: Clock, log?: WriteAheadLog): SqliteWriter {
+  const statements = {
+    begin: database.prepare('BEGIN IMMEDIATE'),
+    commit: database.prepare('COMMIT'),
+    savepoint: database.prepare('SAVEPOINT write'),
+    release: database.prepare('RELEASE write'),
+  };
   const waiting: Write[] = [];
   let draining: Promise<void> | undefined;
   let closed = false;
+  let broken: StorageUnavailable | undefined;
 
   const drain = async (): Promise<void> => {
     for (;;) {
@@ -46,31 +75,70 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock): Sqlite
       const batch = takeBatch(waiting);
       if (batch.length === 0) break;
       try {
-        await whileBusy(clock, () => database.exec('BEGIN IMMEDIATE'));
-        commit(database, batch);
+        if (broken) throw broken;
+        await whileBusy(clock, () => statements.begin.run());
+        const ends = commit(batch);
+        if (batch.some(({ lazy }) => !lazy)) await sync();
+        for (const end of ends) end();
       } catch (error) {
-        for (const write of batch) write.fail(unavailable(error));
-        continue;
+        for (const { reject } of batch) reject(unavailable(error));
       }
-      for (const write of batch) write.settle();
     }
     draining = undefined;
   };
 
+  /** After a failed sync the kernel may have dropped pages and call the next one good (postgresql.org/wiki/Fsync_Errors). */
+  const sync = async (): Promise<void> => {
+    try {
+      await log?.sync();
+    } catch (error) {
+      broken = unavailable(error);
+      throw broken;
+    }
+  };
+
+  const commit = (batch: readonly Write[]): readonly End[] => {
+    try {
+      const ends = batch.map(batch.length === 1 ? alone : inSavepoint);
+      if (database.isTransaction) statements.commit.run();
+      return ends;
+    } catch (error) {
+      rollBack(database);
+      throw error;
+    }
+  };
+
+  const alone = ({ work, resolve, reject }: Write): End => {
+    try {
+      const result = work();
+      return () => resolve(result);
+    } catch (error) {
+      if (!isItsOwn(error)) throw error;
+      rollBack(database);
+      return () => reject(error);
+    }
+  };
+
+  const inSavepoint = (write: Write): End => {
+    statements.savepoint.run();
+    try {
+      const result = write.work();
+      statements.release.run();
+      return () => write.resolve(result);
+    } catch (error) {
+      if (!isItsOwn(error)) throw error;
+      database.exec('ROLLBACK TO write; RELEASE write');
+      return () => write.reject(error);
+    }
+  };
+
   return {
-    write: <Result>(work: () => Result, bytes = 0) => {
+    write: <Result>(work: () => Result, { bytes = 0, lazy = false }: WriteOptions = {}) => {
       if (closed) return Promise.reject(new StorageUnavailable('the records are closed'));
       if (waiting.length >= maxWaiting) return Promise.reject(new StorageUnavailable('too many writes are waiting'));
       const { promise, resolve, reject } = Promise.withResolvers<Result>();
-      let end: (() => void) | undefined;
-      waiting.push({
-        bytes,
-        attempt: () => {
-          end = inSavepoint(database, work, resolve, reject);
-        },
-        settle: () => end?.(),
-        fail: reject,
-      });
+      // What `work` gives is what its own promise is resolved with: the queue need not know its type.
+      waiting.push({ bytes, lazy, work, resolve: resolve as (result: unknown) => void, reject });
       draining ??= drain();
       return promise;
     },
@@ -79,6 +147,13 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock): Sqlite
       await draining;
     },
   };
+}
+
+/** The log of the database at `path`: SQLite gives it this name (sqlite.org/fileformat2.html, section 4), and keeps it while it is open. */
+export async function openWriteAheadLog(path: string): Promise<WriteAheadLog> {
+  // For writing: some systems sync nothing through a descriptor that only reads. It is never written through.
+  const file = await open(`${path}-wal`, 'r+');
+  return { sync: () => file.datasync(), close: () => file.close() };
 }
 
 function takeBatch(waiting: Write[]): readonly Write[] {
@@ -108,42 +183,12 @@ export async function whileBusy<Result>(clock: Clock, work: () => Result): Promi
   }
 }
 
-function commit(database: DatabaseSync, batch: readonly Write[]): void {
-  try {
-    for (const write of batch) write.attempt();
-    database.exec('COMMIT');
-  } catch (error) {
-    rollBack(database);
-    throw error;
-  }
-}
+/** What the database itself cannot do ends the whole batch; a violated constraint or a bug ends this write only. */
+const isItsOwn = (error: unknown): boolean => !isSqlite(error) || primaryCode(error) === constraint;
 
-/** What the database itself cannot do ends the whole batch (it throws); a violated constraint or a bug ends this write only. */
-function inSavepoint<Result>(
-  database: DatabaseSync,
-  work: () => Result,
-  resolve: (result: Result) => void,
-  reject: (error: unknown) => void,
-): () => void {
-  database.exec('SAVEPOINT write');
-  try {
-    const result = work();
-    database.exec('RELEASE write');
-    return () => resolve(result);
-  } catch (error) {
-    if (isSqlite(error) && primaryCode(error) !== constraint) throw error;
-    database.exec('ROLLBACK TO write; RELEASE write');
-    return () => reject(error);
-  }
-}
-
-/** SQLite has already rolled back by itself after some errors (full disk, I/O): then this one says so, and that is fine. */
+/** SQLite has already rolled back by itself after some errors (full disk, I/O). */
 function rollBack(database: DatabaseSync): void {
-  try {
-    database.exec('ROLLBACK');
-  } catch (error) {
-    if (!isSqlite(error)) throw error;
-  }
+  if (database.isTransaction) database.exec('ROLLBACK');
 }
 
 interface SqliteError {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -94,6 +95,53 @@ describe('a SQLite file', () => {
     await records.close();
   });
 
+  test('tells of a write once its log is on the disk, and commits what came meanwhile together', async () => {
+    const syncs: (() => void)[] = [];
+    const records = await openSqliteRecords(newFile(), {
+      openLog: async () => ({
+        sync: () => new Promise<void>((resolve) => syncs.push(resolve)),
+        close: async () => undefined,
+      }),
+    });
+    const told: string[] = [];
+    const creating = ['one', 'two', 'three'].map(async (id, index) => {
+      if (index > 0) await nextSync(syncs, 1);
+      await records.create(commandRecord(id));
+      told.push(id);
+    });
+    await nextSync(syncs, 1);
+    expect(await records.get('one')).toBeDefined(); // committed, and this process's event loop is free
+    expect(told).toEqual([]);
+    syncs[0]?.();
+    await creating[0];
+    expect(told).toEqual(['one']);
+    await nextSync(syncs, 2);
+    syncs[1]?.();
+    await Promise.all(creating);
+    expect(syncs).toHaveLength(2);
+    await records.putOutput('one', { stdout: Buffer.from('out'), stderr: Buffer.alloc(0) }); // the end of its record syncs it
+    expect(syncs).toHaveLength(2);
+    await records.close();
+  });
+
+  test('takes nothing more once its log could not be synced', async () => {
+    let fails = true;
+    const records = await openSqliteRecords(newFile(), {
+      openLog: async () => ({
+        sync: async () => {
+          if (fails) throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
+        },
+        close: async () => undefined,
+      }),
+    });
+    await expect(records.create(commandRecord('one'))).rejects.toThrow('EIO');
+    fails = false;
+    await expect(records.create(commandRecord('two'))).rejects.toBeInstanceOf(StorageUnavailable);
+    await expect(records.ping()).rejects.toBeInstanceOf(StorageUnavailable);
+    expect(await records.get('two')).toBeUndefined();
+    await records.close();
+  });
+
   test('purges what was purged from the log and the file too', async () => {
     const path = newFile();
     const records = await openSqliteRecords(path);
@@ -105,6 +153,11 @@ describe('a SQLite file', () => {
     await records.close();
   });
 });
+
+/** Resolves when so many syncs were asked for. */
+async function nextSync(syncs: readonly unknown[], count: number): Promise<void> {
+  while (syncs.length < count) await turn();
+}
 
 const store = fileURLToPath(new URL('../../shared/store/sqlite-records.ts', import.meta.url));
 
