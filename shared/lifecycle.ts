@@ -4,6 +4,7 @@ import type { Clock } from './clock.ts';
 import type { SentCommand } from './command/invocation.ts';
 import type { Cluster } from './config/config.ts';
 import { Problem } from './errors.ts';
+import { holdRecord, leaseFor, LeaseLost } from './held-record.ts';
 import type { ClusterAuthority, Ended, Relay } from './relay/relay.ts';
 import type { CommandOutput, CommandRecord, Records } from './store/records.ts';
 
@@ -72,10 +73,6 @@ export interface LifecycleOptions {
 }
 
 const LEASE_MS = 60_000;
-/** First pause before a change that the store did not take is tried again. */
-const RETRY_MS = 250;
-
-type Change = Partial<Omit<CommandRecord, 'id' | 'version'>>;
 
 /** Nothing was started, and the caller is to hear why. Only this reaches a waiter as a Problem: what may have run is a record. */
 class NotStarted extends Error {
@@ -87,66 +84,13 @@ class NotStarted extends Error {
   }
 }
 
-/** Somebody else has the record now: what this process would do next is theirs to do. */
-class LeaseLost extends Error {
-  override readonly name = 'LeaseLost';
-}
-
 export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const { records, trail, relay, clock, holder, leaseMs = LEASE_MS } = options;
+  const holding = { records, clock, holder, leaseMs };
   const drives = new Map<string, Drive>();
   const closing = new AbortController();
 
-  const lease = () => ({ holder, until: clock.now() + leaseMs });
-
-  /** One record on its way: `record` is always what the store holds. */
-  function hold(first: CommandRecord) {
-    let record = first;
-    let last: Promise<unknown> = Promise.resolve();
-    const elsewhere: Elsewhere = { azure: 0, queue: 0 };
-    return {
-      current: () => record,
-      elsewhere,
-      async spend<T>(where: keyof Elsewhere, step: () => Promise<T>): Promise<T> {
-        const began = clock.monotonic();
-        try {
-          return await step();
-        } finally {
-          elsewhere[where] += clock.monotonic() - began;
-        }
-      },
-      /** One change at a time, the renewal's too. Throws LeaseLost, or what the store said until the lease ran out. */
-      move(change: Change): Promise<CommandRecord> {
-        const next = last.then(() => persist(change));
-        last = next.catch(() => undefined); // whoever made the change hears of it; the next one comes all the same
-        return next;
-      },
-      /** Before an outcome is audited: nobody else may be about to audit it too. */
-      async assure(): Promise<void> {
-        if (record.lease.until - clock.now() < leaseMs / 2) await this.move({});
-      },
-    };
-
-    async function persist(change: Change): Promise<CommandRecord> {
-      for (let pause = RETRY_MS; ; pause *= 2) {
-        try {
-          const stored = (await records.replace({ ...record, lease: lease(), ...change })) ?? (await ownLostWrite());
-          if (!stored) throw new LeaseLost();
-          return (record = stored);
-        } catch (error) {
-          // What is known only here (that Azure has the command, and under which id) is worth the lease's whole length.
-          if (error instanceof LeaseLost || clock.now() + pause >= record.lease.until) throw error;
-          await clock.sleep(pause, { unref: true });
-        }
-      }
-    }
-
-    /** The store took the change and its answer was lost: then its next version is this process's own. */
-    async function ownLostWrite(): Promise<CommandRecord | undefined> {
-      const stored = await records.get(record.id);
-      return stored?.version === record.version + 1 && stored.lease.holder === holder ? stored : undefined;
-    }
-  }
+  const hold = (record: CommandRecord) => ({ ...holdRecord(record, holding), ...countElsewhere(clock) });
   type Held = ReturnType<typeof hold>;
 
   /** An end without output: audited, then stored. */
@@ -194,34 +138,17 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     });
   }
 
-  /** Keeps the lease from a drive's first step to its last. The signal aborts when the lease is lost, or at close. */
-  async function renewing<T>(held: Held, step: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const stop = new AbortController();
-    const signal = AbortSignal.any([closing.signal, stop.signal]);
-    const renewal = renew(held, signal).catch((error: unknown) => {
-      if (!signal.aborted) stop.abort(error);
-    });
-    try {
-      return await step(signal);
-    } finally {
-      stop.abort();
-      await renewal;
-    }
-  }
-
-  async function renew(held: Held, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      await clock.sleep(leaseMs / 3, { signal, unref: true });
-      await held.move({});
-    }
-  }
-
-  /** From `running` to the end: one shared poll. */
-  async function follow(held: Held, cluster: Cluster, audited: boolean, signal: AbortSignal): Promise<CommandRecord> {
-    const { azure, nonce, owner, timeoutSeconds, submittedAt } = held.current();
+  /** From Azure's acceptance to the end: one shared poll. `stored` is the record's own way to `running`, which need not hold it up. */
+  async function follow(
+    held: Held,
+    { azure, cluster, audited }: { azure: CommandRecord['azure']; cluster: Cluster; audited: boolean },
+    signal: AbortSignal,
+    stored?: Promise<unknown>,
+  ): Promise<CommandRecord> {
+    const { nonce, owner, timeoutSeconds, submittedAt } = held.current();
     if (!azure) throw new Error('a running record has the id that Azure gave it');
     const run = { cluster, commandId: azure.commandId, nonce, owner, timeoutSeconds, submittedAt };
-    const ended = await held.spend('azure', () => relay.follow(run, signal));
+    const [ended] = await Promise.all([held.spend('azure', () => relay.follow(run, signal)), stored]);
     return finish(held, ended, audited);
   }
 
@@ -268,12 +195,13 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
         return close(held, 'command.unknown', { code: submitted.code, message: submitted.message });
       case 'accepted': {
         const { commandId, requestId } = submitted;
-        await held.move({ status: 'running', azure: { commandId, requestId } });
+        const azure = { commandId, requestId };
+        const stored = held.move({ status: 'running', azure });
         // Informational: should the trail fail here, the outcome's event holds the line before anything is released.
         const noted = trail
           .record({ event: 'command.accepted', commandId: id, azureCommandId: commandId, azureRequestId: requestId })
           .catch((error: unknown) => options.onError(error, id));
-        const done = await follow(held, order.cluster, false, signal);
+        const done = await follow(held, { azure, cluster, audited: false }, signal, stored);
         await noted;
         return done;
       }
@@ -313,7 +241,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
           : close(held, 'command.unknown', LOST);
       case 'running': {
         const cluster = options.clusterOf(record);
-        if (cluster) return follow(held, cluster, audited, signal);
+        if (cluster) return follow(held, { azure: record.azure, cluster, audited }, signal);
         return close(held, 'command.unknown', {
           code: 'cluster-not-configured',
           message: 'The cluster was taken out of the configuration while the command ran; its end was not learnt.',
@@ -328,7 +256,8 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
 
   function drive(held: Held, steps: (signal: AbortSignal) => Promise<CommandRecord>): Drive {
     const { id } = held.current();
-    const finished = renewing(held, steps)
+    const finished = held
+      .keeping(closing.signal, steps)
       .catch(async (error: unknown) => {
         if (error instanceof NotStarted) throw error.why;
         if (!(error instanceof LeaseLost) && !closing.signal.aborted) options.onError(error, id);
@@ -344,7 +273,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
 
   return {
     begin(order) {
-      const held = hold({ ...order.record, lease: lease() });
+      const held = hold({ ...order.record, lease: leaseFor(holding) });
       return drive(held, async (signal) => {
         await records.create(held.current()).catch((error: unknown) => {
           throw new NotStarted(error);
@@ -358,7 +287,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
       const orphans = (await records.orphans(clock.now(), limit)).filter(({ id }) => !drives.has(id));
       const taken = await Promise.all(
         orphans.map(async (orphan) => {
-          const mine = await records.replace({ ...orphan, lease: lease() });
+          const mine = await records.replace({ ...orphan, lease: leaseFor(holding) });
           if (!mine) return 0;
           const held = hold(mine);
           drive(held, (signal) => resume(held, signal));
@@ -377,6 +306,22 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
       for (const { current } of left) {
         const record = current();
         if (record.status === 'running') await records.replace({ ...record, lease: { holder, until: 0 } });
+      }
+    },
+  };
+}
+
+/** Counts what was not the gateway's own time. */
+function countElsewhere(clock: Clock) {
+  const elsewhere: Elsewhere = { azure: 0, queue: 0 };
+  return {
+    elsewhere,
+    async spend<T>(where: keyof Elsewhere, step: () => Promise<T>): Promise<T> {
+      const began = clock.monotonic();
+      try {
+        return await step();
+      } finally {
+        elsewhere[where] += clock.monotonic() - began;
       }
     },
   };

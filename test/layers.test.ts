@@ -10,17 +10,18 @@ const floors = [
   ['identity', 'command', 'store'],
   ['policy', 'audit', 'relay'],
   ['admission'],
-  ['lifecycle', 'gateway', 'results'],
+  ['held-record', 'lifecycle', 'gateway', 'results'],
   ['http'],
   ['open-stores'],
   ['assemble'],
 ];
 const floorOf = new Map(floors.flatMap((rooms, floor) => rooms.map((room) => [room, floor] as const)));
-/** Within a floor, the one order that is allowed: config reads errors; the corridor's own three files. */
+/** Within a floor, the one order that is allowed: config reads errors; the corridor's own files. */
 const within = new Set([
   'config>errors',
   'config>clock',
   'config>secret',
+  'lifecycle>held-record',
   'gateway>lifecycle',
   'results>gateway',
   'results>lifecycle',
