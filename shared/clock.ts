@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 
 /** Time as the gateway sees it. Handed in everywhere, so that tests own it; nothing else calls `Date.now` or `setTimeout`. */
 export interface Clock {
@@ -20,14 +19,36 @@ export interface Entropy {
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  sleep: (ms, options = {}) =>
-    delay(ms, undefined, {
-      ref: !options.unref,
-      ...(options.signal && { signal: options.signal }),
-    }).catch((error: unknown) => {
-      if (options.signal?.aborted) throw options.signal.reason;
-      throw error;
+  // By hand: the one of node:timers/promises makes an error with a stack whenever a sleep is cut short, which most are.
+  sleep: (ms, { signal, unref } = {}) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const abort = (): void => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', abort);
+        resolve();
+      }, ms);
+      if (unref) timer.unref();
+      signal?.addEventListener('abort', abort, { once: true });
     }),
 };
+
+/** Calls `then` after `ms`, unless what it gives is called before. */
+export function after(clock: Pick<Clock, 'sleep'>, ms: number, then: () => void): () => void {
+  const cancelled = new AbortController();
+  clock.sleep(ms, { signal: cancelled.signal, unref: true }).then(then, (error: unknown) => {
+    if (!cancelled.signal.aborted) throw error;
+  });
+  return () => cancelled.abort(CANCELLED);
+}
+
+/** Made once: an abort without a reason makes an error with a stack each time. */
+const CANCELLED = new Error('cancelled');
 
 export const systemEntropy: Entropy = { bytes: (count) => randomBytes(count), uuid: () => randomUUID() };

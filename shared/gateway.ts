@@ -13,7 +13,7 @@ import type { Cluster, ConfigSource } from './config/config.ts';
 import { Problem } from './errors.ts';
 import { principalKey } from './identity/principal.ts';
 import type { Drive, Lifecycle } from './lifecycle.ts';
-import { decide as decidePolicy, visibleClusters } from './policy/decide.ts';
+import { decide as decidePolicy, maySee } from './policy/decide.ts';
 import type { Allowed, Decision, Denied } from './policy/decision.ts';
 import { isBlocked, type Policy } from './policy/policy.ts';
 import { redactText } from './redact.ts';
@@ -99,7 +99,7 @@ export function createGateway(options: GatewayOptions) {
     const { command } = order;
     const asked = { ...call.facts, argv: typeof command === 'string' ? [command] : command, reason: order.reason };
     const cluster = config.current().clusters.get(order.cluster);
-    if (!cluster || !visibleClusters(policy, principal).includes(order.cluster)) {
+    if (!cluster || !maySee(policy, principal, order.cluster)) {
       const problem = new Problem(
         'cluster-not-found',
         `There is no cluster ${JSON.stringify(redactText(order.cluster.slice(0, 100)))} that you may use.`,

@@ -10,8 +10,9 @@ import type { CommandOutput, CommandRecord, Records } from './store/records.ts';
 
 /**
  * The durable steps of one command (DESIGN): record `accepted` → audit intent → compare-and-set to `submitting` → POST →
- * `running` → outcome audited → finished. Every step is on disk before the next begins, so a kill between any two leaves a
- * record that tells what may have happened; whoever holds the record's lease drives it, the sweep takes the orphans.
+ * `running` → outcome audited → finished. Every step outlives the process before the next begins, so a kill between any two leaves
+ * a record that tells what may have happened; whoever holds the record's lease drives it, the sweep takes the orphans. Intent,
+ * `submitting` and outcome outlive a power cut too: what may have been sent is never forgotten.
  */
 export interface Lifecycle {
   /** Starts driving a command whose record is created here. Never rejects by itself: see the Drive. */

@@ -1,5 +1,5 @@
 import type { AuditTrail } from './audit/trail.ts';
-import type { Clock } from './clock.ts';
+import { after, type Clock } from './clock.ts';
 import { Problem } from './errors.ts';
 import type { Call, Started } from './gateway.ts';
 import { principalKey } from './identity/principal.ts';
@@ -59,13 +59,14 @@ export function createResults({ admit, records, lifecycle, trail, clock }: Resul
 
   async function withDrive(finished: Promise<CommandRecord>, current: () => CommandRecord, { ms, signal }: Wait) {
     if (ms <= 0) return current();
-    const over = new AbortController();
-    const stop = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
-    const time = clock.sleep(ms, { signal: stop, unref: true }).then(current, current);
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const cancel = after(clock, ms, resolve);
+    if (signal?.aborted) resolve();
+    else signal?.addEventListener('abort', () => resolve(), { once: true });
     try {
-      return await Promise.race([finished, time]);
+      return (await Promise.race([finished, over])) ?? current();
     } finally {
-      over.abort();
+      cancel();
     }
   }
 

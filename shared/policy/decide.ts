@@ -92,14 +92,16 @@ export function explain(
   return { decision: decide(policy, question), attributes };
 }
 
-/** Clusters on which anything is bound to the principal; for others the gateway says that they do not exist. */
-export function visibleClusters(policy: Policy, principal: Principal): string[] {
-  if (isBlocked(policy, principal)) return [];
+/** Whether anything is bound to the principal on this cluster; where it is not, the gateway says that there is no such cluster. */
+export function maySee(policy: Policy, principal: Principal, name: string): boolean {
+  const cluster = policy.clusters.get(name);
+  if (!cluster || isBlocked(policy, principal)) return false;
   // Where membership is unknown and a group is bound, the answer is "groups-overage", not "no such cluster".
-  return [...policy.clusters]
-    .filter(([, cluster]) => boundRoles(cluster, principal).length > 0 || isOverage(cluster, principal))
-    .map(([name]) => name);
+  return boundRoles(cluster, principal).length > 0 || isOverage(cluster, principal);
 }
+
+export const visibleClusters = (policy: Policy, principal: Principal): string[] =>
+  [...policy.clusters.keys()].filter((name) => maySee(policy, principal, name));
 
 /** A request for one of the gateway's own resources, as Kubernetes treats paths outside its API. */
 export interface NonResourceQuestion {

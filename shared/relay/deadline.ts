@@ -1,4 +1,5 @@
-import type { Clock } from '../clock.ts';
+import { after, type Clock } from '../clock.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** Our own time-out, told apart from an abort that came from outside. */
 export class DeadlineExceeded extends Error {
@@ -19,20 +20,12 @@ export async function withDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const expiry = new AbortController();
-  const done = new AbortController();
   const both = signal ? AbortSignal.any([signal, expiry.signal]) : expiry.signal;
   both.throwIfAborted();
-  const aborted = new Promise<never>((_, reject) => {
-    both.addEventListener('abort', () => reject(both.reason), { once: true });
-  });
-  clock.sleep(ms, { signal: done.signal, unref: true }).then(
-    () => expiry.abort(new DeadlineExceeded(ms)),
-    // The work was done in time.
-    () => undefined,
-  );
+  const cancel = after(clock, ms, () => expiry.abort(new DeadlineExceeded(ms)));
   try {
-    return await Promise.race([work(both), aborted]);
+    return await untilAborted(work(both), both);
   } finally {
-    done.abort();
+    cancel();
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Commands and what belongs to them: the gateway's memory between requests, processes and crashes. Two kinds, SQLite and Azure
- * Tables with blobs, held to one contract suite. Writes are compare-and-set on `version`; a write has happened durably when its
- * promise resolves.
+ * Tables with blobs, held to one contract suite. Writes are compare-and-set on `version`. A write outlives the process when its
+ * promise resolves. It outlives a power cut as well, except that `create`, `claimKey`, `putOutput` and the replace that finishes
+ * a record may need the next write for that, or a moment: before it nothing was sent, or the audit trail already has the outcome.
  */
 export interface Records {
   create(record: CommandRecord): Promise<void>;
@@ -17,7 +18,7 @@ export interface Records {
   /** How many are with Azure (`submitting` or `running`), by caller and cluster. What waits its turn (`accepted`) is not counted. */
   inFlight(): Promise<readonly InFlight[]>;
 
-  /** The output of a record that exists; a second call replaces the first. Durable, at the latest, with the record's next replace. */
+  /** The output of a record that exists; a second call replaces the first. */
   putOutput(id: string, output: CommandOutput): Promise<void>;
   getOutput(id: string): Promise<CommandOutput | undefined>;
   /**

@@ -37,8 +37,9 @@ const schema = `
 const purgeBatch = 100;
 
 /**
- * Records in one SQLite file, or `:memory:`. A write is durable over power loss when it resolves (WAL, synced by the writer);
- * several processes may share the file. Rejects with StorageUnavailable when the file cannot be opened or is not ours.
+ * Records in one SQLite file, or `:memory:`. A write has outlived the process when it resolves; before a
+ * command is sent, and when it was, all of it is durable over power loss too (WAL, synced by the writer). Several processes may
+ * share the file. Rejects with StorageUnavailable when the file cannot be opened or is not ours.
  */
 export async function openSqliteRecords(path: string, options: SqliteOptions = {}): Promise<Records> {
   const { clock = systemClock, openLog = openWriteAheadLog } = options;
@@ -123,15 +124,18 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Records {
   };
 
   return {
-    create: (record) => writer.write(() => void sql.insert.run(columns(record))),
+    create: (record) => writer.write(() => void sql.insert.run(columns(record)), { lazy: true }),
 
     get: (id) => read(() => optional(sql.get.get({ id }), parseRecord)),
 
     replace: (record) =>
-      writer.write(() => {
-        const next = { ...record, version: record.version + 1 };
-        return sql.replace.run({ ...columns(next), old: record.version }).changes === 1 ? next : undefined;
-      }),
+      writer.write(
+        () => {
+          const next = { ...record, version: record.version + 1 };
+          return sql.replace.run({ ...columns(next), old: record.version }).changes === 1 ? next : undefined;
+        },
+        { lazy: isFinished(record.status) },
+      ),
 
     list: async ({ owner, cluster, status, limit, cursor }) => {
       const after = cursor === undefined ? undefined : readCursor(cursor);
@@ -190,11 +194,14 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Records {
     },
 
     claimKey: (claim, now) =>
-      writer.write(() => {
-        const { scope, body, commandId, expiresAt } = claim;
-        if (sql.claim.run({ scope, body, commandId, expiresAt, now }).changes === 1) return { claimed: true };
-        return { claimed: false, by: parseClaim(sql.claimed.get({ scope })) };
-      }),
+      writer.write(
+        () => {
+          const { scope, body, commandId, expiresAt } = claim;
+          if (sql.claim.run({ scope, body, commandId, expiresAt, now }).changes === 1) return { claimed: true };
+          return { claimed: false, by: parseClaim(sql.claimed.get({ scope })) };
+        },
+        { lazy: true },
+      ),
 
     releaseKey: ({ scope, commandId }) => writer.write(() => void sql.unclaim.run({ scope, commandId })),
 

@@ -2,12 +2,13 @@ import { open } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DatabaseSync } from 'node:sqlite';
 
-import type { Clock } from '../clock.ts';
+import { after, type Clock } from '../clock.ts';
 import { StorageUnavailable } from './append-log.ts';
 
 const maxBatchWrites = 256;
 const maxBatchBytes = 16 * 1024 * 1024;
 const maxWaiting = 10_000;
+const soonMs = 50;
 /** How long another process may hold the write lock: its own commits take milliseconds. */
 const busyForMs = 5_000;
 
@@ -30,7 +31,7 @@ export interface SqliteWriter {
 export interface WriteOptions {
   /** Roughly what is written, so that a transaction stays bounded. */
   readonly bytes?: number;
-  /** Resolve once it is committed: it survives the process, and a power cut from the next durable write on. */
+  /** Resolve once it is committed: it survives the process then, and a power cut after the next sync, soonMs later at most. */
   readonly lazy?: boolean;
 }
 
@@ -68,6 +69,7 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock, log?: W
   let draining: Promise<void> | undefined;
   let closed = false;
   let broken: StorageUnavailable | undefined;
+  let cancelSoon: (() => void) | undefined;
 
   const drain = async (): Promise<void> => {
     for (;;) {
@@ -79,6 +81,7 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock, log?: W
         await whileBusy(clock, () => statements.begin.run());
         const ends = commit(batch);
         if (batch.some(({ lazy }) => !lazy)) await sync();
+        else syncSoon();
         for (const end of ends) end();
       } catch (error) {
         for (const { reject } of batch) reject(unavailable(error));
@@ -87,8 +90,16 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock, log?: W
     draining = undefined;
   };
 
+  const syncSoon = (): void => {
+    cancelSoon ??= after(clock, soonMs, () => {
+      sync().catch(() => undefined); // the next write hears of it
+    });
+  };
+
   /** After a failed sync the kernel may have dropped pages and call the next one good (postgresql.org/wiki/Fsync_Errors). */
   const sync = async (): Promise<void> => {
+    cancelSoon?.();
+    cancelSoon = undefined;
     try {
       await log?.sync();
     } catch (error) {
@@ -145,6 +156,7 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock, log?: W
     close: async () => {
       closed = true;
       await draining;
+      if (cancelSoon) await sync();
     },
   };
 }

@@ -95,7 +95,7 @@ describe('a SQLite file', () => {
     await records.close();
   });
 
-  test('tells of a write once its log is on the disk, and commits what came meanwhile together', async () => {
+  test('tells of a change once its log is on the disk, and commits what came meanwhile together', async () => {
     const syncs: (() => void)[] = [];
     const records = await openSqliteRecords(newFile(), {
       openLog: async () => ({
@@ -103,25 +103,45 @@ describe('a SQLite file', () => {
         close: async () => undefined,
       }),
     });
+    const ids = ['one', 'two', 'three'];
+    for (const id of ids) await records.create(commandRecord(id)); // nothing was sent yet: the change to submitting syncs it too
+    expect(syncs).toHaveLength(0);
     const told: string[] = [];
-    const creating = ['one', 'two', 'three'].map(async (id, index) => {
+    const submitting = ids.map(async (id, index) => {
       if (index > 0) await nextSync(syncs, 1);
-      await records.create(commandRecord(id));
+      await records.replace(commandRecord(id, { status: 'submitting' }));
       told.push(id);
     });
     await nextSync(syncs, 1);
-    expect(await records.get('one')).toBeDefined(); // committed, and this process's event loop is free
+    expect((await records.get('one'))?.status).toBe('submitting'); // committed, and this process's event loop is free
     expect(told).toEqual([]);
     syncs[0]?.();
-    await creating[0];
+    await submitting[0];
     expect(told).toEqual(['one']);
     await nextSync(syncs, 2);
     syncs[1]?.();
-    await Promise.all(creating);
-    expect(syncs).toHaveLength(2);
-    await records.putOutput('one', { stdout: Buffer.from('out'), stderr: Buffer.alloc(0) }); // the end of its record syncs it
+    await Promise.all(submitting);
     expect(syncs).toHaveLength(2);
     await records.close();
+  });
+
+  test('syncs soon what nobody waits for, at the latest when it is closed', async () => {
+    const clock = createManualClock();
+    let syncs = 0;
+    const records = await openSqliteRecords(newFile(), {
+      clock,
+      openLog: async () => ({ sync: async () => void (syncs += 1), close: async () => undefined }),
+    });
+    await records.create(commandRecord('one'));
+    await records.putOutput('one', { stdout: Buffer.from('out'), stderr: Buffer.alloc(0) });
+    expect(syncs).toBe(0);
+    await clock.advance(50);
+    expect(syncs).toBe(1);
+    await records.replace(commandRecord('one', { status: 'completed' }));
+    expect(syncs).toBe(1);
+    await records.close();
+    expect(syncs).toBe(2);
+    expect(clock.sleeping()).toBe(0);
   });
 
   test('takes nothing more once its log could not be synced', async () => {
@@ -134,7 +154,8 @@ describe('a SQLite file', () => {
         close: async () => undefined,
       }),
     });
-    await expect(records.create(commandRecord('one'))).rejects.toThrow('EIO');
+    await records.create(commandRecord('one'));
+    await expect(records.replace(commandRecord('one', { status: 'submitting' }))).rejects.toThrow('EIO');
     fails = false;
     await expect(records.create(commandRecord('two'))).rejects.toBeInstanceOf(StorageUnavailable);
     await expect(records.ping()).rejects.toBeInstanceOf(StorageUnavailable);
