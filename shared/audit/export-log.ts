@@ -1,4 +1,4 @@
-import { type AppendLog, type LogLine, type Position, StorageUnavailable } from '../store/append-log.ts';
+import { type AppendLog, StorageUnavailable } from '../store/append-log.ts';
 import { type SegmentReader, readLines, readTail } from '../store/append-log-lines.ts';
 
 /** An export read into memory as a log, to be verified with `partial`: JSON Lines of one or more streams. */
@@ -12,11 +12,18 @@ export function createExportLog(text: string): AppendLog {
     lines.push(line);
   }
   const bytes = new Map([...streams].map(([stream, lines]) => [stream, Buffer.from(`${lines.join('\n')}\n`)]));
-  const start: Position = { segment: 0, offset: 0 };
+  return memoryLog(bytes);
+}
+
+/** Streams that are in memory, to be read. */
+export function memoryLog(streams: ReadonlyMap<string, Buffer>): AppendLog {
   const reader: SegmentReader = {
-    list: async (stream) => (bytes.has(stream) ? [0] : []),
+    list: async (stream) => {
+      const bytes = streams.get(stream)?.length;
+      return bytes === undefined ? [] : [{ segment: 0, bytes }];
+    },
     open: async (stream) => {
-      const own = bytes.get(stream) ?? Buffer.alloc(0);
+      const own = streams.get(stream) ?? Buffer.alloc(0);
       return {
         size: async () => own.length,
         read: async (offset, length) => own.subarray(offset, offset + length),
@@ -25,10 +32,10 @@ export function createExportLog(text: string): AppendLog {
     },
   };
   return {
-    open: () => Promise.reject(new StorageUnavailable('An export is to be read only')),
-    streams: async () => [...bytes.keys()].sort(),
-    read: (stream, from = start): AsyncIterable<LogLine> => readLines(reader, stream, from, 256 * 1024),
+    open: () => Promise.reject(new StorageUnavailable('What is in memory is to be read only')),
+    streams: async () => [...streams.keys()].sort(),
+    read: (stream, from = { segment: 0, offset: 0 }) => readLines(reader, stream, from, 256 * 1024),
     tail: (stream) => readTail(reader, stream),
-    segments: async () => [start],
+    segments: reader.list,
   };
 }

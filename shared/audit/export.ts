@@ -1,8 +1,9 @@
-import type { AppendLog, LogLine } from '../store/append-log.ts';
+import type { AppendLog } from '../store/append-log.ts';
 import type { JsonObject } from './canonical.ts';
 import { hashLine } from './chain.ts';
 import { eventCodes } from './events.ts';
-import { lineTime, startMerge } from './merge.ts';
+import { startMerge } from './merge.ts';
+import { START, lineFrom, lineTime, seek } from './seek.ts';
 
 export interface ExportOptions {
   /** Epoch ms: from `since` on, before `until`. */
@@ -20,20 +21,20 @@ const checkpointMember = Buffer.from(`"code":"${eventCodes.checkpoint}"`, 'latin
 export async function* exportLines(log: AppendLog, options: ExportOptions = {}): AsyncGenerator<string> {
   const { since = 0, until = Number.POSITIVE_INFINITY } = options;
   for (const stream of await log.streams()) {
-    let opening: LogLine | undefined;
+    const opening = await lineFrom(log, stream, START);
+    const from = await seek(log, stream, since);
     let begun = false;
-    for await (const line of log.read(stream)) {
+    for await (const line of log.read(stream, from)) {
       options.signal?.throwIfAborted();
       if (!line.complete) continue;
-      const first = opening === undefined;
-      opening ??= line;
       const time = lineTime(line.bytes) ?? 0;
       if (time >= until) {
         if (!begun) break;
         yield `${line.text}\n`;
         if (line.bytes.includes(checkpointMember)) break;
       } else if (time >= since || begun) {
-        if (!begun && !first) yield `${opening.text}\n`;
+        const first = line.position.segment === 0 && line.position.offset === 0;
+        if (!begun && !first && opening) yield `${opening.text}\n`;
         begun = true;
         yield `${line.text}\n`;
       }

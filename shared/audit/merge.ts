@@ -1,5 +1,6 @@
 import { Problem } from '../errors.ts';
 import type { AppendLog, LogLine, Position } from '../store/append-log.ts';
+import { SLACK_MS, after, lineTime, seek, startTime } from './seek.ts';
 
 /** The lines of all streams as one sequence by time. */
 export interface Merge {
@@ -16,11 +17,6 @@ export interface MergeOptions {
   readonly cursor?: string | undefined;
 }
 
-/**
- * How far clocks of processes and store may lie apart, and how late a stream may show in the listing after it took its name. A
- * clock that was set back by more within a stream may hide its lines from a query by time; verification names such a step.
- */
-const SLACK_MS = 10 * 60_000;
 /** A living stream has a checkpoint each minute: one that is silent so long behind the others has died. */
 const DEAD_AFTER_MS = 60 * 60_000;
 const MAX_PLACES = 200;
@@ -46,9 +42,10 @@ export async function startMerge(log: AppendLog, { since, until, cursor }: Merge
   const from = readCursor(cursor);
   const known = horizon(from.newest);
   const listed = await log.streams(since > 0 ? { modifiedSince: since - SLACK_MS } : {});
-  const waiting = listed.filter(
-    (stream) => (from.places[stream] !== undefined || stream >= known) && startTime(stream) < until + SLACK_MS,
-  );
+  const waiting = listed
+    .filter((stream) => from.places[stream] !== undefined || stream >= known)
+    .map((stream) => ({ stream, start: startTime(stream) }))
+    .filter(({ start }) => start < until + SLACK_MS);
   const readers: Reader[] = [];
   const ended: Reader[] = [];
   let newest = from.newest;
@@ -56,7 +53,7 @@ export async function startMerge(log: AppendLog, { since, until, cursor }: Merge
 
   const begin = async (stream: string): Promise<void> => {
     newest = stream > newest ? stream : newest;
-    const place = from.places[stream] ?? (await startPlace(log, stream, since));
+    const place = from.places[stream] ?? (await seek(log, stream, since));
     const lines = log.read(stream, place)[Symbol.asyncIterator]();
     const reader: Reader = { stream, lines, head: undefined, place, lastTime: 0, closed: false };
     readers.push(reader);
@@ -90,10 +87,10 @@ export async function startMerge(log: AppendLog, { since, until, cursor }: Merge
   return {
     next: async () => {
       let first = earliest();
-      for (let [stream] = waiting; stream !== undefined; [stream] = waiting) {
-        if (first?.head && startTime(stream) > first.head.time) break;
+      for (let begins = waiting[0]; begins; begins = waiting[0]) {
+        if (first?.head && begins.start > first.head.time) break;
         waiting.shift();
-        await begin(stream);
+        await begin(begins.stream);
         first = earliest();
       }
       const found = first?.head;
@@ -110,7 +107,7 @@ export async function startMerge(log: AppendLog, { since, until, cursor }: Merge
         ({ stream, closed, lastTime }) => stream >= recent || (!closed && lastTime > reached - DEAD_AFTER_MS),
       );
       const places = new Map([...readers, ...alive].map(({ stream, place }) => [stream, place]));
-      for (const stream of waiting) {
+      for (const { stream } of waiting) {
         const place = from.places[stream];
         if (place) places.set(stream, place);
       }
@@ -127,50 +124,9 @@ export async function startMerge(log: AppendLog, { since, until, cursor }: Merge
   };
 }
 
-const after = ({ position, bytes }: LogLine): Position => ({
-  segment: position.segment,
-  offset: position.offset + bytes.length + 1,
-});
-
-const timeMember = Buffer.from('"time":"', 'latin1');
 const closeMember = Buffer.from('"code":"AKG002I"', 'latin1');
 
-/** A line's own time: in canonical order no nested one comes after it, and inside a string the quotes would be escaped. */
-export function lineTime(bytes: Buffer): number | undefined {
-  const at = bytes.lastIndexOf(timeMember);
-  const time = at === -1 ? Number.NaN : Date.parse(bytes.toString('latin1', at + 8, at + 32));
-  return Number.isNaN(time) ? undefined : time;
-}
-
 const isClose = ({ bytes }: LogLine): boolean => bytes.includes(closeMember);
-
-/** Where to begin for a time: the last segment that begins before it, or the end of a stream that ends before it. */
-async function startPlace(log: AppendLog, stream: string, since: number): Promise<Position> {
-  const start: Position = { segment: 0, offset: 0 };
-  if (startTime(stream) >= since) return start;
-  const { last } = await log.tail(stream);
-  if (last && (lineTime(last.bytes) ?? since) < since - SLACK_MS) return after(last);
-  let place = start;
-  for (const segment of await log.segments(stream)) {
-    const first = await firstLine(log, stream, segment);
-    if (!first || (lineTime(first.bytes) ?? 0) > since - SLACK_MS) break;
-    place = segment;
-  }
-  return place;
-}
-
-async function firstLine(log: AppendLog, stream: string, from: Position): Promise<LogLine | undefined> {
-  for await (const line of log.read(stream, from)) return line;
-  return undefined;
-}
-
-/** When a stream took its name, epoch ms; 0 for a name without a time. */
-export function startTime(stream: string): number {
-  const [, y, mo, d, h, mi, s, ms] = /^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)(\d{3})z/.exec(stream) ?? [];
-  return y === undefined
-    ? 0
-    : Date.parse(`${y}-${mo ?? ''}-${d ?? ''}T${h ?? ''}:${mi ?? ''}:${s ?? ''}.${ms ?? ''}Z`) || 0;
-}
 
 /** Older streams than this that the cursor does not hold have been read to their end. */
 function horizon(newest: string): string {

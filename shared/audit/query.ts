@@ -107,7 +107,7 @@ function createMatcher({ principal, cluster, code, command }: EventQuery): (line
 /** A damaged line is verification's business: a query passes over it. */
 function parseItem(line: LogLine): AuditItem | undefined {
   try {
-    return { ...(JSON.parse(line.text) as JsonObject), hash: hashLine(line.bytes) };
+    return Object.assign(JSON.parse(line.text) as JsonObject, { hash: hashLine(line.bytes) });
   } catch {
     return undefined;
   }

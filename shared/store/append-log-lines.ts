@@ -1,10 +1,10 @@
-import type { LogLine, Position, StreamTail } from './append-log.ts';
+import type { LogLine, Position, Segment, StreamTail } from './append-log.ts';
 import { StorageUnavailable } from './append-log.ts';
 
 /** What both kinds of log can do for a reader; everything about lines is here, once. */
 export interface SegmentReader {
-  /** A stream's segment numbers, ascending; empty when there is no such stream. */
-  list(stream: string): Promise<readonly number[]>;
+  /** A stream's segments, ascending; empty when there is no such stream. */
+  list(stream: string): Promise<readonly Segment[]>;
   open(stream: string, segment: number): Promise<OpenSegment>;
 }
 
@@ -50,58 +50,94 @@ export const logLine = (bytes: Buffer, position: Position, complete = true): Log
   new Line(bytes, position.segment, position.offset, complete);
 
 /** The lines of a stream from `from` on, at most one chunk (or one line) in memory. */
-export async function* readLines(
+export function readLines(
   reader: SegmentReader,
   stream: string,
   from: Position,
   chunkBytes: number,
-): AsyncGenerator<LogLine> {
-  for (const segment of await reader.list(stream)) {
+): AsyncIterableIterator<LogLine> {
+  const chunks = readChunks(reader, stream, from, chunkBytes);
+  let lines: readonly Line[] = [];
+  let at = 0;
+  // By hand: an async generator costs several promises a line, and more when it delegates; a query reads a million of them.
+  return {
+    next: async () => {
+      for (;;) {
+        const line = lines[at];
+        at += 1;
+        if (line) return { done: false, value: line };
+        const { done, value } = await chunks.next();
+        if (done) return { done: true, value: undefined };
+        lines = value;
+        at = 0;
+      }
+    },
+    return: async () => {
+      lines = [];
+      await chunks.return();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+/** The lines that each chunk ends. */
+async function* readChunks(
+  reader: SegmentReader,
+  stream: string,
+  from: Position,
+  chunkBytes: number,
+): AsyncGenerator<readonly Line[], void, void> {
+  for (const { segment } of await reader.list(stream)) {
     if (segment < from.segment) continue;
     const open = await reader.open(stream, segment);
     try {
-      yield* segmentLines(open, segment, segment === from.segment ? from.offset : 0, chunkBytes);
+      yield* segmentChunks(open, segment, segment === from.segment ? from.offset : 0, chunkBytes);
     } finally {
       await open.close();
     }
   }
 }
 
-async function* segmentLines(
+async function* segmentChunks(
   open: OpenSegment,
   segment: number,
   from: number,
   chunkBytes: number,
-): AsyncGenerator<LogLine> {
+): AsyncGenerator<readonly Line[], void, void> {
   let carry: Buffer = Buffer.alloc(0);
   let carryAt = from;
   for (;;) {
     const chunk = await open.read(carryAt + carry.length, chunkBytes);
     if (chunk.length === 0) break;
     const bytes = carry.length === 0 ? chunk : Buffer.concat([carry, chunk]);
+    const lines: Line[] = [];
     let start = 0;
     for (;;) {
       const end = bytes.indexOf(NEWLINE, start === 0 ? carry.length : start);
       if (end === -1) break;
-      yield new Line(bytes.subarray(start, end), segment, carryAt + start, true);
+      lines.push(new Line(bytes.subarray(start, end), segment, carryAt + start, true));
       start = end + 1;
     }
     carry = bytes.subarray(start);
     carryAt += start;
     if (carry.length > MAX_LINE_BYTES) {
-      yield new Line(carry, segment, carryAt, false);
+      lines.push(new Line(carry, segment, carryAt, false));
       carryAt += carry.length;
       carry = Buffer.alloc(0);
     }
+    yield lines;
   }
-  if (carry.length > 0) yield new Line(carry, segment, carryAt, false);
+  if (carry.length > 0) yield [new Line(carry, segment, carryAt, false)];
 }
 
 /** The last whole line of a stream and what is torn after it, read backwards from its end. */
 export async function readTail(reader: SegmentReader, stream: string): Promise<StreamTail> {
   const segments = await reader.list(stream);
   let torn: LogLine | undefined;
-  for (const segment of segments.toReversed()) {
+  for (const { segment } of segments.toReversed()) {
     const open = await reader.open(stream, segment);
     try {
       const found = await segmentTail(open, segment);

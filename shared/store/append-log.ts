@@ -14,8 +14,8 @@ export interface AppendLog {
   read(stream: string, from?: Position): AsyncIterable<LogLine>;
   /** The end of a stream without reading the rest. */
   tail(stream: string): Promise<StreamTail>;
-  /** Where each segment of a stream starts, oldest first: for a reader that looks for a time. */
-  segments(stream: string): Promise<readonly Position[]>;
+  /** A stream's segments, oldest first: for a reader that looks for a time. */
+  segments(stream: string): Promise<readonly Segment[]>;
 }
 
 export interface AppendStream {
@@ -35,6 +35,12 @@ export interface AppendStream {
 export interface Position {
   readonly segment: number;
   readonly offset: number;
+}
+
+/** A piece of a stream; its lines have Positions with its number. */
+export interface Segment {
+  readonly segment: number;
+  readonly bytes: number;
 }
 
 export interface LogLine {

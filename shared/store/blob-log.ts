@@ -1,6 +1,6 @@
 import type { AppendBlobClient, ContainerClient } from '@azure/storage-blob';
 import type { Clock } from '../clock.ts';
-import { type AppendLog, type AppendStream, StorageUnavailable, isStreamName } from './append-log.ts';
+import { type AppendLog, type AppendStream, type Segment, StorageUnavailable, isStreamName } from './append-log.ts';
 import { createGroupCommit, unavailable } from './append-log-commit.ts';
 import { type SegmentReader, parseSegmentName, readLines, readTail, segmentName } from './append-log-lines.ts';
 
@@ -40,7 +40,7 @@ export function createBlobLog(options: BlobLogOptions): AppendLog {
     },
     read: (stream, from = { segment: 0, offset: 0 }) => readLines(reader, stream, from, READ_CHUNK_BYTES),
     tail: (stream) => readTail(reader, stream),
-    segments: async (stream) => (await reader.list(stream)).map((segment) => ({ segment, offset: 0 })),
+    segments: reader.list,
   };
 }
 
@@ -153,16 +153,17 @@ const statusOf = (error: unknown): number | undefined =>
 function createReader(container: ContainerClient): SegmentReader {
   return {
     list: async (stream) => {
-      const segments: number[] = [];
+      const segments: Segment[] = [];
       try {
-        for await (const { name } of container.listBlobsFlat({ prefix: `${stream}.` })) {
+        for await (const { name, properties } of container.listBlobsFlat({ prefix: `${stream}.` })) {
           const parsed = parseSegmentName(name);
-          if (parsed?.stream === stream) segments.push(parsed.segment);
+          if (parsed?.stream === stream)
+            segments.push({ segment: parsed.segment, bytes: properties.contentLength ?? 0 });
         }
       } catch (error) {
         throw unavailable('The audit container cannot be listed', error);
       }
-      return segments.sort((a, b) => a - b);
+      return segments.sort((a, b) => a.segment - b.segment);
     },
     open: async (stream, segment) => {
       const blob = container.getAppendBlobClient(segmentName(stream, segment));

@@ -59,7 +59,8 @@ export function describeAppendLog(
         expect(texts(await all(log, 's1'))).toEqual(lines);
         const segments = await log.segments('s1');
         expect(segments.map(({ segment }) => segment)).toEqual([0, 1, 2, 3, 4]);
-        expect(texts(await all(log, 's1', segments[4]))).toEqual(lines.slice(8));
+        expect(segments.map(({ bytes }) => bytes)).toEqual([182, 182, 182, 182, 91]);
+        expect(texts(await all(log, 's1', { segment: 4, offset: 0 }))).toEqual(lines.slice(8));
         expect((await log.tail('s1')).last?.text).toBe(lines[8]);
       }, true));
 

@@ -21,14 +21,15 @@ const newFolder = async (): Promise<string> => {
 };
 afterAll(() => Promise.all(folders.map((folder) => nodeFs.rm(folder, { recursive: true, force: true }))));
 
-describeAppendLog('a log in files', async ({ smallSegments }) => {
-  const folder = path.join(await newFolder(), 'log');
-  return {
-    log: createFileLog({ folder, ...(smallSegments && { maxSegmentBytes: 200 }) }),
-    tear: (stream, bytes) => nodeFs.appendFile(path.join(folder, `${stream}.000000.jsonl`), bytes),
-    close: async () => undefined,
-  };
-});
+for (const syncOnWrite of [true, false])
+  describeAppendLog(`a log in files, ${syncOnWrite ? 'durable by O_DSYNC' : 'by fdatasync'}`, async (options) => {
+    const folder = path.join(await newFolder(), 'log');
+    return {
+      log: createFileLog({ folder, syncOnWrite, ...(options.smallSegments && { maxSegmentBytes: 200 }) }),
+      tear: (stream, bytes) => nodeFs.appendFile(path.join(folder, `${stream}.000000.jsonl`), bytes),
+      close: async () => undefined,
+    };
+  });
 
 describe('a log in files', () => {
   test('is readable by its owner only', async () => {
@@ -38,30 +39,40 @@ describe('a log in files', () => {
     expect((await nodeFs.stat(path.join(folder, 's1.000000.jsonl'))).mode & 0o777).toBe(0o600);
   });
 
-  test('makes the folder durable before the first line, and each batch by one fdatasync', async () => {
-    const folder = await newFolder();
-    const calls: string[] = [];
-    const log = createFileLog({
-      folder,
-      fs: {
-        ...nodeFs,
-        open: async (file, flags, mode) => {
-          const handle = await nodeFs.open(file, flags, mode);
-          const name = path.basename(String(file));
-          const sync = handle.sync.bind(handle);
-          const datasync = handle.datasync.bind(handle);
-          return Object.assign(handle, {
-            sync: () => (calls.push(`sync ${name === path.basename(folder) ? 'folder' : name}`), sync()),
-            datasync: () => (calls.push('datasync'), datasync()),
-          });
+  test.each([
+    [true, ['sync folder', 'write', 'write']],
+    [false, ['sync folder', 'write', 'datasync', 'write', 'datasync']],
+  ])(
+    'makes the folder durable before the first line, and each batch as it is written (O_DSYNC: %s)',
+    async (syncOnWrite, expected) => {
+      const folder = await newFolder();
+      const calls: string[] = [];
+      const log = createFileLog({
+        folder,
+        syncOnWrite,
+        fs: {
+          ...nodeFs,
+          open: async (file, flags, mode) => {
+            const handle = await nodeFs.open(file, flags, mode);
+            if (flags !== 'r') expect(Number(flags) & constants.O_DSYNC).toBe(syncOnWrite ? constants.O_DSYNC : 0);
+            const name = path.basename(String(file));
+            const sync = handle.sync.bind(handle);
+            const datasync = handle.datasync.bind(handle);
+            const write = handle.write.bind(handle) as (...args: unknown[]) => Promise<unknown>;
+            return Object.assign(handle, {
+              sync: () => (calls.push(`sync ${name === path.basename(folder) ? 'folder' : name}`), sync()),
+              datasync: () => (calls.push('datasync'), datasync()),
+              write: (...args: unknown[]) => (calls.push('write'), write(...args)),
+            });
+          },
         },
-      },
-    });
-    const stream = await log.open('s1');
-    await Promise.all(Array.from({ length: 300 }, (_, n) => stream.append(`${n}`)));
-    await stream.close();
-    expect(calls).toEqual(['sync folder', 'datasync', 'datasync']);
-  });
+      });
+      const stream = await log.open('s1');
+      await Promise.all(Array.from({ length: 300 }, (_, n) => stream.append(`${n}`)));
+      await stream.close();
+      expect(calls).toEqual(expected);
+    },
+  );
 
   for (const [name, code, call] of [
     ['a full disk', 'ENOSPC', 'write'],
@@ -72,6 +83,7 @@ describe('a log in files', () => {
       let failing = false;
       const log = createFileLog({
         folder,
+        syncOnWrite: call === 'write',
         fs: {
           ...nodeFs,
           open: async (file, flags, mode) => {

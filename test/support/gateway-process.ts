@@ -4,6 +4,7 @@ import { join } from 'node:path';
 /** `npm run serve` as a process of its own, for tests that kill it. */
 export interface GatewayProcess {
   readonly url: string;
+  readonly pid: number;
   /** SIGKILL: no handler runs, nothing is flushed. */
   kill(): Promise<void>;
   /** SIGTERM; resolves with the exit code. */
@@ -37,6 +38,7 @@ export async function startGatewayProcess(
   });
   return {
     url,
+    pid: child.pid ?? 0,
     log: () => log,
     kill: () => ended(child, 'SIGKILL').then(() => undefined),
     stop: () => ended(child, 'SIGTERM'),

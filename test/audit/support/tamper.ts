@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { type AppendLog, type LogLine, type Position, StorageUnavailable } from '../../../shared/store/append-log.ts';
-import { type SegmentReader, parseSegmentName, readLines, readTail } from '../../../shared/store/append-log-lines.ts';
+import { parseSegmentName } from '../../../shared/store/append-log-lines.ts';
 
 /** Streams by name, each as its bytes: what a tamperer has in hand. */
 export type Trail = ReadonlyMap<string, Buffer>;
@@ -14,29 +13,6 @@ export async function readTrail(folder: string): Promise<Trail> {
     if (stream !== undefined) trail.set(stream, readFileSync(path.join(folder, name)));
   }
   return trail;
-}
-
-/** The same as a log to read from, without a disk. */
-export function memoryLog(trail: Trail): AppendLog {
-  const start: Position = { segment: 0, offset: 0 };
-  const reader: SegmentReader = {
-    list: async (stream) => (trail.has(stream) ? [0] : []),
-    open: async (stream) => {
-      const bytes = trail.get(stream) ?? Buffer.alloc(0);
-      return {
-        size: async () => bytes.length,
-        read: async (offset, length) => bytes.subarray(offset, offset + length),
-        close: async () => undefined,
-      };
-    },
-  };
-  return {
-    open: () => Promise.reject(new StorageUnavailable('To read from only')),
-    streams: async () => [...trail.keys()].sort(),
-    read: (stream, from = start): AsyncIterable<LogLine> => readLines(reader, stream, from, 256 * 1024),
-    tail: (stream) => readTail(reader, stream),
-    segments: async () => [start],
-  };
 }
 
 export const splitLines = (bytes: Buffer): readonly string[] => bytes.toString('utf8').split('\n').slice(0, -1);

@@ -1,0 +1,52 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startAzure } from '../../../infra/local/azure.ts';
+import { people, writeConfig } from '../../../infra/local/stack.ts';
+import { startGatewayProcess } from '../../support/gateway-process.ts';
+
+/** Pages through all of `GET /v1/audit/events`, and tells the memory of the gateway's process before it and at its peak (Linux). */
+export async function pageOverHttp(place: string, nodeOptions: string) {
+  const folder = mkdtempSync(join(tmpdir(), 'aksgw-pages-'));
+  mkdirSync(join(folder, 'data'));
+  symlinkSync(join(place, 'log'), join(folder, 'data/audit'));
+  symlinkSync(join(place, 'signing.jwk'), join(folder, 'data/signing.jwk'));
+  const azure = await startAzure();
+  const { config, env } = writeConfig(folder, azure, 0, (yaml) => yaml);
+  const gateway = await startGatewayProcess(config, { ...env, NODE_OPTIONS: nodeOptions });
+  try {
+    const token = await azure.entra.userToken({ oid: people.auditor });
+    const startMiB = peakMiB(gateway.pid);
+    const started = performance.now();
+    let found = 0;
+    let pages = 0;
+    let cursor = '';
+    do {
+      const response = await fetch(`${gateway.url}/v1/audit/events?limit=1000${cursor && `&cursor=${cursor}`}`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
+      const body = (await response.json()) as { readonly items: readonly unknown[]; readonly next: string | null };
+      found += body.items.length;
+      pages += 1;
+      cursor = body.next ?? '';
+    } while (cursor !== '');
+    return {
+      found,
+      pages,
+      ms: Math.round(performance.now() - started),
+      startMiB,
+      peakMiB: peakMiB(gateway.pid),
+    };
+  } finally {
+    await gateway.stop();
+    await azure.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** The most that a process has had resident, proc(5). */
+function peakMiB(pid: number): number {
+  const [, kib = '0'] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Math.round(Number(kib) / 1024);
+}
