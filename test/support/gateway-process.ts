@@ -22,7 +22,7 @@ export async function startGatewayProcess(
 ): Promise<GatewayProcess> {
   const child = spawn(
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', script, ...(script.endsWith('server.ts') ? ['--config'] : []), config],
+    ['--disable-warning=ExperimentalWarning', script, ...(/server\.[jt]s$/.test(script) ? ['--config'] : []), config],
     { env, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let log = '';

@@ -1,11 +1,15 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundle } from '../../../infra/build.ts';
 import { startAzure } from '../../../infra/local/azure.ts';
 import { people, writeConfig } from '../../../infra/local/stack.ts';
 import { startGatewayProcess } from '../../support/gateway-process.ts';
 
-/** Pages through all of `GET /v1/audit/events`, and tells the memory of the gateway's process before it and at its peak (Linux). */
+/**
+ * Pages through all of `GET /v1/audit/events` of a gateway as it is deployed, and tells its process's memory before that and at its
+ * peak (Linux).
+ */
 export async function pageOverHttp(place: string, nodeOptions: string) {
   const folder = mkdtempSync(join(tmpdir(), 'aksgw-pages-'));
   mkdirSync(join(folder, 'data'));
@@ -13,7 +17,10 @@ export async function pageOverHttp(place: string, nodeOptions: string) {
   symlinkSync(join(place, 'signing.jwk'), join(folder, 'data/signing.jwk'));
   const azure = await startAzure();
   const { config, env } = writeConfig(folder, azure, 0, (yaml) => yaml);
-  const gateway = await startGatewayProcess(config, { ...env, NODE_OPTIONS: nodeOptions });
+  const dist = join(folder, 'dist');
+  await bundle(dist);
+  const server = join(dist, 'functions/server.js');
+  const gateway = await startGatewayProcess(config, { ...env, NODE_OPTIONS: nodeOptions }, server);
   try {
     const token = await azure.entra.userToken({ oid: people.auditor });
     const startMiB = peakMiB(gateway.pid);
