@@ -67,28 +67,32 @@ describe('verification of an untouched trail', () => {
 const TIMEOUT_MS = 240_000;
 
 describe('whoever can write to the store but has no key', () => {
-  test('changes no byte unnoticed: 2,000 random ones', async () => {
-    const seed = 20_260_101;
-    console.log(`seed ${seed}`);
-    const places = sample(tuple(nat(2), nat(2 ** 30), integer({ min: 1, max: 255 })), {
-      numRuns: 2_000,
-      seed,
-    });
-    const state = (await verify(trail)).state;
-    for (const [index, at, flip] of places) {
-      const bytes = Buffer.from(bytesOf(index));
-      const offset = at % bytes.length;
-      bytes[offset] = (bytes[offset] ?? 0) ^ flip;
-      const report = await verifyOne(index, bytes, state);
-      expect({ offset, verdict: report.verdict }).toEqual({ offset, verdict: 'broken' });
-      // The place is named: the line, or the one after it, whose prev no longer fits.
-      const lineIndex = bytesOf(index)
-        .subarray(0, offset)
-        .filter((byte) => byte === 10).length;
-      const named = report.findings.map(({ seq = -1 }) => seq);
-      expect(named.some((seq) => Math.abs(seq - lineIndex) <= 1)).toBe(true);
-    }
-  }, TIMEOUT_MS);
+  test(
+    'changes no byte unnoticed: 2,000 random ones',
+    async () => {
+      const seed = 20_260_101;
+      console.log(`seed ${seed}`);
+      const places = sample(tuple(nat(2), nat(2 ** 30), integer({ min: 1, max: 255 })), {
+        numRuns: 2_000,
+        seed,
+      });
+      const state = (await verify(trail)).state;
+      for (const [index, at, flip] of places) {
+        const bytes = Buffer.from(bytesOf(index));
+        const offset = at % bytes.length;
+        bytes[offset] = (bytes[offset] ?? 0) ^ flip;
+        const report = await verifyOne(index, bytes, state);
+        expect({ offset, verdict: report.verdict }).toEqual({ offset, verdict: 'broken' });
+        // The place is named: the line, or the one after it, whose prev no longer fits.
+        const lineIndex = bytesOf(index)
+          .subarray(0, offset)
+          .filter((byte) => byte === 10).length;
+        const named = report.findings.map(({ seq = -1 }) => seq);
+        expect(named.some((seq) => Math.abs(seq - lineIndex) <= 1)).toBe(true);
+      }
+    },
+    TIMEOUT_MS,
+  );
 
   /** One stream alone, for speed: what the other streams saw of it comes from the state file. */
   const verifyOne = (index: number, bytes: Buffer, state: VerificationReport['state']): Promise<VerificationReport> => {
@@ -124,25 +128,29 @@ describe('whoever can write to the store but has no key', () => {
     TIMEOUT_MS,
   );
 
-  test('cuts the end off a stream unnoticed at no line that a pin, a receipt, a copy or another stream has seen', async () => {
-    const state = (await verify(trail)).state;
-    const last = linesOf(2);
-    for (let kept = 0; kept < last.length; kept += 1) {
-      const report = await verifyOne(2, joinLines(last.slice(0, kept)), state);
-      expect([kept, report.verdict]).toEqual([kept, 'broken']);
-      expect(found(report, name(2))).toContain('tail-cut');
-    }
-    // A stream that another has seen to its end needs no pin.
-    for (const index of [0, 1]) {
-      const lines = linesOf(index);
-      for (let kept = 0; kept < lines.length; kept += 1) {
-        const cut = found(await verify(withLines(index, lines.slice(0, kept))), name(index));
-        expect([index, kept, cut.includes('tail-cut')]).toEqual([index, kept, true]);
+  test(
+    'cuts the end off a stream unnoticed at no line that a pin, a receipt, a copy or another stream has seen',
+    async () => {
+      const state = (await verify(trail)).state;
+      const last = linesOf(2);
+      for (let kept = 0; kept < last.length; kept += 1) {
+        const report = await verifyOne(2, joinLines(last.slice(0, kept)), state);
+        expect([kept, report.verdict]).toEqual([kept, 'broken']);
+        expect(found(report, name(2))).toContain('tail-cut');
       }
-    }
-    expect(found(await verify(withLines(2, last.slice(0, 150)), { receipts }), name(2))).toContain('tail-cut');
-    expect(found(await verify(withLines(2, last.slice(0, 150)), { copies }), name(2))).toContain('tail-cut');
-  }, TIMEOUT_MS);
+      // A stream that another has seen to its end needs no pin.
+      for (const index of [0, 1]) {
+        const lines = linesOf(index);
+        for (let kept = 0; kept < lines.length; kept += 1) {
+          const cut = found(await verify(withLines(index, lines.slice(0, kept))), name(index));
+          expect([index, kept, cut.includes('tail-cut')]).toEqual([index, kept, true]);
+        }
+      }
+      expect(found(await verify(withLines(2, last.slice(0, 150)), { receipts }), name(2))).toContain('tail-cut');
+      expect(found(await verify(withLines(2, last.slice(0, 150)), { copies }), name(2))).toContain('tail-cut');
+    },
+    TIMEOUT_MS,
+  );
 
   test('cuts a line in the middle: an end that no recovery explains is broken', async () => {
     const bytes = bytesOf(2);

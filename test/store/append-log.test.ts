@@ -1,16 +1,21 @@
 import { constants } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
-import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import { ContainerClient, StorageSharedKeyCredential, newPipeline } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../shared/clock.ts';
 import { createBlobLog, isImmutable, warnIfMutable } from '../../shared/store/blob-log.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
-import { account, accountKey, describeAzurite, startAzurite, type Azurite } from '../support/azurite.ts';
+import {
+  account,
+  accountKey,
+  describeAzurite,
+  startAzurite,
+  startFaultyBlobs,
+  type AppendFault,
+  type Azurite,
+} from '../support/azurite.ts';
 import { describeAppendLog } from './append-log-contract.ts';
 
 const folders: string[] = [];
@@ -186,42 +191,14 @@ describeAzurite('with an emulated storage account', () => {
     expect(warnings.join('')).not.toContain('sig=');
   });
 
-  /** A way to Azurite that loses or replaces answers: `fault` says what happens to the n-th append. */
   const withFaults = async (
-    fault: (append: number) => 'pass' | 'lose-request' | 'lose-answer' | number,
+    fault: (append: number) => AppendFault,
     work: (log: ReturnType<typeof createBlobLog>, container: ContainerClient) => Promise<void>,
   ): Promise<number> => {
-    let appends = 0;
-    const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-      const body = await buffer(request);
-      const isAppend = request.url?.includes('comp=appendblock') ?? false;
-      const what = isAppend ? fault(++appends) : 'pass';
-      if (what === 'lose-request') return void request.socket.destroy();
-      if (typeof what === 'number') return void response.writeHead(what).end();
-      const real = await fetch(`${origin}${request.url ?? ''}`, {
-        method: request.method ?? 'GET',
-        headers: Object.entries(request.headers).flatMap(([name, value]) =>
-          name === 'connection' || name === 'transfer-encoding' || name === 'content-length'
-            ? []
-            : [[name, String(value)] as [string, string]],
-        ),
-        ...(body.length > 0 && { body }),
-      });
-      if (what === 'lose-answer') return void request.socket.destroy();
-      response.writeHead(real.status, Object.fromEntries(real.headers)).end(Buffer.from(await real.arrayBuffer()));
-    };
-    const proxy = createServer((request, response) => {
-      answer(request, response).catch((error: unknown) => response.destroy(error as Error));
-    }).listen(0, '127.0.0.1');
-    await new Promise((resolve) => proxy.once('listening', resolve));
-    try {
-      const container = await newContainer(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
-      await work(createBlobLog({ container, clock: { ...systemClock, sleep: async () => undefined } }), container);
-      return appends;
-    } finally {
-      proxy.closeAllConnections();
-      proxy.close();
-    }
+    await using way = await startFaultyBlobs(azurite, fault);
+    const container = await newContainer(way.origin);
+    await work(createBlobLog({ container, clock: { ...systemClock, sleep: async () => undefined } }), container);
+    return way.appends();
   };
   const lines = async (log: ReturnType<typeof createBlobLog>): Promise<readonly string[]> => {
     const texts: string[] = [];

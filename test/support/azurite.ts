@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
+import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { describe } from '@jest/globals';
 
 /** Azurite's well-known development account. */
@@ -58,4 +61,53 @@ export function startAzurite(): Promise<Azurite> {
     child.once('error', reject);
     void closed.then(() => reject(new Error(`Azurite ended: ${said}`)));
   });
+}
+
+/** What becomes of an append: it arrives, its way there or back is lost, or it is answered with a status and does not arrive. */
+export type AppendFault = 'pass' | 'lose-request' | 'lose-answer' | number;
+
+export interface FaultyBlobs extends AsyncDisposable {
+  /** `http://127.0.0.1:<port>`, in place of Azurite's own. */
+  readonly origin: string;
+  /** How many appends were asked for. */
+  appends(): number;
+}
+
+/** A way to Azurite that loses or replaces answers: `fault` says what happens to the n-th append, from 1 on. */
+export async function startFaultyBlobs(
+  azurite: Pick<Azurite, 'blobUrl'>,
+  fault: (append: number) => AppendFault,
+): Promise<FaultyBlobs> {
+  const { origin } = new URL(azurite.blobUrl);
+  let appends = 0;
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await buffer(request);
+    const isAppend = request.url?.includes('comp=appendblock') ?? false;
+    const what = isAppend ? fault(++appends) : 'pass';
+    if (what === 'lose-request') return void request.socket.destroy();
+    if (typeof what === 'number') return void response.writeHead(what).end();
+    const real = await fetch(`${origin}${request.url ?? ''}`, {
+      method: request.method ?? 'GET',
+      headers: Object.entries(request.headers).flatMap(([name, value]) =>
+        name === 'connection' || name === 'transfer-encoding' || name === 'content-length'
+          ? []
+          : [[name, String(value)] as [string, string]],
+      ),
+      ...(body.length > 0 && { body }),
+    });
+    if (what === 'lose-answer') return void request.socket.destroy();
+    response.writeHead(real.status, Object.fromEntries(real.headers)).end(Buffer.from(await real.arrayBuffer()));
+  };
+  const proxy = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => response.destroy(error as Error));
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => proxy.once('listening', resolve));
+  return {
+    origin: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    appends: () => appends,
+    [Symbol.asyncDispose]: async () => {
+      proxy.closeAllConnections();
+      proxy.close();
+    },
+  };
 }
