@@ -13,8 +13,6 @@ export interface Records {
   list(query: ListQuery): Promise<{ readonly items: readonly CommandRecord[]; readonly next?: string | undefined }>;
   /** Records that are not finished and whose lease has run out, oldest first. */
   orphans(now: number, limit: number): Promise<readonly CommandRecord[]>;
-  /** How many of a principal's, and of a cluster's, records are not finished. */
-  unfinished(of: Share): Promise<number>;
   /** How many are with Azure (`submitting` or `running`), by caller and cluster. What waits its turn (`accepted`) is not counted. */
   inFlight(): Promise<readonly InFlight[]>;
 
@@ -43,9 +41,6 @@ export interface Records {
   ping(): Promise<void>;
   close(): Promise<void>;
 }
-
-/** The records of one caller (principalKey), or of one cluster. */
-export type Share = { readonly owner: string } | { readonly cluster: string };
 
 export interface InFlight {
   readonly owner: string;

@@ -9,7 +9,7 @@ import type { Row, StoredRow } from './table-rows.ts';
  *
  *   cmd:<owner>  <time, newest first>:<id>   the record, filtered by cluster and status where it lies
  *   id:<id>      at                          where that is
- *   unfinished   <time>:<id>                 one for each record that is not finished: orphans, counts
+ *   unfinished   <time>:<id>                 one for each record that is not finished: orphans, what is in flight
  *   ended        <time of end>:<id>          one for each record that is, until its output is purged
  *   key:<2 hex>  <scope>                     claims of idempotency keys
  *   lease        <name>

@@ -145,12 +145,6 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
     }
   };
 
-  const count = async (filter: string): Promise<number> => {
-    let found = 0;
-    for await (const _ of rows.query(filter, { select: ['status'] })) found += 1;
-    return found;
-  };
-
   /** The orphan behind an `unfinished` row; a row that a crash left over is cleared away. */
   const orphanBehind = async (row: StoredRow, now: number): Promise<CommandRecord | undefined> => {
     const record = await read(readPlace(row));
@@ -226,12 +220,6 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
         if (orphans.length >= limit) break;
       }
       return orphans.slice(0, limit);
-    },
-
-    unfinished: async (of) => {
-      open();
-      const whose = 'owner' in of ? odata`owner eq ${of.owner}` : odata`cluster eq ${of.cluster}`;
-      return count(`${odata`PartitionKey eq ${unfinishedPartition}`} and ${whose}`);
     },
 
     inFlight: async () => {

@@ -93,9 +93,7 @@ async function followModel(
       own.map((one) => one.submittedAt).toSorted((a, b) => b - a),
     );
     expect(ids(items).toSorted()).toEqual(ids(own).toSorted());
-    expect(await records.unfinished({ owner })).toBe(open.filter((record) => record.owner === owner).length);
   }
-  expect(await records.unfinished({ cluster: 'demo' })).toBe(open.filter(({ cluster }) => cluster === 'demo').length);
   const due = open.filter(({ lease }) => lease.until <= start + 1);
   expect(ids(await records.orphans(start + 1, 10)).toSorted()).toEqual(ids(due).toSorted());
   const sent = open.filter(({ status }) => status !== 'accepted');
@@ -282,7 +280,7 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
         expect(ids(await records.orphans(start, 10))).toEqual(['old', 'young']);
       });
 
-      test('is counted by caller and by cluster, what is with Azure apart', async () => {
+      test('is counted by caller and cluster as far as it is with Azure', async () => {
         const statuses: CommandStatus[] = ['accepted', 'submitting', 'running', 'completed', 'failed', 'unknown'];
         for (const status of statuses) {
           await records.create(commandRecord(`alice-${status}`, { status }));
@@ -293,13 +291,9 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
           (await records.inFlight())
             .map(({ owner, cluster, count }) => `${owner === alice ? 'alice' : 'bob'} ${cluster} ${count}`)
             .toSorted();
-        expect(await records.unfinished({ owner: alice })).toBe(4);
-        expect(await records.unfinished({ cluster: 'stage' })).toBe(4);
-        expect(await records.unfinished({ owner: 'nobody' })).toBe(0);
         expect(await inFlight()).toEqual(['alice demo 2', 'alice stage 1', 'bob stage 2']);
         await records.replace({ ...(await stored('alice-accepted')), status: 'submitting' });
         await records.replace({ ...(await stored('alice-stage')), status: 'completed' });
-        expect(await records.unfinished({ owner: alice })).toBe(3);
         expect(await inFlight()).toEqual(['alice demo 3', 'bob stage 2']);
       });
     });
