@@ -14,6 +14,7 @@ import { createAuthenticator } from './identity/authenticate.ts';
 import { createLifecycle } from './lifecycle.ts';
 import { openStores } from './open-stores.ts';
 import { compilePolicy, type Policy } from './policy/policy.ts';
+import { preloadSdk } from './relay/arm.ts';
 import { createRelay } from './relay/create.ts';
 import { createCredential } from './relay/credential.ts';
 import { createResults } from './results.ts';
@@ -169,6 +170,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   });
   log = app.log;
   for (const what of early) what(log);
+  preloadSdk();
   // The door closes first; what is held is let go by the lifecycle, so that the last answers still get out.
   opened.push(async () => {
     const closed = app.close();

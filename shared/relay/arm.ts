@@ -1,7 +1,7 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 
-import { ContainerServiceClient } from '@azure/arm-containerservice';
+import type { ContainerServiceClient } from '@azure/arm-containerservice';
 import type { TokenCredential } from '@azure/core-auth';
 
 import type { Clock } from '../clock.ts';
@@ -57,9 +57,10 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
   // A kept-alive connection may die just as the POST is written, and then nobody knows whether it arrived: each has its own.
   const agent = insecure ? new HttpAgent({ keepAlive: false }) : new HttpsAgent({ keepAlive: false });
 
-  const clientOf = (subscription: string): ContainerServiceClient => {
+  const clientOf = async (subscription: string): Promise<ContainerServiceClient> => {
     const known = clients.get(subscription);
     if (known) return known;
+    const { ContainerServiceClient } = await loadSdk();
     const client = new ContainerServiceClient(noCredential, subscription, {
       endpoint,
       allowInsecureConnection: insecure,
@@ -81,9 +82,10 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
   };
 
   const ask = async <V, T>(
+    { subscription }: ArmId,
     ms: number,
     signal: AbortSignal | undefined,
-    send: (options: RequestOptions) => Promise<V | undefined>,
+    send: (clusters: Clusters, options: RequestOptions) => Promise<V | undefined>,
     read: (value: V | undefined, seen: Seen) => T | undefined,
   ): Promise<Answer<T>> => {
     let authorization: string;
@@ -96,13 +98,23 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
         message: `The gateway could not get its own token for Azure (${nameOf(error)}).`,
       };
     }
+    let clusters: Clusters;
+    try {
+      clusters = (await clientOf(subscription)).managedClusters;
+    } catch (error) {
+      return {
+        kind: 'unreached',
+        code: 'NoClient',
+        message: `The gateway could not load its client of Azure (${nameOf(error)}).`,
+      };
+    }
     if (signal?.aborted)
       return { kind: 'unreached', code: 'Aborted', message: 'The gateway is stopping; nothing was sent.' };
     let seen: Seen | undefined;
     let value: V | undefined;
     try {
       value = await withDeadline(clock, ms, signal, (abortSignal) =>
-        send({
+        send(clusters, {
           abortSignal,
           requestOptions: { headers: { authorization } },
           onResponse: ({ status, headers }) => {
@@ -127,15 +139,16 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
   };
 
   return {
-    run: ({ subscription, resourceGroup, name }, { text, context, clusterToken }, signal) =>
+    run: (cluster, { text, context, clusterToken }, signal) =>
       ask(
+        cluster,
         POST_MS,
         signal,
-        (options) =>
-          clientOf(subscription)
-            .managedClusters.runCommand(
-              resourceGroup,
-              name,
+        (clusters, options) =>
+          clusters
+            .runCommand(
+              cluster.resourceGroup,
+              cluster.name,
               {
                 command: text,
                 ...(context && { context: Buffer.from(context).toString('base64') }),
@@ -147,25 +160,36 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
             .submitted(),
         (_, seen) => readAccepted(seen),
       ),
-    result: ({ subscription, resourceGroup, name }, commandId, signal) =>
+    result: (cluster, commandId, signal) =>
       ask(
+        cluster,
         GET_MS,
         signal,
-        (options) =>
-          clientOf(subscription)
-            .managedClusters.getCommandResult(resourceGroup, name, commandId, options)
+        (clusters, options) =>
+          clusters
+            .getCommandResult(cluster.resourceGroup, cluster.name, commandId, options)
             .then((body) => body ?? undefined),
         readState,
       ),
-    cluster: ({ subscription, resourceGroup, name }, signal) =>
+    cluster: (cluster, signal) =>
       ask(
+        cluster,
         GET_MS,
         signal,
-        (options) => clientOf(subscription).managedClusters.get(resourceGroup, name, options),
+        (clusters, options) => clusters.get(cluster.resourceGroup, cluster.name, options),
         readView,
       ),
   };
 }
+
+/** Loads the SDK ahead of the first request, which hears of it should that fail. A cold start is ready sooner without it. */
+export function preloadSdk(): void {
+  loadSdk().catch(() => undefined);
+}
+
+const loadSdk = () => import('./arm-sdk.ts');
+
+type Clusters = ContainerServiceClient['managedClusters'];
 
 /** The pipeline's bearer policy is removed, so nothing asks this. */
 const noCredential: TokenCredential = { getToken: () => Promise.resolve(null) };
