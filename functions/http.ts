@@ -1,7 +1,7 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
 import { Problem } from '../shared/errors.ts';
 import { problemDocument } from '../shared/http/problem.ts';
-import { closeGateway, gateway } from './gateway.ts';
+import { closeGateway, gateway, preloadGateway, startGateway } from './gateway.ts';
 import { version } from './version.ts';
 
 /** Connection-level headers belong to the host (RFC 9110 §7.6.1); inject adds some, the host sets its own. */
@@ -14,13 +14,12 @@ app.http('http', {
   authLevel: 'anonymous', // callers bring Entra tokens; a shared function key would name nobody
   handler: async (request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit> => {
     const { pathname, search } = new URL(request.url);
-    const ready = gateway();
     // Told without waiting for anything else: this is about the process (/readyz is about what it needs).
     if (pathname === '/healthz') {
-      ready.catch(() => undefined); // the request that needs the gateway hears of it
+      startGateway();
       return { jsonBody: { status: 'ok', version }, headers: { 'cache-control': 'no-store' } };
     }
-    const started = await ready.catch((error: unknown) => error as Error);
+    const started = await gateway().catch((error: unknown) => error as Error);
     if (started instanceof Error) return notStarted(started, context);
     const { app } = started;
     const response = await app.inject({
@@ -39,6 +38,7 @@ app.http('http', {
 });
 
 app.hook.appTerminate(() => closeGateway());
+preloadGateway();
 
 /** What is wrong is for the operator, in the log; the caller hears that nothing was run. */
 function notStarted(error: Error, context: InvocationContext): HttpResponseInit {

@@ -19,12 +19,12 @@ export async function startGatewayProcess(
   config: string,
   env: NodeJS.ProcessEnv,
   script = join(root, 'functions/server.ts'),
+  flags: readonly string[] = /server\.[jt]s$/.test(script) ? ['--config'] : [],
 ): Promise<GatewayProcess> {
-  const child = spawn(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', script, ...(/server\.[jt]s$/.test(script) ? ['--config'] : []), config],
-    { env, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, ...flags, config], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
   const url = await new Promise<string>((resolve, reject) => {

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { startAzure, type EmulatedAzure } from '../../infra/local/azure.ts';
+import { people, writeConfig } from '../../infra/local/stack.ts';
+import { startGatewayProcess } from '../support/gateway-process.ts';
+
+const root = join(import.meta.dirname, '../..');
+const execute = promisify(execFile);
+
+/** What is deployed, in plain processes far from this repository's node_modules. */
+describe('the bundle', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'aksgw-dist-'));
+  const dist = join(folder, 'dist');
+  let azure: EmulatedAzure;
+  let inputs: readonly string[];
+  let config: string;
+  let env: NodeJS.ProcessEnv;
+
+  beforeAll(async () => {
+    azure = await startAzure();
+    ({ config, env } = writeConfig(folder, azure, 0, (yaml) => yaml));
+    // esbuild in a process of its own: it does not like this realm's Uint8Array
+    const script = `import { bundle } from ${JSON.stringify(join(root, 'infra/build.ts'))};
+      process.stdout.write(JSON.stringify(await bundle(${JSON.stringify(dist)})));`;
+    const { stdout } = await execute(process.execPath, ['--no-warnings', '--input-type=module', '-e', script], {
+      maxBuffer: 16_000_000,
+    });
+    inputs = JSON.parse(stdout) as string[];
+    double(dist);
+  }, 60_000);
+  afterAll(async () => {
+    await azure.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Runs a script that has the worker's double; `call` gives status and text. */
+  async function host(entry: string, script: string, given: NodeJS.ProcessEnv) {
+    const text = `
+      import { createRequire } from 'node:module';
+      const entry = ${JSON.stringify(entry)};
+      await import(entry);
+      const core = createRequire(entry)('@azure/functions-core');
+      const call = async (path) => {
+        const { returnValue } = await core.invoke('http', { http: { method: 'GET', url: 'https://x' + path, headers: {} } });
+        const { statusCode, body } = returnValue.http;
+        return [Number(statusCode), body.string ?? Buffer.from(body.bytes).toString()];
+      };
+      ${script}
+      process.exit(0);`;
+    const { stdout, stderr } = await execute(process.execPath, ['--input-type=module', '-e', text], { env: given });
+    return { out: JSON.parse(stdout) as unknown, stderr };
+  }
+
+  test('holds the gateway and its libraries, and nothing of tests, tools or the emulated Azure', () => {
+    const foreign = inputs.filter(
+      (path) => !/^(shared\/(?!client\/)|functions\/|node_modules\/|package\.json$)/.test(path),
+    );
+    expect(foreign).toEqual([]);
+    expect(inputs).toContain('shared/assemble.ts');
+    expect(
+      inputs.filter((path) => /node_modules\/(esbuild|jest|typescript|@jest|yauzl|fast-check|ajv)\//.test(path)),
+    ).toEqual([]);
+  });
+
+  test('runs as a server on a plain port, and stops in order', async () => {
+    const gateway = await startGatewayProcess(config, env, join(dist, 'functions/server.js'), ['--config']);
+    const answers = await Promise.all(
+      ['/healthz', '/readyz', '/openapi.json'].map((path) => fetch(gateway.url + path)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const token = await azure.entra.userToken({ oid: people.user, groups: [people.team] });
+    const answer = await fetch(`${gateway.url}/v1/clusters/demo/commands`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: '{"command":"kubectl get pods -n shop"}',
+    });
+    expect(await answer.json()).toMatchObject({ status: 'completed', exitCode: 0 });
+    expect(await gateway.stop()).toBe(0);
+  });
+
+  test('on Functions, loads code ahead but reads its environment with the first request alone', async () => {
+    const { AKSGW_CONFIG: _none, ...placeholder } = env;
+    const { out } = await host(
+      join(dist, 'functions/http.js'),
+      `await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+       process.env = { ...process.env, AKSGW_CONFIG: ${JSON.stringify(config)} }; // functionEnvironmentReloadRequest
+       const answers = [await call('/healthz'), await call('/readyz')];
+       process.stdout.write(JSON.stringify(answers.map(([status]) => status)));`,
+      placeholder,
+    );
+    expect(out).toEqual([200, 200]);
+  });
+
+  test('tells a part that cannot be loaded like any failed start: a problem, a word in the log, and no crash', async () => {
+    const broken = join(folder, 'broken');
+    cpSync(dist, broken, { recursive: true });
+    for (const name of readdirSync(join(broken, 'functions')))
+      if (name.startsWith('assemble-')) rmSync(join(broken, 'functions', name));
+    const { out, stderr } = await host(
+      join(broken, 'functions/http.js'),
+      `process.on('unhandledRejection', () => process.stdout.write('unhandled'));
+       const answers = [await call('/healthz')];
+       await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+       answers.push(await call('/readyz'));
+       process.stdout.write(JSON.stringify(answers.map(([status, text]) => [status, JSON.parse(text).code ?? 'ok'])));`,
+      { ...env, AKSGW_CONFIG: config },
+    );
+    expect(out).toEqual([
+      [200, 'ok'],
+      [503, 'gateway-busy'],
+    ]);
+    expect(stderr).not.toMatch(/unhandled/i);
+  });
+});
+
+/** The double of the Functions worker, where the bundle looks for it. */
+function double(where: string): void {
+  const place = join(where, 'node_modules/@azure/functions-core');
+  mkdirSync(place, { recursive: true });
+  cpSync(join(root, 'test/functions/functions-core-double.cjs'), join(place, 'index.cjs'));
+  writeFileSync(join(place, 'package.json'), '{"name":"@azure/functions-core","version":"1.0.0","main":"index.cjs"}');
+}
