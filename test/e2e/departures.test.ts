@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startAzure, type EmulatedAzure } from '../../infra/local/azure.ts';
+import { people, writeConfig } from '../../infra/local/stack.ts';
+import { verifyTrail } from '../../shared/audit/verify.ts';
+import { AnswerLost, createClient, GatewayProblem } from '../../shared/client/client.ts';
+import { createFileLog } from '../../shared/store/file-log.ts';
+import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
+
+const root = join(import.meta.dirname, '../..');
+const RESTART = { argv: ['kubectl', 'rollout', 'restart', 'deployment/web', '-n', 'shop'] };
+
+/** Callers and gateways that go away in the middle: real processes on real sockets. */
+describe('going away', () => {
+  let azure: EmulatedAzure;
+  let token: string;
+  let folder: string;
+  let config: string;
+  let env: NodeJS.ProcessEnv;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'aksgw-departures-'));
+    azure = await startAzure();
+    token = await azure.entra.userToken({ oid: people.user, groups: [people.team] });
+    ({ config, env } = writeConfig(folder, azure, 0, (yaml) => yaml));
+  });
+  afterAll(async () => {
+    await azure.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const mortal = (killAt: number, killWhen: 'before' | 'after') =>
+    startGatewayProcess(
+      config,
+      { ...env, KILL_AT: String(killAt), KILL_WHEN: killWhen },
+      join(root, 'test/support/mortal-gateway.ts'),
+    );
+  const sound = async () => {
+    const report = await verifyTrail(createFileLog({ folder: join(folder, 'data/audit') }), {});
+    expect(report.findings.filter(({ level }) => level !== 'note')).toEqual([]);
+    expect(report.commands.open).toEqual([]);
+  };
+
+  test('SIGTERM ends a gateway in order though sockets stand open that say nothing', async () => {
+    const gateway = await startGatewayProcess(config, env);
+    const port = Number(new URL(gateway.url).port);
+    const sockets = ['', 'GET /healthz HTTP/1.1\r\nHost: x\r\n'].map((said) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(said));
+      socket.on('error', () => undefined); // it is reset in the end, as it should be
+      return socket;
+    });
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200);
+    const closed = sockets.map((socket) => once(socket, 'close'));
+    const began = performance.now();
+    expect(await gateway.stop()).toBe(0);
+    expect(performance.now() - began).toBeLessThan(8_000);
+    await Promise.all(closed);
+    await sound();
+  });
+
+  test.each([
+    ['with the key taken and no record yet', 2, ['gateway-busy, sent 0']],
+    ['as the command was on its way', 5, ['completed, sent 1', 'unknown, sent 1', 'unknown, sent 0', 'failed, sent 0']],
+  ])(
+    'the client of a gateway that is killed %s says that nobody knows; sending again never makes it two',
+    async (_what, at, ends) => {
+      const posts = azure.arm.posts.length;
+      const first = await mortal(at, 'before');
+      let second: GatewayProcess | undefined;
+      const client = (url: string) => createClient({ url, token: async () => token, sleep: async () => undefined });
+      const idempotencyKey = `departure-${at}`;
+      await expect(client(first.url).run('demo', RESTART, { idempotencyKey })).rejects.toBeInstanceOf(AnswerLost);
+      await first.kill();
+      try {
+        second = await mortal(0, 'before');
+        // Of a key that was taken and no more, the next process cannot know yet that nobody is at it: not now, and nothing is sent.
+        const ended = await client(second.url)
+          .run('demo', RESTART, { idempotencyKey })
+          .then(
+            ({ status }) => status,
+            (error: unknown) => (error instanceof GatewayProblem ? error.problem.code : String(error)),
+          );
+        const sent = azure.arm.posts.length - posts;
+        expect(ends).toContain(`${ended}, sent ${sent}`);
+      } finally {
+        await second?.stop();
+      }
+    },
+  );
+
+  test('a caller that hangs up before its command is started is in the trail, and nothing runs', async () => {
+    const posts = azure.arm.posts.length;
+    const gateway = await startGatewayProcess(config, env);
+    try {
+      const hangUp = new AbortController();
+      // Azure looks at the cluster for as long as it takes the caller to lose patience.
+      azure.arm.faults.get(
+        () => {
+          hangUp.abort();
+          return { kind: 'slow', ms: 300 };
+        },
+        { times: 1 },
+      );
+      const asked = fetch(`${gateway.url}/v1/clusters/demo/commands`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ ...RESTART, reason: 'impatient' }),
+        signal: hangUp.signal,
+      });
+      await expect(asked).rejects.toThrow();
+    } finally {
+      await gateway.stop();
+    }
+    expect(azure.arm.posts.length).toBe(posts);
+    const audit = join(folder, 'data/audit');
+    const lines = readdirSync(audit, { recursive: true, encoding: 'utf8' })
+      .filter((name) => statSync(join(audit, name)).isFile())
+      .flatMap((name) => readFileSync(join(audit, name), 'utf8').split('\n'));
+    expect(lines.filter((line) => line.includes('hung up') && line.includes('"code":"AKG200W"'))).toHaveLength(1);
+    await sound();
+  });
+});
