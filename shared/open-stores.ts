@@ -46,7 +46,14 @@ export async function openStores({ storage, listen, monitorLogs }: Config, optio
   const copies = storage.checkpoints
     ? [createCopySink(await openLog(storage.checkpoints, { credential, clock, onMutable: warn }), onError)]
     : [];
-  const siem = monitorLogs && createSiemSink({ clock, upload: logsUpload(monitorLogs, options) });
+  const siem =
+    monitorLogs &&
+    createSiemSink({
+      clock,
+      upload: logsUpload(monitorLogs, options),
+      onDropped: ({ sent, dropped }) =>
+        warn(new Error(`Azure Monitor Logs has not got ${dropped} audit events since the start, and ${sent} it has`)),
+    });
   return { records, log, key, copies, siem };
 }
 

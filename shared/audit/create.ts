@@ -6,7 +6,7 @@ import { StorageUnavailable } from '../store/append-log.ts';
 import type { JsonObject } from './canonical.ts';
 import type { Checkpoint, Head } from './chain.ts';
 import { composeEvent } from './compose.ts';
-import { type AuditEvent, eventCodes } from './events.ts';
+import type { AuditEvent } from './events.ts';
 import { createFloodGate, isFloodEvent } from './flood.ts';
 import { type SeenHead, seenHead, seenHeads } from './heads.ts';
 import type { RootKey } from './keys.ts';
@@ -72,6 +72,7 @@ export async function openAuditTrail(options: AuditTrailOptions): Promise<AuditT
         onCheckpoint: (checkpoint, jws) => {
           for (const copy of copies) copy.offer(checkpoint, jws);
         },
+        onLine: siem && ((line) => siem.offer(line)),
       });
       try {
         const lost = await unexplained(log, seen, broken);
@@ -129,10 +130,7 @@ export async function openAuditTrail(options: AuditTrailOptions): Promise<AuditT
       const writer = 'append' in found ? found : await found;
       const { event, members } = compose(writer);
       try {
-        const recorded = await writer.append(event, members);
-        const { stream, seq, hash } = recorded;
-        siem?.offer({ ...members, code: eventCodes[event], stream, seq, hash, time: rfc3339(clock.now()) });
-        return recorded;
+        return await writer.append(event, members);
       } catch (error) {
         if (error instanceof StorageUnavailable) await fail(writer, error);
         throw asProblem(error);

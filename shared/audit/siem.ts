@@ -6,9 +6,15 @@ export interface SiemSink {
   /** Takes the event, or drops it when its queue is full. */
   offer(event: JsonObject): void;
   /** What became of what was offered, since the start. */
-  counts(): { readonly sent: number; readonly dropped: number; readonly queued: number };
+  counts(): SiemCounts;
   /** Sends what is queued, in bounded time. */
   close(): Promise<void>;
+}
+
+export interface SiemCounts {
+  readonly sent: number;
+  readonly dropped: number;
+  readonly queued: number;
 }
 
 export interface SiemOptions {
@@ -16,15 +22,18 @@ export interface SiemOptions {
   /** Sends rows; may reject. createLogsUpload gives the one for Azure Monitor. */
   readonly upload: (rows: readonly JsonObject[], signal: AbortSignal) => Promise<void>;
   readonly maxQueued?: number;
+  /** Hears when events were dropped: of the first at once, of more at most once a minute, and at the close. Must not throw. */
+  readonly onDropped?: ((counts: SiemCounts) => void) | undefined;
 }
 
 const BATCH_ROWS = 500;
 const LINGER_MS = 2_000;
 const RETRY_MS = [1_000, 5_000, 30_000];
 const CLOSE_MS = 5_000;
+const TELL_MS = 60_000;
 
 /** A queue of bounded size before an upload. What the upload refuses four times is dropped and counted. */
-export function createSiemSink({ clock, upload, maxQueued = 10_000 }: SiemOptions): SiemSink {
+export function createSiemSink({ clock, upload, maxQueued = 10_000, onDropped }: SiemOptions): SiemSink {
   const stop = new AbortController();
   /** Ends the waits, not the uploads. */
   const hurry = new AbortController();
@@ -34,6 +43,21 @@ export function createSiemSink({ clock, upload, maxQueued = 10_000 }: SiemOption
   let dropped = 0;
   let closing = false;
   let running: Promise<void> | undefined;
+
+  const counts = (): SiemCounts => ({ sent, dropped, queued: queue.length + inFlight });
+
+  let told = 0;
+  let tellAgainAt = Number.NEGATIVE_INFINITY;
+  const drop = (count: number): void => {
+    dropped += count;
+    if (closing || clock.monotonic() >= tellAgainAt) tell();
+  };
+  const tell = (): void => {
+    if (dropped === told) return;
+    told = dropped;
+    tellAgainAt = clock.monotonic() + TELL_MS;
+    onDropped?.(counts());
+  };
 
   const sendOne = async (rows: readonly JsonObject[]): Promise<void> => {
     for (const wait of [...RETRY_MS, undefined]) {
@@ -47,7 +71,7 @@ export function createSiemSink({ clock, upload, maxQueued = 10_000 }: SiemOption
         await clock.sleep(wait, { signal: hurry.signal, unref: true }).catch(() => undefined);
       }
     }
-    dropped += rows.length;
+    drop(rows.length);
   };
 
   const run = async (): Promise<void> => {
@@ -64,13 +88,13 @@ export function createSiemSink({ clock, upload, maxQueued = 10_000 }: SiemOption
 
   return {
     offer: (event) => {
-      if (closing || queue.length + inFlight >= maxQueued) dropped += 1;
+      if (closing || queue.length + inFlight >= maxQueued) drop(1);
       else {
         queue.push(event);
         running ??= run();
       }
     },
-    counts: () => ({ sent, dropped, queued: queue.length + inFlight }),
+    counts,
     close: async () => {
       closing = true;
       hurry.abort(new Error('The SIEM sink is closing'));
@@ -81,6 +105,7 @@ export function createSiemSink({ clock, upload, maxQueued = 10_000 }: SiemOption
       stop.abort(new Error('The SIEM sink is closed'));
       dropped += queue.length;
       queue = [];
+      tell();
     },
   };
 }

@@ -26,6 +26,8 @@ export interface WriterOptions {
   readonly heads: readonly Head[];
   /** Gets each checkpoint as a compact JWS once it is durable. Must not throw. */
   readonly onCheckpoint: (checkpoint: Checkpoint, jws: string) => void;
+  /** Gets each line once it is durable, with its hash. Must not throw. */
+  readonly onLine?: ((line: JsonObject) => void) | undefined;
 }
 
 /** One stream being written. Once an append has failed, so does every later one. */
@@ -75,7 +77,7 @@ export async function openWriter(options: WriterOptions): Promise<StreamWriter> 
   const chain = async (event: EventName, members: JsonObject): Promise<Recorded> => {
     const own = seq;
     const time = rfc3339(clock.now());
-    const line = canonicalJson({
+    const all: JsonObject = {
       ...members,
       v: LINE_VERSION,
       stream,
@@ -84,12 +86,14 @@ export async function openWriter(options: WriterOptions): Promise<StreamWriter> 
       time,
       monoMs: Math.floor(clock.monotonic() - started),
       code: eventCodes[event],
-    });
+    };
+    const line = canonicalJson(all);
     const hash = hashLine(line);
     seq += 1;
     prev = hash;
     sinceCheckpoint += 1;
     await store.append(line);
+    options.onLine?.({ ...all, hash });
     return {
       stream,
       seq: own,

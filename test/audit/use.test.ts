@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { createCopySink, readCopies } from '../../shared/audit/copies.ts';
-import type { Opening } from '../../shared/audit/chain.ts';
+import type { JsonObject } from '../../shared/audit/canonical.ts';
+import { type Opening, hashLine } from '../../shared/audit/chain.ts';
 import { eventCodes, type AuditEvent } from '../../shared/audit/events.ts';
 import { exportCsv, exportLines } from '../../shared/audit/export.ts';
 import { createExportLog } from '../../shared/audit/export-log.ts';
@@ -181,6 +182,38 @@ describe('the way out to a SIEM', () => {
     sink.offer({ n: 1 });
     await sink.close();
     expect(sink.counts()).toEqual({ sent: 601, dropped: 100, queued: 0 });
+  });
+
+  test('gets each line of the trail as it stands there, checkpoints too, and its hash', async () => {
+    await using bench = await createBench();
+    const offered: JsonObject[] = [];
+    const siem = { offer: (event: JsonObject) => void offered.push(event), close: async () => undefined };
+    const trail = await bench.open({ siem: { ...siem, counts: () => ({ sent: 0, dropped: 0, queued: 0 }) } });
+    await Promise.all([trail.record(intended('cmd-1')), trail.record(completed('cmd-1'))]);
+    await trail.close();
+    const lines = await linesOf(bench.log);
+    expect(lines.map(({ code }) => code)).toEqual(['AKG000I', 'AKG300I', 'AKG305I', 'AKG001I', 'AKG002I']);
+    const [first] = await bench.log.streams();
+    const written: object[] = [];
+    for await (const { text, bytes } of bench.log.read(first ?? ''))
+      written.push({ ...(JSON.parse(text) as object), hash: hashLine(bytes) });
+    expect(offered.map((event) => JSON.parse(JSON.stringify(event)) as object)).toEqual(written);
+  });
+
+  test('tells what it dropped: of the first at once, of more once a minute, and at the close', async () => {
+    const clock = createManualClock();
+    const told: number[] = [];
+    const upload = () => new Promise<void>(() => undefined);
+    const sink = createSiemSink({ clock, maxQueued: 1, upload, onDropped: ({ dropped }) => void told.push(dropped) });
+    for (let n = 0; n < 4; n += 1) sink.offer({ n });
+    expect(told).toEqual([1]);
+    await clock.advance(60_000);
+    for (let n = 0; n < 4; n += 1) sink.offer({ n });
+    expect(told).toEqual([1, 4]);
+    const closed = sink.close();
+    await clock.advance(5_000);
+    await closed;
+    expect(told).toEqual([1, 4, 7]);
   });
 
   test('gives up rows that are refused four times', async () => {
