@@ -101,17 +101,14 @@ export function createPairing(findings: Findings): Pairing {
         findings.add('sent-without-intent', place, `Command ${commandId} was sent without an intent`);
       for (const { commandId, first, second } of repeated) {
         const [earlier] = [first.stream, second.place.stream].sort();
-        const honest =
-          first.stream !== second.place.stream &&
-          first.code === second.code &&
-          first.exitCode === second.exitCode &&
-          brokeOff(earlier ?? '');
+        const alike = first.code === second.code && first.exitCode === second.exitCode;
+        const honest = alike && first.stream !== second.place.stream && brokeOff(earlier ?? '');
         findings.add(
           honest ? 'outcome-repeated' : 'two-outcomes',
           second.place,
           honest
             ? `The outcome of ${commandId} is told again, alike, after stream ${earlier ?? ''} broke off`
-            : `Command ${commandId} has two outcomes; the other is in ${first.stream}`,
+            : `Command ${commandId} has two outcomes, which ${alike ? 'agree' : 'differ'}; the other is in ${first.stream}`,
         );
       }
       return { paired: done.size, open: [...open].map(([commandId, place]) => ({ commandId, ...place })) };

@@ -348,7 +348,48 @@ describe('what an honest but troubled gateway leaves', () => {
     expect(late.verdict).toBe('suspect');
   });
 
-  test('takes two streams that see each other for sound, and repeated results of a closed stream for two outcomes', async () => {
+  test.each([
+    [0, 'agree'],
+    [1, 'differ'],
+  ])(
+    'names the second outcome of a process that stood still while another took its command over (exit code %i)',
+    async (exitCode, what) => {
+      const report = await writeWith(async (own) => {
+        const [stalled, heir] = [await own.open(), await own.open()];
+        await stalled.record(intended('cmd-1'));
+        await heir.record(completed('cmd-1'));
+        await stalled.record(completed('cmd-1', exitCode));
+        await stalled.close();
+        await heir.close();
+      });
+      const [first = '', second = ''] = report.streams.map(({ stream }) => stream);
+      expect(report.findings).toEqual([
+        expect.objectContaining({
+          kind: 'two-outcomes',
+          level: 'broken',
+          message: expect.stringContaining(`Command cmd-1 has two outcomes, which ${what}; the other is in`),
+        }),
+      ]);
+      // One of them is the place, the other is in the words.
+      const [{ stream, message } = { stream: '', message: '' }] = report.findings;
+      expect([first, second].filter((name) => stream === name || message.includes(name))).toHaveLength(2);
+      expect(stream === first ? message.includes(second) : message.includes(first)).toBe(true);
+    },
+  );
+
+  test('tells of a second outcome that differs even after its stream broke off', async () => {
+    const report = await writeWith(async (own) => {
+      const killed = await own.open();
+      await killed.record(intended('cmd-1'));
+      await killed.record(completed('cmd-1'));
+      const heir = await own.open();
+      await heir.record(completed('cmd-1', 1));
+      await heir.close();
+    });
+    expect(report.counts).toMatchObject({ 'two-outcomes': 1 });
+  });
+
+  test('takes two streams that see each other for sound', async () => {
     const report = await writeWith(async (own) => {
       const [one, two] = [await own.open(), await own.open()];
       await one.record(intended('cmd-1'));
