@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startArm, type EmulatedArm } from '../../infra/local/arm.ts';
 import { CLUSTER_ID } from '../../infra/local/stack.ts';
@@ -138,6 +139,24 @@ describe('aksgw', () => {
       expect((await aksgw('audit', 'verify', '--export', write('whole.jsonl', out))).code).toBe(0);
       const table = await aksgw('audit', 'export', '--config', stack.config, '--format', 'csv');
       expect(lines(table.out).filter((line) => line.includes('AKG300I'))).toHaveLength(2);
+    });
+
+    test('export waits for whoever reads it slowly', async () => {
+      let longest = 0;
+      let read = 0;
+      const slow = new Writable({
+        highWaterMark: 1,
+        decodeStrings: false,
+        write(chunk: string, _encoding, done) {
+          read += 1;
+          longest = Math.max(longest, slow.writableLength - chunk.length);
+          setImmediate(done);
+        },
+      });
+      const host = { env: stack.env, stdin: (async function* () {})(), stdout: slow, stderr: slow };
+      expect(await main(['audit', 'export', trail], { ...host, cwd: () => stack.folder })).toBe(0);
+      expect(read).toBeGreaterThan(5);
+      expect(longest).toBe(0);
     });
 
     test('export exits with 2 for wrong usage, and 125 for a place where there is no trail', async () => {

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { createExportLog } from '../../audit/export-log.ts';
 import { exportCsv, exportLines } from '../../audit/export.ts';
@@ -12,6 +14,10 @@ import { createCredential } from '../../relay/credential.ts';
 import type { Host } from '../main.ts';
 import { readConfig } from './config.ts';
 import { openTrail } from './log.ts';
+
+/** What every one of them takes, and what those take that look at a time only. */
+const common = { config: { type: 'string', short: 'c' }, help: { type: 'boolean' } } as const;
+const range = { since: { type: 'string' }, until: { type: 'string' } } as const;
 
 const usage = `aksgw audit verify [FOLDER | https://ACCOUNT.blob.core.windows.net/CONTAINER] [options]
 
@@ -35,7 +41,7 @@ export async function verify(argv: readonly string[], host: Host): Promise<numbe
     args: [...argv],
     allowPositionals: true,
     options: {
-      config: { type: 'string', short: 'c' },
+      ...common,
       state: { type: 'string' },
       'root-key': { type: 'string', multiple: true },
       receipt: { type: 'string', multiple: true },
@@ -43,13 +49,9 @@ export async function verify(argv: readonly string[], host: Host): Promise<numbe
       partial: { type: 'boolean' },
       export: { type: 'string' },
       json: { type: 'boolean' },
-      help: { type: 'boolean' },
     },
   });
-  if (values.help || positionals.length > 1) {
-    host.stderr.write(usage);
-    return values.help ? 0 : 2;
-  }
+  if (values.help || positionals.length > 1) return explain(host, usage, values);
   const log =
     values.export === undefined
       ? await openTrail(positionals[0], values.config, host)
@@ -85,23 +87,21 @@ export async function exportEvents(argv: readonly string[], host: Host): Promise
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
-    options: {
-      config: { type: 'string', short: 'c' },
-      since: { type: 'string' },
-      until: { type: 'string' },
-      format: { type: 'string', default: 'jsonl' },
-      help: { type: 'boolean' },
-    },
+    options: { ...common, ...range, format: { type: 'string', default: 'jsonl' } },
   });
-  if (values.help || positionals.length > 1 || !['jsonl', 'csv'].includes(values.format)) {
-    host.stderr.write(exportUsage);
-    return values.help ? 0 : 2;
-  }
+  const { format } = values;
+  if (values.help || positionals.length > 1 || !['jsonl', 'csv'].includes(format))
+    return explain(host, exportUsage, values);
   const log = await openTrail(positionals[0], values.config, host);
-  const range = { since: timeOf('--since', values.since), until: timeOf('--until', values.until) };
-  for await (const line of values.format === 'csv' ? exportCsv(log, range) : exportLines(log, range))
-    host.stdout.write(line);
+  const time = timesOf(values);
+  for await (const line of format === 'csv' ? exportCsv(log, time) : exportLines(log, time))
+    await written(host.stdout, line);
   return 0;
+}
+
+/** A reader slower than the trail is waited for: a million lines are not kept for it in memory. */
+async function written(out: Host['stdout'], text: string): Promise<void> {
+  if (out.write(text) === false && out instanceof Writable) await once(out, 'drain');
 }
 
 const reconcileUsage = `aksgw audit reconcile [ACTIVITY.json] [FOLDER | https://…] [--since TIME] [--until TIME] [--config FILE]
@@ -116,20 +116,13 @@ export async function reconcile(argv: readonly string[], host: Host): Promise<nu
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
-    options: {
-      config: { type: 'string', short: 'c' },
-      since: { type: 'string' },
-      until: { type: 'string' },
-      help: { type: 'boolean' },
-    },
+    options: { ...common, ...range },
   });
   const [activity, place] = positionals;
   const config = activity === undefined ? readConfig(values.config, host) : undefined;
-  if (values.help || (activity === undefined && !config) || positionals.length > 2) {
-    host.stderr.write(reconcileUsage);
-    return values.help ? 0 : 2;
-  }
-  const given = { since: timeOf('--since', values.since), until: timeOf('--until', values.until) };
+  if (values.help || (activity === undefined && !config) || positionals.length > 2)
+    return explain(host, reconcileUsage, values);
+  const given = timesOf(values);
   const end = given.until ?? systemClock.now();
   const week = { since: given.since ?? end - 7 * 86_400_000, until: end };
   const asked = config ? week : given;
@@ -185,6 +178,19 @@ async function runsOf(
     );
   return runs.filter(({ armId }) => ids.has(armId));
 }
+
+/** What they can do, asked for or not: then the exit code says that something else was. */
+function explain({ stderr }: Host, text: string, { help }: { readonly help?: boolean | undefined }): 0 | 2 {
+  stderr.write(text);
+  return help ? 0 : 2;
+}
+
+interface Times {
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}
+
+const timesOf = ({ since, until }: Times) => ({ since: timeOf('--since', since), until: timeOf('--until', until) });
 
 function timeOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
