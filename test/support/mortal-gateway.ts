@@ -6,7 +6,7 @@ import { systemClock } from '../../shared/clock.ts';
 /**
  * A gateway in a process of its own that kills itself (SIGKILL) at its n-th durable write after the first command came in:
  * `KILL_AT=3 KILL_WHEN=before|after`. Durable writes are what the operating system is asked to keep: a commit of the records'
- * database, an fdatasync of the audit log. With KILL_AT=0 it lives. Leases are short, so that a successor need not wait.
+ * database, a write of the audit log that is durable as such (O_DSYNC), an fdatasync. With KILL_AT=0 it lives. Leases are short, so that a successor need not wait.
  */
 const killAt = Number(process.env['KILL_AT'] ?? '0');
 const before = process.env['KILL_WHEN'] === 'before';
@@ -28,15 +28,19 @@ DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string): void {
 };
 
 const handle = await open(import.meta.filename);
-const files = Object.getPrototypeOf(handle) as { datasync(): Promise<void> };
+type Work = (this: unknown, ...args: unknown[]) => Promise<unknown>;
+const files = Object.getPrototypeOf(handle) as { datasync: Work; write: Work };
 await handle.close();
-const datasync = files.datasync;
-files.datasync = async function (this: unknown): Promise<void> {
-  const counts = armed;
-  if (counts && ++writes === killAt && before) die();
-  await datasync.call(this);
-  if (counts && writes === killAt) die();
-};
+for (const call of ['write', 'datasync'] as const) {
+  const real = files[call];
+  files[call] = async function (...args) {
+    const counts = armed;
+    if (counts && ++writes === killAt && before) die();
+    const result = await real.apply(this, args);
+    if (counts && writes === killAt) die();
+    return result;
+  };
+}
 
 const location = process.argv[2] ?? '';
 const { app, sweep } = await assemble({
