@@ -1,3 +1,4 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { Problem } from '../errors.ts';
 import type { AppendLog, LogLine, Position } from '../store/append-log.ts';
 import { SLACK_MS, after, lineTime, seek, startTime } from './seek.ts';
@@ -19,7 +20,12 @@ export interface MergeOptions {
 
 /** A living stream has a checkpoint each minute: one that is silent so long behind the others has died. */
 const DEAD_AFTER_MS = 60 * 60_000;
-const MAX_PLACES = 200;
+/** So many fit into a request line (Kestrel's, before Functions, takes 8 KiB): see MAX_CURSOR. */
+const MAX_PLACES = 150;
+/** Characters of the longest cursor. */
+export const MAX_CURSOR = 7_500;
+/** What the longest cursor is before it is packed, with room to spare. */
+const MAX_UNPACKED = 64 * 1024;
 
 interface Cursor {
   /** The newest stream that was begun. */
@@ -136,7 +142,7 @@ function horizon(newest: string): string {
 }
 
 const writeCursor = (cursor: Cursor): string =>
-  Buffer.from(
+  deflateRawSync(
     JSON.stringify([
       cursor.newest,
       Object.entries(cursor.places).map(([stream, { segment, offset }]) => [stream, segment, offset]),
@@ -148,7 +154,8 @@ function readCursor(text: string | undefined): Cursor {
   const invalid = (): Problem => new Problem('request-invalid', 'The cursor is not one that this gateway gave');
   let parsed: unknown;
   try {
-    parsed = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
+    const packed = Buffer.from(text, 'base64url');
+    parsed = JSON.parse(inflateRawSync(packed, { maxOutputLength: MAX_UNPACKED }).toString('utf8'));
   } catch {
     throw invalid();
   }

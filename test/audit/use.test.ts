@@ -1,16 +1,18 @@
-import { createPublicKey, generateKeyPairSync, privateDecrypt, sign } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, privateDecrypt, randomBytes, sign } from 'node:crypto';
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { deflateRawSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { createCopySink, readCopies } from '../../shared/audit/copies.ts';
 import type { JsonObject } from '../../shared/audit/canonical.ts';
 import { type Opening, hashLine } from '../../shared/audit/chain.ts';
 import { eventCodes, type AuditEvent } from '../../shared/audit/events.ts';
 import { exportCsv, exportLines } from '../../shared/audit/export.ts';
-import { createExportLog } from '../../shared/audit/export-log.ts';
+import { createExportLog, memoryLog } from '../../shared/audit/export-log.ts';
 import type { KeyVault } from '../../shared/audit/key-vault.ts';
 import { loadLocalRootKey, loadRootKey } from '../../shared/audit/keys.ts';
+import { MAX_CURSOR } from '../../shared/audit/merge.ts';
 import { checkpoints, queryEvents } from '../../shared/audit/query.ts';
 import { readActivityLog, reconcile } from '../../shared/audit/reconcile.ts';
 import { createSiemSink } from '../../shared/audit/siem.ts';
@@ -81,13 +83,38 @@ describe('a query', () => {
     expect((await verifyTrail(bench.log, { copies: [checkpoint?.jws ?? ''] })).counts).toEqual({});
   });
 
+  test('has a cursor for 150 living streams that fits into a request line, and says of more what to do', async () => {
+    const living = (count: number) =>
+      memoryLog(
+        new Map(
+          Array.from({ length: count }, (_, n) => {
+            const stream = `20260101t000000${String(n).padStart(3, '0')}z-${randomBytes(8).toString('hex')}`;
+            const line = `{"code":"AKG300I","stream":"${stream}","time":"2026-01-01T00:00:01.000Z","v":1}\n`;
+            return [stream, Buffer.from(line.repeat(3))] as const;
+          }),
+        ),
+      );
+    const log = living(150);
+    let found = 0;
+    let cursor: string | undefined;
+    do {
+      const page = await queryEvents(log, { limit: 100, cursor });
+      found += page.items.length;
+      cursor = page.next;
+      expect(cursor?.length ?? 0).toBeLessThanOrEqual(MAX_CURSOR);
+    } while (cursor !== undefined);
+    expect(found).toBe(450);
+    await expect(queryEvents(living(151), { limit: 100 })).rejects.toMatchObject({ code: 'request-invalid' });
+  });
+
   test('refuses a cursor that is none', async () => {
     await using bench = await createBench();
     for (const cursor of [
       '',
       'x',
-      Buffer.from('[1,2]').toString('base64url'),
-      Buffer.from('["a",[["s",-1,0]]]').toString('base64url'),
+      deflateRawSync('[1,2]').toString('base64url'),
+      deflateRawSync('["a",[["s",-1,0]]]').toString('base64url'),
+      deflateRawSync(`["${'a'.repeat(100_000)}",[]]`).toString('base64url'),
     ])
       await expect(queryEvents(bench.log, { limit: 1, cursor })).rejects.toMatchObject({ code: 'request-invalid' });
   });

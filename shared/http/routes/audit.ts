@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
+import { MAX_CURSOR } from '../../audit/merge.ts';
 import { Problem } from '../../errors.ts';
 import { decideNonResource } from '../../policy/decide.ts';
 import type { AppOptions } from '../app.ts';
@@ -8,7 +9,7 @@ import { callOf } from '../identify.ts';
 import { ListBody, ProblemBody } from '../schemas.ts';
 
 const Limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 }));
-const Cursor = Type.Optional(Type.String({ minLength: 1, maxLength: 1_024 }));
+const Cursor = Type.Optional(Type.String({ minLength: 1, maxLength: MAX_CURSOR }));
 const Word = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }));
 const closed = { additionalProperties: false } as const;
 const EventsQuery = Type.Object(
