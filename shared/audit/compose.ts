@@ -1,8 +1,8 @@
 import type { ResourceAttributes } from '../command/attributes.ts';
 import type { JsonObject } from './canonical.ts';
-import type { AuditEvent, CommandFacts, RequestFacts } from './events.ts';
+import type { AuditEvent, CommandFacts, CommandSubject, RequestFacts } from './events.ts';
 import { redactArgv, redactText } from '../redact.ts';
-import type { CommandMembers, Members, RequestMembers } from './schemas.ts';
+import type { CommandMembers, Members, RequestMembers, SubjectMembers } from './schemas.ts';
 import { capText, escapeText } from './text.ts';
 
 /** Bounds of one line. With them a line stays well below the batch's 1 MiB, whatever a caller sends. */
@@ -68,7 +68,7 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
       >;
     case 'command.accepted':
       return {
-        commandId: short(event.commandId),
+        ...subject(event),
         azure: { commandId: short(event.azureCommandId), requestId: optional(event.azureRequestId, short) },
       } satisfies Members<'command.accepted'>;
     case 'command.rejected':
@@ -77,7 +77,7 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
     case 'command.failed':
     case 'command.interrupted':
       return {
-        commandId: short(event.commandId),
+        ...subject(event),
         outcome: {
           exitCode: event.exitCode,
           timedOut: event.timedOut,
@@ -91,7 +91,7 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
       >;
     case 'command.inconsistent':
       return {
-        commandId: short(event.commandId),
+        ...subject(event),
         detail: free(event.detail),
       } satisfies Members<'command.inconsistent'>;
     case 'job.fired':
@@ -125,6 +125,14 @@ function request({ requestId, principal, claimed, cluster }: RequestFacts): Requ
     cluster: optional(cluster, ({ name, armId, runAs }) => ({ name: short(name), armId: clean(armId, 1024), runAs })),
   };
 }
+
+const subject = ({ commandId, whose }: CommandSubject & { readonly commandId: string }): SubjectMembers => ({
+  commandId: short(commandId),
+  whose: optional(whose, ({ principal, cluster }) => ({
+    principal: { tid: short(principal.tid), oid: short(principal.oid) },
+    cluster: { name: short(cluster.name) },
+  })),
+});
 
 function command({ argv, attributes, reason, text, files, stdin }: CommandFacts, digest: Digest): CommandMembers {
   return {

@@ -69,6 +69,16 @@ export interface CommandFacts {
   readonly stdin?: Uint8Array | undefined;
 }
 
+/** Whose command it is and where it runs: what makes a question by principal or cluster find how it ended. */
+export interface CommandSubject {
+  readonly whose?:
+    | {
+        readonly principal: { readonly tid: string; readonly oid: string };
+        readonly cluster: { readonly name: string };
+      }
+    | undefined;
+}
+
 interface DecisionFacts {
   readonly decision: 'allow' | 'deny';
   /** `viewer/allow[0]`. */
@@ -104,12 +114,12 @@ export type AuditEvent =
   | (RequestFacts & { readonly event: 'rate-limited'; readonly detail: string })
   | (RequestFacts & CommandFacts & DecisionFacts & { readonly event: 'command.intended'; readonly commandId: string })
   | (RequestFacts & { readonly event: 'command.replayed'; readonly commandId: string })
-  | {
+  | (CommandSubject & {
       readonly event: 'command.accepted';
       readonly commandId: string;
       readonly azureCommandId: string;
       readonly azureRequestId?: string | undefined;
-    }
+    })
   | ({
       readonly event:
         | 'command.rejected'
@@ -118,8 +128,13 @@ export type AuditEvent =
         | 'command.failed'
         | 'command.interrupted';
       readonly commandId: string;
-    } & OutcomeFacts)
-  | { readonly event: 'command.inconsistent'; readonly commandId: string; readonly detail: string }
+    } & CommandSubject &
+      OutcomeFacts)
+  | (CommandSubject & {
+      readonly event: 'command.inconsistent';
+      readonly commandId: string;
+      readonly detail: string;
+    })
   | (RequestFacts & { readonly event: 'result.read'; readonly commandId: string })
   | (RequestFacts & { readonly event: 'audit.read'; readonly detail: string })
   | (RequestFacts & { readonly event: 'job.fired'; readonly job: string });

@@ -1,5 +1,6 @@
 import type { AppendLog } from '../store/append-log.ts';
 import { eventCodes, outcomeEvents, type EventName } from './events.ts';
+import { seek } from './seek.ts';
 
 const outcomeCodes = new Map<string, EventName>(outcomeEvents.map((event) => [eventCodes[event], event]));
 /** How far the clocks of two processes may be apart. */
@@ -11,23 +12,22 @@ const SKEW_MS = 10 * 60_000;
  * not be told twice. Reads only streams that were written to since the command began; rejects with StorageUnavailable.
  */
 export async function outcomeOf(log: AppendLog, commandId: string, since: number): Promise<EventName | undefined> {
-  const streams = await log.streams();
-  for (const stream of streams.toReversed()) {
-    const { last } = await log.tail(stream);
-    if (!last || timeOf(last.text) < since - SKEW_MS) continue;
-    for await (const line of log.read(stream)) {
+  for (const stream of (await log.streams()).toReversed()) {
+    for await (const line of log.read(stream, await seek(log, stream, since - SKEW_MS))) {
       // The id stands in few lines: only those are parsed.
-      if (!line.complete || !line.bytes.includes(commandId)) continue;
-      const { code, commandId: of } = JSON.parse(line.text) as { code?: string; commandId?: string };
-      const event = of === commandId ? outcomeCodes.get(code ?? '') : undefined;
+      const event = line.complete && line.bytes.includes(commandId) ? outcomeIn(line.text, commandId) : undefined;
       if (event) return event;
     }
   }
   return undefined;
 }
 
-/** A line whose time cannot be read is taken as new: then its stream is looked at. */
-function timeOf(line: string): number {
-  const time = Date.parse(/"time":"([^"]+)"/.exec(line)?.[1] ?? '');
-  return Number.isNaN(time) ? Number.POSITIVE_INFINITY : time;
+function outcomeIn(text: string, wanted: string): EventName | undefined {
+  try {
+    const { code, commandId } = JSON.parse(text) as { readonly code?: string; readonly commandId?: string };
+    return commandId === wanted ? outcomeCodes.get(code ?? '') : undefined;
+  } catch {
+    // A damaged line is verification's business; it must not keep a command from its end.
+    return undefined;
+  }
 }

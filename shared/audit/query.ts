@@ -74,6 +74,11 @@ export async function checkpoints(
   };
 }
 
+interface Subject {
+  readonly principal?: { readonly tid?: unknown; readonly oid?: unknown };
+  readonly cluster?: { readonly name?: unknown };
+}
+
 /** The item, if the line is one that was asked for. Most lines are turned away by their bytes, without a parse. */
 function createMatcher({ principal, cluster, code, command }: EventQuery): (line: LogLine) => AuditItem | undefined {
   const [oid, tid] = principal?.split(':').toReversed() ?? [];
@@ -90,16 +95,15 @@ function createMatcher({ principal, cluster, code, command }: EventQuery): (line
     if (!needles.every((needle) => line.bytes.includes(needle))) return undefined;
     const item = parseItem(line);
     if (!item) return undefined;
-    const own = item as AuditItem & {
-      readonly principal?: { readonly tid?: unknown; readonly oid?: unknown };
-      readonly cluster?: { readonly name?: unknown };
-    };
+    const own = item as AuditItem & Subject & { readonly whose?: Subject };
+    const who = own.principal ?? own.whose?.principal;
+    const where = own.cluster ?? own.whose?.cluster;
     const asked =
       (code === undefined || own['code'] === code) &&
       (command === undefined || own['commandId'] === command) &&
-      (cluster === undefined || own.cluster?.name === cluster) &&
-      (oid === undefined || own.principal?.oid === oid) &&
-      (tid === undefined || own.principal?.tid === tid);
+      (cluster === undefined || where?.name === cluster) &&
+      (oid === undefined || who?.oid === oid) &&
+      (tid === undefined || who?.tid === tid);
     return asked ? item : undefined;
   };
 }

@@ -98,8 +98,21 @@ const command = {
 const rule = { rule: Type.Optional(Short), policyDigest: Short };
 const detail = { detail: Free };
 const commandId = { commandId: Short };
-const ended = {
+/** Of a line that stands for no request: whose command it is, and where. */
+const ofCommand = {
   ...commandId,
+  whose: Type.Optional(
+    Type.Object(
+      {
+        principal: Type.Object({ tid: Short, oid: Short }, closed),
+        cluster: Type.Object({ name: Short }, closed),
+      },
+      closed,
+    ),
+  ),
+};
+const ended = {
+  ...ofCommand,
   outcome: Type.Object(
     {
       exitCode: Type.Optional(Type.Integer()),
@@ -135,14 +148,14 @@ export const memberSchemas = {
   'command.intended': { ...request, ...command, decision: Type.Enum(['allow', 'deny']), ...rule, ...commandId },
   'command.replayed': { ...request, ...commandId },
   'command.accepted': {
-    ...commandId,
+    ...ofCommand,
     azure: Type.Object({ commandId: Short, requestId: Type.Optional(Short) }, closed),
   },
   'command.rejected': ended,
   'command.unknown': ended,
   'command.completed': ended,
   'command.failed': ended,
-  'command.inconsistent': { ...commandId, ...detail },
+  'command.inconsistent': { ...ofCommand, ...detail },
   'command.interrupted': ended,
   'result.read': { ...request, ...commandId },
   'audit.read': { ...request, ...detail },
@@ -185,6 +198,7 @@ export const lineSchemas: ReadonlyMap<EventName, TSchema> = new Map(
 /** An event's own members before they are written; what is undefined is left out then. */
 export type Members<E extends EventName> = Loose<Static<TObject<(typeof memberSchemas)[E]>>>;
 export type RequestMembers = Loose<Static<TObject<typeof request>>>;
+export type SubjectMembers = Loose<Static<TObject<typeof ofCommand>>>;
 export type CommandMembers = Loose<Static<TObject<typeof command>>>;
 
 type Loose<T> = T extends readonly (infer Item)[]

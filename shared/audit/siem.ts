@@ -110,13 +110,16 @@ export function createSiemSink({ clock, upload, maxQueued = 10_000, onDropped }:
   };
 }
 
+interface Subject {
+  readonly principal?: JsonObject;
+  readonly cluster?: JsonObject;
+}
+
 /** A row of the custom table: the columns that questions are asked by, and the whole event. */
 export const siemRow = (event: JsonObject): JsonObject => {
-  const { principal, cluster, outcome } = event as {
-    readonly principal?: JsonObject;
-    readonly cluster?: JsonObject;
-    readonly outcome?: JsonObject;
-  };
+  const { whose, outcome, ...own } = event as Subject & { readonly whose?: Subject; readonly outcome?: JsonObject };
+  const principal = own.principal ?? whose?.principal;
+  const cluster = own.cluster ?? whose?.cluster;
   return {
     TimeGenerated: event['time'],
     Code: event['code'],

@@ -7,6 +7,7 @@ import { lineSchemas } from '../../shared/audit/schemas.ts';
 import { alice, completed, createBench, facts, intended, linesOf, tenant } from './support/samples.ts';
 import { explainLine, nameOf, tear } from './support/lines.ts';
 
+const whose = { principal: { tid: tenant, oid: alice }, cluster: { name: 'demo' } };
 const outcome = { commandId: 'cmd-1', failure: { code: 'x', message: 'no\u0000pe' } };
 const asked = { ...facts, argv: ['kubectl', 'get', 'pods'] };
 const policyDigest = 'a'.repeat(64);
@@ -54,13 +55,16 @@ const samples: Readonly<Record<AuditEvent['event'], readonly AuditEvent[]>> = {
   'command.replayed': [{ ...facts, event: 'command.replayed', commandId: 'cmd-1' }],
   'command.accepted': [
     { event: 'command.accepted', commandId: 'cmd-1', azureCommandId: 'a' },
-    { event: 'command.accepted', commandId: 'cmd-1', azureCommandId: 'a', azureRequestId: 'b' },
+    { event: 'command.accepted', commandId: 'cmd-1', azureCommandId: 'a', azureRequestId: 'b', whose },
   ],
   'command.rejected': [{ ...outcome, event: 'command.rejected' }],
   'command.unknown': [{ ...outcome, event: 'command.unknown' }],
-  'command.completed': [completed('cmd-1')],
+  'command.completed': [completed('cmd-1'), { ...completed('cmd-1'), whose }],
   'command.failed': [{ ...outcome, event: 'command.failed' }],
-  'command.inconsistent': [{ event: 'command.inconsistent', commandId: 'cmd-1', detail: '3 and 0' }],
+  'command.inconsistent': [
+    { event: 'command.inconsistent', commandId: 'cmd-1', detail: '3 and 0' },
+    { event: 'command.inconsistent', commandId: 'cmd-1', detail: '3 and 0', whose },
+  ],
   'command.interrupted': [{ event: 'command.interrupted', commandId: 'cmd-1' }],
   'result.read': [{ ...facts, event: 'result.read', commandId: 'cmd-1' }],
   'audit.read': [{ ...facts, event: 'audit.read', detail: 'all' }],

@@ -67,6 +67,8 @@ describe('a query', () => {
     await bench.clock.advance(1_000);
     await trail.record(intended('cmd-2', { principal: { tid: tenant, oid: 'bob', idtyp: 'app', azp: 'x', uti: 'y' } }));
     await trail.record(completed('cmd-1'));
+    const whose = { principal: { tid: tenant, oid: 'bob' }, cluster: { name: 'other' } };
+    await trail.record({ ...completed('cmd-2'), whose });
     await trail.close();
     const find = async (query: object) =>
       (await queryEvents(bench.log, { limit: 100, ...query })).items.map(
@@ -74,7 +76,9 @@ describe('a query', () => {
       );
     expect(await find({ command: 'cmd-1' })).toEqual(['AKG300I cmd-1', 'AKG305I cmd-1']);
     expect(await find({ principal: alice })).toEqual(['AKG300I cmd-1']);
-    expect(await find({ principal: `app:${tenant}:bob` })).toEqual(['AKG300I cmd-2']);
+    // How a command ended is found with it where its line says whose it is.
+    expect(await find({ principal: `app:${tenant}:bob` })).toEqual(['AKG300I cmd-2', 'AKG305I cmd-2']);
+    expect(await find({ cluster: 'other' })).toEqual(['AKG305I cmd-2']);
     expect(await find({ principal: `other:bob` })).toEqual([]);
     expect(await find({ cluster: 'demo', code: 'AKG300I', since: start + 500 })).toEqual(['AKG300I cmd-2']);
     expect(await find({ cluster: 'demo', until: start + 500 })).toEqual(['AKG300I cmd-1']);
