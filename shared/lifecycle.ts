@@ -102,7 +102,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     finishedAt?: number,
   ): Promise<CommandRecord> {
     await held.assure();
-    await trail.record({ event, commandId: held.current().id, failure });
+    await trail.record({ event, ...about(held.current()), failure });
     return held.move({
       status: event === 'command.unknown' ? 'unknown' : 'failed',
       failure,
@@ -123,8 +123,8 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     stored.catch(() => undefined); // awaited below; the audit's own failure comes first
     if (!audited) {
       if (ended.inconsistent)
-        await trail.record({ event: 'command.inconsistent', commandId: id, detail: ended.inconsistent });
-      await trail.record(completed(id, ended));
+        await trail.record({ event: 'command.inconsistent', ...about(held.current()), detail: ended.inconsistent });
+      await trail.record(completed(held.current(), ended));
     }
     await stored;
     return held.move({
@@ -200,7 +200,12 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
         const stored = held.move({ status: 'running', azure });
         // Informational: should the trail fail here, the outcome's event holds the line before anything is released.
         const noted = trail
-          .record({ event: 'command.accepted', commandId: id, azureCommandId: commandId, azureRequestId: requestId })
+          .record({
+            event: 'command.accepted',
+            ...about(held.current()),
+            azureCommandId: commandId,
+            azureRequestId: requestId,
+          })
           .catch((error: unknown) => options.onError(error, id));
         const done = await follow(held, { azure, cluster, audited: false }, signal, stored);
         await noted;
@@ -352,11 +357,17 @@ const LOST = {
     'The gateway stopped while the command was being sent. It may or may not have run; look before sending it again.',
 };
 
-function completed(commandId: string, ended: Extract<Ended, { kind: 'completed' }>): AuditEvent {
+/** Whose command it is, in each event of it: so that a question by principal or cluster finds how it ended, too. */
+const about = ({ id, principal: { tid, oid }, cluster }: CommandRecord) => ({
+  commandId: id,
+  whose: { principal: { tid, oid }, cluster: { name: cluster } },
+});
+
+function completed(record: CommandRecord, ended: Extract<Ended, { kind: 'completed' }>): AuditEvent {
   const { exitCode, timedOut, truncated, stdout, stderr } = ended;
   return {
     event: 'command.completed',
-    commandId,
+    ...about(record),
     exitCode,
     timedOut,
     cut: truncated,

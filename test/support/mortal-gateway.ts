@@ -6,7 +6,8 @@ import { systemClock } from '../../shared/clock.ts';
 /**
  * A gateway in a process of its own that kills itself (SIGKILL) at its n-th durable write after the first command came in:
  * `KILL_AT=3 KILL_WHEN=before|after`. Durable writes are what the operating system is asked to keep: a commit of the records'
- * database, a write of the audit log that is durable as such (O_DSYNC), an fdatasync. With KILL_AT=0 it lives. Leases are short, so that a successor need not wait.
+ * database, the sync of its log, a write of the audit log, which is durable as such (O_DSYNC) or synced after. With KILL_AT=0 it
+ * lives. Leases are short, so that a successor need not wait.
  */
 const killAt = Number(process.env['KILL_AT'] ?? '0');
 const before = process.env['KILL_WHEN'] === 'before';
@@ -19,12 +20,19 @@ function die(): void {
   for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
 }
 
-const exec = DatabaseSync.prototype.exec;
-DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string): void {
-  const counts = armed && sql.startsWith('COMMIT');
-  if (counts && ++writes === killAt && before) die();
-  exec.call(this, sql);
-  if (counts && writes === killAt) die();
+const prepare = DatabaseSync.prototype.prepare;
+DatabaseSync.prototype.prepare = function (this: DatabaseSync, ...args) {
+  const statement = prepare.apply(this, args);
+  if (args[0] !== 'COMMIT') return statement;
+  const run = statement.run.bind(statement);
+  statement.run = () => {
+    const counts = armed;
+    if (counts && ++writes === killAt && before) die();
+    const result = run();
+    if (counts && writes === killAt) die();
+    return result;
+  };
+  return statement;
 };
 
 const handle = await open(import.meta.filename);
