@@ -204,9 +204,10 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Records {
 
     releaseKey: ({ scope, commandId }) => writer.write(() => void sql.unclaim.run({ scope, commandId })),
 
-    lease: (name, holder, until, now) => writer.write(() => sql.lease.run({ name, holder, until, now }).changes === 1),
+    lease: (name, holder, until, now) =>
+      writer.write(() => sql.lease.run({ name, holder, until, now }).changes === 1, { lazy: true }),
 
-    releaseLease: (name, holder) => writer.write(() => void sql.unlease.run({ name, holder })),
+    releaseLease: (name, holder) => writer.write(() => void sql.unlease.run({ name, holder }), { lazy: true }),
 
     ping: () => writer.write(() => void sql.ping.run()),
 

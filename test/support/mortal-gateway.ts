@@ -26,10 +26,10 @@ DatabaseSync.prototype.prepare = function (this: DatabaseSync, ...args) {
   if (args[0] !== 'COMMIT') return statement;
   const run = statement.run.bind(statement);
   statement.run = () => {
-    const counts = armed;
-    if (counts && ++writes === killAt && before) die();
+    const fatal = armed && ++writes === killAt;
+    if (fatal && before) die();
     const result = run();
-    if (counts && writes === killAt) die();
+    if (fatal) die();
     return result;
   };
   return statement;
@@ -42,10 +42,10 @@ await handle.close();
 for (const call of ['write', 'datasync'] as const) {
   const real = files[call];
   files[call] = async function (...args) {
-    const counts = armed;
-    if (counts && ++writes === killAt && before) die();
+    const fatal = armed && ++writes === killAt;
+    if (fatal && before) die();
     const result = await real.apply(this, args);
-    if (counts && writes === killAt) die();
+    if (fatal) die();
     return result;
   };
 }
