@@ -165,7 +165,7 @@ function readStream(lines: string[]): Json[] {
     if (indent === 0) documents.push(block(0, 0));
     if (next() !== -1) throw NOT_PLAIN;
     if (at >= lines.length) break;
-    if ((lines[at] ?? '').trimEnd() !== '---') throw NOT_PLAIN;
+    if (!/^--- *$/u.test(lines[at] ?? '')) throw NOT_PLAIN;
     at++;
   }
   return documents;
@@ -186,7 +186,7 @@ function inline(content: string): Json {
   }
   if (first === 0x7b || first === 0x5b) return flow(content);
   if (INDICATOR.test(content)) throw NOT_PLAIN;
-  const text = (content.includes(' #') ? content.replace(COMMENT, '') : content).trimEnd();
+  const text = (content.includes(' #') ? content.replace(COMMENT, '') : content).replace(/ +$/u, '');
   if (text.includes(': ') || text.endsWith(':')) throw NOT_PLAIN;
   return resolved(text);
 }

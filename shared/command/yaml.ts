@@ -1,4 +1,16 @@
-import { Composer, isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, Parser, type Document } from 'yaml';
+import {
+  Composer,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  Parser,
+  type Document,
+  type Scalar,
+} from 'yaml';
 import { refuse } from './refuse.ts';
 import { readBlockYaml } from './yaml-block.ts';
 import { plainScalar, readJson, type Json, type JsonObject } from './json.ts';
@@ -67,7 +79,7 @@ export function readYaml({ name, text: raw, budget = yamlBudget() }: YamlSource)
 
 /** All of YAML, slowly. */
 export function readDocuments(name: string, text: string): Json[] {
-  refuseAmbiguousMarkers(name, text);
+  refuseAmbiguity(name, text);
   const lines = new LineCounter();
   const at = (offset: number): string => `line ${lines.linePos(offset).line}`;
   const documents: Json[] = [];
@@ -76,7 +88,7 @@ export function readDocuments(name: string, text: string): Json[] {
   for (const document of composer.compose(new Parser(lines.addNewLine).parse(text))) {
     const [fault] = [...document.errors, ...document.warnings];
     if (fault !== undefined) throw refuse(name, `${at(fault.pos[0])}: ${firstLine(fault.message)}`);
-    const json = toJson(document, (offset, why) => refuse(name, `${at(offset)}: ${why}`));
+    const json = toJson(document, text, (offset, why) => refuse(name, `${at(offset)}: ${why}`));
     if (json !== null) documents.push(json);
   }
   return documents;
@@ -85,18 +97,26 @@ export function readDocuments(name: string, text: string): Json[] {
 const firstLine = (message: string): string =>
   message.split('\n', 1)[0]?.replace(/ at line \d+, column \d+:?$/u, '') ?? '';
 
-function refuseAmbiguousMarkers(name: string, text: string): void {
+function refuseAmbiguity(name: string, text: string): void {
   // kubectl stops reading at `...` (measured); a YAML reader goes on.
   const end = /^\.\.\.(?=[ \t\r\n]|$)/mu.exec(text);
   if (end !== null && /^[ \t]*[^#\s]/mu.test(text.slice(end.index + 3))) {
     throw refuse(name, 'has content after "...", which kubectl would not read');
   }
+  // kubectl splits documents before it reads them, and and refuses a marker with content (apimachinery, YAMLReader).
+  if (/^---(?![ \t\r]*(?:#|$))/mu.test(text)) throw refuse(name, 'has content on the line of "---"');
   if (/^%/mu.test(text)) throw refuse(name, 'has a YAML directive; manifests need none');
+  // Line breaks of YAML 1.1 (5.4) and a byte-order mark within the text, which YAML 1.2 takes for characters.
+  const odd = /[\u0085\u2028\u2029\ufeff]/u.exec(text);
+  if (odd !== null) {
+    const code = odd[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+    throw refuse(name, `has the character U+${code}, which readers of YAML take in two ways; write it as "\\u${code}"`);
+  }
 }
 
 type Complain = (offset: number, why: string) => Error;
 
-function toJson(document: Document.Parsed, complain: Complain): Json {
+function toJson(document: Document.Parsed, text: string, complain: Complain): Json {
   let aliased = 0;
   const anchors = new Map<string, unknown>();
 
@@ -114,20 +134,23 @@ function toJson(document: Document.Parsed, complain: Complain): Json {
     if (!inAlias && isNode(node) && 'anchor' in node && node.anchor !== undefined) anchors.set(node.anchor, node);
     if (isScalar(node)) {
       const offset = node.range?.[0] ?? 0;
-      const text = typeof node.value === 'string' ? node.value : '';
-      if (!text.isWellFormed()) throw complain(offset, 'has half a surrogate pair');
-      if (node.tag === 'tag:yaml.org,2002:str' || (node.type !== 'PLAIN' && node.tag === undefined)) return text;
+      const content = typeof node.value === 'string' ? node.value : '';
+      checkBlockText(node);
+      if (!content.isWellFormed()) throw complain(offset, 'has half a surrogate pair');
+      if (node.tag === 'tag:yaml.org,2002:str' || (node.type !== 'PLAIN' && node.tag === undefined)) return content;
       if (node.tag !== undefined) throw complain(offset, `the tag ${node.tag} is not taken`);
-      const value = plainScalar(text);
-      if (value === undefined) throw complain(offset, `${text} has no form in JSON`);
+      const value = plainScalar(content);
+      if (value === undefined) throw complain(offset, `${content} has no form in JSON`);
       return value;
     }
     if (isSeq(node)) {
       checkCollection(node.tag, 'seq', node.range?.[0] ?? 0, depth);
+      if (node.flow === true) node.items.forEach(checkFlowScalar);
       return node.items.map((item) => convert(item, depth + 1, inAlias));
     }
     if (isMap(node)) {
       checkCollection(node.tag, 'map', node.range?.[0] ?? 0, depth);
+      if (node.flow === true) for (const { key, value } of node.items) [key, value].forEach(checkFlowScalar);
       return convertMap(node.items, depth, inAlias);
     }
     throw complain(0, 'has a node that is neither scalar, list nor map');
@@ -136,6 +159,25 @@ function toJson(document: Document.Parsed, complain: Complain): Json {
   const checkCollection = (tag: string | undefined, kind: 'map' | 'seq', offset: number, depth: number): void => {
     if (tag !== undefined && tag !== `tag:yaml.org,2002:${kind}`) throw complain(offset, `the tag ${tag} is not taken`);
     if (depth > DEEPEST) throw complain(offset, 'is nested too deeply');
+  };
+
+  /** In flow collections the two disagree on `[a:, b]` (a key, or text that ends in a colon) and on `[?a]` (measured). */
+  const checkFlowScalar = (node: unknown): void => {
+    if (!isScalar(node) || node.type !== 'PLAIN') return;
+    const [start, end] = node.range ?? [0, 0];
+    if (text[start] === '?' || /^[ \t]*:[^\s]/u.test(text.slice(end, end + 100))) {
+      throw complain(start, 'quote what holds "?" or ":" in a flow collection, and put a space after a colon');
+    }
+  };
+
+  /** The two disagree on lines of nothing but spaces at or after the end of a text of explicit indentation, `|2` (measured). */
+  const checkBlockText = (node: Scalar): void => {
+    if (node.type !== 'BLOCK_LITERAL' && node.type !== 'BLOCK_FOLDED') return;
+    const [start] = node.range ?? [0];
+    const source = text.slice(start);
+    if (/^[|>][-+]?[0-9]/u.test(source) && /^[ \t]+\r?$/mu.test(source)) {
+      throw complain(start, 'has a text of given indentation with lines of spaces; leave them empty');
+    }
   };
 
   const convertMap = (items: readonly unknown[], depth: number, inAlias: boolean): JsonObject => {
@@ -149,7 +191,7 @@ function toJson(document: Document.Parsed, complain: Complain): Json {
         if (merged.length > 1) throw complain(offset, 'the key << is there twice');
         continue;
       }
-      const key = keyText(convert(pair.key, depth + 1, inAlias), offset);
+      const key = keyText(pair.key, convert(pair.key, depth + 1, inAlias), offset);
       if (key in object) throw complain(offset, `the key ${JSON.stringify(key)} is there twice`);
       object[key] = convert(pair.value, depth + 1, inAlias);
     }
@@ -157,10 +199,14 @@ function toJson(document: Document.Parsed, complain: Complain): Json {
     return object;
   };
 
-  /** go-yaml gives keys that are numbers or booleans their text in JSON. */
-  const keyText = (key: Json, offset: number): string => {
+  /**
+   * Keys that are whole numbers or booleans get their text in JSON. Other spellings of a number are refused: a float would be
+   * cut to 32 bits and `1e9` printed as Go prints floats (sigs.k8s.io/yaml, convertToJSONableObject).
+   */
+  const keyText = (node: unknown, key: Json, offset: number): string => {
     if (typeof key === 'string') return key;
-    if (typeof key === 'number' || typeof key === 'boolean') return String(key);
+    const asWritten = typeof key === 'number' && isScalar(node) && node.value === String(key);
+    if (asWritten || typeof key === 'boolean') return String(key);
     throw complain(offset, 'a key of a map has to be text');
   };
 

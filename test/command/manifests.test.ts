@@ -162,9 +162,35 @@ describe('YAML is read as kubectl reads it', () => {
 
   test('what is written reads the same as JSON and as YAML', () => {
     const text = 'a\u007fb\u0085c\u2028d\ufeffe😀';
-    const sent = sentFile(apply(`${pod(JSON.stringify({ text }))}---\n${pod('{}')}`), 'x.yaml') ?? '';
+    // Raw, a next line and a line separator would break the line for kubectl (YAML 1.1) and are refused.
+    const escaped = JSON.stringify({ text }).replaceAll(
+      /[\u007f-\ufeff]/gu,
+      (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
+    const sent = sentFile(apply(`${pod(escaped)}---\n${pod('{}')}`), 'x.yaml') ?? '';
+    for (const odd of ['\u0085', '\u2028', '\u2029', '\ufeff']) {
+      expect(refusal(() => apply(pod(`"a${odd}b"`)))).toMatchObject({ word: 'x.yaml' });
+    }
     expect(sent).toMatch(/^---\n\{[\x20-\x7e😀]+\}\n---\n\{[\x20-\x7e]+\}\n$/u);
     expect(JSON.parse(sent.split('\n')[1] ?? '')).toMatchObject({ spec: { text } });
+  });
+
+  // What kubectl makes of each is in test/conformance/kubectl-yaml.test.ts; two readers see two objects.
+  test.each([
+    ['a key that is a float', '{-9e6: v}'],
+    ['a key that is written as a float', '{1e3: v}'],
+    ['a key beyond 64 bits', '{18446744073709551616: v}'],
+    ['a colon before a comma', '{a: [b:, c]}'],
+    ['a question mark before text', '{?a: 1}'],
+    ['a question mark in a list', '{a: [?b]}'],
+    ['spaces below an explicit indentation', '\n  a: |3\n      b\n    \n'],
+    ['content beside a marker', '{}\n--- {}'],
+  ])('%s is refused', (_name, spec) => {
+    expect(refusal(() => apply(pod(spec)))).toMatchObject({ word: 'x.yaml' });
+  });
+
+  test('a no-break space is a character of its word', () => {
+    expect(sentFile(apply(pod('{text: null\u00a0}')), 'x.yaml')).toContain('"text":"null\u00a0"');
   });
 
   test('a key __proto__ of JSON is a key like others', () => {
