@@ -4,7 +4,8 @@ const MAX_DEPTH = 32;
 
 /**
  * A JSON body read strictly: UTF-8 (RFC 8259 §8.1), no byte-order mark, no duplicate keys (§4 leaves them to the reader, so two
- * readers may see two commands), and no nesting that would overflow a later recursive reader. Throws Problem `request-invalid`.
+ * readers may see two commands), no nesting that would overflow a later recursive reader, and no escape in a key, which V8 misreads
+ * (see checkKeys). Throws Problem `request-invalid`.
  */
 export function readJsonBody(bytes: Uint8Array): unknown {
   const text = decodeUtf8(bytes);
@@ -15,13 +16,7 @@ export function readJsonBody(bytes: Uint8Array): unknown {
   } catch (error) {
     throw new Problem('request-invalid', 'The body is not valid JSON.', { cause: error });
   }
-  const duplicate = duplicateKey(text);
-  if (duplicate !== undefined) {
-    throw new Problem(
-      'request-invalid',
-      `The key ${JSON.stringify(duplicate.slice(0, 100))} stands twice in one object.`,
-    );
-  }
+  checkKeys(text);
   return value;
 }
 
@@ -46,8 +41,12 @@ function checkNesting(text: string): void {
   }
 }
 
-/** The first key that an object holds twice. `text` is valid JSON. */
-function duplicateKey(text: string): string | undefined {
+/**
+ * Refuses a key that an object holds twice, and one that is spelt with a backslash: V8 13.6 (Node 24.21) compares the key that it
+ * expects from objects read before with the raw text, so that after `{"\\u00":0}` it reads `{"\u0061rgv":0}` as holding `\u00`.
+ * No body of this API needs such a key. `text` is valid JSON.
+ */
+function checkKeys(text: string): void {
   const scopes: (Set<string> | undefined)[] = [];
   let keyNext = false;
   for (let at = 0; at < text.length; at++) {
@@ -56,8 +55,10 @@ function duplicateKey(text: string): string | undefined {
         const end = endOfString(text, at);
         const scope = scopes.at(-1);
         if (keyNext && scope) {
-          const key = JSON.parse(text.slice(at, end + 1)) as string;
-          if (scope.has(key)) return key;
+          const key = text.slice(at + 1, end);
+          const shown = JSON.stringify(key.slice(0, 100));
+          if (key.includes('\\')) throw new Problem('request-invalid', `The key ${shown} is spelt with an escape.`);
+          if (scope.has(key)) throw new Problem('request-invalid', `The key ${shown} stands twice in one object.`);
           scope.add(key);
           keyNext = false;
         }
@@ -82,7 +83,6 @@ function duplicateKey(text: string): string | undefined {
         break;
     }
   }
-  return undefined;
 }
 
 /** Index of the quote that closes the string which opens at `start`; the text's end when none does. */

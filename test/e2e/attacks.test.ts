@@ -1365,6 +1365,15 @@ describe('30: crafted charts', () => {
     ['one to an address', schema({ $ref: 'https://attacker.example/schema.json' }), 'web/values.schema.json'],
     ['a dynamic one', schema({ $dynamicRef: 'file:///dev/zero' }), 'web/values.schema.json'],
     ['a draft that would be fetched', schema({ $schema: 'https://attacker.example/draft' }), 'web/values.schema.json'],
+    // V8 reads the key of the second object as that of the first (shared/http/json-body.ts); helm reads $ref.
+    [
+      'one spelt with an escape, after a key that V8 mistakes it for',
+      {
+        ...chart,
+        'web/values.schema.json': String.raw`{"$defs":{"a":{"b":0,"\\u00":0},"c":{"b":0,"\u0024ref":"file:///dev/zero"}}}`,
+      },
+      'web/values.schema.json',
+    ],
     [
       'one in a chart of a chart ',
       {

@@ -5,6 +5,14 @@ import { readJsonBody } from '../../shared/http/json-body.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'utf8');
 
+/** Keys that JSON can hold without an escape. */
+const withPlainKeys = (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value), (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).map(([key, one]) => [key.replaceAll(/["\\\p{C}]/gu, '_'), one]))
+      : inner,
+  );
+
 function detailOf(body: Uint8Array): string {
   try {
     readJsonBody(body);
@@ -18,7 +26,8 @@ function detailOf(body: Uint8Array): string {
 describe('a JSON body', () => {
   test('is read as JSON.parse reads it', () => {
     fc.assert(
-      fc.property(fc.json({ maxDepth: 8 }), (text) => {
+      fc.property(fc.jsonValue({ maxDepth: 8 }).map(withPlainKeys), (value) => {
+        const text = JSON.stringify(value);
         expect(readJsonBody(bytes(text))).toEqual(JSON.parse(text));
       }),
       { numRuns: 300 },
@@ -28,7 +37,8 @@ describe('a JSON body', () => {
   test.each([
     ['{"argv":["a"],"argv":["b"]}', /"argv" stands twice/],
     ['{"a":{"b":1,"c":[{"b":2}],"b":3}}', /"b" stands twice/],
-    [String.raw`{"a":1,"\u0061":2}`, /"a" stands twice/],
+    [String.raw`{"a":1,"\u0061":2}`, /spelt with an escape/],
+    [String.raw`{"a\"b":1}`, /spelt with an escape/],
     ['{"__proto__":1,"__proto__":2}', /"__proto__" stands twice/],
     ['{"a":1,}', /not valid JSON/],
     ['', /not valid JSON/],
@@ -39,6 +49,16 @@ describe('a JSON body', () => {
     ['{"a', /not valid JSON/],
   ])('is refused when it is %.40s', (text, why) => {
     expect(detailOf(bytes(text))).toMatch(why);
+  });
+
+  test('is not read with the keys of the body before it', () => {
+    // V8 takes the key that it expects for the one that is there when that begins like the raw text, escapes and all.
+    expect(readJsonBody(bytes(String.raw`{"files":0,"argv":1}`))).toEqual({ files: 0, argv: 1 });
+    expect(detailOf(bytes(String.raw`{"poison":0,"\\u00":0}`))).toMatch(/spelt with an escape/);
+    expect(detailOf(bytes(String.raw`{"poison":0,"\u0061rgv":0}`))).toMatch(/spelt with an escape/);
+    expect(readJsonBody(bytes('{"poison":0,"argv":0}'))).toEqual({ poison: 0, argv: 0 });
+    // Values may hold what they like.
+    expect(readJsonBody(bytes(String.raw`{"poison":"\\u00","argv":"\u0061"}`))).toEqual({ poison: '\\u00', argv: 'a' });
   });
 
   test('is refused when it is not UTF-8', () => {
@@ -56,10 +76,14 @@ describe('a JSON body', () => {
   });
 
   test('with one key repeated anywhere is always found out', () => {
-    const object = fc.dictionary(fc.string({ minLength: 1 }), fc.jsonValue({ maxDepth: 2 }), {
-      minKeys: 1,
-      maxKeys: 6,
-    });
+    const object = fc.dictionary(
+      fc.stringMatching(/^[^"\\\p{C}]+$/u),
+      fc.jsonValue({ maxDepth: 2 }).map(withPlainKeys),
+      {
+        minKeys: 1,
+        maxKeys: 6,
+      },
+    );
     fc.assert(
       fc.property(object, fc.nat(), fc.nat(), (value, pick, place) => {
         const members = Object.entries(value).map(([key, inner]) => `${JSON.stringify(key)}:${JSON.stringify(inner)}`);
