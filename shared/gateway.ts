@@ -13,8 +13,9 @@ import type { Cluster, ConfigSource } from './config/config.ts';
 import { Problem } from './errors.ts';
 import { principalKey } from './identity/principal.ts';
 import type { Drive, Lifecycle } from './lifecycle.ts';
-import { decide as decidePolicy, maySee } from './policy/decide.ts';
+import { maySee } from './policy/decide.ts';
 import type { Allowed, Decision, Denied } from './policy/decision.ts';
+import { judge } from './policy/judge.ts';
 import { isBlocked, type Policy } from './policy/policy.ts';
 import { redactText } from './redact.ts';
 import type { Caller, Relay } from './relay/relay.ts';
@@ -107,10 +108,9 @@ export function createGateway(options: GatewayOptions) {
       throw await refused(asked, problem);
     }
     const where = { ...asked, cluster: { name: cluster.name, armId: cluster.arm.id, runAs: cluster.runAs } };
-    const invocation = await understood(order, cluster, where);
-    const { argv, attributes, podSecurity, charts } = invocation;
-    const question = { principal, cluster: cluster.name, attributes, reason: order.reason, podSecurity, charts };
-    const decision = decidePolicy(policy, question);
+    const asker = { principal, cluster: cluster.name, reason: order.reason };
+    const { invocation, decision } = judge(policy, await understood(order, cluster, where), asker);
+    const { argv, attributes } = invocation;
     const sent =
       cluster.impersonate && decision.verdict === 'allow'
         ? impersonating(invocation.sent, principal, decision.roles)

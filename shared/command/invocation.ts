@@ -34,6 +34,11 @@ export interface Invocation {
   readonly sent: SentCommand;
   /** What the caller should know: a clamp, a warning of the parser. */
   readonly warnings: readonly string[];
+  /**
+   * The same command without what it can do without, for a caller who is not allowed all of it: a delete that does not wait. It
+   * has attributes and a text of its own, and a warning that says so; understood only when it is asked for.
+   */
+  readonly lesser?: (() => Invocation) | undefined;
 }
 
 export type PodSecurity =

@@ -4,7 +4,8 @@ import type { Cluster, Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import type { Principal } from '../identity/principal.ts';
 import { readPolicyCases, type PolicyCase } from './case-file.ts';
-import { decide, decideNonResource } from './decide.ts';
+import { decideNonResource } from './decide.ts';
+import { judge } from './judge.ts';
 import type { Decision } from './decision.ts';
 import { compilePolicy, type Policy } from './policy.ts';
 
@@ -87,9 +88,10 @@ function answer(
       },
       cluster,
     );
-    const { attributes, podSecurity, charts } = invocation;
-    const { reason } = asked;
-    return told(decide(policy, { principal, cluster: cluster.name, attributes, reason, podSecurity, charts }), touched);
+    return told(
+      judge(policy, invocation, { principal, cluster: cluster.name, reason: asked.reason }).decision,
+      touched,
+    );
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return { verdict: 'refuse', explanation: error.message };

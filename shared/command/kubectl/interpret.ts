@@ -25,6 +25,7 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
   const call = createCall(parsed, request, context, warnings);
   checkFlags(verb, call, path);
   const meaning = verb.means(call);
+  const { lesser } = meaning;
   if (request.stdin !== undefined && meaning.stdin === undefined) {
     throw refuse('stdin', `is not read by kubectl ${path}; it is for -f - and for exec and attach with -i`);
   }
@@ -45,7 +46,20 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
       secret: meaning.secret === true || argv.some((word, at) => word !== request.argv[at]),
     },
     warnings,
+    lesser: lesser && (() => withLess(parsed, request, context, lesser)),
   };
+}
+
+/** The command as if the caller had written these flags too. */
+function withLess(
+  parsed: Parsed,
+  request: CommandRequest,
+  context: CommandContext,
+  { flags, warning }: NonNullable<Meaning['lesser']>,
+): Invocation {
+  const given = Object.entries(flags).map(([name, value]) => [name, [value]] as const);
+  const invocation = interpretKubectl({ ...parsed, flags: new Map([...parsed.flags, ...given]) }, request, context);
+  return { ...invocation, warnings: [...invocation.warnings, warning] };
 }
 
 function whyNot(path: readonly string[]): string {

@@ -46,6 +46,8 @@ export interface Meaning {
   readonly namespace?: 'given' | 'none' | undefined;
   /** Why a rule with `podSecurity: privileged` is needed. */
   readonly privileged?: readonly string[] | undefined;
+  /** Flags with which the command asks for less, and does without a part that kubectl forgives; with what the caller is told then. */
+  readonly lesser?: { readonly flags: Readonly<Record<string, string>>; readonly warning: string } | undefined;
   /** True when a word that goes out holds a secret. */
   readonly secret?: boolean | undefined;
 }
