@@ -190,7 +190,7 @@ describe('YAML is read as kubectl reads it', () => {
   });
 
   test('a no-break space is a character of its word', () => {
-    expect(sentFile(apply(pod('{text: null\u00a0}')), 'x.yaml')).toContain('"text":"null\u00a0"');
+    expect(sentFile(apply(pod('\n  text: null\u00a0')), 'x.yaml')).toContain('"text":"null\u00a0"');
   });
 
   test('a key __proto__ of JSON is a key like others', () => {
