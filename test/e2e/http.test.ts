@@ -415,6 +415,7 @@ describe('the trail', () => {
       readonly code: string;
       readonly problem?: string;
       readonly principal?: { oid: string };
+      readonly whose?: { readonly principal: { oid: string } };
       readonly cluster?: { name: string };
     }[];
     readonly next: string | null;
@@ -454,7 +455,7 @@ describe('the trail', () => {
     const own = await events('limit=1000', stack.tokens.bot);
     expect(own.status).toBe(200);
     expect(own.body.items.length).toBeGreaterThan(0);
-    expect(own.body.items.every(({ principal }) => principal?.oid === people.bot)).toBe(true);
+    expect(own.body.items.every((item) => (item.principal ?? item.whose?.principal)?.oid === people.bot)).toBe(true);
     const others = await events(`principal=${people.user}`, stack.tokens.bot);
     expect(others).toMatchObject({ status: 403 });
     const reads = await events('code=AKG401I&limit=1000');
