@@ -39,10 +39,15 @@ export const systemClock: Clock = {
     }),
 };
 
-/** Calls `then` after `ms`, unless what it gives is called before. */
-export function after(clock: Pick<Clock, 'sleep'>, ms: number, then: () => void): () => void {
+/** Calls `then` after `ms`, unless what it gives is called before. Keeps the process alive as `sleep` does. */
+export function after(
+  clock: Pick<Clock, 'sleep'>,
+  ms: number,
+  then: () => void,
+  options: { unref?: boolean } = {},
+): () => void {
   const cancelled = new AbortController();
-  clock.sleep(ms, { signal: cancelled.signal, unref: true }).then(then, (error: unknown) => {
+  clock.sleep(ms, { ...options, signal: cancelled.signal }).then(then, (error: unknown) => {
     if (!cancelled.signal.aborted) throw error;
   });
   return () => cancelled.abort(CANCELLED);

@@ -60,7 +60,7 @@ export function createResults({ admit, records, lifecycle, trail, clock }: Resul
   async function withDrive(finished: Promise<CommandRecord>, current: () => CommandRecord, { ms, signal }: Wait) {
     if (ms <= 0) return current();
     const { promise: over, resolve } = Promise.withResolvers<void>();
-    const cancel = after(clock, ms, resolve);
+    const cancel = after(clock, ms, resolve, { unref: true });
     if (signal?.aborted) resolve();
     else signal?.addEventListener('abort', () => resolve(), { once: true });
     try {

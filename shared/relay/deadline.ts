@@ -22,7 +22,7 @@ export async function withDeadline<T>(
   const expiry = new AbortController();
   const both = signal ? AbortSignal.any([signal, expiry.signal]) : expiry.signal;
   both.throwIfAborted();
-  const cancel = after(clock, ms, () => expiry.abort(new DeadlineExceeded(ms)));
+  const cancel = after(clock, ms, () => expiry.abort(new DeadlineExceeded(ms)), { unref: true });
   try {
     return await untilAborted(work(both), both);
   } finally {

@@ -91,9 +91,14 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock, log?: W
   };
 
   const syncSoon = (): void => {
-    cancelSoon ??= after(clock, soonMs, () => {
-      sync().catch(() => undefined); // the next write hears of it
-    });
+    cancelSoon ??= after(
+      clock,
+      soonMs,
+      () => {
+        sync().catch(() => undefined); // the next write hears of it
+      },
+      { unref: true },
+    );
   };
 
   /** After a failed sync the kernel may have dropped pages and call the next one good (postgresql.org/wiki/Fsync_Errors). */

@@ -17,9 +17,12 @@ import { Secret } from '../../shared/secret.ts';
  * ten minutes; `--quick` a fifth of the work. Prints one JSON object; `node test/bench/relay.ts [--quick]`.
  */
 const quick = process.argv.includes('--quick');
-/** One command at a time: each length at several phases of a poller's interval. */
+/**
+ * One command at a time: each length at several phases of a poller's interval, a quarter of a second off: at whole halves the
+ * lengths, which are multiples of the same, would end just as a poller asks.
+ */
 const LENGTHS = quick ? [100, 1_000, 2_500, 4_000, 6_000] : [100, 1_000, 2_500, 4_000, 6_000, 30_000];
-const PHASES = quick ? [0] : [0, 500, 1_000, 1_500];
+const PHASES = quick ? [250] : [250, 750, 1_250, 1_750];
 /** Between the rounds the throttles fill up, as they do for somebody who sends a command now and then. */
 const REST_MS = 60_000;
 const COUNT = quick ? 10 : 30;

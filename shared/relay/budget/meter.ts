@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts';
+import { after, type Clock } from '../../clock.ts';
 import { Problem } from '../../errors.ts';
 import { createLine } from './line.ts';
 import { createMembership } from './membership.ts';
@@ -76,7 +76,7 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
   const line = createLine<Waiter>();
   let busyAt = clock.monotonic();
   let lastWasPass = false;
-  let timer: { readonly at: number; readonly abort: AbortController } | undefined;
+  let timer: { readonly at: number; readonly cancel: () => void } | undefined;
   const closing = new AbortController();
 
   const membership = createMembership({
@@ -181,26 +181,21 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
   };
 
   const end = (task: Task): void => {
-    task.abort.abort();
+    task.abort.abort(WATCH_OVER);
     tasks.delete(task);
     busyAt = clock.monotonic();
   };
 
   const wake = (at: number): void => {
     if (timer && timer.at <= at && timer.at > clock.monotonic()) return;
-    timer?.abort.abort();
+    timer?.cancel();
     timer = undefined;
     if (at === Number.POSITIVE_INFINITY) return;
-    const abort = new AbortController();
-    timer = { at, abort };
-    clock.sleep(Math.max(1, at - clock.monotonic()), { signal: abort.signal }).then(
-      () => {
-        if (timer?.abort === abort) timer = undefined;
-        pump();
-        return undefined;
-      },
-      () => undefined,
-    );
+    const cancel = after(clock, Math.max(1, at - clock.monotonic()), () => {
+      timer = undefined;
+      pump();
+    });
+    timer = { at, cancel };
   };
 
   return {
@@ -215,17 +210,14 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
       const waiter: Waiter = { go: resolve };
       line.add(owner, waiter);
       pump();
-      const done = new AbortController();
-      const tooLong = clock.sleep(2 * MOST_WAIT_MS, { signal: done.signal, unref: true }).then(
-        () => 'too-long' as const,
-        () => 'done' as const,
-      );
+      const tooLong = Promise.withResolvers<'too-long'>();
+      const cancel = after(clock, 2 * MOST_WAIT_MS, () => tooLong.resolve('too-long'), { unref: true });
       const either = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
       try {
-        if ((await untilAborted(Promise.race([promise, tooLong]), either)) === 'too-long')
+        if ((await untilAborted(Promise.race([promise, tooLong.promise]), either)) === 'too-long')
           throw throttled(MOST_WAIT_MS);
       } finally {
-        done.abort();
+        cancel();
         line.remove(owner, waiter);
       }
     },
@@ -251,12 +243,15 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
     },
     close: async () => {
       closing.abort(new Problem('gateway-busy', 'The gateway is stopping. Nothing ran.', { retryAfter: 5 }));
-      timer?.abort.abort();
+      timer?.cancel();
       for (const task of tasks) end(task);
       await membership.close();
     },
   };
 }
+
+/** Made once: an abort without a reason makes an error with a stack for each. */
+const WATCH_OVER = new Error('nobody watches this run any more');
 
 const throttled = (ms: number): Problem =>
   new Problem('azure-throttled', "The subscription's budget of requests to Azure is used up. Nothing ran.", {

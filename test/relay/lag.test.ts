@@ -1,0 +1,118 @@
+import { describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+import { DOCUMENTED } from '../../shared/relay/budget/bucket.ts';
+import { createMeter } from '../../shared/relay/budget/meter.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+
+/**
+ * How soon the end of a command is seen, simulated on a clock that jumps: what test/bench/relay.ts measures in ten minutes, over
+ * many more lengths and phases. The other poller asks at once and then every two seconds, as the SDK's does (facts R9).
+ */
+const ANSWER_MS = 10;
+const SDK_MS = 2_000;
+/** Between rounds, as for somebody who sends commands now and then. */
+const REST_MS = 60_000;
+
+interface Simulated {
+  /** Mean of the relay's lags by that of the other poller's, over the same commands. */
+  readonly ratio: number;
+  /** The fewest tokens that Azure's documented bucket held: below zero there would have been a 429. */
+  readonly fewestTokens: number;
+}
+
+async function simulate(rounds: readonly (readonly number[])[]): Promise<Simulated> {
+  const clock = createManualClock();
+  const log = (message: string): void => expect(message).toBe('never logged');
+  const meter = createMeter({ clock, subscription: 's', holder: 'one', log });
+  const lags: number[] = [];
+  const others: number[] = [];
+  let tokens: number = DOCUMENTED.burst;
+  let fewestTokens: number = DOCUMENTED.burst;
+  let at = 0;
+  const request = async (): Promise<void> => {
+    const now = clock.monotonic();
+    tokens = Math.min(DOCUMENTED.burst, tokens + ((now - at) / 1_000) * DOCUMENTED.perSecond) - 1;
+    at = now;
+    fewestTokens = Math.min(fewestTokens, tokens);
+    await clock.sleep(ANSWER_MS / 2);
+  };
+  const run = async (ms: number): Promise<void> => {
+    await meter.pass('somebody');
+    await request();
+    const started = clock.monotonic();
+    const end = started + ms;
+    await clock.sleep(ANSWER_MS / 2);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    meter.watch({
+      owner: 'somebody',
+      cluster: 'demo',
+      elapsed: () => clock.monotonic() - started,
+      poll: async () => {
+        await request();
+        const ended = clock.monotonic() >= end;
+        await clock.sleep(ANSWER_MS / 2);
+        if (!ended) return 'running';
+        lags.push(clock.monotonic() - end);
+        resolve();
+        return 'ended';
+      },
+    });
+    await promise;
+    others.push(Math.ceil(ms / SDK_MS) * SDK_MS + ANSWER_MS - ms);
+  };
+  const all = (async () => {
+    for (const round of rounds) {
+      for (const ms of round) await run(ms);
+      await clock.sleep(REST_MS);
+    }
+  })();
+  let over = false;
+  const ended = all.finally(() => (over = true));
+  while (!over) await clock.advance(1_000);
+  await ended;
+  await meter.close();
+  const sum = (all: readonly number[]): number => all.reduce((total, one) => total + one, 0);
+  return { ratio: sum(lags) / sum(others), fewestTokens };
+}
+
+/** The lengths, each round at another phase of the poller's interval. */
+const LENGTHS = [100, 1_000, 2_500, 4_000, 6_000, 30_000];
+const phase = fc.integer({ min: 0, max: SDK_MS - 1 });
+/** From a tenth of a second to a minute, short ones as likely as long ones. */
+const anyLength = fc.double({ min: 0, max: 1, noNaN: true }).map((share) => Math.round(100 * 600 ** share));
+const many = (size: number) => ({ minLength: size, maxLength: size });
+
+describe('the lag of the relay, beside a poller at two seconds', () => {
+  test('property: one command at a time, its mean is at most a quarter', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(phase, many(40)), async (phases) => {
+        const { ratio, fewestTokens } = await simulate(phases.map((shift) => LENGTHS.map((ms) => ms + shift)));
+        expect(fewestTokens).toBeGreaterThanOrEqual(0);
+        expect(ratio).toBeLessThan(0.25);
+      }),
+      { numRuns: 5, verbose: 1 },
+    );
+  });
+
+  test('property: so it is for a command of any length now and then', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyLength, many(150)), async (lengths) => {
+        const { ratio, fewestTokens } = await simulate(lengths.map((ms) => [ms]));
+        expect(fewestTokens).toBeGreaterThanOrEqual(0);
+        expect(ratio).toBeLessThan(0.25);
+      }),
+      { numRuns: 5, verbose: 1 },
+    );
+  });
+
+  test('property: commands without a rest between them use the burst up, and stay ahead without a 429', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyLength, many(60)), async (lengths) => {
+        const { ratio, fewestTokens } = await simulate([lengths]);
+        expect(fewestTokens).toBeGreaterThanOrEqual(0);
+        expect(ratio).toBeLessThan(1);
+      }),
+      { numRuns: 5, verbose: 1 },
+    );
+  });
+});
