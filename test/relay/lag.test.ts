@@ -61,15 +61,14 @@ async function simulate(rounds: readonly (readonly number[])[]): Promise<Simulat
     others.push(Math.ceil(ms / SDK_MS) * SDK_MS + ANSWER_MS - ms);
   };
   const all = (async () => {
-    for (const round of rounds) {
+    for (const [index, round] of rounds.entries()) {
+      if (index > 0) await clock.sleep(REST_MS);
       for (const ms of round) await run(ms);
-      await clock.sleep(REST_MS);
     }
   })();
-  let over = false;
-  const ended = all.finally(() => (over = true));
-  while (!over) await clock.advance(1_000);
-  await ended;
+  const count = rounds.flat().length;
+  while (others.length < count) await clock.advance(1_000);
+  await all;
   await meter.close();
   const sum = (all: readonly number[]): number => all.reduce((total, one) => total + one, 0);
   return { ratio: sum(lags) / sum(others), fewestTokens };
