@@ -102,6 +102,9 @@ interface Parts {
 }
 
 function createRecords({ database, log, writer, sql, clock }: Parts): Records {
+  /** Whether something that was purged may still stand in the log: after a start too, since the one before may have been killed. */
+  let logHoldsPurged = true;
+
   const read = async <Result>(work: () => Result): Promise<Result> => {
     try {
       return await whileBusy(clock, work);
@@ -187,8 +190,9 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Records {
         removed += some;
         if (some < purgeBatch) break;
       }
-      // What was purged also leaves the log; while another process reads, a later purge does it.
-      if (removed > 0) await read(() => sql.checkpoint.get());
+      // What was purged also leaves the log; while another process reads or writes, a later purge does it.
+      logHoldsPurged ||= removed > 0;
+      if (logHoldsPurged) logHoldsPurged = number(await read(() => sql.checkpoint.get()), 'busy') !== 0;
       return removed;
     },
 
@@ -212,9 +216,12 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Records {
     ping: () => writer.write(() => void sql.ping.run()),
 
     close: async () => {
-      await writer.close();
-      await log?.close();
-      if (database.isOpen) database.close();
+      try {
+        await writer.close();
+      } finally {
+        await log?.close();
+        if (database.isOpen) database.close();
+      }
     },
   };
 }

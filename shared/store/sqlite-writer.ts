@@ -70,6 +70,7 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock, log?: W
   let closed = false;
   let broken: StorageUnavailable | undefined;
   let cancelSoon: (() => void) | undefined;
+  let syncing: Promise<void> = Promise.resolve();
 
   const drain = async (): Promise<void> => {
     for (;;) {
@@ -102,15 +103,22 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock, log?: W
   };
 
   /** After a failed sync the kernel may have dropped pages and call the next one good (postgresql.org/wiki/Fsync_Errors). */
-  const sync = async (): Promise<void> => {
-    cancelSoon?.();
-    cancelSoon = undefined;
+  const syncNow = async (): Promise<void> => {
+    if (broken) throw broken;
     try {
       await log?.sync();
     } catch (error) {
       broken = unavailable(error);
       throw broken;
     }
+  };
+
+  /** One at a time: the kernel tells a descriptor of an error once (fsync(2)), so of two syncs side by side one would hear of none. */
+  const sync = (): Promise<void> => {
+    cancelSoon?.();
+    cancelSoon = undefined;
+    syncing = syncing.catch(() => undefined).then(syncNow);
+    return syncing;
   };
 
   const commit = (batch: readonly Write[]): readonly End[] => {
@@ -161,7 +169,7 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock, log?: W
     close: async () => {
       closed = true;
       await draining;
-      if (cancelSoon) await sync();
+      await (cancelSoon ? sync() : syncing.catch(() => undefined)); // of a failed one its own writes have heard
     },
   };
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -163,15 +163,64 @@ describe('a SQLite file', () => {
     await records.close();
   });
 
+  test('never takes a sync for good that ran beside one that failed', async () => {
+    const clock = createManualClock();
+    const syncs: { resolve: () => void; reject: (error: Error) => void }[] = [];
+    const records = await openSqliteRecords(newFile(), {
+      clock,
+      openLog: async () => ({
+        sync: () => new Promise<void>((resolve, reject) => syncs.push({ resolve, reject })),
+        close: async () => undefined,
+      }),
+    });
+    await records.create(commandRecord('one'));
+    await clock.advance(50); // the sync that nobody waits for is under way
+    const refused = expect(records.replace(commandRecord('one', { status: 'submitting' }))).rejects.toThrow('EIO');
+    for (let count = 0; count < 10; count += 1) await turn();
+    syncs[1]?.resolve(); // the kernel has told the error to the first
+    syncs[0]?.reject(new Error('EIO: i/o error, fdatasync'));
+    await refused;
+    await records.close();
+  });
+
   test('purges what was purged from the log and the file too', async () => {
     const path = newFile();
     const records = await openSqliteRecords(path);
     await records.create(commandRecord('one', { status: 'completed', finishedAt: 1_000 }));
     await records.putOutput('one', { stdout: Buffer.from('top-secret-output'.repeat(1_000)), stderr: Buffer.alloc(0) });
     expect(await records.purge(1_001, 0)).toBe(1);
-    const { readFileSync } = await import('node:fs');
     for (const suffix of ['', '-wal']) expect(readFileSync(path + suffix).includes('top-secret-output')).toBe(false);
     await records.close();
+  });
+
+  test('purges the log later when another process reads just then, or when the one that purged was killed', async () => {
+    const path = newFile();
+    const first = await openSqliteRecords(path);
+    const holdsSecret = (): boolean =>
+      ['', '-wal'].some((suffix) => readFileSync(path + suffix).includes('top-secret-output'));
+    await first.create(commandRecord('one', { status: 'completed', finishedAt: 1_000 }));
+    await first.putOutput('one', { stdout: Buffer.from('top-secret-output'.repeat(1_000)), stderr: Buffer.alloc(0) });
+    const reader = new DatabaseSync(path);
+    reader.exec('BEGIN; SELECT count(*) FROM records');
+    expect(await first.purge(1_001, 0)).toBe(1);
+    expect(holdsSecret()).toBe(true);
+    reader.exec('COMMIT');
+    reader.close();
+    const second = await openSqliteRecords(path); // knows nothing of what the first one still had to do
+    expect(await second.purge(1_001, 0)).toBe(0);
+    expect(holdsSecret()).toBe(false);
+
+    await first.create(commandRecord('two', { status: 'completed', finishedAt: 1_000 }));
+    await first.putOutput('two', { stdout: Buffer.from('top-secret-output'.repeat(1_000)), stderr: Buffer.alloc(0) });
+    const again = new DatabaseSync(path);
+    again.exec('BEGIN; SELECT count(*) FROM records');
+    expect(await first.purge(1_001, 0)).toBe(1);
+    again.exec('COMMIT');
+    again.close();
+    expect(holdsSecret()).toBe(true);
+    expect(await first.purge(1_001, 0)).toBe(0);
+    expect(holdsSecret()).toBe(false);
+    await Promise.all([first.close(), second.close()]);
   });
 });
 
