@@ -52,10 +52,7 @@ export function holdRecord(first: CommandRecord, options: HoldOptions): HeldReco
   const persist = async (change: Change): Promise<CommandRecord> => {
     for (let pause = RETRY_MS; ; pause *= 2) {
       try {
-        const wanted = { ...record, lease: leaseFor(options), ...change };
-        const stored = (await records.replace(wanted)) ?? (await ownLostWrite());
-        if (!stored) throw new LeaseLost();
-        return (record = stored);
+        return (record = (await written(change)) ?? (await writtenOnTop(change)));
       } catch (error) {
         // What is known only here (that Azure has the command, and under which id) is worth the lease's whole length.
         if (error instanceof LeaseLost || clock.now() + pause >= record.lease.until) throw error;
@@ -64,10 +61,20 @@ export function holdRecord(first: CommandRecord, options: HoldOptions): HeldReco
     }
   };
 
-  /** The store took the change and its answer was lost: then its next version is this process's own. */
-  const ownLostWrite = async (): Promise<CommandRecord | undefined> => {
+  const written = (change: Change): Promise<CommandRecord | undefined> =>
+    records.replace({ ...record, lease: leaseFor(options), ...change });
+
+  /**
+   * The store took a write of this process and its answer was lost: then the next version is its own. It may have been an earlier
+   * change that was given up, so this one is written on top of it; twice does no harm.
+   */
+  const writtenOnTop = async (change: Change): Promise<CommandRecord> => {
     const stored = await records.get(record.id);
-    return stored?.version === record.version + 1 && stored.lease.holder === holder ? stored : undefined;
+    if (stored?.version !== record.version + 1 || stored.lease.holder !== holder) throw new LeaseLost();
+    record = stored;
+    const onTop = await written(change);
+    if (!onTop) throw new LeaseLost();
+    return onTop;
   };
 
   const renew = async (signal: AbortSignal): Promise<void> => {

@@ -100,7 +100,25 @@ describe('a held record', () => {
     };
     const moved = one.move({ status: 'completed' });
     await clock.advance(1_000);
-    expect(await moved).toMatchObject({ status: 'completed', version: 2 });
+    expect(await moved).toMatchObject({ status: 'completed', version: 3 });
+    expect(await records.get('c1')).toMatchObject({ status: 'completed', version: 3 });
+  });
+
+  test('does not take an earlier change, given up though the store had it, for the one it makes', async () => {
+    const one = await held();
+    trouble = async (record) => {
+      trouble = away;
+      await records.replace(record);
+      throw new StorageUnavailable('the answer was lost');
+    };
+    const renewed = expect(one.move({})).rejects.toBeInstanceOf(StorageUnavailable);
+    const moved = one.move({ status: 'completed' });
+    await clock.advance(LEASE_MS * 0.6);
+    await renewed;
+    trouble = undefined;
+    await clock.advance(LEASE_MS * 0.4);
+    expect(await moved).toMatchObject({ status: 'completed' });
+    expect(await records.get('c1')).toMatchObject({ status: 'completed' });
   });
 
   test('makes its changes in the order asked for, none lost', async () => {
