@@ -149,8 +149,10 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     const { nonce, owner, timeoutSeconds, submittedAt } = held.current();
     if (!azure) throw new Error('a running record has the id that Azure gave it');
     const run = { cluster, commandId: azure.commandId, nonce, owner, timeoutSeconds, submittedAt };
-    const [ended] = await Promise.all([held.spend('azure', () => relay.follow(run, signal)), stored]);
-    return finish(held, ended, audited);
+    const following = held.spend('azure', () => relay.follow(run, signal));
+    following.catch(() => undefined); // awaited below: a stop ends it at once, but not before the record has Azure's id
+    await stored;
+    return finish(held, await following, audited);
   }
 
   /** The whole way of a new command. Throws NotStarted only while nothing was started. */

@@ -200,6 +200,58 @@ describe('a command without trouble', () => {
   });
 });
 
+describe('a process that is stopped', () => {
+  test('stores under which id Azure has the command before it ends, and leaves it to the next process at once', async () => {
+    const { clock, records, events } = await world('accepted');
+    const running = Promise.withResolvers<void>();
+    const posted = Promise.withResolvers<void>();
+    const slow: Records = {
+      ...records,
+      replace: async (record) => {
+        if (record.status === 'running') {
+          posted.resolve();
+          await running.promise;
+        }
+        return records.replace(record);
+      },
+    };
+    const one = createLifecycle({
+      records: slow,
+      trail: {
+        record: async (event) => {
+          events.push(event);
+          return { stream: 's', seq: events.length, hash: '', receipt: () => Promise.resolve('receipt') };
+        },
+        healthy: () => true,
+        close: () => Promise.resolve(),
+      },
+      relay: {
+        submit: async () => ({ kind: 'accepted', commandId: 'a'.repeat(32) }),
+        follow: (_run: unknown, signal: AbortSignal) =>
+          new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+      } as Partial<Relay> as Relay,
+      clock,
+      holder: 'one',
+      leaseMs: LEASE_MS,
+      clusterOf: () => cluster,
+      outcomeOf: () => Promise.resolve(undefined),
+      onError: () => undefined,
+    });
+    const drive = one.begin(order);
+    await posted.promise;
+    const closed = one.close();
+    await clock.advance(1);
+    running.resolve();
+    await closed;
+    expect((await drive.finished).status).toBe('running');
+    expect(await records.get('c1')).toMatchObject({
+      status: 'running',
+      azure: { commandId: 'a'.repeat(32) },
+      lease: { until: 0 },
+    });
+  });
+});
+
 describe('a process killed between any two durable steps', () => {
   const kill = fc.record({
     script: fc.constantFrom(...scripts),
