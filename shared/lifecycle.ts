@@ -313,7 +313,11 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
       await Promise.allSettled(left.map(({ finished }) => finished));
       for (const { current } of left) {
         const record = current();
-        if (record.status === 'running') await records.replace({ ...record, lease: { holder, until: 0 } });
+        if (record.status !== 'running') continue;
+        // A lease that cannot be given back runs out by itself; the rest of the gateway's end must not wait for that.
+        await records
+          .replace({ ...record, lease: { holder, until: 0 } })
+          .catch((error: unknown) => options.onError(error, record.id));
       }
     },
   };

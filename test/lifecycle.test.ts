@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { outcomeEvents, type AuditEvent } from '../shared/audit/events.ts';
 import type { AuditTrail } from '../shared/audit/trail.ts';
+import type { Clock } from '../shared/clock.ts';
 import type { Cluster } from '../shared/config/config.ts';
 import { Problem } from '../shared/errors.ts';
 import { createLifecycle, type Lifecycle, type Order } from '../shared/lifecycle.ts';
@@ -201,47 +202,48 @@ describe('a command without trouble', () => {
 });
 
 describe('a process that is stopped', () => {
-  test('stores under which id Azure has the command before it ends, and leaves it to the next process at once', async () => {
-    const { clock, records, events } = await world('accepted');
-    const running = Promise.withResolvers<void>();
-    const posted = Promise.withResolvers<void>();
-    const slow: Records = {
-      ...records,
-      replace: async (record) => {
-        if (record.status === 'running') {
-          posted.resolve();
-          await running.promise;
-        }
-        return records.replace(record);
-      },
+  /** One that follows its command until it is stopped. */
+  const follower = (records: Records, clock: Clock, errors: unknown[] = []): Lifecycle => {
+    const trail: AuditTrail = {
+      record: async () => ({ stream: 's', seq: 1, hash: '', receipt: () => Promise.resolve('receipt') }),
+      healthy: () => true,
+      close: () => Promise.resolve(),
     };
-    const one = createLifecycle({
-      records: slow,
-      trail: {
-        record: async (event) => {
-          events.push(event);
-          return { stream: 's', seq: events.length, hash: '', receipt: () => Promise.resolve('receipt') };
-        },
-        healthy: () => true,
-        close: () => Promise.resolve(),
-      },
-      relay: {
-        submit: async () => ({ kind: 'accepted', commandId: 'a'.repeat(32) }),
-        follow: (_run: unknown, signal: AbortSignal) =>
-          new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
-      } as Partial<Relay> as Relay,
+    const relay: Pick<Relay, 'submit' | 'follow'> = {
+      submit: async () => ({ kind: 'accepted', commandId: 'a'.repeat(32) }),
+      follow: (_run, signal) =>
+        new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason))),
+    };
+    return createLifecycle({
+      records,
+      trail,
+      relay: relay as Relay,
       clock,
       holder: 'one',
       leaseMs: LEASE_MS,
       clusterOf: () => cluster,
       outcomeOf: () => Promise.resolve(undefined),
-      onError: () => undefined,
+      onError: (error) => errors.push(error),
     });
+  };
+
+  test('stores under which id Azure has the command before it ends, and leaves it to the next process at once', async () => {
+    const { clock, records } = await world('accepted');
+    const asked = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<void>();
+    const replace: Records['replace'] = async (wanted) => {
+      if (wanted.status === 'running') {
+        asked.resolve();
+        await answered.promise;
+      }
+      return records.replace(wanted);
+    };
+    const one = follower({ ...records, replace }, clock);
     const drive = one.begin(order);
-    await posted.promise;
+    await asked.promise;
     const closed = one.close();
     await clock.advance(1);
-    running.resolve();
+    answered.resolve();
     await closed;
     expect((await drive.finished).status).toBe('running');
     expect(await records.get('c1')).toMatchObject({
@@ -249,6 +251,22 @@ describe('a process that is stopped', () => {
       azure: { commandId: 'a'.repeat(32) },
       lease: { until: 0 },
     });
+  });
+
+  test('ends though the store takes no lease back, and gives back those that it takes', async () => {
+    const { clock, records } = await world('accepted');
+    const replace: Records['replace'] = async (wanted) => {
+      if (wanted.id === 'c1' && wanted.lease.until === 0) throw new Error('the store is away');
+      return records.replace(wanted);
+    };
+    const errors: unknown[] = [];
+    const one = follower({ ...records, replace }, clock, errors);
+    const drives = ['c1', 'c2'].map((id) => one.begin({ ...order, record: { ...record, id } }));
+    await clock.advance(1);
+    expect(drives.map(({ current }) => current().status)).toEqual(['running', 'running']);
+    await one.close();
+    expect(errors).toHaveLength(1);
+    expect((await records.get('c2'))?.lease.until).toBe(0);
   });
 });
 

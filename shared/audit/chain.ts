@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import type { Json } from './canonical.ts';
 
 /** spec/audit.md, "Bytes, chain, keys": hash = SHA-256("aksgw.audit.v1\n" ‖ line); the first line's `prev` is all zeros. */
 export const LINE_DOMAIN = 'aksgw.audit.v1\n';
@@ -76,6 +75,3 @@ export type WrappedKey =
   | { readonly alg: 'none' }
   | { readonly alg: 'HKDF-A256GCM'; readonly value: string }
   | { readonly alg: 'RSA-OAEP-256'; readonly keyAt: string; readonly value: string };
-
-/** A check that the types above are JSON. */
-export type ChainJson = [Opening, Checkpoint, Receipt] extends readonly Json[] ? true : never;

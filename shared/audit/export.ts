@@ -42,6 +42,9 @@ export async function* exportLines(log: AppendLog, options: ExportOptions = {}):
   }
 }
 
+/** How a command ended stands in the rows of its caller and cluster, too. */
+const subjectOf = (event: JsonObject): JsonObject => ({ ...(event['whose'] as JsonObject | undefined), ...event });
+
 const columns: readonly (readonly [string, (event: JsonObject) => unknown])[] = [
   ...['time', 'code', 'stream', 'seq', 'hash', 'requestId', 'commandId'].map(
     (name) => [name, (event: JsonObject) => event[name]] as const,
@@ -57,7 +60,7 @@ const columns: readonly (readonly [string, (event: JsonObject) => unknown])[] = 
     ['exitCode', 'outcome', 'exitCode'],
   ].map(
     ([column = '', member = '', inner = '']) =>
-      [column, (event: JsonObject) => (event[member] as JsonObject | undefined)?.[inner]] as const,
+      [column, (event: JsonObject) => (subjectOf(event)[member] as JsonObject | undefined)?.[inner]] as const,
   ),
   ...['decision', 'rule', 'reason', 'detail', 'argv'].map(
     (name) => [name, (event: JsonObject) => event[name]] as const,

@@ -88,10 +88,6 @@ const builtIn: ReadonlyMap<string, readonly string[]> = new Map(
 /** Whether Kubernetes itself (or the gateway, for helm) has this `resource.group`. */
 export const isBuiltIn = (name: string): boolean => builtIn.has(name);
 
-/** Every `resource.group` and `resource.group/subresource` there is, for tests that hold other tables against this one. */
-export const builtInResources = (): readonly string[] =>
-  [...builtIn].flatMap(([name, subresources]) => [name, ...subresources.map((sub) => `${name}/${sub}`)]);
-
 /** Custom resources may have these (apiextensions.k8s.io/v1, CustomResourceSubresources). */
 const customSubresources = ['status', 'scale'];
 

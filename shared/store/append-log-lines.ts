@@ -46,9 +46,6 @@ class Line implements LogLine {
   }
 }
 
-export const logLine = (bytes: Buffer, position: Position, complete = true): LogLine =>
-  new Line(bytes, position.segment, position.offset, complete);
-
 /** The lines of a stream from `from` on, at most one chunk (or one line) in memory. */
 export function readLines(
   reader: SegmentReader,

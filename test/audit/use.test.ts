@@ -149,8 +149,11 @@ describe('an export', () => {
     await using bench = await createBench();
     const trail = await bench.open();
     await trail.record(intended('cmd-1', { reason: '=HYPERLINK("http://x"),\nnext' }));
+    const whose = { principal: { tid: tenant, oid: 'bob' }, cluster: { name: 'other' } };
+    await trail.record({ ...completed('cmd-1', 3), whose });
     await trail.close();
-    const [header, , row = ''] = (await text(exportCsv(bench.log))).split('\r\n');
+    const [header, , row = '', end = ''] = (await text(exportCsv(bench.log))).split('\r\n');
+    expect(end).toContain(`cmd-1,${tenant},bob,,,,,other,3,`);
     expect(header).toContain('time,code,stream,seq,hash');
     expect(row).toContain(`"'=HYPERLINK(""http://x""),\\u000anext"`);
     expect(row).toContain(alice);
