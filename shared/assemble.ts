@@ -55,15 +55,26 @@ type Close = () => void | Promise<void>;
 /** Opens everything, ground floor first. Rejects with ConfigError or Problem, having closed again what it had opened. */
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
   const opened: Close[] = [];
-  const close = async (): Promise<void> => {
-    for (let last = opened.pop(); last; last = opened.pop()) await last();
-  };
+  const close = (): Promise<void> => closeAll(opened);
   try {
     return { ...(await open(options, opened)), close };
   } catch (error) {
-    await close();
+    await close().catch(() => undefined); // why it did not start is what counts
     throw error;
   }
+}
+
+/** Closes what was opened, last first, each though another fails: records that are away must not leave the trail unclosed. */
+export async function closeAll(opened: Close[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (let last = opened.pop(); last; last = opened.pop()) {
+    try {
+      await last();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Assembled, 'close'>> {
