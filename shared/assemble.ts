@@ -143,7 +143,8 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
       const known = config.current().clusters.get(cluster);
       return known?.arm.id === armId ? known : undefined;
     },
-    outcomeOf: ({ id, submittedAt }) => outcomeOf(place, id, submittedAt),
+    // A clock that was set back since then must not hide what was told after it.
+    outcomeOf: ({ id, submittedAt }) => outcomeOf(place, id, Math.min(submittedAt, clock.now())),
     onError: report,
   });
   const gateway = createGateway({

@@ -1,18 +1,19 @@
-import type { CommandFacts, AuditEvent, RequestFacts } from './audit/events.ts';
+import type { CommandFacts, RequestFacts } from './audit/events.ts';
 import type { AuditTrail } from './audit/trail.ts';
 import type { Clock } from './clock.ts';
 import type { SentCommand } from './command/invocation.ts';
 import type { Cluster } from './config/config.ts';
 import { Problem } from './errors.ts';
+import { about, createEnding, INTERRUPTED, LOST, REJECTED } from './ending.ts';
 import { holdRecord, leaseFor, LeaseLost } from './held-record.ts';
-import type { ClusterAuthority, Ended, Relay } from './relay/relay.ts';
-import type { CommandOutput, CommandRecord, Records } from './store/records.ts';
+import type { ClusterAuthority, Relay } from './relay/relay.ts';
+import type { CommandRecord, Records } from './store/records.ts';
 
 /**
  * The durable steps of one command (DESIGN): record `accepted` → audit intent → compare-and-set to `submitting` → POST →
- * `running` → outcome audited → finished. Every step outlives the process before the next begins, so a kill between any two leaves
- * a record that tells what may have happened; whoever holds the record's lease drives it, the sweep takes the orphans. Intent,
- * `submitting` and outcome outlive a power cut too: what may have been sent is never forgotten.
+ * `running` → outcome audited → finished. Every step is on disk before the next begins, so a kill or a power cut between any
+ * two leaves a record that tells what may have happened; whoever holds the record's lease drives it, the sweep takes the orphans.
+ * Two may be late without harm: `running`, while the first poll is out, and the last, which the trail has already.
  */
 export interface Lifecycle {
   /** Starts driving a command whose record is created here. Never rejects by itself: see the Drive. */
@@ -91,53 +92,10 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const drives = new Map<string, Drive>();
   const closing = new AbortController();
 
+  const { close, finish } = createEnding({ records, trail, clock });
+
   const hold = (record: CommandRecord) => ({ ...holdRecord(record, holding), ...countElsewhere(clock) });
   type Held = ReturnType<typeof hold>;
-
-  /** An end without output: audited, then stored. */
-  async function close(
-    held: Held,
-    event: 'command.rejected' | 'command.unknown' | 'command.failed' | 'command.interrupted',
-    failure: { code: string; message: string },
-    finishedAt?: number,
-  ): Promise<CommandRecord> {
-    await held.assure();
-    await trail.record({ event, ...about(held.current()), failure });
-    return held.move({
-      status: event === 'command.unknown' ? 'unknown' : 'failed',
-      failure,
-      finishedAt: finishedAt ?? clock.now(),
-    });
-  }
-
-  async function finish(held: Held, ended: Ended, audited: boolean): Promise<CommandRecord> {
-    const { id } = held.current();
-    if (ended.kind !== 'completed') {
-      const failure = { code: ended.code, message: ended.message };
-      if (!audited) return close(held, ended.kind === 'failed' ? 'command.failed' : 'command.unknown', failure);
-      return held.move({ status: ended.kind, failure, finishedAt: clock.now() });
-    }
-    await held.assure();
-    const output: CommandOutput = { stdout: ended.stdout, stderr: ended.stderr };
-    const stored = records.putOutput(id, output);
-    stored.catch(() => undefined); // awaited below; the audit's own failure comes first
-    if (!audited) {
-      if (ended.inconsistent)
-        await trail.record({ event: 'command.inconsistent', ...about(held.current()), detail: ended.inconsistent });
-      await trail.record(completed(held.current(), ended));
-    }
-    await stored;
-    return held.move({
-      status: 'completed',
-      exitCode: ended.exitCode,
-      streams: ended.streams,
-      truncated: ended.truncated,
-      timedOut: ended.timedOut,
-      startedAt: ended.startedAt,
-      finishedAt: ended.finishedAt ?? clock.now(),
-      warnings: [...held.current().warnings, ...ended.warnings],
-    });
-  }
 
   /** From Azure's acceptance to the end: one shared poll. `stored` is the record's own way to `running`, which need not hold it up. */
   async function follow(
@@ -347,37 +305,3 @@ const aborted = (signal: AbortSignal): Promise<never> =>
     else signal.addEventListener('abort', stop, { once: true });
   });
 const STOPPING = new Problem('gateway-busy', 'The gateway is stopping. Nothing was run.', { retryAfter: 5 });
-
-const INTERRUPTED = {
-  code: 'interrupted',
-  message: 'The gateway stopped before the command was sent. Nothing was run; send it again if it is still wanted.',
-};
-const REJECTED = {
-  code: 'interrupted',
-  message:
-    'The command was not taken; the gateway stopped before it could say why. Nothing was run; send it again if it is still wanted.',
-};
-const LOST = {
-  code: 'interrupted',
-  message:
-    'The gateway stopped while the command was being sent. It may or may not have run; look before sending it again.',
-};
-
-/** Whose command it is, in each event of it: so that a question by principal or cluster finds how it ended, too. */
-const about = ({ id, principal: { tid, oid }, cluster }: CommandRecord) => ({
-  commandId: id,
-  whose: { principal: { tid, oid }, cluster: { name: cluster } },
-});
-
-function completed(record: CommandRecord, ended: Extract<Ended, { kind: 'completed' }>): AuditEvent {
-  const { exitCode, timedOut, truncated, stdout, stderr } = ended;
-  return {
-    event: 'command.completed',
-    ...about(record),
-    exitCode,
-    timedOut,
-    cut: truncated,
-    bytes: stdout.length + stderr.length,
-    stdout,
-  };
-}

@@ -2,6 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import * as nodeFs from 'node:fs/promises';
 import path from 'node:path';
+import { systemClock, type Clock } from '../clock.ts';
 import type { AppendLog, AppendStream, Position } from './append-log.ts';
 import { StorageUnavailable, isStreamName } from './append-log.ts';
 import { createGroupCommit, unavailable } from './append-log-commit.ts';
@@ -17,6 +18,8 @@ export interface FileLogOptions {
   /** Whether `write` alone makes lines durable (O_DSYNC), without an fdatasync after it. Default: where that is as safe. */
   readonly syncOnWrite?: boolean;
   readonly fs?: LogFileSystem;
+  /** The one that the file system goes by. */
+  readonly clock?: Pick<Clock, 'now'>;
 }
 
 const READ_CHUNK_BYTES = 256 * 1024;
@@ -29,12 +32,13 @@ const SYNC_ON_WRITE = process.platform === 'linux';
 
 /** Streams as files `<stream>.<segment>.jsonl` in one folder: 0600 in 0700, for this machine's own disk. */
 export function createFileLog(options: FileLogOptions): AppendLog {
-  const { folder, fs = nodeFs } = options;
-  const reader = createReader(folder, fs);
+  const { folder, fs = nodeFs, clock = systemClock } = options;
+  const listing = createListing(folder, fs, clock);
+  const reader = createReader(folder, fs, listing);
   return {
     open: (stream) => openStream(options, stream),
     streams: async ({ modifiedSince } = {}) => {
-      const segments = await segmentsIn(folder, fs);
+      const segments = [...(await listing()).values()].flat();
       const kept = modifiedSince === undefined ? segments : await modifiedIn(folder, segments, modifiedSince, fs);
       return [...new Set(kept.map(({ stream }) => stream))].sort();
     },
@@ -140,19 +144,38 @@ async function statOf(folder: string, { stream, segment }: SegmentFile, fs: LogF
   }
 }
 
-async function segmentsIn(folder: string, fs: LogFileSystem): Promise<readonly SegmentFile[]> {
-  try {
-    return (await fs.readdir(folder)).map(parseSegmentName).filter((name) => name !== undefined);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw unavailable('The audit folder cannot be read', error);
-  }
+type Listing = ReadonlyMap<string, readonly SegmentFile[]>;
+
+/** A folder that changed this shortly before it was listed may have changed again in the same tick of its clock (inode(7)). */
+const SETTLED_MS = 1_000;
+
+/**
+ * The files of a folder by stream. Kept for as long as the folder itself is unchanged: a reader asks for each of its streams, and
+ * every process that ever ran has left one.
+ */
+function createListing(folder: string, fs: LogFileSystem, clock: Pick<Clock, 'now'>): () => Promise<Listing> {
+  let kept: { readonly mtimeMs: number; readonly listing: Listing } | undefined;
+  return async () => {
+    try {
+      const { mtimeMs } = await fs.stat(folder);
+      if (kept?.mtimeMs === mtimeMs) return kept.listing;
+      const listing = Map.groupBy(
+        (await fs.readdir(folder)).map(parseSegmentName).filter((name) => name !== undefined),
+        ({ stream }) => stream,
+      );
+      kept = clock.now() - mtimeMs > SETTLED_MS ? { mtimeMs, listing } : undefined;
+      return listing;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return new Map();
+      throw unavailable('The audit folder cannot be read', error);
+    }
+  };
 }
 
-function createReader(folder: string, fs: LogFileSystem): SegmentReader {
+function createReader(folder: string, fs: LogFileSystem, listing: () => Promise<Listing>): SegmentReader {
   return {
     list: async (stream) => {
-      const own = (await segmentsIn(folder, fs)).filter((file) => file.stream === stream);
+      const own = (await listing()).get(stream) ?? [];
       const sizes = own.map(async (file) => ({
         segment: file.segment,
         bytes: (await statOf(folder, file, fs)).size,

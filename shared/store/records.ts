@@ -1,9 +1,8 @@
 /**
  * Commands and what belongs to them: the gateway's memory between requests, processes and crashes. Two kinds, SQLite and Azure
  * Tables with blobs, held to one contract suite. Writes are compare-and-set on `version`. A write outlives the process when its
- * promise resolves. It outlives a power cut as well, except that `create`, `claimKey`, `lease`, `putOutput` and the replace that
- * finishes a record may need the next write for that, or a moment: nothing was sent before it, or the audit trail already has the
- * outcome.
+ * promise resolves. It outlives a power cut as well, except that `claimKey`, `lease`, `putOutput` and the replace that finishes a
+ * record may need the next write for that, or a moment: nothing was sent before it, or the audit trail already has the outcome.
  */
 export interface Records {
   create(record: CommandRecord): Promise<void>;

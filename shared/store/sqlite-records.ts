@@ -128,7 +128,7 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Records {
   };
 
   return {
-    create: (record) => writer.write(() => void sql.insert.run(columns(record)), { lazy: true }),
+    create: (record) => writer.write(() => void sql.insert.run(columns(record))),
 
     get: (id) => read(() => optional(sql.get.get({ id }), parseRecord)),
 

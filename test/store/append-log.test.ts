@@ -37,6 +37,31 @@ for (const syncOnWrite of [true, false])
   });
 
 describe('a log in files', () => {
+  test('lists its folder once for all its streams, and again as soon as there may be another', async () => {
+    const folder = path.join(await newFolder(), 'log');
+    let listed = 0;
+    let now = Date.now();
+    const readdir = (async (...args: Parameters<typeof nodeFs.readdir>) => {
+      listed += 1;
+      return nodeFs.readdir(...args);
+    }) as typeof nodeFs.readdir;
+    const log = createFileLog({ folder, fs: { ...nodeFs, readdir }, clock: { now: () => now } });
+    for (const name of ['one', 'two', 'three']) {
+      const stream = await log.open(name);
+      await stream.append(name);
+      await stream.close();
+    }
+    await log.streams();
+    await log.streams();
+    expect(listed).toBe(2); // the folder has just changed, and may again without its time showing it
+    now += 60_000;
+    for (const name of await log.streams()) expect((await log.tail(name)).last?.text).toBe(name);
+    expect(listed).toBe(3);
+    now = Date.now();
+    await (await log.open('four')).close();
+    expect(await log.streams()).toEqual(['four', 'one', 'three', 'two']);
+  });
+
   test('is readable by its owner only', async () => {
     const folder = path.join(await newFolder(), 'log');
     await (await createFileLog({ folder }).open('s1')).close();
