@@ -26,10 +26,10 @@ const commands = quick ? 3_000 : 20_000;
 const events = quick ? 100_000 : 1_000_000;
 
 /**
- * V8 lets its young generation grow with the machine's memory, to 3 × 64 MiB on a large one, garbage for the most part. With Node's
- * documented 16 MiB the figure tells what a query itself takes.
+ * V8 lets its young generation grow with the machine's memory, to 3 × 64 MiB on a large one, garbage for the most part. With the
+ * 8 MiB that `npm run serve` gives it the figure tells what a query itself takes.
  */
-const YOUNG = '--max-semi-space-size=16';
+const YOUNG = '--max-semi-space-size=8';
 
 process.stdout.write(`${JSON.stringify(await bench(), null, 2)}\n`);
 
