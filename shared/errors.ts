@@ -64,6 +64,12 @@ export const problems = {
     retryable: false,
     next: 'See /openapi.json for the routes there are.',
   },
+  'method-not-allowed': {
+    status: 405,
+    title: 'This address does not take that method',
+    retryable: false,
+    next: 'Use a method that Allow names; /openapi.json has the routes there are.',
+  },
   'cluster-not-found': {
     status: 404,
     title: 'No such cluster, or none that you may see',

@@ -11,7 +11,8 @@ import type { Caller } from '../relay/relay.ts';
 import { redactText } from '../redact.ts';
 import type { Results } from '../results.ts';
 import { identify } from './identify.ts';
-import { readJsonBody } from './json-body.ts';
+import { checkUtf8, readJsonBody } from './json-body.ts';
+import { malformed } from './malformed.ts';
 import { problemDocument, sendProblem, toProblem } from './problem.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { clusterRoutes } from './routes/clusters.ts';
@@ -19,6 +20,7 @@ import { commandRoutes } from './routes/commands.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes, type Check } from './routes/health.ts';
 import { metadataRoutes } from './routes/metadata.ts';
+import { otherMethods } from './routes/other-methods.ts';
 import { validatorCompiler } from './validator.ts';
 
 export interface AppOptions {
@@ -71,20 +73,15 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
         );
       else socket.destroy();
     },
-    schemaErrorFormatter: (errors, part) => {
-      const first = errors[0];
-      return new Problem(
-        'request-invalid',
-        redactText(`${part}${first?.instancePath ?? ''} ${first?.message ?? 'is not valid'}.`),
-      );
-    },
+    schemaErrorFormatter: malformed,
   };
   const app = Fastify(server);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (body) => JSON.stringify(body)); // response schemas document; they must not drop members
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
+      checkUtf8(request.headers);
       done(null, readJsonBody(body as Buffer));
     } catch (error) {
       done(error as Error);
@@ -113,6 +110,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   });
   app.addHook('onRequest', identify(options));
 
+  const refuseOtherMethods = otherMethods(app);
   await app.register(swagger, { openapi: openApiHead(options.version) });
   await app.register(commandRoutes, options);
   await app.register(clusterRoutes, options);
@@ -120,6 +118,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(healthRoutes, options);
   await app.register(metadataRoutes, options);
   await app.register(docsRoutes);
+  refuseOtherMethods();
   await app.ready();
   return app;
 }
@@ -154,7 +153,8 @@ const openApiHead = (version: string) => ({
     title: 'aks-access-gateway',
     version,
     description:
-      'kubectl and helm on private AKS clusters, each call authenticated, judged, run at most once and recorded.',
+      'kubectl and helm on private AKS clusters, each call authenticated, judged, run at most once and recorded. ' +
+      'Every problem is RFC 9457 with a stable code; at any address also route-not-found (404) and method-not-allowed (405).',
   },
   components: {
     securitySchemes: { entra: { type: 'http' as const, scheme: 'bearer', bearerFormat: 'Entra ID v2.0 access token' } },

@@ -3,6 +3,7 @@ import type { RequestFacts } from '../audit/events.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import { Problem } from '../errors.ts';
 import type { Call } from '../gateway.ts';
+import { withResourceMetadata } from '../identity/challenge.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Caller } from '../relay/relay.ts';
 import { hangUp } from './hang-up.ts';
@@ -73,7 +74,7 @@ function withMetadata(problem: Problem, request: FastifyRequest): Problem {
   const metadata = `${originOf(request)}/.well-known/oauth-protected-resource`;
   return new Problem(problem.code, problem.message, {
     ...problem.options,
-    headers: { ...problem.options.headers, 'www-authenticate': `${challenge}, resource_metadata="${metadata}"` },
+    headers: { ...problem.options.headers, 'www-authenticate': withResourceMetadata(challenge, metadata) },
   });
 }
 

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { Problem } from '../errors.ts';
 
 const MAX_DEPTH = 32;
@@ -18,6 +19,19 @@ export function readJsonBody(bytes: Uint8Array): unknown {
   }
   checkKeys(text);
   return value;
+}
+
+/**
+ * Refuses a body that says it is something else than UTF-8 as it stands: a name of another charset (JSON has no such parameter,
+ * RFC 8259 §11, but a sender that gives one means it) or a content coding. Throws Problem `media-type-unsupported`.
+ */
+export function checkUtf8(headers: IncomingHttpHeaders): void {
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(headers['content-type'] ?? '')?.[1];
+  if (charset !== undefined && charset.toLowerCase() !== 'utf-8')
+    throw new Problem('media-type-unsupported', 'The body has another charset than UTF-8.');
+  const coding = headers['content-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'identity')
+    throw new Problem('media-type-unsupported', 'The body has a content coding; send it as it is.');
 }
 
 function decodeUtf8(bytes: Uint8Array): string {

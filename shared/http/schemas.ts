@@ -120,6 +120,27 @@ export const ClusterBody = Type.Object({
   defaultNamespace: Type.String(),
 });
 
+export const HealthBody = Type.Object({ status: Type.Literal('ok'), version: Type.String() });
+
+export const ReadinessBody = Type.Object({
+  status: Type.Union([Type.Literal('ready'), Type.Literal('not-ready')]),
+  checks: Type.Record(Type.String(), Type.Union([Type.Literal('ok'), Type.Literal('failing')])),
+});
+
+export const MetadataBody = Type.Object(
+  {
+    resource: Type.String(),
+    resource_name: Type.String(),
+    authorization_servers: Type.Array(Type.String()),
+    scopes_supported: Type.Array(Type.String()),
+    bearer_methods_supported: Type.Array(Type.String()),
+    tenants: Type.Array(Type.String()),
+    audience: Type.String(),
+    scope: Type.String({ description: 'What to ask Entra for.' }),
+  },
+  { description: 'RFC 9728 §2; tenants, audience and scope are members of this gateway.' },
+);
+
 export const ProblemBody = Type.Object({
   type: Type.String(),
   title: Type.String(),
@@ -133,4 +154,5 @@ export const ProblemBody = Type.Object({
 
 export type CommandInput = Static<typeof CommandBody>;
 export type CommandOutputBody = Static<typeof RecordBody>;
+export type Readiness = Static<typeof ReadinessBody>;
 export type ProblemDocument = Static<typeof ProblemBody>;

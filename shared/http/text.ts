@@ -1,23 +1,20 @@
 import type { FastifyReply } from 'fastify';
 import type { Result } from '../results.ts';
 
-/** Whether a caller would rather have plain text than JSON (RFC 9110 §12.5.1, without the finer points of q between equals). */
+/** Whether a caller would rather have plain text than JSON (RFC 9110 §12.5.1): of the ranges that fit a type the most specific weighs it; JSON between equals. */
 export function wantsText(accept: string | undefined): boolean {
   if (!accept) return false;
-  const quality = (type: RegExp) =>
-    Math.max(
-      0,
-      ...accept.split(',').map((item) => {
-        const [name = '', ...parameters] = item
-          .trim()
-          .toLowerCase()
-          .split(/\s*;\s*/);
-        if (!type.test(name)) return 0;
-        const q = parameters.find((parameter) => parameter.startsWith('q='));
-        return q === undefined ? 1 : Number(q.slice(2)) || 0;
-      }),
-    );
-  return quality(/^text\/(plain|\*)$/) > quality(/^(application\/(json|\*)|\*\/\*)$/);
+  const ranges = new Map(accept.toLowerCase().split(',').map(rangeOf));
+  const quality = (type: string, subtype: string): number =>
+    ranges.get(`${type}/${subtype}`) ?? ranges.get(`${type}/*`) ?? ranges.get('*/*') ?? 0;
+  return quality('text', 'plain') > quality('application', 'json');
+}
+
+/** A media range and its weight; parameters other than q choose nothing here. */
+function rangeOf(item: string): readonly [string, number] {
+  const [name = '', ...parameters] = item.trim().split(/\s*;\s*/);
+  const q = parameters.find((parameter) => parameter.startsWith('q='));
+  return [name, q === undefined ? 1 : Number(q.slice(2)) || 0];
 }
 
 /** Status by which a shell script tells that a command did not complete: the body alone might look like empty success. */

@@ -4,20 +4,28 @@ import { MAX_CURSOR } from '../../audit/merge.ts';
 import { Problem } from '../../errors.ts';
 import { decideNonResource } from '../../policy/decide.ts';
 import type { AppOptions } from '../app.ts';
+import { json, problemsOf } from '../answers.ts';
 import { hangUp } from '../hang-up.ts';
 import { callOf } from '../identify.ts';
-import { ListBody, ProblemBody } from '../schemas.ts';
+import { ListBody } from '../schemas.ts';
 
-const Limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 }));
-const Cursor = Type.Optional(Type.String({ minLength: 1, maxLength: MAX_CURSOR }));
+const Limit = Type.Optional(
+  Type.Integer({ minimum: 1, maximum: 1_000, description: 'Most items of a page; 100 unless told.' }),
+);
+const Cursor = Type.Optional(
+  Type.String({ minLength: 1, maxLength: MAX_CURSOR, description: 'The `next` of the page before.' }),
+);
+const Time = Type.Optional(
+  Type.String({ minLength: 1, maxLength: 256, description: 'A time such as 2026-01-31T08:00:00Z, or a day.' }),
+);
 const Word = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }));
 const closed = { additionalProperties: false } as const;
 const EventsQuery = Type.Object(
-  { since: Word, until: Word, principal: Word, cluster: Word, code: Word, command: Word, limit: Limit, cursor: Cursor },
+  { since: Time, until: Time, principal: Word, cluster: Word, code: Word, command: Word, limit: Limit, cursor: Cursor },
   closed,
 );
 const CheckpointsQuery = Type.Object({ limit: Limit, cursor: Cursor }, closed);
-const response = { 200: ListBody(Type.Unknown()), '4xx': ProblemBody, '5xx': ProblemBody };
+const response = { ...problemsOf(), 200: json('A page.', ListBody(Type.Unknown())) };
 
 /** The trail over HTTP: an auditor sees all, any other caller the events of its own calls. Reading is itself an event. */
 export async function auditRoutes(app: FastifyInstance, { gateway, trail, audit }: AppOptions): Promise<void> {

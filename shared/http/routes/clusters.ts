@@ -3,9 +3,10 @@ import { Type, type Static } from 'typebox';
 import { quoteWords } from '../../command/quote.ts';
 import { explain, visibleClusters } from '../../policy/decide.ts';
 import type { AppOptions } from '../app.ts';
+import { ABOUT_A_COMMAND, json, problemsOf } from '../answers.ts';
 import { callOf } from '../identify.ts';
 import { orderOf } from '../order.ts';
-import { ClusterBody, CommandBody, ExplainBody, ListBody, ProblemBody, type CommandInput } from '../schemas.ts';
+import { ClusterBody, CommandBody, ExplainBody, ListBody, type CommandInput } from '../schemas.ts';
 
 const ClusterParams = Type.Object({ cluster: Type.String({ minLength: 1, maxLength: 128 }) });
 
@@ -15,7 +16,7 @@ export async function clusterRoutes(app: FastifyInstance, { config, gateway }: A
     {
       schema: {
         summary: 'The clusters on which the caller may do anything at all',
-        response: { 200: ListBody(ClusterBody), '4xx': ProblemBody, '5xx': ProblemBody },
+        response: { ...problemsOf(), 200: json('All of them.', ListBody(ClusterBody)) },
       },
     },
     async (request) => {
@@ -38,7 +39,7 @@ export async function clusterRoutes(app: FastifyInstance, { config, gateway }: A
         summary: 'What a command would be, and whether policy allows it; runs nothing',
         params: ClusterParams,
         body: CommandBody,
-        response: { 200: ExplainBody, '4xx': ProblemBody, '5xx': ProblemBody },
+        response: { ...problemsOf(...ABOUT_A_COMMAND), 200: json('What it would be.', ExplainBody) },
       },
     },
     async (request) => {

@@ -4,12 +4,13 @@ import type { Started } from '../../gateway.ts';
 import type { Result } from '../../results.ts';
 import { isFinished } from '../../store/records.ts';
 import type { AppOptions } from '../app.ts';
+import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOr } from '../answers.ts';
 import { hangUp } from '../hang-up.ts';
 import { callOf } from '../identify.ts';
 import { orderOf } from '../order.ts';
 import { readPrefer } from '../prefer.ts';
 import { recordBody } from '../record-body.ts';
-import { CommandBody, ListBody, ProblemBody, RecordBody, type CommandInput } from '../schemas.ts';
+import { CommandBody, ListBody, RecordBody, type CommandInput } from '../schemas.ts';
 import { sendText, wantsText } from '../text.ts';
 
 const ClusterParams = Type.Object({ cluster: Type.String({ minLength: 1, maxLength: 128 }) });
@@ -18,11 +19,19 @@ const ListQuery = Type.Object(
   {
     cluster: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
     status: Type.Optional(Type.Enum(['accepted', 'submitting', 'running', 'completed', 'failed', 'unknown'])),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200 })),
-    cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 200, description: 'Most items of a page; 50 unless told.' }),
+    ),
+    cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 512, description: 'The `next` of the page before.' })),
   },
   { additionalProperties: false },
 );
+const Key = Type.String({
+  description: 'Bare or quoted. The same key with the same body is the same command, run once; kept for 24 hours.',
+});
+const Prefer = Type.String({
+  description: 'RFC 7240: wait=N (seconds to wait for the end; 25 unless told, 225 at most), respond-async.',
+});
 /** Seconds until it is worth asking again. */
 const RETRY_AFTER = 1;
 
@@ -35,8 +44,8 @@ export async function commandRoutes(app: FastifyInstance, { gateway, results, cl
         description: 'A problem in answer means that nothing was started; whatever may have been started is a record.',
         params: ClusterParams,
         body: CommandBody,
-        headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String()), prefer: Type.Optional(Type.String()) }),
-        response: { 200: RecordBody, 202: RecordBody, '4xx': ProblemBody, '5xx': ProblemBody },
+        headers: Type.Object({ 'idempotency-key': Type.Optional(Key), prefer: Type.Optional(Prefer) }),
+        response: recordOr(problemsOf(...ABOUT_A_COMMAND, ...ABOUT_A_RUN)),
       },
     },
     async (request, reply) => {
@@ -61,8 +70,8 @@ export async function commandRoutes(app: FastifyInstance, { gateway, results, cl
       schema: {
         summary: "A command's record",
         params: IdParams,
-        headers: Type.Object({ prefer: Type.Optional(Type.String()) }),
-        response: { 200: RecordBody, '4xx': ProblemBody, '5xx': ProblemBody },
+        headers: Type.Object({ prefer: Type.Optional(Prefer) }),
+        response: recordOr(problemsOf('command-not-found', 'result-expired')),
       },
     },
     async (request, reply) => {
@@ -80,7 +89,7 @@ export async function commandRoutes(app: FastifyInstance, { gateway, results, cl
       schema: {
         summary: "The caller's own commands, newest first, without output",
         querystring: ListQuery,
-        response: { 200: ListBody(RecordBody), '4xx': ProblemBody, '5xx': ProblemBody },
+        response: { ...problemsOf(), 200: json('A page.', ListBody(RecordBody)) },
       },
     },
     async (request) => {
@@ -93,7 +102,10 @@ export async function commandRoutes(app: FastifyInstance, { gateway, results, cl
 function answer(request: FastifyRequest, reply: FastifyReply, result: Result, status: 200 | 202) {
   const address = `/v1/commands/${result.record.id}`;
   if (isFinished(result.record.status)) reply.header('content-location', address);
-  else reply.headers({ location: address, 'retry-after': String(RETRY_AFTER) });
+  else {
+    reply.header('retry-after', String(RETRY_AFTER));
+    if (status === 202) reply.header('location', address);
+  }
   if (wantsText(request.headers.accept)) return sendText(reply, result);
   return reply.code(status).send(recordBody(result));
 }

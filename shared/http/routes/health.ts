@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
+import { json } from '../answers.ts';
 import type { AppOptions } from '../app.ts';
+import { HealthBody, ReadinessBody, type Readiness } from '../schemas.ts';
 
 /** Throws when the dependency cannot do its part. */
 export type Check = (signal: AbortSignal) => Promise<void>;
@@ -11,25 +13,30 @@ const TIMEOUT_MS = 5_000;
 export async function healthRoutes(app: FastifyInstance, { checks, clock, version }: AppOptions): Promise<void> {
   app.get(
     '/healthz',
-    { config: { public: true }, schema: { summary: 'The process is up', security: [] } },
+    {
+      config: { public: true },
+      schema: { summary: 'The process is up', security: [], response: { 200: json('It is.', HealthBody) } },
+    },
     async () => ({ status: 'ok', version }),
   );
 
   let last: { at: number; answer: Promise<Readiness> } | undefined;
   app.get(
     '/readyz',
-    { config: { public: true }, schema: { summary: 'The dependencies answer', security: [] } },
+    {
+      config: { public: true },
+      schema: {
+        summary: 'The dependencies answer',
+        security: [],
+        response: { 200: json('All do.', ReadinessBody), 503: json('Not all do.', ReadinessBody) },
+      },
+    },
     async (_request, reply) => {
       if (!last || clock.monotonic() - last.at > FRESH_MS) last = { at: clock.monotonic(), answer: readiness(checks) };
       const answer = await last.answer;
       return reply.code(answer.status === 'ready' ? 200 : 503).send(answer);
     },
   );
-}
-
-interface Readiness {
-  readonly status: 'ready' | 'not-ready';
-  readonly checks: Readonly<Record<string, 'ok' | 'failing'>>;
 }
 
 async function readiness(checks: Readonly<Record<string, Check>>): Promise<Readiness> {

@@ -1,12 +1,21 @@
 import type { FastifyInstance } from 'fastify';
+import { json } from '../answers.ts';
 import type { AppOptions } from '../app.ts';
+import { MetadataBody } from '../schemas.ts';
 import { originOf } from '../identify.ts';
 
 /** RFC 9728: all a client needs besides the URL. `tenants`, `audience` and `scope` are this gateway's own members (§2, "additional parameters"). */
 export async function metadataRoutes(app: FastifyInstance, { config }: AppOptions): Promise<void> {
   app.get(
     '/.well-known/oauth-protected-resource',
-    { config: { public: true }, schema: { summary: 'Where and for what to get a token', security: [] } },
+    {
+      config: { public: true },
+      schema: {
+        summary: 'Where and for what to get a token',
+        security: [],
+        response: { 200: json('Protected resource metadata.', MetadataBody) },
+      },
+    },
     async (request) => {
       const { authority, tenants, audience, scopes } = config().identity;
       return {

@@ -1,0 +1,109 @@
+import { Type, type TSchema } from 'typebox';
+import { problems, type ProblemCode } from '../errors.ts';
+import { ProblemBody, RecordBody } from './schemas.ts';
+
+/** What a route can answer, for OpenAPI: fastify takes these as `schema.response`. Nothing here is checked at run time. */
+interface Described {
+  readonly description: string;
+  readonly headers?: Readonly<Record<string, TSchema>>;
+  readonly content: Readonly<Record<string, { readonly schema: TSchema }>>;
+}
+type Answers = Readonly<Record<number, Described>>;
+
+const Header = (description: string) => Type.String({ description });
+const RetryAfter = { 'Retry-After': Header('Seconds.') };
+
+/** Any route behind a token may say these. */
+const BEHIND_TOKEN = [
+  'token-missing',
+  'token-invalid',
+  'token-expired',
+  'policy-denied',
+  'request-invalid',
+  'internal-error',
+  'audit-unavailable',
+  'identity-unavailable',
+  'gateway-busy',
+] as const satisfies readonly ProblemCode[];
+
+/** A body that is read and a command that is judged. */
+export const ABOUT_A_COMMAND = [
+  'command-refused',
+  'cluster-not-found',
+  'payload-too-large',
+  'media-type-unsupported',
+  'rate-limited',
+] as const satisfies readonly ProblemCode[];
+
+/** A command that is given to Azure. */
+export const ABOUT_A_RUN = [
+  'interaction-required',
+  'user-required',
+  'idempotency-conflict',
+  'azure-throttled',
+  'azure-refused',
+  'azure-unreachable',
+  'cluster-unavailable',
+] as const satisfies readonly ProblemCode[];
+
+export const json = (description: string, schema: TSchema): Described => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+
+/** The problems of a route behind a token, by status: those that every such route has, and `more`. */
+export function problemsOf(...more: readonly ProblemCode[]): Answers {
+  const answers: Record<number, Described> = {};
+  const byStatus = Map.groupBy([...BEHIND_TOKEN, ...more], (code) => problems[code].status);
+  for (const [status, codes] of byStatus) {
+    answers[status] = {
+      description: codes.join(', '),
+      ...(status === 401 && { headers: { 'WWW-Authenticate': Header('RFC 6750 §3, RFC 9728 §5.1.') } }),
+      ...((status === 429 || status === 503) && { headers: RetryAfter }),
+      content: {
+        'application/problem+json': {
+          schema: Type.Object({ ...ProblemBody.properties, code: Type.Enum([...codes]) }),
+        },
+      },
+    };
+  }
+  return answers;
+}
+
+const text = { 'text/plain': { schema: Type.String() } };
+const Place = { 'Content-Location': Header('Where a finished record stands.') };
+const Applied = { 'Preference-Applied': Header('What of Prefer was honoured.') };
+
+/** A command's record, as JSON or as text, beside the problems of its route. */
+export function recordOr(others: Answers): Answers {
+  const asText = (status: number, description: string): Answers => {
+    const other = others[status];
+    return {
+      [status]: {
+        ...other,
+        headers: { ...other?.headers, ...Applied, ...Place },
+        description: [other?.description, description].filter(Boolean).join('; '),
+        content: { ...other?.content, ...text },
+      },
+    };
+  };
+  return {
+    ...others,
+    200: {
+      description: 'The record. As text: stdout, then stderr, of a command that completed.',
+      headers: {
+        ...Applied,
+        ...Place,
+        'Exit-Code': Header('With text: of the command.'),
+      },
+      content: { ...json('', RecordBody).content, ...text },
+    },
+    202: {
+      description: 'The record so far of a command that is not finished.',
+      headers: { ...Applied, ...RetryAfter, Location: Header('Where to ask again.') },
+      content: { ...json('', RecordBody).content, ...text },
+    },
+    ...asText(502, 'as text also a command that failed: it did not run'),
+    ...asText(504, 'as text only: a command of which nobody knows whether it ran'),
+  };
+}

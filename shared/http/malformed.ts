@@ -1,0 +1,22 @@
+import type { FastifySchemaValidationError } from 'fastify';
+import { Problem } from '../errors.ts';
+import { redactText } from '../redact.ts';
+
+const nameOf: Readonly<Record<string, string>> = { querystring: 'query', params: 'path', headers: 'header' };
+
+/** What is wrong with a request's form, in words: the first thing found. `part` is fastify's name for where it stands. */
+export function malformed(errors: readonly FastifySchemaValidationError[], part: string): Problem {
+  const where = nameOf[part] ?? part;
+  const unknown = errors.find(({ keyword }) => keyword === 'additionalProperties');
+  const names = unknown?.params['additionalProperties'];
+  if (unknown && Array.isArray(names)) {
+    const inside = unknown.instancePath && ` in ${unknown.instancePath.slice(1)}`;
+    return invalid(`There is no ${where} key ${names.join(', ')}${inside}.`);
+  }
+  const [first] = errors;
+  const values = first?.params['allowedValues'];
+  const must = Array.isArray(values) ? `must be one of ${values.join(', ')}` : (first?.message ?? 'is not valid');
+  return invalid(`${where}${first?.instancePath ?? ''} ${must}.`);
+}
+
+const invalid = (detail: string): Problem => new Problem('request-invalid', redactText(detail.slice(0, 500)));
