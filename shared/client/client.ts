@@ -1,12 +1,13 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { CommandInput, CommandOutputBody, ProblemDocument } from '../http/schemas.ts';
 
 /** A gateway's answer that is a problem: nothing was started, unless it came while a command was being waited for. */
 export class GatewayProblem extends Error {
   override readonly name = 'GatewayProblem';
   readonly problem: ProblemDocument;
-  /** Seconds. */
-  readonly retryAfter: number;
-  constructor(problem: ProblemDocument, retryAfter: number) {
+  /** Seconds, at least one; undefined when the gateway does not say. */
+  readonly retryAfter: number | undefined;
+  constructor(problem: ProblemDocument, retryAfter: number | undefined) {
     super(`${problem.code}: ${problem.detail}`);
     this.problem = problem;
     this.retryAfter = retryAfter;
@@ -24,7 +25,8 @@ export interface ClientOptions {
   /** A bearer token for each request; asked for each time, so that a long wait outlives one token. */
   readonly token: () => Promise<string>;
   readonly fetch?: typeof fetch;
-  readonly sleep?: (ms: number) => Promise<void>;
+  /** Rejects when the signal aborts. */
+  readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
 
 export interface RunOptions {
@@ -32,6 +34,8 @@ export interface RunOptions {
   readonly idempotencyKey: string;
   /** Told once the gateway has a record of the command. */
   readonly onAccepted?: (id: string) => void;
+  /** Told before the client waits, as the gateway asked it to, and sends again. */
+  readonly onRefused?: (problem: ProblemDocument, retryAfter: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -40,11 +44,13 @@ export type Client = ReturnType<typeof createClient>;
 const WAIT_SECONDS = 60;
 /** Tries of one request when no answer comes; the key makes them one command. */
 const TRIES = 4;
+/** How long a command whose time-out is not given is offered to a gateway that says when to come again. */
+const OFFER_SECONDS = 60;
 /** Rounds of tries while a command runs. */
 const PATIENCE = 10;
 
 /** The typed client of the HTTP API. */
-export function createClient({ url, token, fetch: send = fetch, sleep = pause }: ClientOptions) {
+export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor }: ClientOptions) {
   const base = url.replace(/\/+$/, '');
 
   async function request<T>(
@@ -71,24 +77,42 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pause }:
     const problem = kind.startsWith('application/problem+json')
       ? ((await response.json()) as ProblemDocument)
       : undefined;
-    if (problem) throw new GatewayProblem(problem, Number(response.headers.get('retry-after') ?? '1'));
+    if (problem) throw new GatewayProblem(problem, secondsOf(response.headers.get('retry-after')));
     throw new AnswerLost(`${base} answered ${response.status}, and not as a gateway does: something stands before it`);
   }
 
-  /** Sends again when the gateway did not answer: a GET is safe, and a POST's key makes all its tries one command. */
-  async function persistently<T>(step: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  /**
+   * Sends again when the gateway did not answer: a GET is safe, and a POST's key makes all its tries one command. So does a refusal
+   * that says when to come again, for as long as the `offer` lasts.
+   */
+  async function persistently<T>(
+    step: () => Promise<T>,
+    signal?: AbortSignal,
+    offer?: { readonly seconds: number; readonly onRefused: RunOptions['onRefused'] },
+  ): Promise<T> {
     let arrived = false;
+    let left = offer?.seconds ?? 0;
     for (let tried = 1; ; tried++) {
       try {
         return await step();
       } catch (error) {
-        // An earlier try may have arrived: what a later one is told says nothing of that.
-        if (error instanceof GatewayProblem) throw arrived ? new AnswerLost(error.message, { cause: error }) : error;
+        if (error instanceof GatewayProblem) {
+          const { problem, retryAfter } = error;
+          if (problem.retryable && retryAfter !== undefined && retryAfter <= left) {
+            left -= retryAfter;
+            offer?.onRefused?.(problem, retryAfter);
+            await sleep(retryAfter * 1_000, signal);
+            tried = 0;
+            continue;
+          }
+          // An earlier try may have arrived: what a later one is told says nothing of that.
+          throw arrived ? new AnswerLost(error.message, { cause: error }) : error;
+        }
         if (signal?.aborted) throw signal.reason;
         arrived ||= !neverReached(error);
         if (tried >= TRIES || signal?.aborted)
           throw arrived ? new AnswerLost(reasonOf(error), { cause: error }) : error;
-        await sleep(250 * 4 ** tried);
+        await sleep(250 * 4 ** tried, signal);
       }
     }
   }
@@ -104,22 +128,27 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pause }:
             ? error.problem.retryable
             : error instanceof AnswerLost || error instanceof TypeError;
         if (!passing || tried >= PATIENCE || signal?.aborted) throw error;
-        await sleep(Math.min(60, Math.max(1, error instanceof GatewayProblem ? error.retryAfter : 5)) * 1_000);
+        const seconds = error instanceof GatewayProblem ? (error.retryAfter ?? 1) : 5;
+        await sleep(Math.min(60, seconds) * 1_000, signal);
       }
     }
   }
 
   return {
-    /** Runs a command and waits for its end, however long that takes. Throws GatewayProblem. */
+    /**
+     * Runs a command and waits for its end, however long that takes. A gateway that is busy is asked again when it says, within the
+     * command's own time-out or else a minute. Throws GatewayProblem: nothing was started; AnswerLost: nobody knows.
+     */
     async run(
       cluster: string,
       command: CommandInput,
-      { idempotencyKey, onAccepted, signal }: RunOptions,
+      { idempotencyKey, onAccepted, onRefused, signal }: RunOptions,
     ): Promise<CommandOutputBody> {
       const headers = { 'idempotency-key': `"${idempotencyKey}"`, prefer: `wait=${WAIT_SECONDS}` };
       const path = `/v1/clusters/${encodeURIComponent(cluster)}/commands`;
       const post = () => request<CommandOutputBody>('POST', path, headers, command, signal);
-      let record = await persistently(post, signal);
+      const seconds = command.timeoutSeconds ?? OFFER_SECONDS;
+      let record = await persistently(post, signal, { seconds, onRefused });
       onAccepted?.(record.id);
       const { id } = record;
       while (record.status === 'accepted' || record.status === 'submitting' || record.status === 'running') {
@@ -136,7 +165,7 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pause }:
           signal,
         );
         // A gateway that answers at once, as one that stops does, is not asked in a tight loop.
-        if (performance.now() - began < 500) await sleep(1_000);
+        if (performance.now() - began < 500) await sleep(1_000, signal);
       }
       return record;
     },
@@ -154,4 +183,8 @@ const reasonOf = (error: unknown): string => {
   return cause instanceof Error ? `${message}: ${cause.message}` : message;
 };
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** Retry-After in seconds (RFC 9110 §10.2.3); a gateway sends no dates. */
+const secondsOf = (header: string | null): number | undefined =>
+  header !== null && /^\d{1,6}$/.test(header) ? Math.max(1, Number(header)) : undefined;
+
+const pauseFor = (ms: number, signal?: AbortSignal): Promise<void> => pause(ms, undefined, signal && { signal });

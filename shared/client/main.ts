@@ -135,6 +135,8 @@ async function relayed(
       {
         idempotencyKey: randomUUID(),
         onAccepted: (accepted) => (id = accepted),
+        onRefused: ({ code, detail }, seconds) =>
+          host.stderr.write(printable(`aksgw: ${code}: ${detail} Sending it again in ${seconds} s.\n`)),
         ...(host.signal && { signal: host.signal }),
       },
     );

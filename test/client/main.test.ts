@@ -38,12 +38,14 @@ const record = (changes: object): Answer =>
     truncated: false,
     ...changes,
   });
-const problem = (status: number, code: string, retryable: boolean): Answer =>
-  json(status, 'application/problem+json', { code, detail: `it is ${code}`, next: 'do this', retryable });
+const problem = (status: number, code: string, retryable: boolean, retryAfter?: string): Answer =>
+  json(status, 'application/problem+json', { code, detail: `it is ${code}`, next: 'do this', retryable }, retryAfter);
 const json =
-  (status: number, type: string, body: object): Answer =>
+  (status: number, type: string, body: object, retryAfter?: string): Answer =>
   (_request, response) => {
-    response.writeHead(status, { 'content-type': type }).end(JSON.stringify(body));
+    response
+      .writeHead(status, { 'content-type': type, ...(retryAfter !== undefined && { 'retry-after': retryAfter }) })
+      .end(JSON.stringify(body));
   };
 const reset: Answer = (request) => request.socket.destroy();
 const html: Answer = (_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>');
@@ -86,6 +88,59 @@ describe('the client', () => {
     expect(requests.length).toBe(1);
   });
 
+  describe('a refusal that says when to come again', () => {
+    const offered = async (url: string, timeoutSeconds?: number) => {
+      const slept: number[] = [];
+      const ended = await createClient({
+        url,
+        token: async () => 't',
+        sleep: async (ms) => void slept.push(ms / 1_000),
+      })
+        .run(
+          'demo',
+          { argv: ['kubectl', 'version'], ...(timeoutSeconds && { timeoutSeconds }) },
+          { idempotencyKey: 'k' },
+        )
+        .catch((error: unknown) => error);
+      return { slept, ended };
+    };
+
+    test('is waited for, and the same key sent again', async () => {
+      const { url, requests } = await gateway(
+        problem(503, 'gateway-busy', true, '40'),
+        problem(429, 'rate-limited', true, '7'),
+        record({}),
+      );
+      expect(await offered(url)).toMatchObject({ slept: [40, 7], ended: { status: 'completed' } });
+      expect(new Set(requests)).toEqual(new Set(['POST /v1/clusters/demo/commands "k"']));
+    });
+
+    test.each([
+      ['a minute', undefined, '25', [25, 25]],
+      ["the command's time-out", 10, '3', [3, 3, 3]],
+      ['more than it has patience for', 10, '11', []],
+      ['a date, which no gateway sends', undefined, 'Fri, 27 Nov 2026 05:00:00 GMT', []],
+      ['nothing', undefined, undefined, []],
+    ])('is not waited for beyond %s', async (_what, timeoutSeconds, retryAfter, slept) => {
+      const { url } = await gateway(problem(503, 'gateway-busy', true, retryAfter));
+      const given = await offered(url, timeoutSeconds);
+      expect(given.slept).toEqual(slept);
+      expect(given.ended).toBeInstanceOf(GatewayProblem);
+    });
+
+    test('is taken at its word when it is for good', async () => {
+      const { url } = await gateway(problem(403, 'policy-denied', false, '1'));
+      expect((await offered(url)).slept).toEqual([]);
+    });
+
+    test('after a lost answer leaves open whether that one arrived', async () => {
+      const { url } = await gateway(reset, problem(503, 'gateway-busy', true, '40'));
+      expect((await offered(url)).ended).toBeInstanceOf(AnswerLost);
+      const later = await gateway(reset, problem(503, 'gateway-busy', true, '40'), record({}));
+      expect((await offered(later.url)).ended).toMatchObject({ status: 'completed' });
+    });
+  });
+
   test('waits through a gateway that is busy or restarting, and asks it with a pause', async () => {
     const { url, requests } = await gateway(
       record({ status: 'running', exitCode: null }),
@@ -100,13 +155,23 @@ describe('the client', () => {
 });
 
 describe('aksgw', () => {
-  async function aksgw(argv: readonly string[], env: Record<string, string>, signal?: AbortSignal) {
+  async function aksgw(
+    argv: readonly string[],
+    env: Record<string, string>,
+    signal?: AbortSignal,
+    onStderr?: () => void,
+  ) {
     let [out, err] = ['', ''];
     const host = {
       env: { AKSGW_TOKEN: 't', AKSGW_CLUSTER: 'demo', ...env },
       stdin: (async function* () {})(),
       stdout: { write: (chunk: Uint8Array | string) => (out += Buffer.from(chunk as string).toString()) },
-      stderr: { write: (chunk: Uint8Array | string) => (err += Buffer.from(chunk as string).toString()) },
+      stderr: {
+        write(chunk: Uint8Array | string) {
+          err += Buffer.from(chunk as string).toString();
+          onStderr?.();
+        },
+      },
       cwd: () => import.meta.dirname,
       ...(signal && { signal }),
     };
@@ -147,6 +212,16 @@ describe('aksgw', () => {
     const ended = await aksgw(GET, { AKSGW_URL: url });
     expect(ended.code).toBe(code);
     expect(ended.err).toMatch(words);
+  });
+
+  test('says what it waits for, and Ctrl-C ends the wait', async () => {
+    const interrupt = new AbortController();
+    const { url } = await gateway(problem(503, 'gateway-busy', true, '50'));
+    const ended = await aksgw(GET, { AKSGW_URL: url }, interrupt.signal, () =>
+      setImmediate(() => interrupt.abort(new Error('interrupted'))),
+    );
+    expect(ended.code).toBe(130);
+    expect(ended.err).toContain('Sending it again in 50 s.');
   });
 
   test('ends with 130 at Ctrl-C, and says that nothing was cancelled', async () => {

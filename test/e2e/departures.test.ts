@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,6 +95,43 @@ describe('going away', () => {
       }
     },
   );
+
+  test('a client that has patience gets its command run once, though the gateway died with no more than its key', async () => {
+    const clockAhead = join(folder, 'clock-ahead');
+    const posts = azure.arm.posts.length;
+    const first = await mortal(2, 'before');
+    let second: GatewayProcess | undefined;
+    const waited: string[] = [];
+    let ahead = 0;
+    const client = createClient({
+      url: 'http://gateway',
+      token: async () => token,
+      // The service's address stays while the process behind it is replaced.
+      fetch: async (url, init) => fetch((url as string).replace('http://gateway', (second ?? first).url), init),
+      sleep: async (ms) => {
+        ahead += ms;
+        writeFileSync(clockAhead, String(ahead));
+        await first.kill();
+        second ??= await startGatewayProcess(
+          config,
+          { ...env, KILL_AT: '0', CLOCK_AHEAD_FILE: clockAhead },
+          join(root, 'test/support/mortal-gateway.ts'),
+        );
+      },
+    });
+    try {
+      const record = await client.run('demo', RESTART, {
+        idempotencyKey: 'patient',
+        onRefused: ({ code }) => waited.push(code),
+      });
+      expect(record).toMatchObject({ status: 'completed', exitCode: 0 });
+      expect(waited).toEqual(['gateway-busy']);
+      expect(azure.arm.posts.length).toBe(posts + 1);
+    } finally {
+      await second?.stop();
+    }
+    await sound();
+  });
 
   test('a caller that hangs up before its command is started is in the trail, and nothing runs', async () => {
     const posts = azure.arm.posts.length;
