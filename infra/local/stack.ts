@@ -1,10 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { sweepRegularly } from '../../functions/sweeping.ts';
 import { version } from '../../functions/version.ts';
 import { assemble, type Assembled, type AssembleOptions } from '../../shared/assemble.ts';
 import { startAzure, type AzureOptions, type EmulatedAzure } from './azure.ts';
+import { onPath } from './pod/tools.ts';
 
 /** Who is who in gateway.yaml: object ids of the emulated directory. */
 export const people = {
@@ -55,7 +56,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     gateway: own,
     ...azureOptions
   } = options;
-  const azure = await startAzure({ ...azureOptions, ports });
+  const { kubeconfig } = azureOptions;
+  const azure = await startAzure({
+    ...azureOptions,
+    ...(kubeconfig !== undefined && { kubeconfig: ofRealCluster(kubeconfig) }),
+    ports,
+  });
   try {
     const { config, env } = writeConfig(folder, azure, ports.gateway, edit);
     const gateway = await assemble({ location: config, env, version, ...own });
@@ -72,6 +78,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await azure.close();
     throw error;
   }
+}
+
+/** The kubeconfig as the pod finds it from its own folder. Throws when it cannot be read, or no real kubectl could use it. */
+function ofRealCluster(kubeconfig: string): string {
+  const path = resolve(kubeconfig);
+  readFileSync(path);
+  if (!onPath('kubectl', process.env['PATH'] ?? ''))
+    throw new Error('with a kubeconfig the pod runs the real kubectl, and there is none on PATH');
+  return path;
 }
 
 /** The example configuration with the addresses that the emulation really has. */
