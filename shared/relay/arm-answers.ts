@@ -53,6 +53,8 @@ export interface Refusal {
   /** Seconds. */
   readonly retryAfter?: number | undefined;
   readonly remaining?: number | undefined;
+  /** Azure Resource Manager says that the failure is its own: the request did not get to AKS (assumption `failure-cause`). */
+  readonly byArm?: true | undefined;
 }
 
 /** The status and headers of an answer. */
@@ -126,6 +128,7 @@ export function failure(error: unknown, seen: Seen | undefined): Exclude<Answer<
       message: clip(redactText(error instanceof Error ? error.message.slice(0, 8_000) : ''), 1000),
       retryAfter: retryAfter(seen?.header('retry-after')),
       remaining: seen && remaining(seen),
+      ...(seen?.header('x-ms-failure-cause')?.toLowerCase() === 'gateway' && { byArm: true }),
     };
   }
   if (code !== undefined && neverSent.test(code))

@@ -176,12 +176,23 @@ const rows = [
   {
     id: 'refused-means-not-started',
     claim:
-      'The errors that the catalogue calls "not started" come before a pod is made; every other one may come after',
+      'The errors that the catalogue calls "not started" come before a pod is made; every other one may come after, a 4xx that nobody knows too',
     status: 'unproven',
-    source: 'public issues; HTTP statuses are not shown in all of them',
+    source:
+      'public issues; HTTP statuses are not shown in all of them. ARM documents a 4xx as a refusal, azure-cli#27776 shows one after the pod was made',
     leansOn: ['shared/relay/catalogue.ts'],
     ifWrong:
-      'a command that ran would be told as not started: hence only errors of validation, rights and size are in that part',
+      'a command that ran would be told as not started: hence only errors of validation, rights, form and size are in that part; a refusal that is not in it ends as unknown, and costs a look at the cluster',
+    probe: 'none',
+  },
+  {
+    id: 'failure-cause',
+    claim:
+      'x-ms-failure-cause: gateway on a 4xx means that Azure Resource Manager refused by itself, and AKS was not asked',
+    status: 'observed',
+    source: 'public recordings of ARM (404 ResourceNotFound, 403 of a policy), the header itself is not documented',
+    leansOn: ['shared/relay/catalogue.ts', ANSWERS],
+    ifWrong: 'a 4xx of AKS that the gateway does not know would be told as not started',
     probe: 'none',
   },
   {

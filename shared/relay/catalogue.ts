@@ -4,13 +4,20 @@ import type { Submitted } from './relay.ts';
 
 /**
  * Every error that run command is known to give (facts: run-command, "Errors"), with what it means: was anything started, and what
- * can be done. The first row that matches holds. An answer that no row knows counts as "may have been started", since some of
- * Azure's 4xx come after the pod was made.
+ * can be done. The first row that matches holds. An answer that no row knows counts as "may have been started", a 4xx too: by
+ * ARM's contract it is a refusal, but run command's own resource provider is known to break it after the pod was made (R8, "did not
+ * start within 30s"), and "nothing ran" said of a change that ran would have it sent twice (assumption `refused-means-not-started`).
  */
 export interface Row {
   readonly id: string;
   /** What has to match, all of it. `text` is looked for in Azure's message. */
-  readonly match: { readonly status?: readonly number[]; readonly code?: RegExp; readonly text?: RegExp };
+  readonly match: {
+    readonly status?: readonly number[];
+    readonly code?: RegExp;
+    readonly text?: RegExp;
+    /** Azure Resource Manager's own word: the resource provider was not reached. */
+    readonly byArm?: true;
+  };
   readonly meaning:
     | { readonly started: 'no'; readonly problem: ProblemCode; readonly words: string }
     /** To be sent again after Retry-After: Azure says that it did not take it. */
@@ -117,6 +124,12 @@ export const postRows: readonly Row[] = [
     ),
   },
   {
+    id: 'not-passed-on',
+    // Not 408: that one would tell of a wait for the provider.
+    match: { status: [400, 404, 405, 406, 409, 410, 411, 412, 414, 415, 422, 431], byArm: true },
+    meaning: no('azure-refused', 'Azure Resource Manager refused the request before it came to AKS. Nothing ran.'),
+  },
+  {
     id: 'not-found',
     match: { status: [404] },
     meaning: unknown(
@@ -140,6 +153,12 @@ export const postRows: readonly Row[] = [
     meaning: no('azure-refused', 'Azure Resource Manager did not take the request. Nothing ran.'),
   },
   {
+    id: 'not-understood',
+    // These are said of the request's form, before anything is done (RFC 9110, 15.5; RFC 6585).
+    match: { status: [405, 406, 411, 414, 415, 417, 421, 426, 431] },
+    meaning: no('azure-refused', 'Azure did not understand the form of the request. Nothing ran.'),
+  },
+  {
     id: 'operation-in-progress',
     match: { status: [409], code: /^(OperationNotAllowed|AnotherOperationInProgress|Conflict|OperationPreempted)$/ },
     meaning: no(
@@ -156,7 +175,8 @@ export const postRows: readonly Row[] = [
   },
 ];
 
-const matches = ({ status, code, text }: Row['match'], refusal: Refusal): boolean =>
+const matches = ({ status, code, text, byArm }: Row['match'], refusal: Refusal): boolean =>
+  (byArm === undefined || refusal.byArm === true) &&
   (status === undefined || status.includes(refusal.status)) &&
   (code === undefined || code.test(refusal.code)) &&
   (text === undefined || text.test(refusal.message));

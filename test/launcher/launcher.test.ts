@@ -31,7 +31,9 @@ async function launch(words: readonly string[], extra: Extra = {}, pod: PodOptio
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 const intact = { timedOut: false, truncated: false, streams: 'separate', frame: 'whole', warnings: [] };
 
-if (absentShells.length > 0) test.skip.each(absentShells)('%s is not on this machine', () => undefined);
+test('dash, bash and busybox are all on this machine: none is left out', () => {
+  expect(absentShells).toEqual([]);
+});
 
 describe.each(shells)('in %s', (_, shell) => {
   test('exit code, stdout and stderr arrive apart', async () => {

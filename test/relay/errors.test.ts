@@ -134,12 +134,39 @@ const cases: readonly Case[] = [
     answer: armError(409, 'OperationNotAllowed', 'Operation is not allowed: another operation is in progress'),
     expected: notStarted('cluster-unavailable', /Another operation/),
   },
+  {
+    row: 'not-passed-on',
+    answer: armError(400, 'SomethingNew', 'said by ARM', { 'x-ms-failure-cause': 'gateway' }),
+    expected: notStarted('azure-refused', /before it came to AKS.*Nothing ran.*SomethingNew/),
+  },
+  {
+    row: 'not-passed-on',
+    answer: armError(404, 'NotFound', '', { 'x-ms-failure-cause': 'gateway' }),
+    expected: notStarted('azure-refused', /Nothing ran/),
+  },
+  { row: 'not-understood', answer: { status: 415 }, expected: notStarted('azure-refused', /form.*Nothing ran/) },
+  // Its own time-out is not its refusal.
+  {
+    row: 'server-error',
+    answer: armError(408, 'RequestTimeout', '', { 'x-ms-failure-cause': 'gateway' }),
+    expected: lost('RequestTimeout', CHECK),
+  },
+  {
+    row: 'server-error',
+    answer: armError(504, 'GatewayTimeout', '', { 'x-ms-failure-cause': 'gateway' }),
+    expected: lost('GatewayTimeout', CHECK),
+  },
+  {
+    row: 'did-not-start-in-time',
+    answer: armError(400, 'Anything', 'container did not start within 30s', { 'x-ms-failure-cause': 'gateway' }),
+    expected: lost('Anything', CHECK),
+  },
   { row: 'server-error', answer: { status: 500, body: '' }, expected: lost('Http500', CHECK) },
   { row: 'server-error', answer: armError(503, 'ServerTimeout'), expected: lost('ServerTimeout', CHECK) },
   { row: 'server-error', answer: { status: 504, body: '<html>gateway time-out' }, expected: lost('Http504', CHECK) },
   {
     row: undefined,
-    answer: armError(400, 'SomethingNew', 'what nobody has seen'),
+    answer: armError(400, 'SomethingNew', 'what nobody has seen', { 'x-ms-failure-cause': 'service' }),
     expected: lost('SomethingNew', /does not know/),
   },
   { row: undefined, answer: armError(418, 'Teapot'), expected: lost('Teapot', CHECK) },
@@ -447,6 +474,7 @@ function asRefusal(answer: ReplayAnswer): Refusal {
     status: answer.status,
     code: parsed.error?.code ?? `Http${answer.status}`,
     message: parsed.error?.message ?? '',
+    ...(answer.headers?.['x-ms-failure-cause'] === 'gateway' && { byArm: true }),
   };
 }
 
