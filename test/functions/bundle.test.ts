@@ -106,13 +106,17 @@ describe('the bundle', () => {
        const answers = [await call('/healthz')];
        await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
        answers.push(await call('/readyz'));
-       process.stdout.write(JSON.stringify(answers.map(([status, text]) => [status, JSON.parse(text).code ?? 'ok'])));`,
+       const told = answers.map(([status, text]) => [status, JSON.parse(text).code ?? 'ok']);
+       process.stdout.write(JSON.stringify({ told, logged: core.logged }));`,
       { ...env, AKSGW_CONFIG: config },
     );
-    expect(out).toEqual([
-      [200, 'ok'],
-      [503, 'gateway-busy'],
-    ]);
+    expect(out).toEqual({
+      told: [
+        [200, 'ok'],
+        [503, 'gateway-busy'],
+      ],
+      logged: [['error', expect.stringMatching(/^the gateway did not start: Cannot find module '.*assemble-/)]],
+    });
     expect(stderr).not.toMatch(/unhandled/i);
   });
 });

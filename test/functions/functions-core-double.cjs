@@ -1,6 +1,7 @@
 // What the Functions worker injects as @azure/functions-core, as far as @azure/functions 4 uses it: enough to register
 // functions and to drive the library's own converters as the worker would (its InvocationModel, RPC shapes in and out).
 const functions = new Map();
+const logged = [];
 let model;
 
 class Disposable {
@@ -24,6 +25,8 @@ module.exports = {
 
   /** For tests: the functions by name. */
   functions,
+  /** For tests: what invocations said to the host's log, as [level, message]. */
+  logged,
   /** For tests: one invocation, as the worker's InvocationRequestHandler makes it. */
   async invoke(name, data) {
     const { metadata, callback } = functions.get(name);
@@ -33,7 +36,7 @@ module.exports = {
       metadata,
       request: { invocationId: 'invocation-1', inputData: [{ name: trigger, data }], triggerMetadata: {} },
       state: undefined,
-      log: () => undefined,
+      log: (level, _category, message) => logged.push([level, message]),
     });
     const { context, inputs } = await invocation.getArguments();
     const result = await invocation.invokeFunction(context, inputs, callback);
