@@ -6,18 +6,16 @@ import { exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import type { JWTHeaderParameters } from 'jose';
 
 import type { IdentityConfig } from '../../shared/config/config.ts';
-import { createAuthenticator } from '../../shared/identity/authenticate.ts';
-import { createManualClock } from '../support/manual-clock.ts';
 import { problemOf } from './problem-of.ts';
 import {
   appClaims,
   audience,
   authority,
   clientId,
-  createAuthority,
   createSigner,
   identity,
   otherTenantId,
+  setUpAuthenticator,
   sign,
   tenantId,
   userClaims,
@@ -32,15 +30,14 @@ beforeAll(async () => {
 });
 
 function setUp(config: IdentityConfig = identity) {
-  const clock = createManualClock();
-  const entra = createAuthority([
+  const keys: [string, Signer['jwk'][]][] = [
     [tenantId, [ours.jwk]],
     [otherTenantId, [theirs.jwk]],
-  ]);
-  const authenticator = createAuthenticator({ config: () => config, clock, fetch: entra.fetch });
-  const send = (token: string) => problemOf(authenticator.authenticate(`Bearer ${token}`));
+  ];
+  const made = setUpAuthenticator(keys, config);
+  const send = (token: string) => problemOf(made.authenticator.authenticate(`Bearer ${token}`));
   const refuses = async (claims: Claims, by = ours) => send(await sign(by, claims));
-  return { clock, entra, authenticator, send, refuses };
+  return { ...made, send, refuses };
 }
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');

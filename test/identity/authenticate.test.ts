@@ -14,10 +14,10 @@ import {
   audience,
   authority,
   clientId,
-  createAuthority,
   createSigner,
   identity,
   otherTenantId,
+  setUpAuthenticator,
   sign,
   tenantId,
   userClaims,
@@ -32,12 +32,8 @@ beforeAll(async () => {
 });
 
 function setUp(config: IdentityConfig = identity) {
-  const clock = createManualClock();
-  const entra = createAuthority([[tenantId, [signer.jwk]]]);
-  const inForce = { config };
-  const authenticator = createAuthenticator({ config: () => inForce.config, clock, fetch: entra.fetch });
   const bearer = async (claims: Claims, by = signer) => `Bearer ${await sign(by, claims)}`;
-  return { clock, entra, authenticator, bearer, inForce };
+  return { ...setUpAuthenticator([[tenantId, [signer.jwk]]], config), bearer };
 }
 
 const minute = 60_000;

@@ -3,6 +3,8 @@ import type { CryptoKey, JWK, JWTHeaderParameters } from 'jose';
 
 import type { Clock } from '../../shared/clock.ts';
 import type { IdentityConfig } from '../../shared/config/config.ts';
+import { createAuthenticator } from '../../shared/identity/authenticate.ts';
+import { createManualClock } from '../support/manual-clock.ts';
 
 /** A tenant that signs whatever a test asks for, and an authority over an injected fetch that publishes its keys. */
 export const authority = 'https://login.example.test';
@@ -95,4 +97,14 @@ export function createAuthority(published: Iterable<[string, readonly JWK[] | ((
       return typeof answer === 'function' ? answer() : Response.json({ keys: answer });
     },
   };
+}
+
+/** A gateway's authenticator on the test's own clock, over an authority that publishes these keys. */
+export function setUpAuthenticator(published: Iterable<[string, readonly JWK[]]>, config: IdentityConfig = identity) {
+  const clock = createManualClock();
+  const entra = createAuthority(published);
+  /** What the gateway reads on every call: a test may change it in between. */
+  const inForce = { config };
+  const authenticator = createAuthenticator({ config: () => inForce.config, clock, fetch: entra.fetch });
+  return { clock, entra, inForce, authenticator };
 }
