@@ -264,7 +264,10 @@ describe('hostile bodies give problems, never a 500, and nothing runs', () => {
     ['GET', '/v1/commands/..%2f..%2fetc'],
     ['GET', `/v1/commands/${'x'.repeat(200)}`],
     ['GET', '/v1/commands?limit=0'],
-    ['GET', '/v1/commands?limit=abc'],
+    ...['abc', '', '7.9', 'true', '0x10', '1e1', '-1', '1&limit=2'].map((limit) => [
+      'GET',
+      `/v1/commands?limit=${limit}`,
+    ]),
     ['GET', '/v1/commands?cursor=%00'],
     ['GET', '/v1/commands?unknown=1'],
     ['GET', '/v1/commands?status=done'],
