@@ -109,9 +109,14 @@ describe('a delete', () => {
       status: 200,
       body: { status: 'completed', warnings: [expect.stringMatching(WARNING)], decision: { role: 'contract' } },
     });
+    const asWritten = await stack.command({ command: `${DELETE} --wait=false` }, { token: tokens.contract });
     const { text } = await stack.request('GET', '/v1/audit/events?limit=100', { token: stack.tokens.auditor });
     const events = (JSON.parse(text) as { items: Record<string, unknown>[] }).items;
-    const intent = events.find((event) => event['commandId'] === answer.body.id && 'attributes' in event);
+    const intentOf = (id: string) => events.find((event) => event['commandId'] === id && 'attributes' in event);
+    const intent = intentOf(answer.body.id);
+    // The HMAC is of what was sent, which is the same text as that of the delete that says so itself.
+    expect(intent?.['textHmac']).toMatch(/^[0-9a-f]{64}$/);
+    expect(intent?.['textHmac']).toBe(intentOf(asWritten.body.id)?.['textHmac']);
     expect(intent).toMatchObject({
       code: 'AKG300I',
       argv: DELETE.split(' '),
