@@ -50,10 +50,10 @@ describe('POST /v1/clusters/{cluster}/commands', () => {
 
   test('takes a command as text too: POSIX words and quotes', async () => {
     const { body } = await stack.command({
-      command: `kubectl get 'pods' -n "shop" -o jsonpath='{.items[*].metadata.name}'`,
+      command: `kubectl get 'pods' -n "shop" --output 'name'`,
     });
     expect(body).toMatchObject({ status: 'completed', exitCode: 0 });
-    expect(body.argv).toEqual(['kubectl', 'get', 'pods', '-n', 'shop', '-o', 'jsonpath={.items[*].metadata.name}']);
+    expect(body.argv).toEqual(['kubectl', 'get', 'pods', '-n', 'shop', '--output', 'name']);
     expect(body.stdout).toContain('web-');
   });
 
@@ -123,32 +123,33 @@ describe('POST /v1/clusters/{cluster}/commands', () => {
 });
 
 describe('idempotency', () => {
-  // A change that may come twice in a second: kubectl refuses a second restart in the same one.
-  const restart = { argv: ['kubectl', 'label', 'deployment/web', 'checked=yes', '--overwrite', '-n', 'shop'] };
+  // A change that may come twice in a second (kubectl refuses a second restart in the same one), and that the stand-in kubectl knows.
+  const rescale = { argv: ['kubectl', 'scale', 'deployment/web', '--replicas=2', '-n', 'shop'] };
   const keyed = (key: string, token = stack.tokens.user) => ({ token, headers: { 'idempotency-key': key } });
   const executions = () => stack.azure.arm.executions.length;
 
   test('the same key with the same body is the same record, in flight too, and is run once', async () => {
     const before = executions();
     const [one, two] = await Promise.all([
-      stack.command(restart, keyed('"k1"')),
-      stack.command(restart, keyed('"k1"')),
+      stack.command(rescale, keyed('"k1"')),
+      stack.command(rescale, keyed('"k1"')),
     ]);
-    const three = await stack.command({ ...restart }, keyed('k1'));
+    const three = await stack.command({ ...rescale }, keyed('k1'));
     expect(new Set([one.body.id, two.body.id, three.body.id]).size).toBe(1);
     expect([one.status, two.status, three.status]).toEqual([200, 200, 200]);
     expect(executions() - before).toBe(1);
   });
 
   test('with another body it is a conflict', async () => {
-    await stack.command(restart, keyed('k2'));
-    const other = await stack.command({ ...restart, reason: 'another' }, keyed('k2'));
+    await stack.command(rescale, keyed('k2'));
+    const other = await stack.command({ ...rescale, reason: 'another' }, keyed('k2'));
     expect(other).toMatchObject({ status: 409, body: { code: 'idempotency-conflict' } });
   });
 
   test("one caller's key is not another's", async () => {
-    const mine = await stack.command(restart, keyed('k3'));
-    const theirs = await stack.command(restart, keyed('k3', stack.tokens.job));
+    const look = { argv: ['kubectl', 'get', 'deployments', '-n', 'shop'] };
+    const mine = await stack.command(look, keyed('k3'));
+    const theirs = await stack.command(look, keyed('k3', stack.tokens.job));
     expect(theirs.status).toBe(200);
     expect(theirs.body.id).not.toBe(mine.body.id);
   });
@@ -157,25 +158,25 @@ describe('idempotency', () => {
     const denied = await stack.command({ argv: ['kubectl', 'get', 'secrets', '-n', 'shop'] }, keyed('k4'));
     expect(denied.status).toBe(403);
     stack.azure.arm.faults.post({ kind: 'status', status: 403, code: 'AuthorizationFailed', message: 'no' });
-    const refused = await stack.command(restart, keyed('k4'));
+    const refused = await stack.command(rescale, keyed('k4'));
     expect(refused).toMatchObject({ status: 502, body: { code: 'azure-refused' } });
-    const fine = await stack.command(restart, keyed('k4'));
+    const fine = await stack.command(rescale, keyed('k4'));
     expect(fine).toMatchObject({ status: 200, body: { exitCode: 0 } });
   });
 
   test('every replay is authorised afresh: what was allowed once is not given to one who has lost the right', async () => {
-    const mine = await stack.command(restart, keyed('k5'));
+    const mine = await stack.command(rescale, keyed('k5'));
     expect(mine.status).toBe(200);
     const outOfTheTeam = await stack.azure.entra.userToken({ oid: people.user });
     const before = executions();
-    const replay = await stack.command(restart, keyed('k5', outOfTheTeam));
+    const replay = await stack.command(rescale, keyed('k5', outOfTheTeam));
     expect(replay).toMatchObject({ status: 404, body: { code: 'cluster-not-found' } });
-    expect(await stack.command(restart, keyed('k5'))).toMatchObject({ status: 200, body: { id: mine.body.id } });
+    expect(await stack.command(rescale, keyed('k5'))).toMatchObject({ status: 200, body: { id: mine.body.id } });
     expect(executions()).toBe(before);
   });
 
   test.each(['', '""', 'a b', 'é', 'x'.repeat(256), '"unclosed'])('the key %j is no key', async (key) => {
-    const answer = await stack.command(restart, keyed(encodeURI(key) === key ? key : 'a b'));
+    const answer = await stack.command(rescale, keyed(encodeURI(key) === key ? key : 'a b'));
     expect(answer).toMatchObject({ status: 400, body: { code: 'request-invalid' } });
   });
 });
