@@ -1,23 +1,23 @@
 import type { FastifyInstance } from 'fastify';
 import { createAdmission } from './admission/admission.ts';
 import { createIdempotency } from './admission/idempotency.ts';
-import { openAuditTrail } from './audit/create.ts';
-import { outcomeOf } from './audit/outcome.ts';
-import { checkpoints, queryEvents } from './audit/query.ts';
+import { openAuditTrail } from './audit/write/open-trail.ts';
+import { outcomeOf } from './audit/read/outcome.ts';
+import { checkpoints, queryEvents } from './audit/read/query.ts';
 import { systemClock, systemEntropy, type Clock, type Entropy } from './clock.ts';
 import type { Config, ConfigSource } from './config/config.ts';
 import { openConfig } from './config/source.ts';
 import { Problem } from './errors.ts';
-import { createGateway, type Gateway } from './gateway.ts';
+import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { createApp, type LogOptions } from './http/app.ts';
 import { createAuthenticator } from './identity/authenticate.ts';
-import { createLifecycle } from './lifecycle.ts';
+import { createLifecycle } from './gateway/lifecycle/lifecycle.ts';
 import { openStores } from './open-stores.ts';
 import { compilePolicy, type Policy } from './policy/policy.ts';
 import { preloadSdk } from './relay/arm.ts';
 import { createRelay } from './relay/create.ts';
 import { createCredential } from './relay/credential.ts';
-import { createResults } from './results.ts';
+import { createResults } from './gateway/read-results.ts';
 
 export interface AssembleOptions {
   /** A path, or the https address of a blob. */

@@ -1,7 +1,7 @@
-import { createCopySink } from './audit/copies.ts';
-import type { CheckpointSink } from './audit/create.ts';
+import { createCopySink } from './audit/sinks/copies.ts';
+import type { CheckpointSink } from './audit/write/open-trail.ts';
 import { loadRootKey, type RootKey } from './audit/keys.ts';
-import { createLogsUpload, createSiemSink, type SiemSink } from './audit/siem.ts';
+import { createLogsUpload, createSiemSink, type SiemSink } from './audit/sinks/siem.ts';
 import type { Clock, Entropy } from './clock.ts';
 import type { Config, MonitorLogs, StorageLocation } from './config/config.ts';
 import { isLoopback } from './config/values.ts';

@@ -1,4 +1,4 @@
-import type { ResourceAttributes } from '../command/attributes.ts';
+import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 import type { ProblemCode } from '../errors.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { type KeyObject, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import { calculateJwkThumbprint, compactVerify } from 'jose';
-import type { Json } from './canonical.ts';
-import { canonicalJson } from './canonical.ts';
+import type { Json } from '../lib/canonical-json.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
 import type { PublicJwk } from './chain.ts';
 
 /** What a signature is for: its JWS `typ`, so that none can be passed off as another (RFC 8725, 3.11). */

@@ -1,5 +1,5 @@
 import type { RequestFile, SentFile } from './invocation.ts';
-import { refuse } from './refuse.ts';
+import { refuse } from '../lib/refuse.ts';
 
 const MOST_FILES = 500;
 const LONGEST_PATH = 240;

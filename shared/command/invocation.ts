@@ -1,4 +1,4 @@
-import type { ResourceAttributes } from './attributes.ts';
+import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 
 /** What a caller asks for, as it came: words not yet understood, files not yet read. */
 export interface CommandRequest {

@@ -2,8 +2,8 @@ import type { SentFile } from './invocation.ts';
 import type { JsonObject, Json } from './json.ts';
 import { isList, isObject, writeJson } from './json.ts';
 import { checkName, checkNamespace } from './names.ts';
-import { refuse } from './refuse.ts';
-import type { Catalog, ResourceType } from './resources.ts';
+import { refuse } from '../lib/refuse.ts';
+import type { Catalog, ResourceType } from '../kubernetes/resources.ts';
 import { decodeText, readYaml, type YamlBudget } from './yaml.ts';
 
 /** One object of a manifest: read, understood, and written anew with its namespace in it. */

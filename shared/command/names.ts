@@ -1,5 +1,5 @@
-import { refuse } from './refuse.ts';
-import type { ResourceType } from './resources.ts';
+import { refuse } from '../lib/refuse.ts';
+import type { ResourceType } from '../kubernetes/resources.ts';
 
 // kubernetes.io/docs/concepts/overview/working-with-objects/names: RFC 1123 subdomain, at most 253 characters.
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/u;

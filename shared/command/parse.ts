@@ -2,7 +2,7 @@ import { commandOf, normalizeFlag, type Command, type Flag } from './grammar/gra
 import { whyRefused } from './grammar/refused-flags.ts';
 import { readValue } from './grammar/values.ts';
 import type { Parsed } from './parsed.ts';
-import { refuse } from './refuse.ts';
+import { refuse } from '../lib/refuse.ts';
 
 /** More than a command typed by hand or built by a bot needs; the kernel would take far more. */
 export const MAX_WORDS = 1000;

@@ -1,5 +1,5 @@
 import { isList, isObject, type Json, type JsonObject } from './json.ts';
-import type { ResourceType } from './resources.ts';
+import type { ResourceType } from '../kubernetes/resources.ts';
 
 /**
  * What in an object needs a rule with `podSecurity: privileged`: the ways out of a container and into other identities (Pod

@@ -1,4 +1,4 @@
-import { refuse } from './refuse.ts';
+import { refuse } from '../lib/refuse.ts';
 
 /** Longest `command` that is split, in UTF-16 units; argv has its own limits in parse.ts. */
 const MAX_COMMAND_LENGTH = 1024 * 1024;

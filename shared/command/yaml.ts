@@ -11,7 +11,7 @@ import {
   type Document,
   type Scalar,
 } from 'yaml';
-import { refuse } from './refuse.ts';
+import { refuse } from '../lib/refuse.ts';
 import { readBlockYaml } from './yaml-block.ts';
 import { plainScalar, readJson, type Json, type JsonObject } from './json.ts';
 

@@ -1,7 +1,7 @@
 import { compileGlob } from './glob.ts';
 import type { Path, Report } from './problem.ts';
 import type { BlockedFile, PolicyFile, SubjectFile } from './schema.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../lib/suggest.ts';
 import { readGuid } from './values.ts';
 
 interface Known {

@@ -1,3 +1,4 @@
+import type { ExtraResource } from '../kubernetes/resources.ts';
 import type { PolicyFile } from './schema.ts';
 
 /** The configuration in force: checked, with every default filled in. Made by load.ts only. */
@@ -44,16 +45,6 @@ export interface CommandContext {
   readonly defaultNamespace: string;
   /** The cluster's own resources (CRDs) from the configuration. */
   readonly resources: readonly ExtraResource[];
-}
-
-export interface ExtraResource {
-  readonly group: string;
-  readonly version: string;
-  /** Plural. */
-  readonly resource: string;
-  readonly kind: string;
-  readonly namespaced: boolean;
-  readonly shortNames: readonly string[];
 }
 
 export interface Cluster extends CommandContext {

@@ -1,6 +1,6 @@
 import { Type, type TObject, type TSchema, type TUnion } from 'typebox';
 import type { Path } from './problem.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../lib/suggest.ts';
 
 type Tell = (path: Path, message: string) => void;
 

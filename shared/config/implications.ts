@@ -1,6 +1,6 @@
 import type { Cluster } from './config.ts';
 import { compileGlob } from './glob.ts';
-import { parseResourcePattern } from './resource-pattern.ts';
+import { parseResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { Report } from './problem.ts';
 import type { PolicyFile, RuleFile } from './schema.ts';
 

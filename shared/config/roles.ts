@@ -1,7 +1,7 @@
-import { nonResourceVerbs, readResource, resourceVerbs } from './kubernetes.ts';
+import { nonResourceVerbs, readResource, resourceVerbs } from '../kubernetes/known-kinds.ts';
 import type { Path, Report } from './problem.ts';
 import type { PolicyFile, RoleFile, RuleFile } from './schema.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../lib/suggest.ts';
 import { isName } from './values.ts';
 
 /**

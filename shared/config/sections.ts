@@ -1,14 +1,6 @@
-import type {
-  AzureConfig,
-  Cluster,
-  Config,
-  ExtraResource,
-  IdentityConfig,
-  Limits,
-  MonitorLogs,
-  StorageConfig,
-} from './config.ts';
-import { isBuiltIn, isBuiltInWord } from './kubernetes.ts';
+import type { ExtraResource } from '../kubernetes/resources.ts';
+import type { AzureConfig, Cluster, Config, IdentityConfig, Limits, MonitorLogs, StorageConfig } from './config.ts';
+import { isBuiltIn, isBuiltInWord } from '../kubernetes/known-kinds.ts';
 import type { Path, Report } from './problem.ts';
 import type { ConfigFile } from './schema.ts';
 import {

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestFacts } from '../audit/events.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import { Problem } from '../errors.ts';
-import type { Call } from '../gateway.ts';
+import type { Call } from '../gateway/gateway.ts';
 import { withResourceMetadata } from '../identity/challenge.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Caller } from '../relay/relay.ts';

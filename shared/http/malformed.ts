@@ -1,6 +1,6 @@
 import type { FastifySchemaValidationError } from 'fastify';
 import { Problem } from '../errors.ts';
-import { redactText } from '../redact.ts';
+import { redactText } from '../lib/redact.ts';
 
 const nameOf: Readonly<Record<string, string>> = { querystring: 'query', params: 'path', headers: 'header' };
 

@@ -1,7 +1,7 @@
 import type { RequestFile } from '../command/invocation.ts';
 import { parseIdempotencyKey } from '../admission/idempotency.ts';
 import { Problem } from '../errors.ts';
-import type { CommandOrder } from '../gateway.ts';
+import type { CommandOrder } from '../gateway/gateway.ts';
 import type { CommandInput } from './schemas.ts';
 
 /** The body as the gateway takes it, files decoded. Throws Problem `request-invalid`. */

@@ -1,4 +1,4 @@
-import type { Result } from '../results.ts';
+import type { Result } from '../gateway/read-results.ts';
 import type { CommandOutputBody } from './schemas.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

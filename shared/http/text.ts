@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify';
-import type { Result } from '../results.ts';
+import type { Result } from '../gateway/read-results.ts';
 
 /** Whether a caller would rather have plain text than JSON (RFC 9110 §12.5.1): of the ranges that fit a type the most specific weighs it; JSON between equals. */
 export function wantsText(accept: string | undefined): boolean {

@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import { readDocument } from '../config/document.ts';
 import { checkForm } from '../config/form.ts';
 import { ConfigError, formatPath, type ConfigProblem, type Path } from '../config/problem.ts';
-import { didYouMean } from '../config/suggest.ts';
+import { didYouMean } from '../lib/suggest.ts';
 import { readGuid } from '../config/values.ts';
 import type { Principal } from '../identity/principal.ts';
 

@@ -1,4 +1,4 @@
-import type { ResourceAttributes } from '../command/attributes.ts';
+import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Allowed, Decision, Denied, RuleReference } from './decision.ts';
 import { deniedByCondition, deniedByRule, listRoles, noRule, notAllowed } from './explanation.ts';

@@ -1,4 +1,4 @@
-import type { ResourceAttributes } from '../command/attributes.ts';
+import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 
 /** A rule by its place in the configuration: role `viewer`, rule `deny[0]`. */
 export interface RuleReference {

@@ -1,4 +1,4 @@
-import { ALL_NAMESPACES, describeAttributes, resourceName, type ResourceAttributes } from '../command/attributes.ts';
+import { ALL_NAMESPACES, describeAttributes, resourceName, type ResourceAttributes } from '../kubernetes/attributes.ts';
 import type { Denied, RuleReference } from './decision.ts';
 import type { Role } from './policy.ts';
 import type { Circumstances, Condition, ResourceRule } from './rule.ts';

@@ -1,6 +1,6 @@
 import { canonicalJson, sha256 } from '../config/canonical.ts';
 import { compileGlob } from '../config/glob.ts';
-import type { ResourcePattern } from '../config/resource-pattern.ts';
+import type { ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { BlockedFile, PolicyFile, RoleFile, SubjectFile } from '../config/schema.ts';
 import type { Principal } from '../identity/principal.ts';
 import { compileResourceRule, compileUrlRule, type ResourceRule, type UrlRule } from './rule.ts';

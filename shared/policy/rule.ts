@@ -1,7 +1,7 @@
-import { ALL_NAMESPACES, type ResourceAttributes } from '../command/attributes.ts';
+import { ALL_NAMESPACES, type ResourceAttributes } from '../kubernetes/attributes.ts';
 import type { ChartDigest, PodSecurity } from '../command/invocation.ts';
 import { compileGlob, type Glob } from '../config/glob.ts';
-import { parseResourcePattern, type ResourcePattern } from '../config/resource-pattern.ts';
+import { parseResourcePattern, type ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { RuleFile } from '../config/schema.ts';
 import type { RuleReference } from './decision.ts';
 import { isRead, needsNamedVerb } from './sensitive.ts';

@@ -1,4 +1,4 @@
-import type { ResourceAttributes } from '../command/attributes.ts';
+import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 
 /**
  * What no `*` ever grants (spec "Matching"; kubernetes.io/docs/concepts/security/rbac-good-practices, "privilege escalation

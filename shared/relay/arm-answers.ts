@@ -1,7 +1,7 @@
 import type { ManagedCluster, RunCommandResult } from '@azure/arm-containerservice';
 
-import { DeadlineExceeded } from './deadline.ts';
-import { redactText } from '../redact.ts';
+import { DeadlineExceeded } from '../lib/deadline.ts';
+import { redactText } from '../lib/redact.ts';
 
 export interface Accepted {
   /** 32 hex digits, lower case. */

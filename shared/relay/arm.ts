@@ -21,7 +21,7 @@ import {
   type RunState,
   type Seen,
 } from './arm-answers.ts';
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../lib/deadline.ts';
 
 /** Azure Resource Manager as far as the relay needs it. One call is one request: whoever calls decides about another. */
 export interface Arm {

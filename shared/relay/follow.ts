@@ -3,7 +3,7 @@ import type { Answer, RunState } from './arm-answers.ts';
 import type { Meter, Polled } from './budget/meter.ts';
 import { readOutcome, readRefusedPoll } from './outcome.ts';
 import type { Ended, Run } from './relay.ts';
-import { untilAborted } from './until-aborted.ts';
+import { untilAborted } from '../lib/until-aborted.ts';
 
 /** Follows runs to their end: one poll at a time for each, however many wait for it. */
 export type Follow = (run: Run, signal?: AbortSignal) => Promise<Ended>;

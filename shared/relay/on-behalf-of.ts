@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import type { UserPrincipal } from '../identity/principal.ts';
 import { Secret } from '../secret.ts';
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../lib/deadline.ts';
 
 /** The AKS Entra server application, the same in all clouds (learn.microsoft.com/azure/aks/kubelogin-authentication). */
 export const AKS_SCOPE = '6dae42f8-4368-4678-94ff-3960e28e3630/.default';

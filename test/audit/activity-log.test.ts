@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { reconcile } from '../../shared/client/operator/audit.ts';
-import { readActivityLogFromApi } from '../../shared/audit/activity-log.ts';
+import { readActivityLogFromApi } from '../../shared/audit/verify/activity-log.ts';
 import { Secret } from '../../shared/secret.ts';
 
 /** Azure Monitor's Activity Log over a real socket: `pages` says what it answers, one after the other. */

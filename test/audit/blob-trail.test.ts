@@ -1,6 +1,6 @@
 import { ContainerClient, StorageSharedKeyCredential, newPipeline } from '@azure/storage-blob';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { verifyTrail } from '../../shared/audit/verify.ts';
+import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { systemClock } from '../../shared/clock.ts';
 import type { AppendLog } from '../../shared/store/append-log.ts';
 import { createBlobLog } from '../../shared/store/blob-log.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import canonicalize from 'canonicalize';
 import * as fc from 'fast-check';
-import { canonicalJson, type Json } from '../../shared/audit/canonical.ts';
-import { redactArgv, redactText } from '../../shared/redact.ts';
-import { createLineScanner } from '../../shared/audit/scan.ts';
-import { capText, escapeText, unescapeText } from '../../shared/audit/text.ts';
+import { canonicalJson, type Json } from '../../shared/lib/canonical-json.ts';
+import { redactArgv, redactText } from '../../shared/lib/redact.ts';
+import { createLineScanner } from '../../shared/audit/verify/scan.ts';
+import { capText, escapeText, unescapeText } from '../../shared/lib/safe-text.ts';
 import { completed, createBench, intended } from './support/samples.ts';
 
 const seed = Number(process.env['FC_SEED'] ?? 20_260_102);

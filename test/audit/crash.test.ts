@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
-import { verifyTrail } from '../../shared/audit/verify.ts';
+import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
 import { createBench } from './support/samples.ts';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { type AuditEvent, type EventName, eventCodes } from '../../shared/audit/events.ts';
-import { FLOOD_SINGLES } from '../../shared/audit/flood.ts';
+import { FLOOD_SINGLES } from '../../shared/audit/write/flood.ts';
 import { lineSchemas } from '../../shared/audit/schemas.ts';
 import { alice, completed, createBench, facts, intended, linesOf, tenant } from './support/samples.ts';
 import { explainLine, nameOf, tear } from './support/lines.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { outcomeOf } from '../../shared/audit/outcome.ts';
+import { outcomeOf } from '../../shared/audit/read/outcome.ts';
 import type { AppendLog } from '../../shared/store/append-log.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
 

@@ -3,8 +3,8 @@ import * as fc from 'fast-check';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { exportLines } from '../../shared/audit/export.ts';
-import { queryEvents } from '../../shared/audit/query.ts';
+import { exportLines } from '../../shared/audit/read/export.ts';
+import { queryEvents } from '../../shared/audit/read/query.ts';
 import type { AppendLog } from '../../shared/store/append-log.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
 

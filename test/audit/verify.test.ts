@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { integer, nat, sample, tuple } from 'fast-check';
-import { canonicalJson } from '../../shared/audit/canonical.ts';
+import { canonicalJson } from '../../shared/lib/canonical-json.ts';
 import { hashLine } from '../../shared/audit/chain.ts';
-import { memoryLog } from '../../shared/audit/export-log.ts';
+import { memoryLog } from '../../shared/audit/read/export-log.ts';
 import { createSigningKey, signCompact } from '../../shared/audit/signature.ts';
-import { type VerificationReport, type VerifyOptions, verifyTrail } from '../../shared/audit/verify.ts';
-import { renderReport } from '../../shared/audit/report.ts';
+import { type VerificationReport, type VerifyOptions, verifyTrail } from '../../shared/audit/verify/verify.ts';
+import { renderReport } from '../../shared/audit/verify/report.ts';
 import { type Bench, completed, createBench, intended } from './support/samples.ts';
 import { type Trail, joinLines, readTrail, rechain, splitLines, withStream } from './support/tamper.ts';
 

@@ -1,4 +1,4 @@
-import { describeAttributes } from '../../shared/command/attributes.ts';
+import { describeAttributes } from '../../shared/kubernetes/attributes.ts';
 import { interpret } from '../../shared/command/interpret.ts';
 import type { Invocation, RequestFile } from '../../shared/command/invocation.ts';
 import { splitWords } from '../../shared/command/words.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { interpret } from '../../shared/command/interpret.ts';
-import { groups } from '../../shared/command/resource-table.ts';
-import { resourceName } from '../../shared/command/attributes.ts';
-import { isBuiltInWord, readResource, resourceVerbs } from '../../shared/config/kubernetes.ts';
+import { groups } from '../../shared/kubernetes/resource-table.ts';
+import { resourceName } from '../../shared/kubernetes/attributes.ts';
+import { isBuiltInWord, readResource, resourceVerbs } from '../../shared/kubernetes/known-kinds.ts';
 
 // Two tables tell of Kubernetes' resources, on two floors: what a command may mean, and what a rule may name. A resource of the
 // first that the second lacks could not be denied.

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startKubernetes, type EmulatedKubernetes } from '../../infra/local/kubernetes/server.ts';
-import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../../shared/command/attributes.ts';
+import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
 import { interpret } from '../../shared/command/interpret.ts';
 import type { Invocation } from '../../shared/command/invocation.ts';
 import { splitWords } from '../../shared/command/words.ts';

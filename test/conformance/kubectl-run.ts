@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { startKubernetes, type EmulatedKubernetes, type RecordedRequest } from '../../infra/local/kubernetes/server.ts';
-import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../../shared/command/attributes.ts';
+import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
 import { interpret } from '../../shared/command/interpret.ts';
 import type { Invocation, SentCommand } from '../../shared/command/invocation.ts';
 import { splitWords } from '../../shared/command/words.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { people } from '../../infra/local/stack.ts';
-import { type Json, canonicalJson } from '../../shared/audit/canonical.ts';
+import { type Json, canonicalJson } from '../../shared/lib/canonical-json.ts';
 import { hashLine } from '../../shared/audit/chain.ts';
-import { verifyTrail } from '../../shared/audit/verify.ts';
+import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
 import { testStack, type TestStack } from '../support/stack.ts';
 

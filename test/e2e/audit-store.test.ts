@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { verifyTrail } from '../../shared/audit/verify.ts';
+import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
 import { testStack, type TestStack } from '../support/stack.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { demoCluster } from '../../infra/local/azure.ts';
 import { eventCodes } from '../../shared/audit/events.ts';
-import { verifyTrail } from '../../shared/audit/verify.ts';
+import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';

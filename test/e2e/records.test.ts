@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startAzure, type EmulatedAzure } from '../../infra/local/azure.ts';
 import { people, writeConfig } from '../../infra/local/stack.ts';
-import { verifyTrail } from '../../shared/audit/verify.ts';
+import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
 import { startGatewayProcess } from '../support/gateway-process.ts';
 import { testStack, type Body, type TestStack } from '../support/stack.ts';

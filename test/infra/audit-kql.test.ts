@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventCodes, type EventName } from '../../shared/audit/events.ts';
 import { lineSchemas } from '../../shared/audit/schemas.ts';
-import { siemRow } from '../../shared/audit/siem.ts';
+import { siemRow } from '../../shared/audit/sinks/siem.ts';
 
 /**
  * There is no Kusto engine here. So each query is read as a pipeline, and every column, member and code that it names must be there at

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { ResourceAttributes } from '../../shared/command/attributes.ts';
+import type { ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
 import type { PolicyFile, RoleFile } from '../../shared/config/schema.ts';
 import type { Principal } from '../../shared/identity/principal.ts';
 import type { Question } from '../../shared/policy/decide.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { ResourceAttributes } from '../../shared/command/attributes.ts';
+import type { ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
 import type { BlockedFile, PolicyFile, RoleFile, RuleFile, SubjectFile } from '../../shared/config/schema.ts';
 import { decide, explain, type Question } from '../../shared/policy/decide.ts';
 import { compile, fc, groupId, oid, otherTenant, principal, properties, tenant } from './fixtures.ts';

@@ -1,4 +1,4 @@
-import type { ResourceAttributes } from '../../shared/command/attributes.ts';
+import type { ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
 import type { PolicyFile, RuleFile, SubjectFile } from '../../shared/config/schema.ts';
 import type { Principal } from '../../shared/identity/principal.ts';
 import type { Question } from '../../shared/policy/decide.ts';

@@ -1,4 +1,4 @@
-import type { ResourceAttributes } from '../../../shared/command/attributes.ts';
+import type { ResourceAttributes } from '../../../shared/kubernetes/attributes.ts';
 import type { ResourceRequestInfo } from './request-info.ts';
 
 /** One request for a resource, as authorisation would see it, with what came of it. */

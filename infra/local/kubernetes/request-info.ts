@@ -1,4 +1,4 @@
-import { ALL_NAMESPACES, type ResourceAttributes } from '../../../shared/command/attributes.ts';
+import { ALL_NAMESPACES, type ResourceAttributes } from '../../../shared/kubernetes/attributes.ts';
 
 /**
  * What Kubernetes' authorisation sees of a request, by the rules of `RequestInfoFactory.NewRequestInfo`

@@ -1,4 +1,4 @@
-import { ALL_NAMESPACES } from '../../../shared/command/attributes.ts';
+import { ALL_NAMESPACES } from '../../../shared/kubernetes/attributes.ts';
 import type { Clock } from '../../../shared/clock.ts';
 import type { ApiRequest } from './api.ts';
 import { at, isObject, list, object, text, type JsonObject, type KubeObject } from './json.ts';

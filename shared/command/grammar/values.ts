@@ -1,5 +1,5 @@
 import type { FlagType } from './grammar.ts';
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 
 const TRUE = ['1', 't', 'T', 'true', 'TRUE', 'True'];
 const FALSE = ['0', 'f', 'F', 'false', 'FALSE', 'False'];

@@ -4,7 +4,7 @@ import { createUploads, type Uploads } from '../files.ts';
 import type { CommandRequest } from '../invocation.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 
 /** The largest time-out that the configuration gives by default. */
 const LONGEST_SECONDS = 3600;

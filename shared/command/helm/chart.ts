@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Uploads } from '../files.ts';
 import type { SentFile } from '../invocation.ts';
 import { isList, isObject, readJson, type Json, type JsonObject } from '../json.ts';
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import { decodeText, readYaml } from '../yaml.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { csvWord, durationMs } from '../grammar/values.ts';
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import type { HelmCall } from './call.ts';
 
 /** What becomes of one value of a flag: the word that is sent, or a refusal thrown. */

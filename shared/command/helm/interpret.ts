@@ -1,11 +1,11 @@
 import type { CommandContext } from '../../config/config.ts';
-import { ALL_NAMESPACES, type ResourceAttributes } from '../attributes.ts';
+import { ALL_NAMESPACES, type ResourceAttributes } from '../../kubernetes/attributes.ts';
 import { versionWarnings } from '../grammar/version-warnings.ts';
 import type { CommandRequest, Invocation } from '../invocation.ts';
 import { isSubdomain } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { holdsSecret, redactArgv } from '../redact.ts';
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import { createCall, type HelmCall } from './call.ts';
 import { readChart, type UploadedChart } from './chart.ts';
 import { flagTables, type FlagTable, type HelmVerb } from './flags.ts';

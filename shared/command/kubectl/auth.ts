@@ -1,5 +1,5 @@
-import { refuse } from '../refuse.ts';
-import { qualifiedName } from '../resources.ts';
+import { refuse } from '../../lib/refuse.ts';
+import { qualifiedName } from '../../kubernetes/resources.ts';
 import { checkName } from '../names.ts';
 import { checked, globalFlags, printing, sent } from './flags.ts';
 import type { Call, Verb } from './verb.ts';

@@ -1,4 +1,4 @@
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import { fileInput, globalFlags, printing, sent } from './flags.ts';
 import { readTargets } from './targets.ts';
 import type { Verb } from './verb.ts';

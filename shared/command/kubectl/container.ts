@@ -1,5 +1,5 @@
-import type { ResourceType } from '../resources.ts';
-import { refuse } from '../refuse.ts';
+import type { ResourceType } from '../../kubernetes/resources.ts';
+import { refuse } from '../../lib/refuse.ts';
 import { checkPath } from '../files.ts';
 import { checkName, checkNamespace } from '../names.ts';
 import { globalFlags, NOT_TERMINAL, refused, sent, type FlagTable } from './flags.ts';

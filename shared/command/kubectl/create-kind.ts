@@ -1,6 +1,6 @@
 import { checkName } from '../names.ts';
-import { refuse } from '../refuse.ts';
-import { groupName, qualifiedName } from '../resources.ts';
+import { refuse } from '../../lib/refuse.ts';
+import { groupName, qualifiedName } from '../../kubernetes/resources.ts';
 import { checked, dryRun, fieldManager, globalFlags, printing, printsObject, sent, type FlagTable } from './flags.ts';
 import { needsOfBinding } from './objects.ts';
 import type { Call, Meaning, Verb } from './verb.ts';

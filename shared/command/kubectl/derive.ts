@@ -1,6 +1,6 @@
 import { checkName } from '../names.ts';
-import { refuse } from '../refuse.ts';
-import type { ResourceType } from '../resources.ts';
+import { refuse } from '../../lib/refuse.ts';
+import type { ResourceType } from '../../kubernetes/resources.ts';
 import { dryRun, fieldManager, globalFlags, printing, printsObject, refused, sent } from './flags.ts';
 import { readTargets } from './targets.ts';
 import type { Call, Meaning, Verb } from './verb.ts';

@@ -1,5 +1,5 @@
-import { ALL_NAMESPACES } from '../attributes.ts';
-import { groupName, type ResourceType } from '../resources.ts';
+import { ALL_NAMESPACES } from '../../kubernetes/attributes.ts';
+import { groupName, type ResourceType } from '../../kubernetes/resources.ts';
 import { fileInput, globalFlags, sent } from './flags.ts';
 import { readTargets } from './targets.ts';
 import type { Call, Verb } from './verb.ts';

@@ -1,4 +1,4 @@
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import { checked, globalFlags, sent } from './flags.ts';
 import type { FlagRule, FlagTable } from './flags.ts';
 import type { Verb } from './verb.ts';

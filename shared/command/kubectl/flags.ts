@@ -1,4 +1,4 @@
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import type { Call } from './verb.ts';
 
 /** What becomes of a flag that the grammar knows. A flag in no table is refused too: nothing goes out that was not thought about. */

@@ -1,4 +1,4 @@
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import { checked, fileInput, globalFlags, printing, sent } from './flags.ts';
 import { readTargets, type Targets } from './targets.ts';
 import type { Call, Verb } from './verb.ts';

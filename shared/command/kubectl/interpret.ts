@@ -6,8 +6,8 @@ import type { CommandRequest, Invocation, PodSecurity, SentFile } from '../invoc
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { redactArgv } from '../redact.ts';
-import { refuse } from '../refuse.ts';
-import { catalogOf } from '../resources.ts';
+import { refuse } from '../../lib/refuse.ts';
+import { catalogOf } from '../../kubernetes/resources.ts';
 import { createNeeds } from './needs.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
 import { refusedVerbs, verbs } from './verbs.ts';

@@ -1,4 +1,4 @@
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import { dryRun, fieldManager, fileInput, globalFlags, LOCAL, printing, refused, sent } from './flags.ts';
 import { needTargets, readTargets } from './targets.ts';
 import type { Verb } from './verb.ts';

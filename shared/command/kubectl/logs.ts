@@ -1,5 +1,5 @@
 import { isLabel } from '../names.ts';
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import { checked, globalFlags, refused, sent } from './flags.ts';
 import { readTargets } from './targets.ts';
 import type { Call, Meaning, Verb } from './verb.ts';

@@ -1,5 +1,5 @@
-import { ALL_NAMESPACES, type ResourceAttributes } from '../attributes.ts';
-import { groupName, type ResourceType } from '../resources.ts';
+import { ALL_NAMESPACES, type ResourceAttributes } from '../../kubernetes/attributes.ts';
+import { groupName, type ResourceType } from '../../kubernetes/resources.ts';
 
 /** Where a request goes: a namespace (of namespaced types), a name, a sub-resource. */
 export interface Place {

@@ -1,7 +1,7 @@
-import { ALL_NAMESPACES } from '../attributes.ts';
+import { ALL_NAMESPACES } from '../../kubernetes/attributes.ts';
 import { checkName } from '../names.ts';
-import { refuse } from '../refuse.ts';
-import { qualifiedName } from '../resources.ts';
+import { refuse } from '../../lib/refuse.ts';
+import { qualifiedName } from '../../kubernetes/resources.ts';
 import { dryRun, fieldManager, globalFlags, printing, sent } from './flags.ts';
 import { splitPairs } from './label.ts';
 import { needTargets, readTargets } from './targets.ts';

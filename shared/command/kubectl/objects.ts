@@ -2,8 +2,8 @@ import { isList, isObject } from '../json.ts';
 import type { ManifestObject } from '../manifests.ts';
 import { checkName, checkNamespace } from '../names.ts';
 import { privilegedReasons } from '../pod-security.ts';
-import { refuse } from '../refuse.ts';
-import type { ResourceType } from '../resources.ts';
+import { refuse } from '../../lib/refuse.ts';
+import type { ResourceType } from '../../kubernetes/resources.ts';
 import type { Call } from './verb.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';

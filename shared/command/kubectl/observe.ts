@@ -1,7 +1,7 @@
 import { checkName } from '../names.ts';
-import { refuse } from '../refuse.ts';
-import { qualifiedName } from '../resources.ts';
-import { ALL_NAMESPACES } from '../attributes.ts';
+import { refuse } from '../../lib/refuse.ts';
+import { qualifiedName } from '../../kubernetes/resources.ts';
+import { ALL_NAMESPACES } from '../../kubernetes/attributes.ts';
 import { globalFlags, printing, sent } from './flags.ts';
 import { acrossNamespaces } from './targets.ts';
 import type { Verb } from './verb.ts';

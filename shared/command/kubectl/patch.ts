@@ -1,6 +1,6 @@
 import { isObject, writeJson, type Json } from '../json.ts';
 import { privilegedPatchReasons } from '../pod-security.ts';
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import { decodeText, readYaml } from '../yaml.ts';
 import { checked, dryRun, fieldManager, fileInput, globalFlags, LOCAL, printing, refused, sent } from './flags.ts';
 import { subresource } from './get.ts';

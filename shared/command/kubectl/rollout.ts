@@ -1,5 +1,5 @@
-import { refuse } from '../refuse.ts';
-import { groupName, type ResourceType } from '../resources.ts';
+import { refuse } from '../../lib/refuse.ts';
+import { groupName, type ResourceType } from '../../kubernetes/resources.ts';
 import { dryRun, fieldManager, fileInput, globalFlags, printing, sent, type FlagTable } from './flags.ts';
 import { needTargets, readTargets } from './targets.ts';
 import type { Call, Verb } from './verb.ts';

@@ -1,6 +1,6 @@
 import { checkName } from '../names.ts';
 import { isUnconfined } from '../pod-security.ts';
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import {
   checked,
   dryRun,

@@ -1,7 +1,7 @@
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import { dryRun, fileInput, globalFlags, printing, sent } from './flags.ts';
 import { readTargets } from './targets.ts';
-import type { ResourceType } from '../resources.ts';
+import type { ResourceType } from '../../kubernetes/resources.ts';
 import type { Verb } from './verb.ts';
 
 export const scale: Verb = {

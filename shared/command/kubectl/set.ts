@@ -1,7 +1,7 @@
 import { checkName } from '../names.ts';
 import { runsPods } from '../pod-security.ts';
-import { refuse } from '../refuse.ts';
-import { groupName, qualifiedName, type ResourceType } from '../resources.ts';
+import { refuse } from '../../lib/refuse.ts';
+import { groupName, qualifiedName, type ResourceType } from '../../kubernetes/resources.ts';
 import {
   dryRun,
   fieldManager,

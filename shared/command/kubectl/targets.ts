@@ -1,10 +1,10 @@
-import { ALL_NAMESPACES } from '../attributes.ts';
+import { ALL_NAMESPACES } from '../../kubernetes/attributes.ts';
 import { checkPath, notUploaded } from '../files.ts';
 import type { SentFile } from '../invocation.ts';
 import { readManifest, sentManifest, writeManifest, type ManifestFile, type ManifestObject } from '../manifests.ts';
 import { checkName } from '../names.ts';
-import { refuse } from '../refuse.ts';
-import { qualifiedName, type ResourceType } from '../resources.ts';
+import { refuse } from '../../lib/refuse.ts';
+import { qualifiedName, type ResourceType } from '../../kubernetes/resources.ts';
 import { yamlBudget } from '../yaml.ts';
 import type { Call, Meaning } from './verb.ts';
 

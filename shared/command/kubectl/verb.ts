@@ -1,7 +1,7 @@
 import type { CommandContext } from '../../config/config.ts';
 import type { CommandRequest, SentFile } from '../invocation.ts';
 import type { Parsed } from '../parsed.ts';
-import type { Catalog } from '../resources.ts';
+import type { Catalog } from '../../kubernetes/resources.ts';
 import type { Uploads } from '../files.ts';
 import type { FlagTable } from './flags.ts';
 import type { Needs } from './needs.ts';

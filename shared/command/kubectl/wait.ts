@@ -1,5 +1,5 @@
 import { durationMs } from '../grammar/values.ts';
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import { checked, fileInput, globalFlags, LOCAL, printing, refused, sent } from './flags.ts';
 import { needTargets, readTargets } from './targets.ts';
 import type { Call, Verb } from './verb.ts';

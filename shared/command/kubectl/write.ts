@@ -1,4 +1,4 @@
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../lib/refuse.ts';
 import { deletion } from './delete.ts';
 import {
   dryRun,

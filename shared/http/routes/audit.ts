@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
-import { MAX_CURSOR } from '../../audit/merge.ts';
+import { MAX_CURSOR } from '../../audit/read/merge.ts';
 import { Problem } from '../../errors.ts';
 import { decideNonResource } from '../../policy/decide.ts';
 import type { AppOptions } from '../app.ts';

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
-import type { Started } from '../../gateway.ts';
-import type { Result } from '../../results.ts';
+import type { Started } from '../../gateway/gateway.ts';
+import type { Result } from '../../gateway/read-results.ts';
 import { isFinished } from '../../store/records.ts';
 import type { AppOptions } from '../app.ts';
 import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOr } from '../answers.ts';

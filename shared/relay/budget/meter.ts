@@ -4,7 +4,7 @@ import { createLine } from './line.ts';
 import { createMembership } from './membership.ts';
 import { BURST, createBucket } from './bucket.ts';
 import { planIntervals, restInterval } from './plan.ts';
-import { untilAborted } from '../until-aborted.ts';
+import { untilAborted } from '../../lib/until-aborted.ts';
 import type { Leases } from './seats.ts';
 
 /** What a poll came to. `lost` is an answer that was not read: the next one waits longer. */

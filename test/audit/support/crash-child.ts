@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs';
-import { openAuditTrail } from '../../../shared/audit/create.ts';
+import { openAuditTrail } from '../../../shared/audit/write/open-trail.ts';
 import { loadLocalRootKey } from '../../../shared/audit/keys.ts';
 import { systemClock, systemEntropy } from '../../../shared/clock.ts';
 import { createFileLog } from '../../../shared/store/file-log.ts';

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type AuditTrailOptions, openAuditTrail } from '../../../shared/audit/create.ts';
+import { type AuditTrailOptions, openAuditTrail } from '../../../shared/audit/write/open-trail.ts';
 import type { AuditEvent, RequestFacts } from '../../../shared/audit/events.ts';
 import { type LocalRootKey, loadLocalRootKey } from '../../../shared/audit/keys.ts';
 import type { AuditTrail } from '../../../shared/audit/trail.ts';

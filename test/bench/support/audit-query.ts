@@ -1,4 +1,4 @@
-import { type EventQuery, queryEvents } from '../../../shared/audit/query.ts';
+import { type EventQuery, queryEvents } from '../../../shared/audit/read/query.ts';
 import { createFileLog } from '../../../shared/store/file-log.ts';
 import { clusterOf, commandOf, principalOf } from './audit-trail.ts';
 

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
-import { openAuditTrail } from '../../../shared/audit/create.ts';
+import { openAuditTrail } from '../../../shared/audit/write/open-trail.ts';
 import type { RequestFacts } from '../../../shared/audit/events.ts';
 import type { RootKey } from '../../../shared/audit/keys.ts';
 import { type Clock, systemEntropy } from '../../../shared/clock.ts';

@@ -1,0 +1,163 @@
+import { refuse } from '../lib/refuse.ts';
+import { categoryAll, groups } from './resource-table.ts';
+
+/** A custom resource of one cluster, as its configuration names it. */
+export interface ExtraResource {
+  readonly group: string;
+  readonly version: string;
+  /** Plural. */
+  readonly resource: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  readonly shortNames: readonly string[];
+}
+
+/** A kind of object: the table's, or one of the cluster's own (`resources:`). */
+export interface ResourceType {
+  readonly group: string;
+  /** The version that is sent. */
+  readonly version: string;
+  /** Every version in which a manifest may be written. */
+  readonly versions: readonly string[];
+  /** Plural. */
+  readonly resource: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  readonly shortNames: readonly string[];
+  readonly subresources: readonly string[];
+  /** The cluster's own: its objects may hold anything, pod templates too. */
+  readonly custom: boolean;
+}
+
+/** The kinds known for one cluster. Nothing else is: a CRD can take the short name `deploy` or join `all` (measured). */
+export interface Catalog {
+  /**
+   * A type as a caller writes it: `pods`, `pod`, `Pod`, `po`, `deployments.apps`, `deployments.v1.apps`, `secrets.v1.`. Kinds and
+   * plurals in any case, short names only as they are (measured, both). Throws Problem `command-refused`.
+   */
+  resolve(word: string): ResourceType;
+  /** The types a comma list and the category `all` stand for, each once. */
+  resolveList(words: string): ResourceType[];
+  /** By `apiVersion` and `kind` of a manifest. */
+  ofKind(apiVersion: string, kind: string): ResourceType | undefined;
+  /** A type of the built-in table: `deployments.apps`; for the gateway's own use. */
+  builtIn(name: string): ResourceType;
+}
+
+/** `deployments.v1.apps`, `secrets.v1.`: the one spelling that no CRD, short name or category can redirect. */
+export const qualifiedName = (type: ResourceType): string => `${type.resource}.${type.version}.${type.group}`;
+
+/** `deployments.apps`, `secrets`. */
+export const groupName = (type: ResourceType): string => `${type.resource}${type.group && `.${type.group}`}`;
+
+function builtInTypes(): ResourceType[] {
+  const types: ResourceType[] = [];
+  for (const { group, versions, namespaced = [], clusterScoped = [] } of groups) {
+    const [version = ''] = versions;
+    const row = (text: string, isNamespaced: boolean): ResourceType => {
+      const [resource = '', kind = '', shortNames = '', subresources = ''] = text.split('|');
+      const list = (joined: string): string[] => (joined === '' ? [] : joined.split(','));
+      return {
+        group,
+        version,
+        versions,
+        resource,
+        kind,
+        namespaced: isNamespaced,
+        shortNames: list(shortNames),
+        subresources: list(subresources),
+        custom: false,
+      };
+    };
+    types.push(...namespaced.map((text) => row(text, true)), ...clusterScoped.map((text) => row(text, false)));
+  }
+  return types;
+}
+
+const BUILT_IN: readonly ResourceType[] = builtInTypes();
+const BY_GROUP_NAME: ReadonlyMap<string, ResourceType> = new Map(BUILT_IN.map((type) => [groupName(type), type]));
+
+function builtIn(name: string): ResourceType {
+  const type = BY_GROUP_NAME.get(name);
+  if (type === undefined) throw new TypeError(`no built-in resource ${name}`);
+  return type;
+}
+
+const ALL: readonly ResourceType[] = categoryAll.map(builtIn);
+
+function createCatalog(extra: readonly ExtraResource[]): Catalog {
+  const types = [
+    ...BUILT_IN,
+    ...extra.map((one): ResourceType => ({
+      ...one,
+      versions: [one.version],
+      subresources: ['scale', 'status'],
+      custom: true,
+    })),
+  ];
+  // Two maps, since a short name is not folded in case. The built-in types come first and are never displaced.
+  const folded = new Map<string, ResourceType>();
+  const exact = new Map<string, ResourceType>();
+  const kinds = new Map<string, ResourceType>();
+  const put = (map: Map<string, ResourceType>, key: string, type: ResourceType): void => {
+    if (!map.has(key)) map.set(key, type);
+  };
+  for (const type of types) {
+    const kind = type.kind.toLowerCase();
+    for (const word of [type.resource, kind]) {
+      put(folded, word, type);
+      put(folded, `${word}.${type.group}`, type);
+      put(folded, `${word}.${type.version}.${type.group}`, type);
+    }
+    for (const word of type.shortNames) {
+      put(exact, word, type);
+      put(exact, `${word}.${type.group}`, type);
+      put(exact, `${word}.${type.version}.${type.group}`, type);
+    }
+    for (const version of type.versions) put(kinds, `${type.group && `${type.group}/`}${version} ${type.kind}`, type);
+  }
+
+  const find = (word: string): ResourceType | undefined => {
+    const dot = word.indexOf('.');
+    const head = (dot === -1 ? word : word.slice(0, dot)).toLowerCase();
+    return folded.get(dot === -1 ? head : head + word.slice(dot)) ?? exact.get(word);
+  };
+
+  const resolve = (word: string): ResourceType => {
+    const type = find(word);
+    if (type !== undefined) return type;
+    const dot = word.indexOf('.');
+    const near = dot === -1 ? find(word.toLowerCase()) : find(word.slice(0, dot));
+    const hint = near === undefined ? '' : `; ${groupName(near)} is known`;
+    throw refuse(
+      word,
+      `is not a resource that the gateway knows for this cluster${hint}; the operator can add custom resources under clusters.<name>.resources`,
+    );
+  };
+
+  return {
+    resolve,
+    resolveList: (words) => {
+      const found = new Set<ResourceType>();
+      for (const word of words.split(',')) {
+        if (word === 'all') for (const type of ALL) found.add(type);
+        else found.add(resolve(word));
+      }
+      return [...found];
+    },
+    ofKind: (apiVersion, kind) => kinds.get(`${apiVersion} ${kind}`),
+    builtIn,
+  };
+}
+
+const catalogs = new WeakMap<readonly ExtraResource[], Catalog>();
+
+/** The catalog of a cluster, built once for each list of extra resources. */
+export function catalogOf(extra: readonly ExtraResource[]): Catalog {
+  let catalog = catalogs.get(extra);
+  if (catalog === undefined) {
+    catalog = createCatalog(extra);
+    catalogs.set(extra, catalog);
+  }
+  return catalog;
+}

@@ -1,0 +1,132 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { holdRecord, leaseFor, LeaseLost, type HeldRecord } from '../../shared/gateway/lifecycle/held-record.ts';
+import { StorageUnavailable } from '../../shared/store/append-log.ts';
+import type { CommandRecord, Records } from '../../shared/store/records.ts';
+import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
+import { commandRecord } from '../store/records-contract.ts';
+import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
+
+const LEASE_MS = 60_000;
+
+let clock: ManualClock;
+let records: Records;
+/** What the store does with a replace instead of taking it; undefined when it works. */
+let trouble: ((record: CommandRecord) => Promise<undefined>) | undefined;
+const never = new AbortController().signal;
+
+beforeEach(async () => {
+  clock = createManualClock();
+  records = await openSqliteRecords(':memory:', { clock });
+  trouble = undefined;
+});
+
+const away = (): Promise<never> => Promise.reject(new StorageUnavailable('the store is away'));
+
+async function held(holder = 'one'): Promise<HeldRecord> {
+  const store: Records = {
+    ...records,
+    replace: (record) => (trouble ? trouble(record) : records.replace(record)),
+  };
+  const options = { records: store, clock, holder, leaseMs: LEASE_MS };
+  const record = commandRecord('c1', { status: 'running', lease: leaseFor(options) });
+  await records.create(record);
+  return holdRecord(record, options);
+}
+
+/** Another process's look for what nobody drives. */
+const orphans = async (): Promise<readonly string[]> => (await records.orphans(clock.now(), 10)).map(({ id }) => id);
+
+describe('a held record', () => {
+  test('is nobody else’s while its lease is renewed, for as long as the step takes', async () => {
+    const one = await held();
+    const step = Promise.withResolvers<string>();
+    const kept = one.keeping(never, () => step.promise);
+    for (let count = 0; count < 10; count += 1) {
+      await clock.advance(LEASE_MS / 2);
+      expect(await orphans()).toEqual([]);
+    }
+    step.resolve('done');
+    expect(await kept).toBe('done');
+    expect(clock.sleeping()).toBe(0);
+  });
+
+  test('outlives a store that is away for less than its lease', async () => {
+    const one = await held();
+    const step = Promise.withResolvers<string>();
+    let aborted = false;
+    const kept = one.keeping(never, (signal) => {
+      signal.addEventListener('abort', () => (aborted = true));
+      return step.promise;
+    });
+    trouble = away;
+    await clock.advance(LEASE_MS * 0.6);
+    trouble = undefined;
+    await clock.advance(LEASE_MS * 0.3);
+    expect(await orphans()).toEqual([]);
+    await clock.advance(LEASE_MS * 2);
+    expect(await orphans()).toEqual([]);
+    expect(aborted).toBe(false);
+    step.resolve('done');
+    expect(await kept).toBe('done');
+  });
+
+  test('is let go when the store is away for longer', async () => {
+    const one = await held();
+    const reason = one.keeping(never, (signal) => untilAborted(signal));
+    trouble = away;
+    await clock.advance(LEASE_MS * 2);
+    expect(await reason).toBeInstanceOf(StorageUnavailable);
+    expect(await orphans()).toEqual(['c1']);
+  });
+
+  test('is let go as soon as another process has it, which keeps it', async () => {
+    const one = await held();
+    const reason = one.keeping(never, (signal) => untilAborted(signal));
+    const stored = await records.get('c1');
+    if (!stored) throw new Error('the record is stored');
+    await records.replace({ ...stored, lease: { holder: 'two', until: clock.now() + LEASE_MS } });
+    await clock.advance(LEASE_MS / 3);
+    expect(await reason).toBeInstanceOf(LeaseLost);
+    await expect(one.move({ status: 'completed' })).rejects.toBeInstanceOf(LeaseLost);
+    expect(await records.get('c1')).toMatchObject({ status: 'running', lease: { holder: 'two' } });
+  });
+
+  test('knows its own change when the answer to it was lost', async () => {
+    const one = await held();
+    trouble = async (record) => {
+      trouble = undefined;
+      await records.replace(record);
+      throw new StorageUnavailable('the answer was lost');
+    };
+    const moved = one.move({ status: 'completed' });
+    await clock.advance(1_000);
+    expect(await moved).toMatchObject({ status: 'completed', version: 3 });
+    expect(await records.get('c1')).toMatchObject({ status: 'completed', version: 3 });
+  });
+
+  test('does not take an earlier change, given up though the store had it, for the one it makes', async () => {
+    const one = await held();
+    trouble = async (record) => {
+      trouble = away;
+      await records.replace(record);
+      throw new StorageUnavailable('the answer was lost');
+    };
+    const renewed = expect(one.move({})).rejects.toBeInstanceOf(StorageUnavailable);
+    const moved = one.move({ status: 'completed' });
+    await clock.advance(LEASE_MS * 0.6);
+    await renewed;
+    trouble = undefined;
+    await clock.advance(LEASE_MS * 0.4);
+    expect(await moved).toMatchObject({ status: 'completed' });
+    expect(await records.get('c1')).toMatchObject({ status: 'completed' });
+  });
+
+  test('makes its changes in the order asked for, none lost', async () => {
+    const one = await held();
+    await Promise.all([one.move({ warnings: ['a'] }), one.move({ exitCode: 3 }), one.move({ status: 'completed' })]);
+    expect(await records.get('c1')).toMatchObject({ warnings: ['a'], exitCode: 3, status: 'completed', version: 4 });
+  });
+});
+
+const untilAborted = (signal: AbortSignal): Promise<unknown> =>
+  new Promise((resolve) => signal.addEventListener('abort', () => resolve(signal.reason), { once: true }));
