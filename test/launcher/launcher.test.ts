@@ -9,7 +9,8 @@ import * as fc from 'fast-check';
 import { compose } from '../../shared/command/launcher/compose.ts';
 import { readFrames, type Reading } from '../../shared/command/launcher/frames.ts';
 import { STDERR_CAP, STDOUT_CAP } from '../../shared/command/launcher/script.ts';
-import { absentShells, pathWithout, runPod, shells, type PodOptions } from './support/pod.ts';
+import { describeWith, findProgram } from '../support/programs.ts';
+import { pathWithout, runPod, shells, type PodOptions } from './support/pod.ts';
 import { yamlLike } from './support/yaml-like.ts';
 
 const NONCE = '0123456789abcdef0123456789abcdef';
@@ -32,74 +33,76 @@ async function launch(words: readonly string[], extra: Extra = {}, pod: PodOptio
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 const intact = { timedOut: false, truncated: false, streams: 'separate', frame: 'whole', warnings: [] };
 
-test('dash, bash and busybox are all on this machine: none is left out', () => {
-  expect(absentShells).toEqual([]);
-});
+describe.each(shells)('with', ({ name, argv: shell }) => {
+  describeWith([name], name, () => {
+    test('exit code, stdout and stderr arrive apart', async () => {
+      const { reading, exitCode } = await launch(['sh', '-c', 'echo out; echo err >&2; exit 3'], {}, { shell });
+      expect(reading).toEqual({ ...intact, exitCode: 3, stdout: Buffer.from('out\n'), stderr: Buffer.from('err\n') });
+      expect(exitCode).toBe(3);
+    });
 
-describe.each(shells)('in %s', (_, shell) => {
-  test('exit code, stdout and stderr arrive apart', async () => {
-    const { reading, exitCode } = await launch(['sh', '-c', 'echo out; echo err >&2; exit 3'], {}, { shell });
-    expect(reading).toEqual({ ...intact, exitCode: 3, stdout: Buffer.from('out\n'), stderr: Buffer.from('err\n') });
-    expect(exitCode).toBe(3);
-  });
+    test('every byte from 1 to 255 in a word reaches the command unchanged', async () => {
+      // As Latin-1 text each is one character; UTF-8 makes bytes up to 0xc3 0xbf of them.
+      const word = Array.from({ length: 255 }, (_, index) => String.fromCharCode(index + 1)).join('');
+      for (const secret of [false, true]) {
+        const { reading } = await launch(['printf', '%s|', word, '', '$(id)', '$$', "'", '\\n'], { secret }, { shell });
+        expect(text(reading.stdout)).toBe(`${word}||$(id)|$$|'|\\n|`);
+      }
+    });
 
-  test('every byte from 1 to 255 in a word reaches the command unchanged', async () => {
-    // As Latin-1 text each is one character; UTF-8 makes bytes up to 0xc3 0xbf of them.
-    const word = Array.from({ length: 255 }, (_, index) => String.fromCharCode(index + 1)).join('');
-    for (const secret of [false, true]) {
-      const { reading } = await launch(['printf', '%s|', word, '', '$(id)', '$$', "'", '\\n'], { secret }, { shell });
-      expect(text(reading.stdout)).toBe(`${word}||$(id)|$$|'|\\n|`);
-    }
-  });
+    test('a command that takes too long is stopped, and told apart from one that exits with 124', async () => {
+      const begun = Date.now();
+      const late = await launch(['sh', '-c', 'echo begun; exec sleep 30'], { timeoutSeconds: 1 }, { shell });
+      expect(late.reading).toMatchObject({ timedOut: true, exitCode: 124, truncated: false });
+      expect(text(late.reading.stdout)).toBe('begun\n');
+      expect(Date.now() - begun).toBeLessThan(5_000);
+      const own = await launch(['sh', '-c', 'exit 124'], {}, { shell });
+      expect(own.reading).toMatchObject({ timedOut: false, exitCode: 124 });
+    });
 
-  test('a command that takes too long is stopped, and told apart from one that exits with 124', async () => {
-    const begun = Date.now();
-    const late = await launch(['sh', '-c', 'echo begun; exec sleep 30'], { timeoutSeconds: 1 }, { shell });
-    expect(late.reading).toMatchObject({ timedOut: true, exitCode: 124, truncated: false });
-    expect(text(late.reading.stdout)).toBe('begun\n');
-    expect(Date.now() - begun).toBeLessThan(5_000);
-    const own = await launch(['sh', '-c', 'exit 124'], {}, { shell });
-    expect(own.reading).toMatchObject({ timedOut: false, exitCode: 124 });
-  });
+    test('TERM to the launcher stops the command and still brings frames', async () => {
+      const { reading } = await launch(
+        ['sh', '-c', 'echo begun; exec sleep 30'],
+        {},
+        { shell, kill: { signal: 'SIGTERM', when: /AKSGW1 S/ } },
+      );
+      expect(reading).toMatchObject({ exitCode: 143, timedOut: false, frame: 'whole' });
+    });
 
-  test('TERM to the launcher stops the command and still brings frames', async () => {
-    const { reading } = await launch(
-      ['sh', '-c', 'echo begun; exec sleep 30'],
-      {},
-      { shell, kill: { signal: 'SIGTERM', when: /AKSGW1 S/ } },
-    );
-    expect(reading).toMatchObject({ exitCode: 143, timedOut: false, frame: 'whole' });
-  });
+    test("a program that is not there is exit code 127, with the shell's words on stderr", async () => {
+      const { reading } = await launch(['no-such-program-here'], {}, { shell });
+      expect(reading).toMatchObject({ exitCode: 127, frame: 'whole' });
+      expect(text(reading.stderr)).toMatch(/not found|No such file/);
+    });
 
-  test("a program that is not there is exit code 127, with the shell's words on stderr", async () => {
-    const { reading } = await launch(['no-such-program-here'], {}, { shell });
-    expect(reading).toMatchObject({ exitCode: 127, frame: 'whole' });
-    expect(text(reading.stderr)).toMatch(/not found|No such file/);
-  });
+    test('nothing but the frames is printed, and no folder stays behind', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'work-'));
+      try {
+        const { logs } = await launch(
+          ['sh', '-c', 'ls -d "$0"/aksgw.*', folder],
+          {},
+          { shell, env: { TMPDIR: folder } },
+        );
+        expect(logs).toMatch(/^AKSGW1 S [0-9a-f]{32}\nAKSGW1 H .*\n[A-Za-z0-9+/=\n]*AKSGW1 T .*\n$/);
+        expect(text(readFrames(logs, NONCE).stdout)).toContain(`aksgw.${NONCE}`);
+        const after = await launch(['sh', '-c', 'ls "$0"', folder], {}, { shell });
+        expect(text(after.reading.stdout)).toBe('');
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
 
-  test('nothing but the frames is printed, and no folder stays behind', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'work-'));
-    try {
-      const { logs } = await launch(['sh', '-c', 'ls -d "$0"/aksgw.*', folder], {}, { shell, env: { TMPDIR: folder } });
-      expect(logs).toMatch(/^AKSGW1 S [0-9a-f]{32}\nAKSGW1 H .*\n[A-Za-z0-9+/=\n]*AKSGW1 T .*\n$/);
-      expect(text(readFrames(logs, NONCE).stdout)).toContain(`aksgw.${NONCE}`);
-      const after = await launch(['sh', '-c', 'ls "$0"', folder], {}, { shell });
-      expect(text(after.reading.stdout)).toBe('');
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  });
-
-  test('words, stdin and text above 64 KiB come through the context', async () => {
-    const long = 'x'.repeat(100_000);
-    const { reading, composed } = await launch(
-      ['sh', '-c', 'cat; printf %s "$0" | wc -c', long],
-      { stdin: Buffer.from([0, 255, 10, 13]) },
-      { shell },
-    );
-    expect(composed.text).toBe('. ./.aksgw/run');
-    expect([...reading.stdout.subarray(0, 4)]).toEqual([0, 255, 10, 13]);
-    expect(text(reading.stdout.subarray(4)).trim()).toBe('100000');
+    test('words, stdin and text above 64 KiB come through the context', async () => {
+      const long = 'x'.repeat(100_000);
+      const { reading, composed } = await launch(
+        ['sh', '-c', 'cat; printf %s "$0" | wc -c', long],
+        { stdin: Buffer.from([0, 255, 10, 13]) },
+        { shell },
+      );
+      expect(composed.text).toBe('. ./.aksgw/run');
+      expect([...reading.stdout.subarray(0, 4)]).toEqual([0, 255, 10, 13]);
+      expect(text(reading.stdout.subarray(4)).trim()).toBe('100000');
+    });
   });
 });
 
@@ -193,10 +196,12 @@ describe('output', () => {
   });
 });
 
-describe('with a tool missing', () => {
+describeWith(['dash'], 'with a tool missing', () => {
+  const dash = [findProgram('dash') ?? ''];
+
   test.each([
     ['gzip', /no gzip/],
-    ['base64', undefined],
+    ['base64', findProgram('openssl') === undefined ? /no base64/ : undefined],
     ['sha256sum', /no sha256sum.*cksum/],
     ['wc', undefined],
     ['cat', undefined],
@@ -215,7 +220,7 @@ describe('with a tool missing', () => {
       const { reading } = await launch(
         ['sh', '-c', 'printf "out\\n"; printf "err\\n" >&2; exit 6'],
         {},
-        { shell: ['/bin/dash'], env: { PATH: path, TMPDIR: folder } },
+        { shell: dash, env: { PATH: path, TMPDIR: folder } },
       );
       expect(reading).toMatchObject({ frame: 'whole', exitCode: 6, truncated: false, streams: 'separate' });
       expect([text(reading.stdout), text(reading.stderr)]).toEqual(['out\n', 'err\n']);
@@ -229,7 +234,7 @@ describe('with a tool missing', () => {
   test('base64 and openssl: text still arrives, as it is, and bytes that are no UTF-8 are told of', async () => {
     const { path, remove } = pathWithout('base64', 'openssl');
     try {
-      const shell = ['/bin/dash'];
+      const shell = dash;
       const plain = await launch(
         ['sh', '-c', 'printf "out\\n"; printf "err\\n" >&2'],
         {},
@@ -250,7 +255,7 @@ describe('with a tool missing', () => {
   test('sha256sum and cksum: only the length is checked, and said so', async () => {
     const { path, remove } = pathWithout('sha256sum', 'cksum');
     try {
-      const { reading } = await launch(['sh', '-c', 'printf out'], {}, { shell: ['/bin/dash'], env: { PATH: path } });
+      const { reading } = await launch(['sh', '-c', 'printf out'], {}, { shell: dash, env: { PATH: path } });
       expect(text(reading.stdout)).toBe('out');
       expect(reading.warnings).toEqual([expect.stringMatching(/its length only/)]);
     } finally {
@@ -264,7 +269,7 @@ describe('with a tool missing', () => {
       const { reading, exitCode } = await launch(
         ['sh', '-c', 'printf out; printf err >&2; exit 4'],
         {},
-        { shell: ['/bin/dash'], env: { PATH: path } },
+        { shell: dash, env: { PATH: path } },
       );
       expect(reading).toMatchObject({ frame: 'raw', streams: 'merged' });
       expect(reading.exitCode).toBeUndefined();

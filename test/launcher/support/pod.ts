@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -17,24 +16,14 @@ import { dirname, join } from 'node:path';
 import yauzl from 'yauzl';
 
 import type { Composed } from '../../../shared/command/launcher/compose.ts';
+import { findProgram } from '../../support/programs.ts';
 
-/** A shell by name and how it is started; only those that this machine has. */
-export const shells: readonly (readonly [name: string, argv: readonly string[]])[] = (
-  [
-    ['dash', ['dash']],
-    ['bash', ['bash']],
-    ['busybox', ['busybox', 'sh']],
-  ] as const
-).filter(([, [program = '']]) => which(program) !== undefined);
-
-export const absentShells = ['dash', 'bash', 'busybox'].filter((name) => !shells.some(([present]) => present === name));
-
-export function which(program: string): string | undefined {
-  return (process.env['PATH'] ?? '')
-    .split(':')
-    .map((folder) => join(folder, program))
-    .find((path) => existsSync(path));
-}
+/** The shells that a pod's image may have as `sh`, and how each is started. */
+export const shells = [
+  { name: 'dash', argv: ['dash'] },
+  { name: 'bash', argv: ['bash'] },
+  { name: 'busybox', argv: ['busybox', 'sh'] },
+] as const;
 
 export interface PodResult {
   readonly logs: string;
@@ -126,7 +115,7 @@ export function pathWithout(...missing: readonly string[]): { readonly path: str
     'seq',
     'printf',
   ]) {
-    const path = which(tool);
+    const path = findProgram(tool);
     if (path !== undefined && !missing.includes(tool)) symlinkSync(path, join(folder, tool));
   }
   return { path: folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
