@@ -4,7 +4,7 @@ import { Problem } from '../errors.ts';
 import { principalKey } from '../identity/principal.ts';
 import type { PrincipalId } from '../identity/principal.ts';
 import type { Records } from '../store/records.ts';
-import { createOthers, lookEveryMs } from './others.ts';
+import { createOthers, lookEveryMs } from './other-processes.ts';
 import { createRateLimiter } from './rate.ts';
 import { createSlots } from './slots.ts';
 import type { Contender } from './slots.ts';

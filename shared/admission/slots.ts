@@ -1,6 +1,6 @@
 import type { Limits } from '../config/config.ts';
 import type { InFlight } from '../store/records.ts';
-import type { Others } from './others.ts';
+import type { Others } from './other-processes.ts';
 
 /** Someone who wants to run one command on one cluster. */
 export interface Contender {

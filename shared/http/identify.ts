@@ -6,7 +6,7 @@ import type { Call } from '../gateway/gateway.ts';
 import { withResourceMetadata } from '../identity/challenge.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Caller } from '../relay/relay.ts';
-import { hangUp } from './hang-up.ts';
+import { hangUp } from './disconnect.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { readPrefer } from '../../shared/http/prefer.ts';
-import { wantsText } from '../../shared/http/text.ts';
+import { wantsText } from '../../shared/http/plain-text.ts';
 
 test.each([
   [undefined, 25, undefined],

@@ -4,8 +4,8 @@ import type { Clock } from '../../clock.ts';
 import type { SentCommand } from '../../command/invocation.ts';
 import type { Cluster } from '../../config/config.ts';
 import { Problem } from '../../errors.ts';
-import { about, createEnding, INTERRUPTED, LOST, REJECTED } from './ending.ts';
-import { holdRecord, leaseFor, LeaseLost } from './held-record.ts';
+import { about, createEnding, INTERRUPTED, LOST, REJECTED } from './finish.ts';
+import { holdRecord, leaseFor, LeaseLost } from './leased-record.ts';
 import type { ClusterAuthority, Relay } from '../../relay/relay.ts';
 import type { CommandRecord, Records } from '../../store/records.ts';
 

@@ -5,7 +5,7 @@ import { Problem } from '../../errors.ts';
 import { decideNonResource } from '../../policy/decide.ts';
 import type { AppOptions } from '../app.ts';
 import { json, problemsOf } from '../answers.ts';
-import { hangUp } from '../hang-up.ts';
+import { hangUp } from '../disconnect.ts';
 import { callOf } from '../identify.ts';
 import { ListBody } from '../schemas.ts';
 

@@ -5,7 +5,7 @@ import { explain, visibleClusters } from '../../policy/decide.ts';
 import type { AppOptions } from '../app.ts';
 import { ABOUT_A_COMMAND, json, problemsOf } from '../answers.ts';
 import { callOf } from '../identify.ts';
-import { orderOf } from '../order.ts';
+import { orderOf } from '../command-body.ts';
 import { ClusterBody, CommandBody, ExplainBody, ListBody, type CommandInput } from '../schemas.ts';
 
 const ClusterParams = Type.Object({ cluster: Type.String({ minLength: 1, maxLength: 128 }) });

@@ -5,13 +5,13 @@ import type { Result } from '../../gateway/read-results.ts';
 import { isFinished } from '../../store/records.ts';
 import type { AppOptions } from '../app.ts';
 import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOr } from '../answers.ts';
-import { hangUp } from '../hang-up.ts';
+import { hangUp } from '../disconnect.ts';
 import { callOf } from '../identify.ts';
-import { orderOf } from '../order.ts';
+import { orderOf } from '../command-body.ts';
 import { readPrefer } from '../prefer.ts';
 import { recordBody } from '../record-body.ts';
 import { CommandBody, ListBody, RecordBody, type CommandInput } from '../schemas.ts';
-import { sendText, wantsText } from '../text.ts';
+import { sendText, wantsText } from '../plain-text.ts';
 
 const ClusterParams = Type.Object({ cluster: Type.String({ minLength: 1, maxLength: 128 }) });
 const IdParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) });

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { holdRecord, leaseFor, LeaseLost, type HeldRecord } from '../../shared/gateway/lifecycle/held-record.ts';
+import { holdRecord, leaseFor, LeaseLost, type HeldRecord } from '../../shared/gateway/lifecycle/leased-record.ts';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import type { CommandRecord, Records } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { AuditTrail, Recorded } from '../../shared/audit/trail.ts';
-import { createEnding } from '../../shared/gateway/lifecycle/ending.ts';
+import { createEnding } from '../../shared/gateway/lifecycle/finish.ts';
 import { Problem } from '../../shared/errors.ts';
-import type { Change, HeldRecord } from '../../shared/gateway/lifecycle/held-record.ts';
+import type { Change, HeldRecord } from '../../shared/gateway/lifecycle/leased-record.ts';
 import type { Ended } from '../../shared/relay/relay.ts';
 import { commandRecord } from '../store/records-contract.ts';
 import { createManualClock } from '../support/manual-clock.ts';

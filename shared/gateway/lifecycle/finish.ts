@@ -1,7 +1,7 @@
 import type { AuditEvent } from '../../audit/events.ts';
 import type { AuditTrail } from '../../audit/trail.ts';
 import type { Clock } from '../../clock.ts';
-import type { HeldRecord } from './held-record.ts';
+import type { HeldRecord } from './leased-record.ts';
 import type { Ended } from '../../relay/relay.ts';
 import type { CommandRecord, Records } from '../../store/records.ts';
 
