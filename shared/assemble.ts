@@ -17,7 +17,6 @@ import { compilePolicy, type Policy } from './policy/policy.ts';
 import { preloadSdk } from './relay/arm.ts';
 import { createRelay } from './relay/create.ts';
 import { createCredential } from './relay/credential.ts';
-import { createResults } from './gateway/read-results.ts';
 
 export interface AssembleOptions {
   /** A path, or the https address of a blob. */
@@ -151,7 +150,9 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     config,
     policy,
     trail,
+    auditLog: { events: (query) => queryEvents(place, query), checkpoints: (query) => checkpoints(place, query) },
     relay,
+    records,
     admission,
     idempotency,
     lifecycle,
@@ -159,14 +160,11 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     entropy,
     onError: report,
   });
-  const results = createResults({ admit: gateway.admit, records, lifecycle, trail, clock });
   const app = await createApp({
     config: config.current,
     authenticate,
     gateway,
-    results,
     trail,
-    audit: { events: (query) => queryEvents(place, query), checkpoints: (query) => checkpoints(place, query) },
     checks: {
       records: () => records.ping(),
       audit: async () => {

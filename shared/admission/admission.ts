@@ -4,18 +4,18 @@ import { Problem } from '../errors.ts';
 import { principalKey } from '../identity/principal.ts';
 import type { PrincipalId } from '../identity/principal.ts';
 import type { Records } from '../store/records.ts';
-import { createOthers, lookEveryMs } from './other-processes.ts';
+import { createOtherProcesses, LOOK_EVERY_MS } from './other-processes.ts';
 import { createRateLimiter } from './rate.ts';
 import { createSlots } from './slots.ts';
-import type { Contender } from './slots.ts';
+import type { QueuedCommand } from './slots.ts';
 
-/** Contenders of all callers together. Each is a request that is held, or a job. */
-const maxWaiting = 5_000;
+/** QueuedCommands of all callers together. Each is a request that is held, or a job. */
+const MAX_WAITING = 5_000;
 /** What a run is taken to last before any has ended: a run command's usual start alone takes seconds. */
-const firstRunMs = 10_000;
+const FIRST_RUN_MS = 10_000;
 /** How much the newest run counts in the mean. */
-const weight = 0.2;
-const maxRetryAfterSeconds = 300;
+const NEWEST_RUN_WEIGHT = 0.2;
+const MAX_RETRY_AFTER_SECONDS = 300;
 
 /**
  * How much of it: rates, commands in flight, and the line before them. Exact within one process. Between processes the rate
@@ -25,28 +25,22 @@ export interface Admission {
   /** Counts one submission. Throws Problem `rate-limited` with the seconds until there may be another. */
   limitRate(principal: PrincipalId): void;
   /**
-   * Waits for a slot: one command in flight on one cluster. Rejects with Problem `rate-limited` when the caller has as many
-   * waiting as it may, `gateway-busy` when all callers have, StorageUnavailable when the records cannot be read, and the
-   * signal's reason when it aborts. What it gives must be released.
+   * Queues for a slot: one command in flight on one cluster. Resolves when the command is in the queue, so that a caller who gets
+   * no place hears so before anything is recorded. Rejects with Problem `rate-limited` when the caller has as many queued as it
+   * may, `gateway-busy` when all callers together have, StorageUnavailable when the records cannot be read, and the signal's
+   * reason when it aborts.
    */
-  enter(principal: PrincipalId, cluster: string, signal?: AbortSignal): Promise<Slot>;
-  /** As enter, but resolves as soon as there is a place in line: whoever gets none hears so before anything is recorded. */
-  join(principal: PrincipalId, cluster: string, signal?: AbortSignal): Promise<Place>;
-  /** How many wait now, of all callers. */
-  waiting(): number;
+  requestSlot(principal: PrincipalId, cluster: string, signal?: AbortSignal): Promise<SlotRequest>;
+  /** How many commands are queued now, of all callers. */
+  queued(): number;
 }
 
-/** For `using`; releasing twice is releasing once. */
-export interface Slot extends Disposable {
-  release(): void;
-}
-
-/** A place in line, or the slot already. It must be left, whatever came of it. */
-export interface Place {
-  /** Rejects with what made waiting pointless: StorageUnavailable, the signal's reason. */
-  readonly granted: Promise<Slot>;
-  /** Gives the slot back, or the place up. */
-  leave(): void;
+/** A place in the queue, then a slot. Must be released, whatever comes of it. */
+export interface SlotRequest {
+  /** Resolves when the slot is granted; rejects when waiting has become pointless: StorageUnavailable, the signal's reason. */
+  readonly granted: Promise<void>;
+  /** Gives the slot back, or leaves the queue. Releasing twice is releasing once. */
+  readonly release: () => void;
 }
 
 export interface AdmissionOptions {
@@ -56,17 +50,17 @@ export interface AdmissionOptions {
   readonly clock: Clock;
 }
 
-/** A contender and whom to tell. */
-interface Waiting extends Contender {
+/** A queued command that can be taken out of the queue with an error. */
+interface WaitingCommand extends QueuedCommand {
   refuse(error: unknown): void;
 }
 
 export function createAdmission(options: AdmissionOptions): Admission {
   const { clock, limits, records } = options;
   const rates = createRateLimiter(clock);
-  const others = createOthers({ records, clock, local: () => slots.running() });
-  const slots = createSlots(limits, others);
-  const waiters = new Set<Waiting>();
+  const otherProcesses = createOtherProcesses({ records, clock, local: () => slots.running() });
+  const slots = createSlots(limits, otherProcesses);
+  const waiters = new Set<WaitingCommand>();
   const meanRunMs = new Map<string, number>();
   let watching = false;
 
@@ -75,9 +69,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
     if (watching) return;
     watching = true;
     while (waiters.size > 0) {
-      await clock.sleep(lookEveryMs, { unref: true });
+      await clock.sleep(LOOK_EVERY_MS, { unref: true });
       try {
-        await others.look();
+        await otherProcesses.look();
       } catch (error) {
         // A slot that nobody may count on is no slot: they are told what is wrong instead.
         for (const waiter of waiters) waiter.refuse(error);
@@ -89,7 +83,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
 
   const learn = (cluster: string, ranMs: number): void => {
     const mean = meanRunMs.get(cluster);
-    meanRunMs.set(cluster, mean === undefined ? ranMs : mean + weight * (ranMs - mean));
+    meanRunMs.set(cluster, mean === undefined ? ranMs : mean + NEWEST_RUN_WEIGHT * (ranMs - mean));
   };
 
   /**
@@ -98,10 +92,10 @@ export function createAdmission(options: AdmissionOptions): Admission {
    */
   const retryAfter = (cluster: string): number => {
     const { perPrincipal, perCluster } = limits();
-    const runMs = meanRunMs.get(cluster) ?? firstRunMs;
+    const runMs = meanRunMs.get(cluster) ?? FIRST_RUN_MS;
     const callers = slots.callersWaiting(cluster);
     const ms = Math.max(runMs / perPrincipal.running, (runMs * callers) / perCluster.running);
-    return Math.min(maxRetryAfterSeconds, Math.max(1, Math.ceil(ms / 1000)));
+    return Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(1, Math.ceil(ms / 1000)));
   };
 
   const refuseIfFull = (owner: string, cluster: string): void => {
@@ -114,41 +108,29 @@ export function createAdmission(options: AdmissionOptions): Admission {
         { retryAfter: seconds },
       );
     }
-    if (slots.waiting() > maxWaiting) {
+    if (slots.waiting() > MAX_WAITING) {
       throw new Problem('gateway-busy', 'Too many commands are waiting.', { retryAfter: seconds });
     }
   };
 
-  const slotOf = (contender: Contender): Slot => {
-    const startedAt = clock.monotonic();
-    let held = true;
-    const release = (): void => {
-      if (!held) return;
-      held = false;
-      learn(contender.cluster, clock.monotonic() - startedAt);
-      slots.release(contender);
-    };
-    return { release, [Symbol.dispose]: release };
-  };
-
-  const join = async (principal: PrincipalId, cluster: string, signal?: AbortSignal): Promise<Place> => {
+  const requestSlot = async (principal: PrincipalId, cluster: string, signal?: AbortSignal): Promise<SlotRequest> => {
     const owner = principalKey(principal);
-    await others.look();
+    await otherProcesses.look();
     signal?.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<Slot>();
-    promise.catch(() => undefined); // whoever awaits it hears; one that left need not
-    let slot: Slot | undefined;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    promise.catch(() => undefined); // the caller that awaits it gets the error; one that left need not
+    let grantedAt: number | undefined;
     const stopWaiting = (): void => {
       waiters.delete(waiter);
       signal?.removeEventListener('abort', onAbort);
     };
-    const waiter: Waiting = {
+    const waiter: WaitingCommand = {
       owner,
       cluster,
       granted: () => {
         stopWaiting();
-        slot = slotOf(waiter);
-        resolve(slot);
+        grantedAt = clock.monotonic();
+        resolve();
       },
       refuse: (error) => {
         if (!slots.leave(waiter)) return;
@@ -169,13 +151,15 @@ export function createAdmission(options: AdmissionOptions): Admission {
       }
       void watch();
     }
-    return {
-      granted: promise,
-      leave: () => {
-        if (slot) slot.release();
-        else waiter.refuse(new Error('the place in line was given up'));
-      },
+    let released = false;
+    const release = (): void => {
+      if (released) return;
+      released = true;
+      if (grantedAt === undefined) return waiter.refuse(new Error('the slot is no longer wanted'));
+      learn(cluster, clock.monotonic() - grantedAt);
+      slots.release(waiter);
     };
+    return { granted: promise, release };
   };
 
   return {
@@ -190,8 +174,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       );
     },
 
-    enter: async (principal, cluster, signal) => (await join(principal, cluster, signal)).granted,
-    join,
-    waiting: () => slots.waiting(),
+    requestSlot,
+    queued: () => slots.waiting(),
   };
 }

@@ -5,17 +5,17 @@ import { Problem } from '../errors.ts';
 import type { CommandRecord, KeyClaim, Records } from '../store/records.ts';
 
 /** How long a key gives the same record (contract: 24 h). */
-const keptMs = 24 * 60 * 60_000;
+const KEPT_MS = 24 * 60 * 60_000;
 /**
- * A claim is first made for this long, and for keptMs once its record is stored: a process that is killed between the two
+ * A claim is first made for this long, and for KEPT_MS once its record is stored: a process that is killed between the two
  * leaves a key that can be used again soon.
  */
-const provisionalMs = 60_000;
+const PROVISIONAL_MS = 60_000;
 /** How long a second request waits for the first one's record to be there. Storing it takes milliseconds. */
-const waitForRecordMs = 5_000;
-const lookAgainMs = 50;
+const WAIT_FOR_RECORD_MS = 5_000;
+const LOOK_AGAIN_MS = 50;
 
-const maxKeyLength = 255;
+const MAX_KEY_LENGTH = 255;
 
 /**
  * The Idempotency-Key header: bare, or a string of RFC 8941 as draft-ietf-httpapi-idempotency-key-header has it; both spell
@@ -28,10 +28,10 @@ export function parseIdempotencyKey(header: string | undefined): string | undefi
   const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text)?.[1]?.replace(/\\(["\\])/g, '$1');
   const key = quoted ?? text;
   const isPlain = quoted !== undefined || !/["\\]/.test(text);
-  if (isPlain && key.length <= maxKeyLength && /^[\x21-\x7e]+$/.test(key)) return key;
+  if (isPlain && key.length <= MAX_KEY_LENGTH && /^[\x21-\x7e]+$/.test(key)) return key;
   throw new Problem(
     'request-invalid',
-    `The Idempotency-Key is not 1 to ${maxKeyLength} visible ASCII characters, bare or in double quotes.`,
+    `The Idempotency-Key is not 1 to ${MAX_KEY_LENGTH} visible ASCII characters, bare or in double quotes.`,
   );
 }
 
@@ -48,26 +48,31 @@ export interface KeyedRequest {
   readonly commandId: string;
 }
 
-export type Keyed =
-  | {
-      readonly kind: 'first';
-      /**
-       * Keeps the key for 24 h; to be called with the record stored and nothing sent. False: this request took too long and
-       * another has the key now, so this one must not send.
-       */
-      confirm(): Promise<boolean>;
-      /** Gives the key back: the request was refused, and a refusal does not use a key up. */
-      release(): Promise<void>;
-    }
-  /** The record of the first request with this key and body. The replay is to be authorised afresh. */
-  | { readonly kind: 'replay'; readonly record: CommandRecord };
+export type KeyedCommand = FirstRequest | Replay;
+
+export interface FirstRequest {
+  readonly kind: 'first';
+  /**
+   * Keeps the key for 24 h; to be called with the record stored and nothing sent. False: this request took too long and
+   * another has the key now, so this one must not send.
+   */
+  confirm(): Promise<boolean>;
+  /** Gives the key back: the request was refused, and a refusal does not use a key up. */
+  release(): Promise<void>;
+}
+
+/** The record of the first request with this key and body. The replay is to be authorised afresh. */
+export interface Replay {
+  readonly kind: 'replay';
+  readonly record: CommandRecord;
+}
 
 export interface Idempotency {
   /**
    * Claims the key, or finds whose it is. Rejects with Problem `idempotency-conflict` (the key came with another body) and
    * `gateway-busy` (the first request is still being stored), and with the signal's reason when it aborts.
    */
-  claim(request: KeyedRequest, signal?: AbortSignal): Promise<Keyed>;
+  claim(request: KeyedRequest, signal?: AbortSignal): Promise<KeyedCommand>;
 }
 
 export function createIdempotency(options: {
@@ -76,11 +81,11 @@ export function createIdempotency(options: {
 }): Idempotency {
   const { records, clock } = options;
 
-  const first = (claim: KeyClaim): Keyed => ({
+  const first = (claim: KeyClaim): FirstRequest => ({
     kind: 'first',
     confirm: async () => {
       const now = clock.now();
-      return (await records.claimKey({ ...claim, expiresAt: now + keptMs }, now)).claimed;
+      return (await records.claimKey({ ...claim, expiresAt: now + KEPT_MS }, now)).claimed;
     },
     release: () => records.releaseKey(claim),
   });
@@ -89,10 +94,10 @@ export function createIdempotency(options: {
     claim: async (request, signal) => {
       const scope = keyScope(request);
       const body = bodyDigest(request);
-      const until = clock.monotonic() + waitForRecordMs;
+      const until = clock.monotonic() + WAIT_FOR_RECORD_MS;
       for (;;) {
         const now = clock.now();
-        const claim = { scope, body, commandId: request.commandId, expiresAt: now + provisionalMs };
+        const claim = { scope, body, commandId: request.commandId, expiresAt: now + PROVISIONAL_MS };
         const answer = await records.claimKey(claim, now);
         if (answer.claimed) return first(claim);
         if (answer.by.body !== body) {
@@ -105,7 +110,7 @@ export function createIdempotency(options: {
             retryAfter: Math.max(1, Math.ceil((answer.by.expiresAt - clock.now()) / 1000)),
           });
         }
-        await clock.sleep(lookAgainMs, { ...(signal && { signal }) });
+        await clock.sleep(LOOK_AGAIN_MS, { ...(signal && { signal }) });
       }
     },
   };

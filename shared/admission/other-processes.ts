@@ -2,11 +2,11 @@ import type { Clock } from '../clock.ts';
 import type { InFlight, Records } from '../store/records.ts';
 
 /** The processes of one gateway see each other's commands through the records, and look this often at most. */
-export const lookEveryMs = 1_000;
+export const LOOK_EVERY_MS = 1_000;
 
 /** What other processes have with Azure now. */
-export interface Others {
-  /** Looks at the records unless that was done less than lookEveryMs ago. Rejects with StorageUnavailable. */
+export interface OtherProcesses {
+  /** Looks at the records unless that was done less than LOOK_EVERY_MS ago. Rejects with StorageUnavailable. */
   look(): Promise<void>;
   ofOwner(owner: string): number;
   ofCluster(cluster: string): number;
@@ -17,11 +17,11 @@ export interface Others {
  * The records count this process's commands too, so those that it had slots for when it looked are taken off. That is not
  * exact: a slot is there a little before its record says `submitting`, and a little after it says finished.
  */
-export function createOthers(options: {
+export function createOtherProcesses(options: {
   records: Pick<Records, 'inFlight'>;
   clock: Clock;
   local: () => readonly InFlight[];
-}): Others {
+}): OtherProcesses {
   const { records, clock } = options;
   let seen: readonly InFlight[] = [];
   let seenAt = Number.NEGATIVE_INFINITY;
@@ -42,7 +42,7 @@ export function createOthers(options: {
 
   return {
     look: () => {
-      if (looking === undefined && clock.monotonic() - seenAt < lookEveryMs) return Promise.resolve();
+      if (looking === undefined && clock.monotonic() - seenAt < LOOK_EVERY_MS) return Promise.resolve();
       looking ??= lookNow().finally(() => (looking = undefined));
       return looking;
     },

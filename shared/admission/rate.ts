@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 
 /** Callers that are remembered; each is authenticated, so nobody can make up more of them. */
-const maxBuckets = 10_000;
+const MAX_BUCKETS = 10_000;
 
 interface Bucket {
   tokens: number;
@@ -31,7 +31,7 @@ export function createRateLimiter(clock: Clock): RateLimiter {
       // The one used longest ago goes first: most likely it is full again, and then nothing is lost.
       buckets.delete(key);
       const [oldest] = buckets.keys();
-      if (buckets.size >= maxBuckets && oldest !== undefined) buckets.delete(oldest);
+      if (buckets.size >= MAX_BUCKETS && oldest !== undefined) buckets.delete(oldest);
       buckets.set(key, { tokens: taken ? filled - 1 : filled, at: now });
       return taken ? { taken } : { taken, waitSeconds: Math.ceil((1 - filled) / perMs / 1000) };
     },

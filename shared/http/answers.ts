@@ -71,7 +71,7 @@ export function problemsOf(...more: readonly ProblemCode[]): Answers {
 }
 
 const text = { 'text/plain': { schema: Type.String() } };
-const Place = { 'Content-Location': Header('Where a finished record stands.') };
+const ContentLocation = { 'Content-Location': Header('Where a finished record stands.') };
 const Applied = { 'Preference-Applied': Header('What of Prefer was honoured.') };
 
 /** A command's record, as JSON or as text, beside the problems of its route. */
@@ -81,7 +81,7 @@ export function recordOr(others: Answers): Answers {
     return {
       [status]: {
         ...other,
-        headers: { ...other?.headers, ...Applied, ...Place },
+        headers: { ...other?.headers, ...Applied, ...ContentLocation },
         description: [other?.description, description].filter(Boolean).join('; '),
         content: { ...other?.content, ...text },
       },
@@ -93,7 +93,7 @@ export function recordOr(others: Answers): Answers {
       description: 'The record. As text: stdout, then stderr, of a command that completed.',
       headers: {
         ...Applied,
-        ...Place,
+        ...ContentLocation,
         'Exit-Code': Header('With text: of the command.'),
       },
       content: { ...json('', RecordBody).content, ...text },

@@ -1,15 +1,14 @@
 import swagger from '@fastify/swagger';
 import Fastify, { LogController, type FastifyHttpOptions, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Server } from 'node:http';
-import type { EventQuery, Page } from '../audit/read/query.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import type { Clock, Entropy } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import type { Gateway } from '../gateway/gateway.ts';
-import type { Caller } from '../relay/relay.ts';
+import { refuseCommand } from '../gateway/deny.ts';
+import type { Caller } from '../identity/principal.ts';
 import { redactText } from '../lib/redact.ts';
-import type { Results } from '../gateway/read-results.ts';
 import { identify } from './identify.ts';
 import { checkUtf8, readJsonBody } from './json-body.ts';
 import { malformed } from './malformed.ts';
@@ -27,12 +26,7 @@ export interface AppOptions {
   readonly config: () => Config;
   readonly authenticate: (header: string | undefined, signal?: AbortSignal) => Promise<Caller>;
   readonly gateway: Gateway;
-  readonly results: Results;
   readonly trail: AuditTrail;
-  readonly audit: {
-    events(query: EventQuery): Promise<Page<unknown>>;
-    checkpoints(query: Pick<EventQuery, 'limit' | 'cursor'>): Promise<Page<unknown>>;
-  };
   /** What /readyz asks, by name. */
   readonly checks: Readonly<Record<string, Check>>;
   readonly clock: Clock;
@@ -64,7 +58,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       // Node's parser gave up before there was a request: the same form of answer all the same.
       const problem = new Problem(
         'request-invalid',
-        error.code === 'HPE_HEADER_OVERFLOW' ? 'The headers are too large.' : 'This is no HTTP request.',
+        error.code === 'HPE_HEADER_OVERFLOW' ? 'The headers are too large.' : 'This is not an HTTP request.',
       );
       const body = JSON.stringify(problemDocument(problem, options.entropy.uuid()));
       if (socket.writable)
@@ -103,8 +97,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       ),
     ),
   );
-  app.decorateRequest('call', undefined);
-  app.decorateRequest('taken', false);
+  app.decorateRequest('authenticated', undefined);
+  app.decorateRequest('handedOver', false);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'x-request-id': request.id });
   });
@@ -123,16 +117,11 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   return app;
 }
 
-/** A command that was turned away before the gateway took it (no JSON, too large, an unknown key) is in the trail as well. */
+/** A command refused before the gateway had it (not JSON, too large, an unknown key) is in the trail too. */
 async function recorded(problem: Problem, request: FastifyRequest, trail: AuditTrail): Promise<Problem> {
-  if (request.taken || !request.call || request.method !== 'POST' || request.is404) return problem;
-  try {
-    const { code, message } = problem;
-    await trail.record({ ...request.call.facts, event: 'command.refused', argv: [], problem: code, detail: message });
-    return problem;
-  } catch (error) {
-    return toProblem(error);
-  }
+  const { authenticated, handedOver, method, is404 } = request;
+  if (handedOver || !authenticated || method !== 'POST' || is404) return problem;
+  return refuseCommand(trail, { ...authenticated.facts, argv: [] }, problem).catch(toProblem);
 }
 
 const neverAsked = (): never => {

@@ -1,11 +1,11 @@
 import type { RequestFile } from '../command/invocation.ts';
 import { parseIdempotencyKey } from '../admission/idempotency.ts';
 import { Problem } from '../errors.ts';
-import type { CommandOrder } from '../gateway/gateway.ts';
+import type { RequestedCommand } from '../gateway/request.ts';
 import type { CommandInput } from './schemas.ts';
 
 /** The body as the gateway takes it, files decoded. Throws Problem `request-invalid`. */
-export function orderOf(cluster: string, body: CommandInput, keyHeader?: string): CommandOrder {
+export function requestedCommand(cluster: string, body: CommandInput, keyHeader?: string): RequestedCommand {
   const key = parseIdempotencyKey(keyHeader);
   const { stdin, reason, requestedBy, timeoutSeconds } = body;
   return {
@@ -35,7 +35,7 @@ function fileOf({ path, content, contentBase64 }: NonNullable<CommandInput['file
   }
   if (content !== undefined) return { path, bytes: Buffer.from(content, 'utf8') };
   const bytes = Buffer.from(contentBase64 ?? '', 'base64');
-  // Buffer skips what is no Base64; what does not come back as it went in was not (RFC 4648 §3.3).
+  // Buffer skips characters that are not Base64; text that does not encode to itself had some (RFC 4648, section 3.3).
   if (bytes.toString('base64').replace(/=+$/, '') !== (contentBase64 ?? '').replace(/=+$/, '')) {
     throw new Problem('request-invalid', `The file ${JSON.stringify(path)} has contentBase64 that is not Base64.`);
   }

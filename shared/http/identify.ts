@@ -2,18 +2,18 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestFacts } from '../audit/events.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import { Problem } from '../errors.ts';
-import type { Call } from '../gateway/gateway.ts';
+import { deny } from '../gateway/deny.ts';
+import type { AuthenticatedRequest } from '../gateway/request.ts';
 import { withResourceMetadata } from '../identity/challenge.ts';
-import type { Principal } from '../identity/principal.ts';
-import type { Caller } from '../relay/relay.ts';
-import { hangUp } from './disconnect.ts';
+import type { Caller, Principal } from '../identity/principal.ts';
+import { disconnectSignal } from './disconnect.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set by the identify hook on every route but the public ones. */
-    call: Call | undefined;
-    /** True once the gateway has the command: from then on it records what becomes of it. */
-    taken: boolean;
+    authenticated: AuthenticatedRequest | undefined;
+    /** True once the gateway has the request: from then on it records what becomes of it. */
+    handedOver: boolean;
   }
   interface FastifyContextConfig {
     /** Answers without a token: health, metadata, documentation. */
@@ -35,29 +35,32 @@ export function identify({ authenticate, trail }: IdentifyOptions) {
     if (request.routeOptions.config.public || request.is404) return;
     const facts = factsOf(request);
     try {
-      const caller = await authenticate(request.headers.authorization, hangUp(reply));
-      request.call = { caller, facts: { ...facts, principal: auditPrincipal(caller.principal) } };
+      const caller = await authenticate(request.headers.authorization, disconnectSignal(reply));
+      request.authenticated = { caller, facts: { ...facts, principal: auditPrincipal(caller.principal) } };
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      // Its body will not be read: whoever is still sending it is told to stop.
-      reply.header('connection', 'close');
-      await trail.record({ ...facts, event: 'auth.failed', problem: error.code, detail: error.message });
-      throw withMetadata(error, request);
+      reply.header('connection', 'close'); // the body will not be read: a client that still sends it should stop
+      const { code, message } = error;
+      await deny(
+        trail,
+        { ...facts, event: 'auth.failed', problem: code, detail: message },
+        withMetadata(error, request),
+      );
     }
   };
 }
 
-/** The identified call; a route that is not public always has one. */
-export function callOf(request: FastifyRequest): Call {
-  if (!request.call) throw new Error(`${request.routeOptions.url ?? request.url} was reached without identification`);
-  return request.call;
+/** The request with its caller; a route that is not public always has one. */
+export function authenticated(request: FastifyRequest): AuthenticatedRequest {
+  if (request.authenticated) return request.authenticated;
+  throw new Error(`${request.routeOptions.url ?? request.url} was reached without identification`);
 }
 
 /** What a request says of itself: recorded as a claim, believed nowhere. */
 export function factsOf(request: FastifyRequest): RequestFacts {
   const forwarded = request.headers['x-forwarded-for'];
   const first = typeof forwarded === 'string' ? forwarded.split(',')[0]?.trim() : undefined;
-  // An address, with a port where a proxy adds one; other words are nobody's address, and not for the trail.
+  // An address, with a port where a proxy adds one; anything else is not an address, and does not go into the trail.
   const ip = first !== undefined && /^[\da-f.:[\]]{2,64}$/i.test(first) ? first : request.ip;
   return {
     requestId: request.id,

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify';
-import type { Result } from '../gateway/read-results.ts';
+import type { CommandResult } from '../gateway/read-results.ts';
 
 /** Whether a caller would rather have plain text than JSON (RFC 9110 §12.5.1): of the ranges that fit a type the most specific weighs it; JSON between equals. */
 export function wantsText(accept: string | undefined): boolean {
@@ -21,7 +21,7 @@ function rangeOf(item: string): readonly [string, number] {
 const statusOf = { accepted: 202, submitting: 202, running: 202, completed: 200, failed: 502, unknown: 504 } as const;
 
 /** stdout, then stderr, as they came; 200 and `Exit-Code` only for a command that ran to its end. */
-export function sendText(reply: FastifyReply, { record, output }: Result): FastifyReply {
+export function sendText(reply: FastifyReply, { record, output }: CommandResult): FastifyReply {
   reply
     .code(statusOf[record.status])
     .header('content-type', 'text/plain; charset=utf-8')

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, problems, type ProblemCode } from '../errors.ts';
+import { recordsUnavailable } from '../gateway/deny.ts';
 import { StorageUnavailable } from '../store/append-log.ts';
 import type { ProblemDocument } from './schemas.ts';
 
@@ -46,12 +47,7 @@ const foreign: Readonly<Record<string, ProblemCode>> = {
 /** Any error as a problem. What was not foreseen is `internal-error` and says nothing of itself. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof StorageUnavailable) {
-    return new Problem('gateway-busy', 'The store of command records does not answer.', {
-      retryAfter: 5,
-      cause: error,
-    });
-  }
+  if (error instanceof StorageUnavailable) return recordsUnavailable(error);
   const { code, statusCode, message } = error as Partial<FastifyError>;
   const known = code === undefined ? undefined : foreign[code];
   if (known) return new Problem(known, message ?? problems[known].title);

@@ -1,10 +1,10 @@
-import type { Result } from '../gateway/read-results.ts';
+import type { CommandResult } from '../gateway/read-results.ts';
 import type { CommandOutputBody } from './schemas.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** A record as the contract has it. Bytes that are no UTF-8 come exactly as Base64, and readably beside it. */
-export function recordBody({ record, output }: Result): CommandOutputBody {
+/** A record as the contract has it. Output that is not UTF-8 comes twice: exactly as Base64, and readably with replacement characters. */
+export function recordBody({ record, output }: CommandResult): CommandOutputBody {
   const stdout = textOf(output?.stdout);
   const stderr = textOf(output?.stderr);
   return {

@@ -8,7 +8,7 @@ import { bearerToken } from './bearer.ts';
 import { checkAddressee, requiredClaims, skewSeconds, toPrincipal } from './claims.ts';
 import { createKeySet } from './key-set.ts';
 import type { KeySet, KeySetClient } from './key-set.ts';
-import type { Principal } from './principal.ts';
+import type { Caller, Principal } from './principal.ts';
 import { quote, tokenExpired, tokenInvalid } from './refusals.ts';
 import { createTokenCache } from './token-cache.ts';
 
@@ -20,15 +20,9 @@ export interface Authenticator {
    * The caller behind an Authorization header. Rejects with Problem `token-missing`, `token-invalid` or `token-expired`, each
    * with a WWW-Authenticate header, or `identity-unavailable`; with the signal's reason when it aborts.
    */
-  authenticate(header: string | undefined, signal?: AbortSignal): Promise<Authenticated>;
+  authenticate(header: string | undefined, signal?: AbortSignal): Promise<Caller>;
   /** Resolves when the keys of every configured tenant are at hand; else rejects with Problem `identity-unavailable`. */
   ready(signal?: AbortSignal): Promise<void>;
-}
-
-export interface Authenticated {
-  readonly principal: Principal;
-  /** The caller's own token, for on-behalf-of. */
-  readonly token: Secret;
 }
 
 export interface AuthenticatorOptions {

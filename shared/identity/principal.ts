@@ -1,3 +1,5 @@
+import type { Secret } from '../secret.ts';
+
 /**
  * Who is calling, as Entra vouches for it. Identity is tenant and object id, never e-mail, upn or name
  * (learn.microsoft.com/entra/identity-platform/access-token-claims-reference: those are mutable).
@@ -26,6 +28,13 @@ export interface UserPrincipal extends TokenHolder {
 
 export interface AppPrincipal extends TokenHolder {
   readonly kind: 'app';
+}
+
+/** A principal, and the access token that proved it. */
+export interface Caller {
+  readonly principal: Principal;
+  /** For on-behalf-of. */
+  readonly token: Secret;
 }
 
 /** Over 200 groups Entra leaves them out (`_claim_names`, `hasgroups`): then nobody knows, and nothing may be concluded. */

@@ -6,7 +6,7 @@ import type { Principal } from '../identity/principal.ts';
 import { readPolicyCases, type PolicyCase } from './case-file.ts';
 import { decideNonResource } from './decide.ts';
 import { judge } from './judge.ts';
-import type { Decision } from './decision.ts';
+import { ruleName, type Decision } from './decision.ts';
 import { compilePolicy, type Policy } from './policy.ts';
 
 export interface CaseOptions {
@@ -99,11 +99,10 @@ function answer(
 }
 
 function told(decision: Decision, touched: Set<string>): CaseResult['actual'] {
-  const rule = decision.verdict === 'allow' ? decision : decision.rule;
-  const name = rule && `${rule.role}/${rule.rule}`;
+  const name = decision.rule && ruleName(decision.rule);
   if (name !== undefined) touched.add(name);
   if (decision.verdict === 'deny') return { verdict: 'deny', rule: name, explanation: decision.explanation };
-  for (const each of decision.because) touched.add(`${each.role}/${each.rule}`);
+  for (const { rule } of decision.because) touched.add(ruleName(rule));
   return { verdict: 'allow', rule: name };
 }
 

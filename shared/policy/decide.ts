@@ -39,24 +39,23 @@ export function decide(policy: Policy, question: Question): Decision {
   const standing = stand(policy, question.principal, policy.clusters.get(question.cluster), question.cluster);
   if ('verdict' in standing) return standing;
   const { attributes } = question;
-  if (attributes.length === 0) return allowedUnconditionally(standing);
   for (const asked of attributes) {
     const rule = findDeny(standing, asked);
     if (rule) return deniedByRule(rule.reference, asked);
   }
-  const because: { role: string; rule: string; attributes: ResourceAttributes }[] = [];
+  const because: { rule: RuleReference; attributes: ResourceAttributes }[] = [];
   for (const asked of attributes) {
     const found = findAllow(standing, asked, question);
     if ('verdict' in found) return found;
-    because.push({ ...found.reference, attributes: asked });
+    because.push({ rule: found.reference, attributes: asked });
   }
   // Of a command that reads and writes, the rule that lets it write is the one that a reader of the audit looks for.
   const deciding = because.find(({ attributes: { verb } }) => !isRead(verb)) ?? because[0];
+  if (!deciding) return allowedUnconditionally(standing);
   return {
     verdict: 'allow',
-    role: deciding?.role ?? '',
-    rule: deciding?.rule ?? '',
-    roles: [...new Set(because.map(({ role }) => role))],
+    rule: deciding.rule,
+    roles: [...new Set(because.map(({ rule }) => rule.role))],
     because,
   };
 }
@@ -80,7 +79,7 @@ export function explain(
   const attributes = question.attributes.map((asked): AttributeVerdict => {
     const decision = decide(policy, { ...question, attributes: [asked] });
     return decision.verdict === 'allow'
-      ? { attributes: asked, verdict: 'allow', rule: { role: decision.role, rule: decision.rule } }
+      ? { attributes: asked, verdict: 'allow', rule: decision.rule }
       : {
           attributes: asked,
           verdict: 'deny',
@@ -147,7 +146,7 @@ function decideUrl({ roles, cluster }: Standing, { verb, path }: NonResourceQues
     return { verdict: 'deny', reason: 'deny-rule', rule: denied, explanation };
   }
   const allowed = matching('allow');
-  if (allowed) return { verdict: 'allow', ...allowed, roles: [allowed.role], because: [] };
+  if (allowed) return { verdict: 'allow', rule: allowed, roles: [allowed.role], because: [] };
   return noRule(
     `No rule of ${listRoles(roles)} allows ${verb} ${path} on cluster ${cluster}; it would take a rule with verbs [${verb}] and nonResourceURLs covering it.`,
   );
@@ -190,7 +189,7 @@ function stand(
 /** `version` and its like ask nothing that a rule could be about: being bound on the cluster is enough. */
 function allowedUnconditionally({ roles }: Standing): Allowed {
   const role = roles[0]?.name ?? '';
-  return { verdict: 'allow', role, rule: 'bound', roles: [role], because: [] };
+  return { verdict: 'allow', rule: { role, rule: 'bound' }, roles: [role], because: [] };
 }
 
 function findDeny({ roles }: Standing, asked: ResourceAttributes): ResourceRule | undefined {

@@ -7,14 +7,19 @@ export interface RuleReference {
   readonly rule: string;
 }
 
+/** As the audit trail and reports have it: `viewer/deny[0]`. */
+export const ruleName = ({ role, rule }: RuleReference): string => `${role}/${rule}`;
+
 export type Decision = Allowed | Denied;
 
-export interface Allowed extends RuleReference {
+export interface Allowed {
   readonly verdict: 'allow';
+  /** The rule that decided: of a command that reads and writes, the one that lets it write. */
+  readonly rule: RuleReference;
   /** Every role that took part, for impersonation. */
   readonly roles: readonly string[];
   /** The rule that allows each attribute. */
-  readonly because: readonly (RuleReference & { readonly attributes: ResourceAttributes })[];
+  readonly because: readonly { readonly rule: RuleReference; readonly attributes: ResourceAttributes }[];
 }
 
 export interface Denied {

@@ -3,7 +3,8 @@ import { Problem } from '../errors.ts';
 import type { ClusterView } from './arm-answers.ts';
 import type { Credential } from './credential.ts';
 import { AKS_SCOPE, type OnBehalfOf } from './on-behalf-of.ts';
-import type { Caller, ClusterAuthority } from './relay.ts';
+import type { Caller } from '../identity/principal.ts';
+import type { ClusterAuthority } from './relay.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 
 /**

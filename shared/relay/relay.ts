@@ -1,7 +1,7 @@
 import type { SentCommand } from '../command/invocation.ts';
 import type { Cluster } from '../config/config.ts';
 import type { Problem } from '../errors.ts';
-import type { Principal } from '../identity/principal.ts';
+import type { Caller } from '../identity/principal.ts';
 import type { Secret } from '../secret.ts';
 
 /** The way through Azure: one submit, one shared follow. Knows nothing of records, policy or audit. */
@@ -22,12 +22,6 @@ export interface Relay {
   follow(run: Run, signal?: AbortSignal): Promise<Ended>;
   /** For /readyz: throws Problem `azure-unreachable`. */
   ping(signal?: AbortSignal): Promise<void>;
-}
-
-export interface Caller {
-  readonly principal: Principal;
-  /** The caller's own access token, for on-behalf-of. */
-  readonly token: Secret;
 }
 
 /** The token that the cluster's API server wants, if it does (managed Entra integration). */

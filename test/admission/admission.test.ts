@@ -1,8 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { createAdmission } from '../../shared/admission/admission.ts';
-import type { Slot } from '../../shared/admission/admission.ts';
+import { createAdmission, type SlotRequest } from '../../shared/admission/admission.ts';
 import type { Limits } from '../../shared/config/config.ts';
 import { principalKey } from '../../shared/identity/principal.ts';
 import type { PrincipalId } from '../../shared/identity/principal.ts';
@@ -40,7 +39,7 @@ function setUp(limits = limitsOf()) {
   });
   /** Enters, runs for `ms`, leaves; gives when it started. */
   const run = async (who: PrincipalId, cluster: string, ms: number): Promise<number> => {
-    const slot = await admission.enter(who, cluster);
+    const slot = await slotOf(admission, who, cluster);
     const started = clock.monotonic();
     await clock.sleep(ms);
     slot.release();
@@ -49,10 +48,20 @@ function setUp(limits = limitsOf()) {
   return { admission, clock, store, run, inForce };
 }
 
+/** A slot, once it is granted. */
+async function slotOf(
+  admission: ReturnType<typeof createAdmission>,
+  ...args: Parameters<typeof admission.requestSlot>
+): Promise<SlotRequest> {
+  const slot = await admission.requestSlot(...args);
+  await slot.granted;
+  return slot;
+}
+
 const attempt = async (work: () => void): Promise<void> => work();
 
 /** The slots that are granted without any time passing. */
-async function grantedOf(entries: readonly Promise<Slot>[]): Promise<number> {
+async function grantedOf(entries: readonly Promise<unknown>[]): Promise<number> {
   let granted = 0;
   for (const entry of entries) void entry.then(() => (granted += 1));
   await new Promise(setImmediate);
@@ -120,22 +129,22 @@ describe('the rate', () => {
 describe('slots', () => {
   test('are bounded by caller over all clusters, and by cluster over all callers', async () => {
     const { admission } = setUp(limitsOf({ running: 2 }, 3));
-    const entries = ['demo', 'stage', 'demo'].map((cluster) => admission.enter(alice, cluster));
+    const entries = ['demo', 'stage', 'demo'].map((cluster) => slotOf(admission, alice, cluster));
     expect(await grantedOf(entries)).toBe(2);
-    expect(await grantedOf([admission.enter(bob, 'demo'), admission.enter(bob, 'demo')])).toBe(1);
-    expect(await grantedOf([admission.enter(carol, 'demo')])).toBe(1);
-    expect(await grantedOf([admission.enter(caller('dave'), 'demo')])).toBe(0);
-    expect(admission.waiting()).toBe(3);
+    expect(await grantedOf([slotOf(admission, bob, 'demo'), slotOf(admission, bob, 'demo')])).toBe(1);
+    expect(await grantedOf([slotOf(admission, carol, 'demo')])).toBe(1);
+    expect(await grantedOf([slotOf(admission, caller('dave'), 'demo')])).toBe(0);
+    expect(admission.queued()).toBe(3);
   });
 
   test('are handed on when they are released, each once', async () => {
     const { admission } = setUp(limitsOf({ running: 1 }));
-    const first = await admission.enter(alice, 'demo');
-    const [second, third] = [admission.enter(alice, 'demo'), admission.enter(alice, 'demo')];
+    const first = await slotOf(admission, alice, 'demo');
+    const [second, third] = [slotOf(admission, alice, 'demo'), slotOf(admission, alice, 'demo')];
     expect(await grantedOf([second, third])).toBe(0);
     first.release();
     first.release();
-    first[Symbol.dispose]();
+    first.release();
     expect(await grantedOf([second, third])).toBe(1);
     (await second).release();
     expect(await grantedOf([third])).toBe(1);
@@ -143,66 +152,66 @@ describe('slots', () => {
 
   test('go to the first in line whose cluster has one: a full cluster holds nobody else up', async () => {
     const { admission } = setUp(limitsOf({ running: 2 }, 1));
-    await admission.enter(bob, 'demo');
-    const waiting = admission.enter(alice, 'demo');
-    expect(await grantedOf([waiting, admission.enter(alice, 'stage')])).toBe(1);
+    await slotOf(admission, bob, 'demo');
+    const waiting = slotOf(admission, alice, 'demo');
+    expect(await grantedOf([waiting, slotOf(admission, alice, 'stage')])).toBe(1);
   });
 
   test('are not taken by who has left, and the reason is told', async () => {
     const { admission, clock } = setUp(limitsOf({ running: 1 }));
-    const first = await admission.enter(alice, 'demo');
+    const first = await slotOf(admission, alice, 'demo');
     const gone = new AbortController();
-    const leaving = admission.enter(alice, 'demo', gone.signal);
-    const staying = admission.enter(alice, 'demo');
+    const leaving = slotOf(admission, alice, 'demo', gone.signal);
+    const staying = slotOf(admission, alice, 'demo');
     await new Promise(setImmediate);
     gone.abort(new Error('the caller left'));
     await expect(leaving).rejects.toThrow('the caller left');
-    await expect(admission.enter(alice, 'demo', gone.signal)).rejects.toThrow('the caller left');
+    await expect(slotOf(admission, alice, 'demo', gone.signal)).rejects.toThrow('the caller left');
     first.release();
     const second = await staying;
     second.release();
-    expect(admission.waiting()).toBe(0);
+    expect(admission.queued()).toBe(0);
     await clock.advance(2_000);
     expect(clock.sleeping()).toBe(0);
   });
 
-  test('are had by joining the line, which tells at once whether there is a place in it', async () => {
+  test('are asked for by queueing, which tells at once whether there is a place in the queue', async () => {
     const { admission } = setUp(limitsOf({ running: 1, queued: 1 }));
-    const [first, second] = [await admission.join(alice, 'demo'), await admission.join(alice, 'demo')];
+    const [first, second] = [await admission.requestSlot(alice, 'demo'), await admission.requestSlot(alice, 'demo')];
     expect(await grantedOf([first.granted, second.granted])).toBe(1);
-    expect(await problemOf(admission.join(alice, 'demo'))).toMatchObject({ code: 'rate-limited' });
-    const third = admission.join(bob, 'demo');
+    expect(await problemOf(admission.requestSlot(alice, 'demo'))).toMatchObject({ code: 'rate-limited' });
+    const third = admission.requestSlot(bob, 'demo');
     expect(await grantedOf([(await third).granted])).toBe(1);
-    first.leave();
-    first.leave();
+    first.release();
+    first.release();
     expect(await grantedOf([second.granted])).toBe(1);
-    second.leave();
-    await admission.enter(alice, 'demo');
+    second.release();
+    await slotOf(admission, alice, 'demo');
   });
 
-  test('go to nobody who has given up the place in line', async () => {
+  test('never go to a command that has left the queue', async () => {
     const { admission } = setUp(limitsOf({ running: 1 }));
-    const first = await admission.enter(alice, 'demo');
-    const [second, third] = [await admission.join(alice, 'demo'), await admission.join(alice, 'demo')];
-    second.leave();
-    await expect(second.granted).rejects.toThrow('given up');
+    const first = await slotOf(admission, alice, 'demo');
+    const [second, third] = [await admission.requestSlot(alice, 'demo'), await admission.requestSlot(alice, 'demo')];
+    second.release();
+    await expect(second.granted).rejects.toThrow('no longer wanted');
     first.release();
     expect(await grantedOf([third.granted])).toBe(1);
-    second.leave();
-    expect(await grantedOf([admission.enter(alice, 'demo')])).toBe(0);
-    expect(admission.waiting()).toBe(1);
+    second.release();
+    expect(await grantedOf([slotOf(admission, alice, 'demo')])).toBe(0);
+    expect(admission.queued()).toBe(1);
   });
 
   test("of a cluster are never all one caller's", async () => {
     const { admission } = setUp(limitsOf({ running: 50, queued: 200 }, 4));
-    expect(await grantedOf(Array.from({ length: 10 }, () => admission.enter(alice, 'demo')))).toBe(3);
-    expect(await grantedOf([admission.enter(bob, 'demo')])).toBe(1);
+    expect(await grantedOf(Array.from({ length: 10 }, () => slotOf(admission, alice, 'demo')))).toBe(3);
+    expect(await grantedOf([slotOf(admission, bob, 'demo')])).toBe(1);
   });
 
   test('follow the configuration as soon as one is released', async () => {
     const { admission, inForce } = setUp(limitsOf({ running: 1 }));
-    const first = await admission.enter(alice, 'demo');
-    const entries = Array.from({ length: 5 }, () => admission.enter(alice, 'demo'));
+    const first = await slotOf(admission, alice, 'demo');
+    const entries = Array.from({ length: 5 }, () => slotOf(admission, alice, 'demo'));
     await new Promise(setImmediate);
     inForce.limits = limitsOf({ running: 3 });
     first.release();
@@ -210,22 +219,22 @@ describe('slots', () => {
   });
 });
 
-describe('the line', () => {
+describe('the queue', () => {
   test('is bounded for each caller, and says when there will be a place, as recent runs went', async () => {
     const { admission, clock, run } = setUp(limitsOf({ running: 2, queued: 3 }));
     const held = Array.from({ length: 2 }, () => run(alice, 'demo', 60_000));
     const waiting = Array.from({ length: 3 }, () => run(alice, 'demo', 1));
     await new Promise(setImmediate);
-    const refused = await problemOf(admission.enter(alice, 'demo'));
+    const refused = await problemOf(slotOf(admission, alice, 'demo'));
     expect(refused).toMatchObject({ code: 'rate-limited', problem: { options: { retryAfter: 5 } } });
     expect(refused.detail).toContain('3 waiting');
-    await admission.enter(bob, 'demo');
+    await slotOf(admission, bob, 'demo');
     await clock.advance(60_001);
     await clock.advance(10);
     await Promise.all([...held, ...waiting]);
     const again = Array.from({ length: 5 }, () => run(alice, 'demo', 1_000));
     await new Promise(setImmediate);
-    const { problem } = await problemOf(admission.enter(alice, 'demo'));
+    const { problem } = await problemOf(slotOf(admission, alice, 'demo'));
     expect(problem.options.retryAfter).toBeGreaterThan(10);
     await clock.advance(5_000);
     await Promise.all(again);
@@ -233,18 +242,18 @@ describe('the line', () => {
 
   test('of a caller who may not queue is empty', async () => {
     const { admission } = setUp(limitsOf({ running: 1, queued: 0 }));
-    const slot = await admission.enter(alice, 'demo');
-    expect(await problemOf(admission.enter(alice, 'demo'))).toMatchObject({ code: 'rate-limited' });
+    const slot = await slotOf(admission, alice, 'demo');
+    expect(await problemOf(slotOf(admission, alice, 'demo'))).toMatchObject({ code: 'rate-limited' });
     slot.release();
-    await admission.enter(alice, 'demo');
+    await slotOf(admission, alice, 'demo');
   });
 
   test('is bounded for all callers together', async () => {
     const { admission } = setUp(limitsOf({ queued: 1_000_000 }, 1));
-    await admission.enter(bob, 'demo');
-    const entries = Array.from({ length: 5_000 }, () => admission.enter(alice, 'demo'));
+    await slotOf(admission, bob, 'demo');
+    const entries = Array.from({ length: 5_000 }, () => slotOf(admission, alice, 'demo'));
     await new Promise(setImmediate);
-    expect(await problemOf(admission.enter(carol, 'demo'))).toMatchObject({ code: 'gateway-busy' });
+    expect(await problemOf(slotOf(admission, carol, 'demo'))).toMatchObject({ code: 'gateway-busy' });
     expect(await grantedOf(entries)).toBe(0);
   });
 
@@ -301,7 +310,7 @@ describe('the line', () => {
             const gone = new AbortController();
             if (leavesAfter !== undefined) void clock.sleep(leavesAfter).then(() => gone.abort(new Error('left')));
             try {
-              const slot = await admission.enter(who, cluster, gone.signal);
+              const slot = await slotOf(admission, who, cluster, gone.signal);
               now.push(`${principalKey(who)} ${cluster}`);
               expect(now.filter((one) => one.startsWith(principalKey(who))).length).toBeLessThanOrEqual(own);
               expect(now.filter((one) => one.endsWith(cluster)).length).toBeLessThanOrEqual(each);
@@ -316,7 +325,7 @@ describe('the line', () => {
           await clock.advance(1_000_000);
           expect(ended).toBe(steps.length);
           await Promise.all(all);
-          expect(admission.waiting()).toBe(0);
+          expect(admission.queued()).toBe(0);
         },
       ),
       { numRuns: 30 },
@@ -332,17 +341,17 @@ describe('other processes', () => {
   test('count: what they have with Azure is not there for us', async () => {
     const { admission, store } = setUp(limitsOf({ running: 3 }, 5));
     store.elsewhere = elsewhere(2);
-    expect(await grantedOf([admission.enter(alice, 'demo'), admission.enter(alice, 'stage')])).toBe(1);
+    expect(await grantedOf([slotOf(admission, alice, 'demo'), slotOf(admission, alice, 'stage')])).toBe(1);
     expect(
-      await grantedOf([admission.enter(bob, 'demo'), admission.enter(bob, 'demo'), admission.enter(bob, 'demo')]),
+      await grantedOf([slotOf(admission, bob, 'demo'), slotOf(admission, bob, 'demo'), slotOf(admission, bob, 'demo')]),
     ).toBe(1);
   });
 
   test('are looked at once a second at most, and while somebody waits', async () => {
     const { admission, clock, store } = setUp(limitsOf({ running: 1 }));
     store.elsewhere = elsewhere(1);
-    const entry = admission.enter(alice, 'demo');
-    await Promise.all(Array.from({ length: 20 }, () => admission.enter(bob, 'demo').then((slot) => slot.release())));
+    const entry = slotOf(admission, alice, 'demo');
+    await Promise.all(Array.from({ length: 20 }, () => slotOf(admission, bob, 'demo').then((slot) => slot.release())));
     expect(store.looks).toBe(1);
     await clock.advance(5_000);
     expect(store.looks).toBe(6);
@@ -355,41 +364,43 @@ describe('other processes', () => {
 
   test('are told apart from our own commands, which are in the records too', async () => {
     const { admission, clock, store } = setUp(limitsOf({ running: 3 }));
-    await Promise.all([admission.enter(alice, 'demo'), admission.enter(alice, 'demo')]);
+    await Promise.all([slotOf(admission, alice, 'demo'), slotOf(admission, alice, 'demo')]);
     store.own = () => elsewhere(2);
     await clock.advance(1_000);
-    expect(await grantedOf([admission.enter(alice, 'demo'), admission.enter(alice, 'demo')])).toBe(1);
+    expect(await grantedOf([slotOf(admission, alice, 'demo'), slotOf(admission, alice, 'demo')])).toBe(1);
   });
 
   test('that cannot be seen let nobody in', async () => {
     const { admission, clock, store } = setUp(limitsOf({ running: 1 }));
-    await admission.enter(alice, 'demo');
-    const waiting = admission.enter(alice, 'demo');
+    await slotOf(admission, alice, 'demo');
+    const waiting = slotOf(admission, alice, 'demo');
     await new Promise(setImmediate);
     store.broken = true;
     const refused = expect(waiting).rejects.toBeInstanceOf(StorageUnavailable);
     await clock.advance(1_000);
     await refused;
-    await expect(admission.enter(bob, 'demo')).rejects.toBeInstanceOf(StorageUnavailable);
+    await expect(slotOf(admission, bob, 'demo')).rejects.toBeInstanceOf(StorageUnavailable);
     store.broken = false;
     await clock.advance(1_000);
-    expect(await grantedOf([admission.enter(bob, 'demo')])).toBe(1);
+    expect(await grantedOf([slotOf(admission, bob, 'demo')])).toBe(1);
   });
 
   test('share their caps through the store: what one has in flight the other waits for, and gets within a second', async () => {
     const clock = createManualClock();
     const records = await openSqliteRecords(':memory:');
-    const processes = ['a', 'b'].map(() => createAdmission({ records, clock, limits: () => limitsOf({ running: 2 }) }));
+    const processes = [0, 1].map(() => createAdmission({ records, clock, limits: () => limitsOf({ running: 2 }) }));
     const most = { together: 0 };
     const run = async (process: number, id: string, ms: number): Promise<number> => {
-      const slot = await processes[process]?.enter(alice, 'demo');
+      const admission = processes[process];
+      if (!admission) throw new Error('there are two processes');
+      const slot = await slotOf(admission, alice, 'demo');
       const record = commandRecord(id, { owner: principalKey(alice), status: 'running' });
       await records.create(record);
       most.together = Math.max(most.together, (await records.inFlight())[0]?.count ?? 0);
       const started = clock.monotonic();
       await clock.sleep(ms);
       await records.replace({ ...record, status: 'completed' });
-      slot?.release();
+      slot.release();
       return started;
     };
     const first = [run(0, 'a1', 10_000), run(0, 'a2', 20_000)];

@@ -13,7 +13,8 @@ import { outcomeOf } from '../../shared/audit/read/outcome.ts';
 import type { AuditTrail } from '../../shared/audit/trail.ts';
 import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { systemClock, systemEntropy, type Clock } from '../../shared/clock.ts';
-import { createLifecycle, type Lifecycle, type Order } from '../../shared/gateway/lifecycle/lifecycle.ts';
+import { createLifecycle, type Lifecycle } from '../../shared/gateway/lifecycle/lifecycle.ts';
+import type { NewCommand } from '../../shared/gateway/lifecycle/start.ts';
 import type { Relay } from '../../shared/relay/relay.ts';
 import type { AppendLog } from '../../shared/store/append-log.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
@@ -206,7 +207,7 @@ function mortal(fate: Fate) {
 }
 type Mortal = ReturnType<typeof mortal>;
 
-/** Who drives, who takes over, who does so at the same moment, and who comes last: a process each. */
+/** Who actives, who takes over, who does so at the same moment, and who comes last: a process each. */
 type Role = 'first' | 'second' | 'rival' | 'third';
 
 /** One store, opened twice, and one trail, with a stream for each process. */
@@ -297,8 +298,8 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
   try {
     const one = mortal(plan.first);
     const first = process('first', one);
-    const drive = first.begin(orderOf(id, clock));
-    const ended = drive.finished.then(
+    const active = first.start(newCommand(id, clock));
+    const ended = active.finished.then(
       () => 'ended' as const,
       () => 'ended' as const,
     );
@@ -309,7 +310,7 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
     let how: 'ended' | 'gone' | 'still' = 'still';
     while (how === 'still') {
       await bystander.recover(10);
-      expect(bystander.driving(id)).toBeUndefined();
+      expect(bystander.active(id)).toBeUndefined();
       how = await Promise.race([ended, one.gone, delay(100, 'still' as const)]);
     }
 
@@ -324,14 +325,14 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
       const recovering = Promise.all([second.recover(10), rival?.recover(10)]);
       await Promise.race([recovering, two.gone]);
       // A record has one driver, whoever of the two was quicker.
-      expect([second, rival].filter((one) => one?.driving(id)).length).toBeLessThanOrEqual(1);
-      await Promise.race([two.gone, Promise.allSettled([second.driving(id)?.finished, rival?.driving(id)?.finished])]);
-      await rival?.driving(id)?.finished;
+      expect([second, rival].filter((one) => one?.active(id)).length).toBeLessThanOrEqual(1);
+      await Promise.race([two.gone, Promise.allSettled([second.active(id)?.finished, rival?.active(id)?.finished])]);
+      await rival?.active(id)?.finished;
       const third = process('third', mortal({ kind: 'lives' }));
       for (let sweeps = 0; sweeps < 3; sweeps++) {
         clock.forward(LEASE_MS + 1);
         await third.recover(10);
-        await third.driving(id)?.finished;
+        await third.active(id)?.finished;
       }
     }
     const before = await records.first.get(id);
@@ -355,7 +356,7 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
   }
 }
 
-function orderOf(id: string, clock: Clock): Order {
+function newCommand(id: string, clock: Clock): NewCommand {
   const argv = ['kubectl', 'delete', 'pod', id];
   const record: CommandRecord = {
     id,
@@ -384,7 +385,7 @@ function orderOf(id: string, clock: Clock): Order {
     sent: { words: argv, files: [], secret: false },
     facts: { requestId: randomUUID(), argv },
     policyDigest: 'p',
-    turn: () => Promise.resolve(),
+    ready: () => Promise.resolve(),
   };
 }
 

@@ -184,7 +184,7 @@ async function round(planned: readonly Plan[], tally: Map<string, number>): Prom
     const open = () => openGateway(path, log, arm.url, clock, folder);
     const [first, second] = [await open(), await open()];
     for (const [id, { to }] of runs) {
-      [first, second][to]?.lifecycle.begin(orderOf(id, clock));
+      [first, second][to]?.lifecycle.start(newCommand(id, clock));
       await clock.sleep(500);
     }
     first.kill();
@@ -262,7 +262,7 @@ async function eventsIn(log: AppendLog): Promise<ReadonlyMap<string, readonly st
   return events;
 }
 
-function orderOf(id: string, clock: Clock) {
+function newCommand(id: string, clock: Clock) {
   const argv = ['kubectl', 'delete', 'pod', id];
   const record: CommandRecord = {
     id,
@@ -291,7 +291,7 @@ function orderOf(id: string, clock: Clock) {
     sent: { words: argv, files: [], secret: false },
     facts: { requestId: randomUUID(), argv },
     policyDigest: 'p',
-    turn: () => Promise.resolve(),
+    ready: () => Promise.resolve(),
   };
 }
 

@@ -1,5 +1,12 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { holdRecord, leaseFor, LeaseLost, type HeldRecord } from '../../shared/gateway/lifecycle/leased-record.ts';
+import {
+  LeaseLost,
+  leaseRecord,
+  newLease,
+  updateRecord,
+  withLease,
+  type RecordChange,
+} from '../../shared/gateway/lifecycle/leased-record.ts';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import type { CommandRecord, Records } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
@@ -22,25 +29,30 @@ beforeEach(async () => {
 
 const away = (): Promise<never> => Promise.reject(new StorageUnavailable('the store is away'));
 
-async function held(holder = 'one'): Promise<HeldRecord> {
+/** A record with the lease of this process. */
+async function leased(holder = 'one') {
   const store: Records = {
     ...records,
     replace: (record) => (trouble ? trouble(record) : records.replace(record)),
   };
-  const options = { records: store, clock, holder, leaseMs: LEASE_MS };
-  const record = commandRecord('c1', { status: 'running', lease: leaseFor(options) });
+  const context = { records: store, clock, holder, leaseMs: LEASE_MS };
+  const record = commandRecord('c1', { status: 'running', lease: newLease(context) });
   await records.create(record);
-  return holdRecord(record, options);
+  const state = leaseRecord(record);
+  return {
+    update: (change: RecordChange) => updateRecord(context, state, change),
+    keep: <T>(step: (signal: AbortSignal) => Promise<T>) => withLease(context, state, never, step),
+  };
 }
 
-/** Another process's look for what nobody drives. */
+/** What another process would take over. */
 const orphans = async (): Promise<readonly string[]> => (await records.orphans(clock.now(), 10)).map(({ id }) => id);
 
-describe('a held record', () => {
+describe('a leased record', () => {
   test('is nobody else’s while its lease is renewed, for as long as the step takes', async () => {
-    const one = await held();
+    const one = await leased();
     const step = Promise.withResolvers<string>();
-    const kept = one.keeping(never, () => step.promise);
+    const kept = one.keep(() => step.promise);
     for (let count = 0; count < 10; count += 1) {
       await clock.advance(LEASE_MS / 2);
       expect(await orphans()).toEqual([]);
@@ -51,10 +63,10 @@ describe('a held record', () => {
   });
 
   test('outlives a store that is away for less than its lease', async () => {
-    const one = await held();
+    const one = await leased();
     const step = Promise.withResolvers<string>();
     let aborted = false;
-    const kept = one.keeping(never, (signal) => {
+    const kept = one.keep((signal) => {
       signal.addEventListener('abort', () => (aborted = true));
       return step.promise;
     });
@@ -71,8 +83,8 @@ describe('a held record', () => {
   });
 
   test('is let go when the store is away for longer', async () => {
-    const one = await held();
-    const reason = one.keeping(never, (signal) => untilAborted(signal));
+    const one = await leased();
+    const reason = one.keep((signal) => untilAborted(signal));
     trouble = away;
     await clock.advance(LEASE_MS * 2);
     expect(await reason).toBeInstanceOf(StorageUnavailable);
@@ -80,39 +92,39 @@ describe('a held record', () => {
   });
 
   test('is let go as soon as another process has it, which keeps it', async () => {
-    const one = await held();
-    const reason = one.keeping(never, (signal) => untilAborted(signal));
+    const one = await leased();
+    const reason = one.keep((signal) => untilAborted(signal));
     const stored = await records.get('c1');
     if (!stored) throw new Error('the record is stored');
     await records.replace({ ...stored, lease: { holder: 'two', until: clock.now() + LEASE_MS } });
     await clock.advance(LEASE_MS / 3);
     expect(await reason).toBeInstanceOf(LeaseLost);
-    await expect(one.move({ status: 'completed' })).rejects.toBeInstanceOf(LeaseLost);
+    await expect(one.update({ status: 'completed' })).rejects.toBeInstanceOf(LeaseLost);
     expect(await records.get('c1')).toMatchObject({ status: 'running', lease: { holder: 'two' } });
   });
 
   test('knows its own change when the answer to it was lost', async () => {
-    const one = await held();
+    const one = await leased();
     trouble = async (record) => {
       trouble = undefined;
       await records.replace(record);
       throw new StorageUnavailable('the answer was lost');
     };
-    const moved = one.move({ status: 'completed' });
+    const moved = one.update({ status: 'completed' });
     await clock.advance(1_000);
     expect(await moved).toMatchObject({ status: 'completed', version: 3 });
     expect(await records.get('c1')).toMatchObject({ status: 'completed', version: 3 });
   });
 
   test('does not take an earlier change, given up though the store had it, for the one it makes', async () => {
-    const one = await held();
+    const one = await leased();
     trouble = async (record) => {
       trouble = away;
       await records.replace(record);
       throw new StorageUnavailable('the answer was lost');
     };
-    const renewed = expect(one.move({})).rejects.toBeInstanceOf(StorageUnavailable);
-    const moved = one.move({ status: 'completed' });
+    const renewed = expect(one.update({})).rejects.toBeInstanceOf(StorageUnavailable);
+    const moved = one.update({ status: 'completed' });
     await clock.advance(LEASE_MS * 0.6);
     await renewed;
     trouble = undefined;
@@ -122,8 +134,12 @@ describe('a held record', () => {
   });
 
   test('makes its changes in the order asked for, none lost', async () => {
-    const one = await held();
-    await Promise.all([one.move({ warnings: ['a'] }), one.move({ exitCode: 3 }), one.move({ status: 'completed' })]);
+    const one = await leased();
+    await Promise.all([
+      one.update({ warnings: ['a'] }),
+      one.update({ exitCode: 3 }),
+      one.update({ status: 'completed' }),
+    ]);
     expect(await records.get('c1')).toMatchObject({ warnings: ['a'], exitCode: 3, status: 'completed', version: 4 });
   });
 });

@@ -5,7 +5,8 @@ import type { AuditTrail } from '../../shared/audit/trail.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { Cluster } from '../../shared/config/config.ts';
 import { Problem } from '../../shared/errors.ts';
-import { createLifecycle, type Lifecycle, type Order } from '../../shared/gateway/lifecycle/lifecycle.ts';
+import { createLifecycle, type Lifecycle } from '../../shared/gateway/lifecycle/lifecycle.ts';
+import type { NewCommand } from '../../shared/gateway/lifecycle/start.ts';
 import type { Ended, Relay, Submitted } from '../../shared/relay/relay.ts';
 import { isFinished, type CommandRecord, type Records } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
@@ -136,14 +137,14 @@ const record: CommandRecord = {
   warnings: [],
   outputPurged: false,
 };
-const order: Order = {
+const command: NewCommand = {
   record,
   cluster,
   authority: {},
   sent: { words: ['kubectl'], files: [], secret: false },
   facts: { requestId: 'q', argv: record.argv },
   policyDigest: 'p',
-  turn: () => Promise.resolve(),
+  ready: () => Promise.resolve(),
 };
 
 const outcomesOf = (events: readonly AuditEvent[]) =>
@@ -161,8 +162,8 @@ const scripts = Object.keys(endOf) as Script[];
 describe('a command without trouble', () => {
   test.each(scripts)('ends as Azure tells (%s), with one POST and one outcome', async (script) => {
     const { process, records, events, azure, errors } = await world(script);
-    const drive = process('one', IMMORTAL()).begin(order);
-    const done = await drive.finished.catch((error: unknown) => {
+    const active = process('one', IMMORTAL()).start(command);
+    const done = await active.finished.catch((error: unknown) => {
       expect(error).toMatchObject({ code: 'azure-refused' });
       return records.get('c1');
     });
@@ -177,10 +178,10 @@ describe('a command without trouble', () => {
     }
   });
 
-  test('whose turn does not come is failed, unsent, and no intent is recorded', async () => {
+  test('that gets no slot is failed, unsent, and no intent is recorded', async () => {
     const { process, records, events, azure } = await world('accepted');
-    const turn = () => Promise.reject(new Problem('rate-limited', 'full'));
-    await expect(process('one', IMMORTAL()).begin({ ...order, turn }).finished).rejects.toMatchObject({
+    const ready = () => Promise.reject(new Problem('rate-limited', 'full'));
+    await expect(process('one', IMMORTAL()).start({ ...command, ready }).finished).rejects.toMatchObject({
       code: 'rate-limited',
     });
     expect(await records.get('c1')).toMatchObject({ status: 'failed', failure: { code: 'rate-limited' } });
@@ -190,13 +191,13 @@ describe('a command without trouble', () => {
 
   test('keeps its lease while it waits, so that no other process takes it', async () => {
     const { clock, process, records } = await world('accepted');
-    const turn = Promise.withResolvers<void>();
+    const ready = Promise.withResolvers<void>();
     const one = process('one', IMMORTAL());
-    const drive = one.begin({ ...order, turn: () => turn.promise });
+    const active = one.start({ ...command, ready: () => ready.promise });
     for (let minute = 0; minute < 5; minute++) await clock.advance(LEASE_MS);
     expect(await process('two', IMMORTAL()).recover(10)).toBe(0);
-    turn.resolve();
-    expect((await drive.finished).status).toBe('completed');
+    ready.resolve();
+    expect((await active.finished).status).toBe('completed');
     expect((await records.get('c1'))?.lease.holder).toBe('one');
   });
 });
@@ -239,13 +240,13 @@ describe('a process that is stopped', () => {
       return records.replace(wanted);
     };
     const one = follower({ ...records, replace }, clock);
-    const drive = one.begin(order);
+    const active = one.start(command);
     await asked.promise;
     const closed = one.close();
     await clock.advance(1);
     answered.resolve();
     await closed;
-    expect((await drive.finished).status).toBe('running');
+    expect((await active.finished).status).toBe('running');
     expect(await records.get('c1')).toMatchObject({
       status: 'running',
       azure: { commandId: 'a'.repeat(32) },
@@ -261,9 +262,9 @@ describe('a process that is stopped', () => {
     };
     const errors: unknown[] = [];
     const one = follower({ ...records, replace }, clock, errors);
-    const drives = ['c1', 'c2'].map((id) => one.begin({ ...order, record: { ...record, id } }));
+    const commands = ['c1', 'c2'].map((id) => one.start({ ...command, record: { ...record, id } }));
     await clock.advance(1);
-    expect(drives.map(({ current }) => current().status)).toEqual(['running', 'running']);
+    expect(commands.map(({ current }) => current().status)).toEqual(['running', 'running']);
     await one.close();
     expect(errors).toHaveLength(1);
     expect((await records.get('c2'))?.lease.until).toBe(0);
@@ -284,7 +285,7 @@ describe('a process killed between any two durable steps', () => {
       fc.asyncProperty(kill, async ({ script, dieAt, after, secondDieAt, secondAfter }) => {
         const { clock, process, records, events, azure, errors } = await world(script);
         process('one', new Mortal(dieAt, after))
-          .begin(order)
+          .start(command)
           .finished.catch(() => undefined);
         await clock.advance(1);
         const atDeath = await records.get('c1');
@@ -294,7 +295,7 @@ describe('a process killed between any two durable steps', () => {
         await clock.advance(LEASE_MS + 1);
         const third = process('three', IMMORTAL());
         await third.recover(10);
-        await third.driving('c1')?.finished;
+        await third.active('c1')?.finished;
 
         const done = await records.get('c1');
         expect(azure.posts).toBeLessThanOrEqual(1);
@@ -310,7 +311,7 @@ describe('a process killed between any two durable steps', () => {
           return;
         }
         expect(isFinished(done.status)).toBe(true);
-        // DESIGN: accepted was certainly not sent; submitting may have been; running is found again and finished.
+        // accepted was certainly not sent; submitting may have been; running is found again and finished.
         const intents = events.filter(({ event }) => event === 'command.intended').length;
         const outcomes = outcomesOf(events);
         expect(outcomes.length).toBe(1);

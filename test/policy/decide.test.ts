@@ -79,10 +79,9 @@ describe('an allow contains what is asked', () => {
     const policy = withRoles({ a: { allow: [rule({})] }, b: { allow: [rule({ verbs: ['delete'] })] } });
     expect(decide(policy, question(['get pods x @shop', 'delete pods x @shop']))).toMatchObject({
       verdict: 'allow',
-      role: 'b',
-      rule: 'allow[0]',
+      rule: { role: 'b', rule: 'allow[0]' },
       roles: ['a', 'b'],
-      because: [{ role: 'a', rule: 'allow[0]' }, { role: 'b' }],
+      because: [{ rule: { role: 'a', rule: 'allow[0]' } }, { rule: { role: 'b' } }],
     });
     expect(decide(policy, question(['get pods x @shop', 'delete pods x @shop', 'list pods @shop']))).toMatchObject({
       verdict: 'deny',
@@ -334,8 +333,7 @@ describe('who is bound', () => {
   test('a command that asks nothing of a resource is for whoever is bound at all', () => {
     expect(decide(bound({ user: oid }), question([]))).toEqual({
       verdict: 'allow',
-      role: 'r',
-      rule: 'bound',
+      rule: { role: 'r', rule: 'bound' },
       roles: ['r'],
       because: [],
     });
@@ -450,7 +448,7 @@ describe('the gateway’s own paths', () => {
     decideNonResource(policy, { principal: principal({ kind: who }), verb: 'get', path, cluster });
 
   test('are for those whose role names them', () => {
-    expect(get('/v1/audit/events')).toMatchObject({ verdict: 'allow', role: 'auditor', rule: 'allow[0]' });
+    expect(get('/v1/audit/events')).toMatchObject({ verdict: 'allow', rule: { role: 'auditor', rule: 'allow[0]' } });
     expect(get('/v1/commands/01ABC')).toMatchObject({ verdict: 'allow' });
     expect(get('/v1/clusters')).toMatchObject({ verdict: 'deny', reason: 'no-rule' });
     expect(

@@ -1,110 +1,121 @@
 import type { Clock } from '../../clock.ts';
 import type { CommandRecord, Records } from '../../store/records.ts';
 
-/** One record while this process drives it: every change is compare-and-set, and the lease says whose turn it is. */
-export interface HeldRecord {
-  /** As last stored. */
-  current(): CommandRecord;
-  /** One change at a time, in the order asked for. Throws LeaseLost, or what the store said until the lease ran out. */
-  move(change: Change): Promise<CommandRecord>;
-  /** Before an outcome is audited: nobody else may be about to audit it too. Throws as `move`. */
-  assure(): Promise<void>;
-  /** Keeps the lease while `step` runs. The step's signal aborts when the lease is lost, or with `closing`. */
-  keeping<T>(closing: AbortSignal, step: (signal: AbortSignal) => Promise<T>): Promise<T>;
-}
-
-export type Change = Partial<Omit<CommandRecord, 'id' | 'version'>>;
-
-/** Somebody else has the record now: what this process would do next is theirs to do. */
-export class LeaseLost extends Error {
-  override readonly name = 'LeaseLost';
-}
-
-export interface HoldOptions {
-  readonly records: Records;
+/** What leases need: where records are, and who this process is. */
+export interface LeaseContext {
+  readonly records: Pick<Records, 'get' | 'replace'>;
   readonly clock: Clock;
   /** Names this process in leases. */
   readonly holder: string;
+  /** How long a process may be silent before another takes its commands over. */
   readonly leaseMs: number;
+}
+
+/** One record while this process has its lease: every change is a compare-and-set. */
+export interface LeasedRecord {
+  /** As last stored. */
+  record: CommandRecord;
+  /** Settles when the change before the next one has: changes are made one at a time. */
+  lastChange: Promise<unknown>;
+}
+
+export type RecordChange = Partial<Omit<CommandRecord, 'id' | 'version'>>;
+
+/** Another process has the record now, and does whatever is left to do. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
 }
 
 /** First pause before a change that the store did not take is tried again. */
 const RETRY_MS = 250;
 
-/** A lease of this process from now on. */
-export const leaseFor = ({ clock, holder, leaseMs }: Omit<HoldOptions, 'records'>): CommandRecord['lease'] => ({
+/** A lease of this process, starting now. */
+export const newLease = ({ clock, holder, leaseMs }: Omit<LeaseContext, 'records'>): CommandRecord['lease'] => ({
   holder,
   until: clock.now() + leaseMs,
 });
 
-/** Holds a record that is stored, or about to be, with this process's lease on it. */
-export function holdRecord(first: CommandRecord, options: HoldOptions): HeldRecord {
-  const { records, clock, holder, leaseMs } = options;
-  let record = first;
-  let last: Promise<unknown> = Promise.resolve();
+/** `record` is stored, or about to be, with this process's lease on it. */
+export const leaseRecord = (record: CommandRecord): LeasedRecord => ({ record, lastChange: Promise.resolve() });
 
-  const move = (change: Change): Promise<CommandRecord> => {
-    const next = last.then(() => persist(change));
-    last = next.catch(() => undefined); // whoever made the change hears of it; the next one comes all the same
-    return next;
-  };
-
-  const persist = async (change: Change): Promise<CommandRecord> => {
-    for (let pause = RETRY_MS; ; pause *= 2) {
-      try {
-        return (record = (await written(change)) ?? (await writtenOnTop(change)));
-      } catch (error) {
-        // What is known only here (that Azure has the command, and under which id) is worth the lease's whole length.
-        if (error instanceof LeaseLost || clock.now() + pause >= record.lease.until) throw error;
-        await clock.sleep(pause, { unref: true });
-      }
-    }
-  };
-
-  const written = (change: Change): Promise<CommandRecord | undefined> =>
-    records.replace({ ...record, lease: leaseFor(options), ...change });
-
-  /**
-   * The store took a write of this process and its answer was lost: then the next version is its own. It may have been an earlier
-   * change that was given up, so this one is written on top of it; twice does no harm.
-   */
-  const writtenOnTop = async (change: Change): Promise<CommandRecord> => {
-    const stored = await records.get(record.id);
-    if (stored?.version !== record.version + 1 || stored.lease.holder !== holder) throw new LeaseLost();
-    record = stored;
-    const onTop = await written(change);
-    if (!onTop) throw new LeaseLost();
-    return onTop;
-  };
-
-  const renew = async (signal: AbortSignal): Promise<void> => {
-    for (;;) {
-      await clock.sleep(leaseMs / 3, { signal, unref: true });
-      await move({});
-    }
-  };
-
-  return {
-    current: () => record,
-    move,
-    assure: async () => {
-      if (record.lease.until - clock.now() < leaseMs / 2) await move({});
-    },
-    keeping: async (closing, step) => {
-      const stop = new AbortController();
-      const signal = AbortSignal.any([closing, stop.signal]);
-      const renewal = renew(signal).catch((error: unknown) => {
-        if (!signal.aborted) stop.abort(error);
-      });
-      try {
-        return await step(signal);
-      } finally {
-        stop.abort(STEP_DONE);
-        await renewal;
-      }
-    },
-  };
+/**
+ * Stores a change; changes are made one at a time, in the order of the calls. Throws LeaseLost, or the store's own error once the
+ * lease has run out.
+ */
+export function updateRecord(
+  context: LeaseContext,
+  leased: LeasedRecord,
+  change: RecordChange,
+): Promise<CommandRecord> {
+  const next = leased.lastChange.then(() => persist(context, leased, change));
+  leased.lastChange = next.catch(() => undefined); // the caller gets the error; the change after it goes ahead
+  return next;
 }
 
-/** Made once: an abort without a reason makes an exception with a stack for each. */
-const STEP_DONE = new Error('the step is done');
+/** Renews a lease that is half over. Called before an outcome is audited: no other process may audit it too. Throws as updateRecord. */
+export async function ensureLease(context: LeaseContext, leased: LeasedRecord): Promise<void> {
+  if (leased.record.lease.until - context.clock.now() < context.leaseMs / 2) await updateRecord(context, leased, {});
+}
+
+/** Renews the lease while `step` runs. The step's signal aborts when the lease is lost, or with `stopping`. */
+export async function withLease<T>(
+  context: LeaseContext,
+  leased: LeasedRecord,
+  stopping: AbortSignal,
+  step: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([stopping, stop.signal]);
+  const renewal = renew(context, leased, signal).catch((error: unknown) => {
+    if (!signal.aborted) stop.abort(error);
+  });
+  try {
+    return await step(signal);
+  } finally {
+    stop.abort(stepDone);
+    await renewal;
+  }
+}
+
+async function renew(context: LeaseContext, leased: LeasedRecord, signal: AbortSignal): Promise<never> {
+  for (;;) {
+    await context.clock.sleep(context.leaseMs / 3, { signal, unref: true });
+    await updateRecord(context, leased, {});
+  }
+}
+
+async function persist(context: LeaseContext, leased: LeasedRecord, change: RecordChange): Promise<CommandRecord> {
+  for (let pause = RETRY_MS; ; pause *= 2) {
+    try {
+      leased.record = (await write(context, leased.record, change)) ?? (await writeAgain(context, leased, change));
+      return leased.record;
+    } catch (error) {
+      // Only this process knows that Azure has the command, and under which id: worth trying for the whole length of the lease.
+      if (error instanceof LeaseLost || context.clock.now() + pause >= leased.record.lease.until) throw error;
+      await context.clock.sleep(pause, { unref: true });
+    }
+  }
+}
+
+const write = (
+  context: LeaseContext,
+  record: CommandRecord,
+  change: RecordChange,
+): Promise<CommandRecord | undefined> => context.records.replace({ ...record, lease: newLease(context), ...change });
+
+/**
+ * The compare-and-set failed. Either another process has the record, or the store took a write of this process and its answer was
+ * lost. In the second case the stored version is one ahead and has this process's lease. It may hold an earlier change that was
+ * given up, so the change is written once more on top of it; writing it twice does no harm.
+ */
+async function writeAgain(context: LeaseContext, leased: LeasedRecord, change: RecordChange): Promise<CommandRecord> {
+  const stored = await context.records.get(leased.record.id);
+  if (stored?.version !== leased.record.version + 1 || stored.lease.holder !== context.holder) throw new LeaseLost();
+  leased.record = stored;
+  const written = await write(context, stored, change);
+  if (!written) throw new LeaseLost();
+  return written;
+}
+
+/** Made once: an abort without a reason creates an exception with a stack each time. */
+const stepDone = new Error('the step is done');

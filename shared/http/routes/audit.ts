@@ -2,15 +2,14 @@ import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { MAX_CURSOR } from '../../audit/read/merge.ts';
 import { Problem } from '../../errors.ts';
-import { decideNonResource } from '../../policy/decide.ts';
 import type { AppOptions } from '../app.ts';
 import { json, problemsOf } from '../answers.ts';
-import { hangUp } from '../disconnect.ts';
-import { callOf } from '../identify.ts';
+import { disconnectSignal } from '../disconnect.ts';
+import { authenticated } from '../identify.ts';
 import { ListBody } from '../schemas.ts';
 
 const Limit = Type.Optional(
-  Type.Integer({ minimum: 1, maximum: 1_000, description: 'Most items of a page; 100 unless told.' }),
+  Type.Integer({ minimum: 1, maximum: 1_000, description: 'Most items of a page; 100 by default.' }),
 );
 const Cursor = Type.Optional(
   Type.String({ minLength: 1, maxLength: MAX_CURSOR, description: 'The `next` of the page before.' }),
@@ -28,37 +27,21 @@ const CheckpointsQuery = Type.Object({ limit: Limit, cursor: Cursor }, closed);
 const response = { ...problemsOf(), 200: json('A page.', ListBody(Type.Unknown())) };
 
 /** The trail over HTTP: an auditor sees all, any other caller the events of its own calls. Reading is itself an event. */
-export async function auditRoutes(app: FastifyInstance, { gateway, trail, audit }: AppOptions): Promise<void> {
+export async function auditRoutes(app: FastifyInstance, { gateway }: AppOptions): Promise<void> {
   app.get<{ Querystring: Static<typeof EventsQuery> }>(
     '/v1/audit/events',
     { schema: { summary: 'Audit events, oldest first', querystring: EventsQuery, response } },
     async (request, reply) => {
-      const call = callOf(request);
-      const { principal } = call.caller;
       const { since, until, limit = 100, ...rest } = request.query;
-      const policy = await gateway.admit(call);
-      const auditor =
-        decideNonResource(policy, {
-          principal,
-          verb: 'get',
-          path: '/v1/audit/events',
-          ...(rest.cluster !== undefined && { cluster: rest.cluster }),
-        }).verdict === 'allow';
-      if (!auditor && rest.principal !== undefined && rest.principal.toLowerCase() !== principal.oid) {
-        const detail = 'No rule lets you read the audit events of others.';
-        await trail.record({ ...call.facts, event: 'principal.denied', detail });
-        throw new Problem('policy-denied', detail, { members: { reason: 'no-rule' } });
-      }
-      await trail.record({ ...call.facts, event: 'audit.read', detail: asked(request.query) });
-      const { items, next = null } = await audit.events({
+      const query = {
         ...rest,
-        ...(!auditor && { principal: `${principal.tid}:${principal.oid}` }),
         limit,
         since: timeOf('since', since),
         until: timeOf('until', until),
-        signal: hangUp(reply),
-      });
-      return { items, next };
+        signal: disconnectSignal(reply),
+      };
+      const page = await gateway.readAuditEvents(authenticated(request), query, asText(request.query));
+      return { items: page.items, next: page.next ?? null };
     },
   );
 
@@ -66,20 +49,8 @@ export async function auditRoutes(app: FastifyInstance, { gateway, trail, audit 
     '/v1/audit/checkpoints',
     { schema: { summary: 'Signed checkpoints, oldest first', querystring: CheckpointsQuery, response } },
     async (request) => {
-      const call = callOf(request);
-      const policy = await gateway.admit(call);
-      const decision = decideNonResource(policy, {
-        principal: call.caller.principal,
-        verb: 'get',
-        path: '/v1/audit/checkpoints',
-      });
-      if (decision.verdict === 'deny') {
-        await trail.record({ ...call.facts, event: 'principal.denied', detail: decision.explanation });
-        throw new Problem('policy-denied', decision.explanation, { members: { reason: decision.reason } });
-      }
-      await trail.record({ ...call.facts, event: 'audit.read', detail: 'checkpoints' });
-      const { items, next = null } = await audit.checkpoints({ limit: 100, ...request.query });
-      return { items, next };
+      const page = await gateway.readCheckpoints(authenticated(request), { limit: 100, ...request.query });
+      return { items: page.items, next: page.next ?? null };
     },
   );
 }
@@ -96,8 +67,8 @@ function timeOf(name: string, text: string | undefined): number | undefined {
   return ms;
 }
 
-/** The query as text, for the event that tells of the reading. */
-const asked = (query: Readonly<Record<string, unknown>>): string =>
+/** The query as the caller wrote it, for the event that records the reading. */
+const asText = (query: Readonly<Record<string, unknown>>): string =>
   Object.entries(query)
     .map(([name, value]) => `${name}=${String(value)}`)
     .join(' ');

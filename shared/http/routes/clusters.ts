@@ -1,16 +1,18 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { quoteWords } from '../../command/quote.ts';
-import { explain, visibleClusters } from '../../policy/decide.ts';
+import type { Cluster } from '../../config/config.ts';
+import type { ExplainedCommand } from '../../gateway/explain-command.ts';
+import { ruleName } from '../../policy/decision.ts';
 import type { AppOptions } from '../app.ts';
 import { ABOUT_A_COMMAND, json, problemsOf } from '../answers.ts';
-import { callOf } from '../identify.ts';
-import { orderOf } from '../command-body.ts';
+import { authenticated } from '../identify.ts';
+import { requestedCommand } from '../command-body.ts';
 import { ClusterBody, CommandBody, ExplainBody, ListBody, type CommandInput } from '../schemas.ts';
 
 const ClusterParams = Type.Object({ cluster: Type.String({ minLength: 1, maxLength: 128 }) });
 
-export async function clusterRoutes(app: FastifyInstance, { config, gateway }: AppOptions): Promise<void> {
+export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOptions): Promise<void> {
   app.get(
     '/v1/clusters',
     {
@@ -20,15 +22,8 @@ export async function clusterRoutes(app: FastifyInstance, { config, gateway }: A
       },
     },
     async (request) => {
-      const call = callOf(request);
-      const policy = await gateway.admit(call);
-      const items = visibleClusters(policy, call.caller.principal).flatMap((name) => {
-        const cluster = config().clusters.get(name);
-        return cluster
-          ? [{ name, resourceId: cluster.arm.id, runAs: cluster.runAs, defaultNamespace: cluster.defaultNamespace }]
-          : [];
-      });
-      return { items, next: null };
+      const clusters = await gateway.listClusters(authenticated(request));
+      return { items: clusters.map(clusterBody), next: null };
     },
   );
 
@@ -43,40 +38,42 @@ export async function clusterRoutes(app: FastifyInstance, { config, gateway }: A
       },
     },
     async (request) => {
-      const call = callOf(request);
-      const order = orderOf(request.params.cluster, request.body);
-      request.taken = true;
-      const { cluster, invocation, decision, sent, policy } = await gateway.explain(call, order);
-      const rule = decision.verdict === 'allow' ? decision : decision.rule;
-      return {
-        cluster: cluster.name,
-        allowed: decision.verdict === 'allow',
-        decision: {
-          verdict: decision.verdict,
-          role: rule?.role ?? null,
-          rule: rule?.rule ?? null,
-          reason: decision.verdict === 'allow' ? null : decision.reason,
-          explanation:
-            decision.verdict === 'allow' ? `Allowed by ${decision.role}/${decision.rule}.` : decision.explanation,
-        },
-        attributes: invocation.attributes,
-        rules: explain(policy, {
-          principal: call.caller.principal,
-          cluster: cluster.name,
-          attributes: invocation.attributes,
-          reason: request.body.reason,
-          podSecurity: invocation.podSecurity,
-          charts: invocation.charts,
-        }).attributes.map(({ attributes, verdict, rule }) => ({
-          attributes,
-          allowed: verdict === 'allow',
-          role: rule?.role ?? null,
-          rule: rule?.rule ?? null,
-        })),
-        command: sent.secret ? quoteWords(invocation.argv) : quoteWords(sent.words),
-        files: sent.files.map(({ path, bytes }) => ({ path, bytes: bytes.length })),
-        warnings: invocation.warnings,
-      };
+      const requested = requestedCommand(request.params.cluster, request.body);
+      request.handedOver = true;
+      return explainBody(await gateway.explainCommand(authenticated(request), requested));
     },
   );
+}
+
+const clusterBody = ({ name, arm, runAs, defaultNamespace }: Cluster): Static<typeof ClusterBody> => ({
+  name,
+  resourceId: arm.id,
+  runAs,
+  defaultNamespace,
+});
+
+function explainBody(explained: ExplainedCommand): Static<typeof ExplainBody> {
+  const { cluster, invocation, decision, sent, verdicts } = explained;
+  const { verdict, rule } = decision;
+  return {
+    cluster: cluster.name,
+    allowed: verdict === 'allow',
+    decision: {
+      verdict,
+      role: rule?.role ?? null,
+      rule: rule?.rule ?? null,
+      reason: decision.verdict === 'allow' ? null : decision.reason,
+      explanation: decision.verdict === 'allow' ? `Allowed by ${ruleName(decision.rule)}.` : decision.explanation,
+    },
+    attributes: [...invocation.attributes],
+    rules: verdicts.map(({ attributes, verdict, rule }) => ({
+      attributes,
+      allowed: verdict === 'allow',
+      role: rule?.role ?? null,
+      rule: rule?.rule ?? null,
+    })),
+    command: sent.secret ? quoteWords(invocation.argv) : quoteWords(sent.words),
+    files: sent.files.map(({ path, bytes }) => ({ path, bytes: bytes.length })),
+    warnings: [...invocation.warnings],
+  };
 }

@@ -1,13 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
-import type { Started } from '../../gateway/gateway.ts';
-import type { Result } from '../../gateway/read-results.ts';
+import type { CommandResult } from '../../gateway/read-results.ts';
+import type { StartedCommand } from '../../gateway/run-command.ts';
+import type { AuthenticatedRequest } from '../../gateway/request.ts';
 import { isFinished } from '../../store/records.ts';
 import type { AppOptions } from '../app.ts';
 import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOr } from '../answers.ts';
-import { hangUp } from '../disconnect.ts';
-import { callOf } from '../identify.ts';
-import { orderOf } from '../command-body.ts';
+import { disconnectSignal } from '../disconnect.ts';
+import { authenticated } from '../identify.ts';
+import { requestedCommand } from '../command-body.ts';
 import { readPrefer } from '../prefer.ts';
 import { recordBody } from '../record-body.ts';
 import { CommandBody, ListBody, RecordBody, type CommandInput } from '../schemas.ts';
@@ -35,13 +36,14 @@ const Prefer = Type.String({
 /** Seconds until it is worth asking again. */
 const RETRY_AFTER = 1;
 
-export async function commandRoutes(app: FastifyInstance, { gateway, results, clock }: AppOptions): Promise<void> {
+export async function commandRoutes(app: FastifyInstance, { gateway, clock }: AppOptions): Promise<void> {
   app.post<{ Params: Static<typeof ClusterParams>; Body: CommandInput }>(
     '/v1/clusters/:cluster/commands',
     {
       schema: {
         summary: 'Run a kubectl or helm command',
-        description: 'A problem in answer means that nothing was started; whatever may have been started is a record.',
+        description:
+          'A problem in answer means that nothing was started; anything that may have been started is a record.',
         params: ClusterParams,
         body: CommandBody,
         headers: Type.Object({ 'idempotency-key': Type.Optional(Key), prefer: Type.Optional(Prefer) }),
@@ -50,13 +52,14 @@ export async function commandRoutes(app: FastifyInstance, { gateway, results, cl
     },
     async (request, reply) => {
       const prefer = readPrefer(request.headers.prefer);
-      const call = callWith(request, request.body.requestedBy);
-      const order = orderOf(request.params.cluster, request.body, request.headers['idempotency-key']?.toString());
-      request.taken = true;
+      const key = request.headers['idempotency-key']?.toString();
+      const requested = requestedCommand(request.params.cluster, request.body, key);
+      const caller = withClaim(authenticated(request), requested.requestedBy);
+      request.handedOver = true;
       const began = clock.monotonic();
-      const signal = hangUp(reply);
-      const started = await gateway.run(call, order, signal);
-      const result = await results.settle(started, { ms: prefer.waitSeconds * 1_000, signal });
+      const signal = disconnectSignal(reply);
+      const started = await gateway.runCommand(caller, requested, signal);
+      const result = await gateway.awaitResult(started, { ms: prefer.waitSeconds * 1_000, signal });
       if (prefer.applied) reply.header('preference-applied', prefer.applied);
       const finished = isFinished(result.record.status);
       if (finished) reply.header('server-timing', serverTiming(started, clock.monotonic() - began));
@@ -77,7 +80,8 @@ export async function commandRoutes(app: FastifyInstance, { gateway, results, cl
     async (request, reply) => {
       const prefer = request.headers.prefer === undefined ? undefined : readPrefer(request.headers.prefer);
       const ms = prefer?.applied === undefined ? 0 : prefer.waitSeconds * 1_000;
-      const result = await results.read(callOf(request), request.params.id, { ms, signal: hangUp(reply) });
+      const wait = { ms, signal: disconnectSignal(reply) };
+      const result = await gateway.readResult(authenticated(request), request.params.id, wait);
       if (prefer?.applied) reply.header('preference-applied', prefer.applied);
       return answer(request, reply, result, 200);
     },
@@ -93,13 +97,13 @@ export async function commandRoutes(app: FastifyInstance, { gateway, results, cl
       },
     },
     async (request) => {
-      const { items, next } = await results.list(callOf(request), { limit: 50, ...request.query });
+      const { items, next } = await gateway.listOwnCommands(authenticated(request), { limit: 50, ...request.query });
       return { items: items.map((record) => recordBody({ record })), next: next ?? null };
     },
   );
 }
 
-function answer(request: FastifyRequest, reply: FastifyReply, result: Result, status: 200 | 202) {
+function answer(request: FastifyRequest, reply: FastifyReply, result: CommandResult, status: 200 | 202) {
   const address = `/v1/commands/${result.record.id}`;
   if (isFinished(result.record.status)) reply.header('content-location', address);
   else {
@@ -110,18 +114,17 @@ function answer(request: FastifyRequest, reply: FastifyReply, result: Result, st
   return reply.code(status).send(recordBody(result));
 }
 
-/** W3C Server Timing: whose time it was that the caller waited. */
-function serverTiming({ drive, azureMs }: Started, total: number): string {
-  const azure = azureMs + (drive?.elsewhere.azure ?? 0);
-  const queue = drive?.elsewhere.queue ?? 0;
+/** W3C Server Timing: where the time went while the caller waited. */
+function serverTiming({ active, azureMs }: StartedCommand, total: number): string {
+  const azure = azureMs + (active?.spent.azure ?? 0);
+  const queue = active?.spent.queue ?? 0;
   const gateway = Math.max(0, total - azure - queue);
   return Object.entries({ gateway, queue, azure })
     .map(([name, ms]) => `${name};dur=${ms.toFixed(2)}`)
     .join(', ');
 }
 
-/** The caller's claim of acting for somebody goes into the trail with everything else it claims. */
-function callWith(request: FastifyRequest, requestedBy: string | undefined) {
-  const call = callOf(request);
-  return { ...call, facts: { ...call.facts, claimed: { ...call.facts.claimed, requestedBy } } };
+/** The caller's claim to act for somebody goes into the trail with everything else it claims. */
+function withClaim({ caller, facts }: AuthenticatedRequest, requestedBy: string | undefined): AuthenticatedRequest {
+  return { caller, facts: { ...facts, claimed: { ...facts.claimed, requestedBy } } };
 }

@@ -1,0 +1,94 @@
+import type { CommandFacts, RequestFacts } from '../audit/events.ts';
+import { impersonating } from '../command/impersonate.ts';
+import { interpret } from '../command/interpret.ts';
+import type { Invocation, SentCommand } from '../command/invocation.ts';
+import { quoteWords } from '../command/quote.ts';
+import { splitWords } from '../command/words.ts';
+import type { Cluster } from '../config/config.ts';
+import { Problem } from '../errors.ts';
+import { redactText } from '../lib/redact.ts';
+import { maySee } from '../policy/decide.ts';
+import type { Decision } from '../policy/decision.ts';
+import { judge } from '../policy/judge.ts';
+import type { Policy } from '../policy/policy.ts';
+import { admitCaller } from './admit-caller.ts';
+import type { GatewayContext } from './context.ts';
+import { refuseCommand, refusing } from './deny.ts';
+import type { AuthenticatedRequest, RequestedCommand } from './request.ts';
+
+/** A command that is understood and decided; what is sent comes from here and from nowhere else. */
+export interface DecidedCommand {
+  readonly cluster: Cluster;
+  readonly invocation: Invocation;
+  readonly decision: Decision;
+  /** What goes out if it may: the invocation's words, with the caller's name where the cluster impersonates. */
+  readonly sent: SentCommand;
+  readonly policy: Policy;
+  readonly facts: RequestFacts & CommandFacts;
+}
+
+/**
+ * What exactly is asked, and may the caller do it: everything before anything is done. Throws Problem `policy-denied` (blocked),
+ * `cluster-not-found`, `request-invalid` or `command-refused`. A denial by policy is returned as the decision.
+ */
+export async function decideCommand(
+  context: GatewayContext,
+  request: AuthenticatedRequest,
+  requested: RequestedCommand,
+): Promise<DecidedCommand> {
+  const policy = await admitCaller(context, request);
+  const { principal } = request.caller;
+  const asked = factsOf(request, requested);
+  const cluster = await findCluster(context, policy, request, requested, asked);
+  const where = { ...asked, cluster: { name: cluster.name, armId: cluster.arm.id, runAs: cluster.runAs } };
+  const understood = await understand(context, requested, cluster, where);
+  const { invocation, decision } = judge(policy, understood, {
+    principal,
+    cluster: cluster.name,
+    reason: requested.reason,
+  });
+  const sent =
+    cluster.impersonate && decision.verdict === 'allow'
+      ? impersonating(invocation.sent, principal, decision.roles)
+      : invocation.sent;
+  const { argv, attributes } = invocation;
+  const facts = { ...where, argv, attributes, text: quoteWords(sent.words), files: sent.files, stdin: sent.stdin };
+  return { cluster, invocation, decision, sent, policy, facts };
+}
+
+function factsOf({ facts }: AuthenticatedRequest, { command, reason }: RequestedCommand): RequestFacts & CommandFacts {
+  return { ...facts, argv: typeof command === 'string' ? [command] : command, reason };
+}
+
+/** A cluster that the caller may not see is one that does not exist. */
+async function findCluster(
+  { config, trail }: GatewayContext,
+  policy: Policy,
+  { caller }: AuthenticatedRequest,
+  { cluster: name }: RequestedCommand,
+  facts: RequestFacts & CommandFacts,
+): Promise<Cluster> {
+  const cluster = config.current().clusters.get(name);
+  if (cluster && maySee(policy, caller.principal, name)) return cluster;
+  const shown = JSON.stringify(redactText(name.slice(0, 100)));
+  return refuseCommand(
+    trail,
+    facts,
+    new Problem('cluster-not-found', `There is no cluster ${shown} that you may use.`),
+  );
+}
+
+async function understand(
+  { config, trail }: GatewayContext,
+  requested: RequestedCommand,
+  cluster: Cluster,
+  facts: RequestFacts & CommandFacts,
+): Promise<Invocation> {
+  const timeouts = config.current().limits.timeoutSeconds;
+  return refusing(trail, facts, () => {
+    const { command, timeoutSeconds = timeouts.default } = requested;
+    const argv = typeof command === 'string' ? splitWords(command) : command;
+    if (timeoutSeconds <= timeouts.max) return interpret({ ...requested, argv, timeoutSeconds }, cluster);
+    throw new Problem('request-invalid', `timeoutSeconds is at most ${timeouts.max} here.`);
+  });
+}

@@ -1,0 +1,40 @@
+import { principalKey } from '../identity/principal.ts';
+import { redactText } from '../lib/redact.ts';
+import type { Allowed } from '../policy/decision.ts';
+import type { CommandRecord } from '../store/records.ts';
+import type { GatewayContext } from './context.ts';
+import type { DecidedCommand } from './decide-command.ts';
+import type { AuthenticatedRequest, RequestedCommand } from './request.ts';
+
+/** The record of a command that may run. Not stored yet; the lifecycle adds its lease. */
+export function newRecord(
+  { config, clock, entropy }: GatewayContext,
+  { caller }: AuthenticatedRequest,
+  requested: RequestedCommand,
+  { cluster, invocation }: DecidedCommand,
+  { rule }: Allowed,
+): CommandRecord {
+  const { kind, tid, oid } = caller.principal;
+  return {
+    id: entropy.uuid(),
+    version: 1,
+    cluster: cluster.name,
+    armId: cluster.arm.id,
+    owner: principalKey(caller.principal),
+    principal: { kind, tid, oid },
+    argv: invocation.argv,
+    reason: requested.reason && redactText(requested.reason),
+    requestedBy: requested.requestedBy && redactText(requested.requestedBy),
+    decision: rule,
+    status: 'accepted',
+    submittedAt: clock.now(),
+    timeoutSeconds: requested.timeoutSeconds ?? config.current().limits.timeoutSeconds.default,
+    nonce: Buffer.from(entropy.bytes(16)).toString('hex'),
+    lease: { holder: '', until: 0 },
+    timedOut: false,
+    truncated: false,
+    streams: 'separate',
+    warnings: invocation.warnings,
+    outputPurged: false,
+  };
+}

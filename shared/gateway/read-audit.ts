@@ -1,0 +1,51 @@
+import type { AuditItem, EventQuery, Page } from '../audit/read/query.ts';
+import { Problem } from '../errors.ts';
+import { decideNonResource } from '../policy/decide.ts';
+import { admitCaller } from './admit-caller.ts';
+import type { GatewayContext } from './context.ts';
+import { denyPrincipal } from './deny.ts';
+import type { AuthenticatedRequest } from './request.ts';
+
+/**
+ * Audit events: all of them for an auditor (a rule with nonResourceURLs /v1/audit/events), for any other caller those of its own
+ * requests. Reading is an event too, told with `asked`, the query as the caller wrote it. Throws Problem `policy-denied`.
+ */
+export async function readAuditEvents(
+  context: GatewayContext,
+  request: AuthenticatedRequest,
+  query: EventQuery,
+  asked: string,
+): Promise<Page<AuditItem>> {
+  const { trail, auditLog } = context;
+  const { principal } = request.caller;
+  const policy = await admitCaller(context, request);
+  const { cluster } = query;
+  const auditor =
+    decideNonResource(policy, { principal, verb: 'get', path: '/v1/audit/events', cluster }).verdict === 'allow';
+  if (!auditor && query.principal !== undefined && query.principal.toLowerCase() !== principal.oid)
+    return denyPrincipal(trail, request.facts, othersDenied);
+  await trail.record({ ...request.facts, event: 'audit.read', detail: asked });
+  return auditLog.events(auditor ? query : { ...query, principal: `${principal.tid}:${principal.oid}` });
+}
+
+/** Signed checkpoints, for auditors only. Throws Problem `policy-denied`. */
+export async function readCheckpoints(
+  context: GatewayContext,
+  request: AuthenticatedRequest,
+  query: Pick<EventQuery, 'limit' | 'cursor'>,
+): Promise<Page<unknown>> {
+  const { trail, auditLog } = context;
+  const policy = await admitCaller(context, request);
+  const { principal } = request.caller;
+  const decision = decideNonResource(policy, { principal, verb: 'get', path: '/v1/audit/checkpoints' });
+  if (decision.verdict === 'deny') {
+    const problem = new Problem('policy-denied', decision.explanation, { members: { reason: decision.reason } });
+    return denyPrincipal(trail, request.facts, problem);
+  }
+  await trail.record({ ...request.facts, event: 'audit.read', detail: 'checkpoints' });
+  return auditLog.checkpoints(query);
+}
+
+const othersDenied = new Problem('policy-denied', 'No rule lets you read the audit events of others.', {
+  members: { reason: 'no-rule' },
+});

@@ -1,0 +1,27 @@
+import type { RequestFacts } from '../audit/events.ts';
+import type { CommandRequest } from '../command/invocation.ts';
+import type { Caller } from '../identity/principal.ts';
+
+/** A request whose caller is known, and what the trail says about it. */
+export interface AuthenticatedRequest {
+  readonly caller: Caller;
+  readonly facts: RequestFacts;
+}
+
+/** What a caller wants to run, and where. */
+export interface RequestedCommand extends Omit<CommandRequest, 'argv'> {
+  readonly cluster: string;
+  /** Words, or one text to be split into words. */
+  readonly command: readonly string[] | string;
+  readonly reason?: string | undefined;
+  readonly requestedBy?: string | undefined;
+  readonly timeoutSeconds?: number | undefined;
+  /** With the body as it came: a key stands for exactly that body. */
+  readonly idempotency?: { readonly key: string; readonly body: unknown } | undefined;
+}
+
+/** How long a caller waits, and the signal of its connection. */
+export interface Wait {
+  readonly ms: number;
+  readonly signal?: AbortSignal | undefined;
+}
