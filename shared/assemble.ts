@@ -7,11 +7,13 @@ import { checkpoints, queryEvents } from './audit/read/query.ts';
 import { systemClock, systemEntropy, type Clock, type Entropy } from './clock.ts';
 import type { Config, ConfigSource } from './config/config.ts';
 import { openConfig } from './config/source.ts';
+import { sameArmId } from './config/values.ts';
 import { Problem } from './errors.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { createApp, type LogOptions } from './http/app.ts';
 import { createAuthenticator } from './identity/authenticate.ts';
 import { createLifecycle } from './gateway/lifecycle/lifecycle.ts';
+import { recordConfig } from './gateway/record-config.ts';
 import { openStores } from './open-stores.ts';
 import { compilePolicy, type Policy } from './policy/policy.ts';
 import { preloadSdk } from './relay/arm.ts';
@@ -91,15 +93,6 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   const report = (error: unknown): void =>
     say((to) => to.error({ err: error }, 'something went wrong while nobody waited for it'));
   const warn = (warning: Error): void => say((to) => to.warn({ err: warning }, warning.message));
-  const reloaded = async (config: Config): Promise<void> => {
-    await trail.record({
-      event: 'config.loaded',
-      configDigest: config.digest,
-      policyDigest: policy().digest,
-      build: version,
-    });
-    for (const warning of config.warnings) app.log.warn(warning);
-  };
   const config = own(
     await openConfig({
       location,
@@ -108,22 +101,22 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
       fetch,
       // The blob's own identity, before any configuration says which: whatever Azure sign-in the host has.
       credential: createCredential({ azure: BOOTSTRAP, authority: 'https://login.microsoftonline.com', clock, env }),
-      onReload: (next) => void reloaded(next).catch(report),
-      onError: report,
     }),
   );
   const first = config.current();
-  const policy = policyOf(config);
+  const policyOf = compiledOnce();
   const credential = createCredential({ azure: first.azure, authority: first.identity.authority, clock, env });
   const stores = await openStores(first, { clock, entropy, credential, onError: report, warn });
   const { records, log: place, key, copies, siem } = stores;
   own(records);
   const trail = own(await openAuditTrail({ log: place, key, clock, entropy, build: version, copies, siem }));
-  await trail.record({
-    event: 'config.loaded',
-    configDigest: first.digest,
-    policyDigest: policy().digest,
+  await recordConfig({
+    config,
+    policyOf,
+    trail,
     build: version,
+    warn: (warning) => say((to) => to.warn(warning)),
+    onError: report,
   });
 
   const holder = entropy.uuid();
@@ -140,7 +133,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
     clusterOf: ({ cluster, armId }) => {
       const known = config.current().clusters.get(cluster);
-      return known?.arm.id === armId ? known : undefined;
+      return known && sameArmId(known.arm.id, armId) ? known : undefined;
     },
     // A clock that was set back since then must not hide what was told after it.
     outcomeOf: ({ id, submittedAt }) => outcomeOf(place, id, Math.min(submittedAt, clock.now())),
@@ -148,7 +141,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   });
   const gateway = createGateway({
     config,
-    policy,
+    policy: () => policyOf(config.current()),
     trail,
     auditLog: { events: (query) => queryEvents(place, query), checkpoints: (query) => checkpoints(place, query) },
     relay,
@@ -172,6 +165,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
       },
       identity: () => ready(),
       azure: (signal) => relay.ping(signal),
+      configuration: async () => (config.problem() ? 'degraded' : undefined),
     },
     clock,
     entropy,
@@ -204,12 +198,14 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   };
 }
 
-/** The policy of the configuration in force, compiled once for each. */
-function policyOf(config: ConfigSource): () => Policy {
-  let last: { readonly of: Config; readonly policy: Policy } | undefined;
-  return () => {
-    const current = config.current();
-    if (last?.of !== current) last = { of: current, policy: compilePolicy(current) };
-    return last.policy;
+/** Each configuration's policy, compiled once. */
+function compiledOnce(): (config: Config) => Policy {
+  const compiled = new WeakMap<Config, Policy>();
+  return (config) => {
+    const known = compiled.get(config);
+    if (known) return known;
+    const policy = compilePolicy(config);
+    compiled.set(config, policy);
+    return policy;
   };
 }

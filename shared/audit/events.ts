@@ -11,6 +11,8 @@ export const eventCodes = {
   'stream.closed': 'AKG002I',
   recovered: 'AKG003W',
   'config.loaded': 'AKG004I',
+  'config.refused': 'AKG005W',
+  'config.loading': 'AKG006I',
   'auth.failed': 'AKG100W',
   'principal.denied': 'AKG101W',
   'command.refused': 'AKG200W',
@@ -86,6 +88,13 @@ interface DecisionFacts {
   readonly policyDigest: string;
 }
 
+/** A configuration: where it was read, and what it holds. */
+interface ConfigFacts {
+  readonly source: string;
+  readonly configDigest: string;
+  readonly policyDigest: string;
+}
+
 interface OutcomeFacts {
   readonly exitCode?: number | undefined;
   readonly timedOut?: boolean | undefined;
@@ -99,6 +108,13 @@ interface OutcomeFacts {
 }
 
 export type AuditEvent =
+  | { readonly event: 'config.refused'; readonly source: string; readonly detail: string }
+  | (ConfigFacts & {
+      readonly event: 'config.loading';
+      readonly previousConfigDigest: string;
+      /** The sections of the file that differ. */
+      readonly changed: readonly string[];
+    })
   | {
       readonly event: 'config.loaded';
       readonly configDigest: string;

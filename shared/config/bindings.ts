@@ -2,7 +2,7 @@ import { compileGlob } from './glob.ts';
 import type { Path, Report } from './problem.ts';
 import type { BlockedFile, PolicyFile, SubjectFile } from './schema.ts';
 import { didYouMean } from '../lib/suggest.ts';
-import { readGuid } from './values.ts';
+import { readAppRole, readGuid } from './values.ts';
 
 interface Known {
   readonly clusters: readonly string[];
@@ -30,8 +30,10 @@ export function readPolicy(policy: PolicyFile, known: Known, report: Report): Po
       report.warning(['policy', 'roles', role], 'is bound to nobody');
     }
   }
-  const blocked = policy.blocked?.map((entry, index) => readBlocked(entry, ['policy', 'blocked', index]));
-  return { roles: policy.roles, bindings, ...(blocked && { blocked }) };
+  const blocked = policy.blocked?.map((entry, index) =>
+    readBlocked(entry, ['policy', 'blocked', index], known.tenants, report),
+  );
+  return { ...policy, bindings, ...(blocked && { blocked }) };
 
   function checkCluster(pattern: string, path: Path): void {
     const glob = compileGlob(pattern);
@@ -51,40 +53,41 @@ export function readPolicy(policy: PolicyFile, known: Known, report: Report): Po
       );
       return subject;
     }
-    const tenant = readTenant(subject.tenant, path);
-    if ('user' in subject) return { user: id(subject.user, [...path, 'user']), tenant };
-    if ('app' in subject) return { app: id(subject.app, [...path, 'app']), tenant };
-    if ('group' in subject) return { group: id(subject.group, [...path, 'group']), tenant };
-    // learn.microsoft.com/graph/api/resources/approle: a value holds no space.
-    if (/\s/.test(subject.appRole)) report.problem([...path, 'appRole'], "an app role's value holds no space");
+    const tenant = readTenant(subject.tenant, path, known.tenants, report);
+    if ('user' in subject) return { user: readId(subject.user, [...path, 'user'], report), tenant };
+    if ('app' in subject) return { app: readId(subject.app, [...path, 'app'], report), tenant };
+    if ('group' in subject) return { group: readId(subject.group, [...path, 'group'], report), tenant };
+    const appRole = readAppRole(subject.appRole);
+    if (!appRole.ok) report.problem([...path, 'appRole'], appRole.problem);
     return { appRole: subject.appRole, tenant };
   }
+}
 
-  function readBlocked(entry: BlockedFile, path: Path): BlockedFile {
-    const tenant = readTenant(entry.tenant, path);
-    return 'user' in entry
-      ? { user: id(entry.user, [...path, 'user']), tenant }
-      : { app: id(entry.app, [...path, 'app']), tenant };
-  }
+/** One of the blocked, its id in lower case, its tenant named. */
+export function readBlocked(entry: BlockedFile, path: Path, tenants: readonly string[], report: Report): BlockedFile {
+  const tenant = readTenant(entry.tenant, path, tenants, report);
+  return 'user' in entry
+    ? { user: readId(entry.user, [...path, 'user'], report), tenant }
+    : { app: readId(entry.app, [...path, 'app'], report), tenant };
+}
 
-  function readTenant(text: string | undefined, path: Path): string {
-    const [only = '', ...others] = known.tenants;
-    if (text === undefined) {
-      if (others.length > 0)
-        report.problem(path, 'needs tenant: the gateway serves several, and each assigns its own ids');
-      return only;
-    }
-    const tenant = id(text, [...path, 'tenant']);
-    if (tenant !== '' && !known.tenants.includes(tenant)) {
-      report.problem([...path, 'tenant'], 'is none of identity.tenants');
-    }
-    return tenant;
+function readTenant(text: string | undefined, path: Path, tenants: readonly string[], report: Report): string {
+  const [only = '', ...others] = tenants;
+  if (text === undefined) {
+    if (others.length > 0)
+      report.problem(path, 'needs tenant: the gateway serves several, and each assigns its own ids');
+    return only;
   }
+  const tenant = readId(text, [...path, 'tenant'], report);
+  if (tenant !== '' && !tenants.includes(tenant)) {
+    report.problem([...path, 'tenant'], 'is none of identity.tenants');
+  }
+  return tenant;
+}
 
-  function id(text: string, path: Path): string {
-    const guid = readGuid(text);
-    if (guid.ok) return guid.value;
-    report.problem(path, `${guid.problem}: Entra's object ids only, since names and addresses change hands`);
-    return '';
-  }
+function readId(text: string, path: Path, report: Report): string {
+  const guid = readGuid(text);
+  if (guid.ok) return guid.value;
+  report.problem(path, `${guid.problem}: Entra's object ids only, since names and addresses change hands`);
+  return '';
 }

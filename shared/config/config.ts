@@ -69,7 +69,10 @@ export interface StorageConfig {
   readonly signingKey: StorageLocation;
   /** A second place for signed checkpoints. */
   readonly checkpoints?: StorageLocation | undefined;
+  /** How long what commands printed is kept. */
   readonly resultsHours: number;
+  /** How long the record of a command is kept after its end; the audit trail stays. */
+  readonly recordsDays: number;
 }
 
 /** Where Azure Monitor Logs takes audit events (Logs Ingestion API). */
@@ -97,4 +100,11 @@ export interface Limits {
 /** Where the configuration in force is read: always the last good one. */
 export interface ConfigSource {
   current(): Config;
+  /**
+   * The configuration in force; when the last look at its source is more than a minute old, after a new one. What decides about
+   * callers asks this. Rejects only with the signal's reason.
+   */
+  fresh(signal?: AbortSignal): Promise<Config>;
+  /** Why what was last found at the source is not in force; undefined when it is. */
+  problem(): Error | undefined;
 }

@@ -1,10 +1,9 @@
 import { readPolicy } from './bindings.ts';
 import { sha256 } from './canonical.ts';
 import type { Config } from './config.ts';
-import { readDocument } from './document.ts';
-import { checkForm } from './form.ts';
+import { examine, type Examined } from './examine.ts';
+import { keepFixedKeys } from './fixed-keys.ts';
 import { warnOfImplications } from './implications.ts';
-import { ConfigError, formatPath, formatProblem, type ConfigProblem, type Path, type Report } from './problem.ts';
 import { checkRoles } from './roles.ts';
 import { ConfigSchema, type ConfigFile } from './schema.ts';
 import {
@@ -25,82 +24,76 @@ export interface ParseOptions {
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** What the file is called in problems and warnings; never a URL with a secret in it. */
   readonly source: string;
+  /** The file that the running gateway was started with: its fixed keys stay in force. */
+  readonly running?: ConfigFile | undefined;
 }
 
-/** Far above any real policy, far below what a reader of YAML chokes on. Characters. */
-export const MAX_CONFIG_LENGTH = 1024 * 1024;
+/** A configuration, and the file that it was made from, with its fixed keys as they are in force. */
+export interface Loaded {
+  readonly config: Config;
+  readonly file: ConfigFile;
+}
+
+/** As loadConfig, for those who need the configuration alone. */
+export const parseConfig = (text: string, options: ParseOptions): Config => loadConfig(text, options).config;
 
 /**
- * Reads gateway.yaml: form, references between its parts, and everything that "Refused at load" names. Throws ConfigError with
- * all problems at once, each with its line; warnings come with the configuration.
+ * Reads gateway.yaml: form, references between its parts, and everything that is refused before it can do harm. Throws ConfigError
+ * with all problems at once, each with its line; warnings come with the configuration.
  */
-export function parseConfig(text: string, options: ParseOptions): Config {
-  const { source } = options;
-  if (text.length > MAX_CONFIG_LENGTH) {
-    throw new ConfigError(source, [{ line: 1, path: '', message: `is longer than ${MAX_CONFIG_LENGTH} characters` }]);
-  }
-  const document = readDocument(text);
-  const problems: ConfigProblem[] = document.problems.map((problem) => ({ ...problem, path: '' }));
-  const warnings: ConfigProblem[] = [];
-  const broken = new Set<Path[number] | undefined>();
-  const finding = (path: Path, message: string): ConfigProblem => ({
-    line: document.line(path),
-    path: formatPath(path),
-    message,
-  });
-  const report: Report = {
-    problem(path, message) {
-      broken.add(path[0]);
-      problems.push(finding(path, message));
-    },
-    warning: (path, message) => warnings.push(finding(path, message)),
-  };
-  if (problems.length > 0) throw new ConfigError(source, problems);
-  checkForm(ConfigSchema, document.value, [], (path, message) => report.problem(path, message));
-  if (broken.has(undefined)) throw new ConfigError(source, problems);
+export function loadConfig(text: string, options: ParseOptions): Loaded {
+  const examined = examine(text, ConfigSchema, options.source);
+  const file = inForce(examined, options.running);
+  const parts = readSections(file, examined, options);
+  examined.conclude();
+  if (!parts) throw new TypeError('a section was left out though nothing is wrong with it');
+  warnOfImplications(parts.policy, parts.clusters, examined);
+  return { file, config: { ...parts, digest: sha256(text), warnings: examined.warnings() } };
+}
 
-  // A section is read on when its form is sound, so that one run tells of everything; the rest is never looked at.
-  const file = document.value as ConfigFile;
-  const misshapen = new Set(broken);
-  const sound = (...sections: readonly (keyof ConfigFile)[]): boolean =>
-    !sections.some((section) => misshapen.has(section));
+/** The file with its fixed keys as they are in force. What is misshapen is not compared: the file will be refused. */
+function inForce(examined: Examined, running: ConfigFile | undefined): ConfigFile {
+  // Where its form is not that of the schema, readSections looks at none of it.
+  const file = examined.value as ConfigFile;
+  if (!running || !examined.sound(...Object.keys(ConfigSchema.properties))) return file;
+  const next = keepFixedKeys(file, running);
+  for (const path of next.kept)
+    examined.warning(path, 'has changed, which takes a restart: the old value stays in force until then');
+  return next.file;
+}
+
+/** Each section is read when its form is sound, so that one run tells of everything; the rest is never looked at. */
+function readSections(file: ConfigFile, examined: Examined, options: ParseOptions) {
+  const shaped = new Set(Object.keys(ConfigSchema.properties).filter((section) => examined.sound(section)));
+  const sound = (...sections: readonly (keyof ConfigFile)[]): boolean => sections.every((name) => shaped.has(name));
   const listen = sound('listen') ? readListen(file) : undefined;
-  const identity = sound('identity') ? readIdentity(file, report) : undefined;
-  const azure = sound('azure') ? readAzure(file, options.env, report) : undefined;
-  const clusters = sound('clusters', 'azure') ? readClusters(file, report) : undefined;
+  const identity = sound('identity') ? readIdentity(file, examined) : undefined;
+  const azure = sound('azure') ? readAzure(file, options.env, examined) : undefined;
+  const clusters = sound('clusters', 'azure') ? readClusters(file, examined) : undefined;
+  const reachable = listen && offLoopback(listen.host, options.env);
   const storage =
-    listen && sound('storage')
-      ? readStorageSection(file, options.baseDir, offLoopback(listen.host, options.env), report)
+    listen && azure && sound('storage')
+      ? readStorageSection(file, options.baseDir, { azure, reachable }, examined)
       : undefined;
-  const monitorLogs = sound('monitorLogs') ? readMonitorLogs(file, report) : undefined;
-  const limits = sound('limits') ? readLimits(file, report) : undefined;
-  const policy = sound('policy') && clusters && identity ? checkPolicy() : undefined;
+  const monitorLogs = sound('monitorLogs') ? readMonitorLogs(file, examined) : undefined;
+  const limits = sound('limits') ? readLimits(file, examined) : undefined;
+  const policy = sound('policy') && clusters && identity ? checkPolicy(file, clusters, identity, examined) : undefined;
   if (sound('jobs') && file.jobs && file.jobs.length > 0) {
-    report.problem(['jobs'], 'jobs are not built yet: leave them out, and call the gateway from your own scheduler');
+    examined.problem(['jobs'], 'jobs are not built yet: leave them out, and call the gateway from your own scheduler');
   }
-  if (problems.length > 0 || !(listen && identity && azure && clusters && storage && limits && policy)) {
-    throw new ConfigError(source, problems);
-  }
-  warnOfImplications(policy, clusters, report);
-  return {
-    listen,
-    identity,
-    azure,
-    clusters,
-    storage,
-    ...(monitorLogs && { monitorLogs }),
-    limits,
-    policy,
-    digest: sha256(text),
-    warnings: warnings.toSorted((a, b) => a.line - b.line).map((warning) => formatProblem(source, warning)),
-  };
+  if (!(listen && identity && azure && clusters && storage && limits && policy)) return undefined;
+  return { listen, identity, azure, clusters, storage, ...(monitorLogs && { monitorLogs }), limits, policy };
+}
 
-  function checkPolicy() {
-    const custom = new Set([...(clusters?.values() ?? [])].flatMap(({ resources }) => resources.map(fullName)));
-    checkRoles(file.policy.roles, custom, report);
-    const known = { clusters: Object.keys(file.clusters), tenants: identity?.tenants ?? [] };
-    return readPolicy(file.policy, known, report);
-  }
+function checkPolicy(
+  file: ConfigFile,
+  clusters: Config['clusters'],
+  { tenants }: Config['identity'],
+  examined: Examined,
+): Config['policy'] {
+  const custom = new Set([...clusters.values()].flatMap(({ resources }) => resources.map(fullName)));
+  checkRoles(file.policy.roles, custom, examined);
+  return readPolicy(file.policy, { clusters: Object.keys(file.clusters), tenants }, examined);
 }
 
 const fullName = ({ resource, group }: { resource: string; group: string }): string => `${resource}.${group}`;

@@ -1,12 +1,19 @@
 import { Type, type Static } from 'typebox';
 
 /**
- * gateway.yaml as it is written (DESIGN, "Contract: configuration"). Unknown keys are errors. What a value means beyond its
- * form (GUIDs, loopback, references between parts) is checked in load.ts, with the line.
+ * gateway.yaml as it is written. Unknown keys are errors. What a value means beyond its form (GUIDs, loopback, references between
+ * parts) is checked in load.ts, with the line.
+ *
+ * Each key says when a change of it takes effect, on the key itself or on a section above it: `live`, with the next look at the
+ * file; `fixed`, with a restart, because a socket that listens, a store that is open or a cloud that is spoken to cannot change under
+ * a running gateway (fixed-keys.ts).
  */
 const strict = { additionalProperties: false } as const;
+const live = { reload: 'live' } as const;
+const fixed = { reload: 'fixed' } as const;
 const NonEmpty = Type.String({ minLength: 1 });
 const Names = Type.Array(NonEmpty, { minItems: 1 });
+const FixedText = Type.String({ minLength: 1, ...fixed });
 
 export const RuleSchema = Type.Object(
   {
@@ -41,13 +48,19 @@ export const BlockedSchema = Type.Union([
   Type.Object({ app: NonEmpty, ...Tenant }, strict),
 ]);
 
+/** The file that `policy.blockedFrom` names. */
+export const BlockedListSchema = Type.Object({ blocked: Type.Array(BlockedSchema) }, strict);
+
 export const PolicySchema = Type.Object(
   {
-    roles: Type.Record(NonEmpty, RoleSchema),
+    roles: Type.Record(NonEmpty, RoleSchema, live),
     bindings: Type.Array(
       Type.Object({ role: NonEmpty, clusters: Names, subjects: Type.Array(SubjectSchema, { minItems: 1 }) }, strict),
+      live,
     ),
-    blocked: Type.Optional(Type.Array(BlockedSchema)),
+    blocked: Type.Optional(Type.Array(BlockedSchema, live)),
+    /** Where more of the blocked are read from: a file, or the https address of a blob, in the form of BlockedListSchema. */
+    blockedFrom: Type.Optional(FixedText),
   },
   strict,
 );
@@ -75,59 +88,73 @@ const ClusterSchema = Type.Object(
   strict,
 );
 
-const CredentialSchema = Type.Union([
-  Type.Object({ kind: Type.Literal('managedIdentity'), clientId: Type.Optional(NonEmpty) }, strict),
-  Type.Object({ kind: Type.Literal('default') }, strict),
-  Type.Object({ kind: Type.Literal('static'), tokenEnv: NonEmpty }, strict),
-]);
+const CredentialSchema = Type.Union(
+  [
+    Type.Object({ kind: Type.Literal('managedIdentity'), clientId: Type.Optional(NonEmpty) }, strict),
+    Type.Object({ kind: Type.Literal('default') }, strict),
+    Type.Object({ kind: Type.Literal('static'), tokenEnv: NonEmpty }, strict),
+  ],
+  fixed,
+);
 
-const OnBehalfOfSchema = Type.Union([
-  Type.Object({ clientId: NonEmpty, secretEnv: NonEmpty }, strict),
-  Type.Object({ clientId: NonEmpty, federatedIdentityClientId: NonEmpty }, strict),
-]);
+const OnBehalfOfSchema = Type.Union(
+  [
+    Type.Object({ clientId: NonEmpty, secretEnv: NonEmpty }, strict),
+    Type.Object({ clientId: NonEmpty, federatedIdentityClientId: NonEmpty }, strict),
+  ],
+  live,
+);
 
 const Count = Type.Integer({ minimum: 1 });
 
 export const ConfigSchema = Type.Object(
   {
-    version: Type.Literal(1),
+    version: Type.Literal(1, fixed),
     listen: Type.Optional(
       Type.Object(
         { host: Type.Optional(NonEmpty), port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })) },
-        strict,
+        { ...strict, ...fixed },
       ),
     ),
     identity: Type.Object(
       {
-        authority: Type.Optional(NonEmpty),
-        tenants: Type.Array(NonEmpty, { minItems: 1 }),
-        audience: NonEmpty,
-        scopes: Type.Optional(Names),
+        authority: Type.Optional(FixedText),
+        tenants: Type.Array(NonEmpty, { minItems: 1, ...live }),
+        audience: Type.String({ minLength: 1, ...live }),
+        scopes: Type.Optional(Type.Array(NonEmpty, { minItems: 1, ...live })),
       },
       strict,
     ),
     azure: Type.Object(
       {
-        resourceManager: Type.Optional(NonEmpty),
+        resourceManager: Type.Optional(FixedText),
         credential: CredentialSchema,
         onBehalfOf: Type.Optional(OnBehalfOfSchema),
       },
       strict,
     ),
-    clusters: Type.Record(NonEmpty, ClusterSchema),
+    clusters: Type.Record(NonEmpty, ClusterSchema, live),
     storage: Type.Object(
       {
-        audit: NonEmpty,
-        records: NonEmpty,
-        signingKey: NonEmpty,
+        audit: FixedText,
+        records: FixedText,
+        signingKey: FixedText,
         /** A second place for the audit trail's signed checkpoints, out of reach of whoever can write the first. */
-        checkpoints: Type.Optional(NonEmpty),
-        retention: Type.Optional(Type.Object({ resultsHours: Type.Optional(Count) }, strict)),
+        checkpoints: Type.Optional(FixedText),
+        /** How long what commands printed is kept, and how long their records are. */
+        retention: Type.Optional(
+          Type.Object(
+            { resultsHours: Type.Optional(Count), recordsDays: Type.Optional(Count) },
+            { ...strict, ...live },
+          ),
+        ),
       },
       strict,
     ),
     /** Azure Monitor Logs as a second, best-effort way out for audit events: a data collection rule and its stream. */
-    monitorLogs: Type.Optional(Type.Object({ endpoint: NonEmpty, ruleId: NonEmpty, stream: NonEmpty }, strict)),
+    monitorLogs: Type.Optional(
+      Type.Object({ endpoint: NonEmpty, ruleId: NonEmpty, stream: NonEmpty }, { ...strict, ...fixed }),
+    ),
     limits: Type.Optional(
       Type.Object(
         {
@@ -138,20 +165,20 @@ export const ConfigSchema = Type.Object(
                 queued: Type.Optional(Type.Integer({ minimum: 0 })),
                 submitsPerMinute: Type.Optional(Count),
               },
-              strict,
+              { ...strict, ...live },
             ),
           ),
-          perCluster: Type.Optional(Type.Object({ running: Type.Optional(Count) }, strict)),
-          bodyBytes: Type.Optional(Type.Integer({ minimum: 1024, maximum: 64 * 1024 * 1024 })),
+          perCluster: Type.Optional(Type.Object({ running: Type.Optional(Count) }, { ...strict, ...live })),
+          bodyBytes: Type.Optional(Type.Integer({ minimum: 1024, maximum: 64 * 1024 * 1024, ...fixed })),
           timeoutSeconds: Type.Optional(
-            Type.Object({ default: Type.Optional(Count), max: Type.Optional(Count) }, strict),
+            Type.Object({ default: Type.Optional(Count), max: Type.Optional(Count) }, { ...strict, ...live }),
           ),
         },
         strict,
       ),
     ),
     policy: PolicySchema,
-    jobs: Type.Optional(Type.Array(Type.Record(Type.String(), Type.Unknown()))),
+    jobs: Type.Optional(Type.Array(Type.Record(Type.String(), Type.Unknown()), live)),
   },
   strict,
 );
@@ -162,3 +189,4 @@ export type RoleFile = Static<typeof RoleSchema>;
 export type RuleFile = Static<typeof RuleSchema>;
 export type SubjectFile = Static<typeof SubjectSchema>;
 export type BlockedFile = Static<typeof BlockedSchema>;
+export type BlockedListFile = Static<typeof BlockedListSchema>;

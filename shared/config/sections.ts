@@ -1,8 +1,10 @@
 import type { ExtraResource } from '../kubernetes/resources.ts';
 import type { AzureConfig, Cluster, Config, IdentityConfig, Limits, MonitorLogs, StorageConfig } from './config.ts';
+import { anyCloud, cloudOf } from './cloud.ts';
 import { isBuiltIn, isBuiltInWord } from '../kubernetes/known-kinds.ts';
 import type { Path, Report } from './problem.ts';
 import type { ConfigFile } from './schema.ts';
+import { readStorage } from './storage-location.ts';
 import {
   isDnsLabel,
   isEnvName,
@@ -11,7 +13,7 @@ import {
   readArmId,
   readGuid,
   readOrigin,
-  readStorage,
+  readScope,
   type Reading,
 } from './values.ts';
 
@@ -54,7 +56,7 @@ export function readIdentity(file: ConfigFile, report: Report): IdentityConfig {
     authority: origin,
     tenants: ids,
     audience: take(readGuid(audience), at('audience'), report),
-    scopes: scopes ?? ['Commands.Run'],
+    scopes: (scopes ?? ['Commands.Run']).map((scope, index) => take(readScope(scope), at('scopes', index), report)),
   };
 }
 
@@ -117,6 +119,12 @@ export function readClusters(file: ConfigFile, report: Report): ReadonlyMap<stri
     }
     byArmId.set(arm.value.id.toLowerCase(), name);
     const { runAs = 'gateway', impersonate = false, defaultNamespace = 'default' } = cluster;
+    if (runAs === 'caller' && impersonate) {
+      report.problem(
+        at('impersonate'),
+        'cannot go with runAs: caller: the command runs as the user already, who would need the right to impersonate',
+      );
+    }
     if (runAs === 'caller' && !file.azure?.onBehalfOf) {
       report.problem(at('runAs'), 'runAs: caller needs azure.onBehalfOf, to get a token for the caller');
     }
@@ -169,15 +177,17 @@ function readExtraResources(
 export function readStorageSection(
   file: ConfigFile,
   baseDir: string,
-  offLoopback: string | undefined,
+  { azure, reachable }: { readonly azure: AzureConfig; readonly reachable: string | undefined },
   report: Report,
 ): StorageConfig {
+  // '' stands for an address that was found wrong before: the file is refused, and this is not what is wrong with it.
+  const cloud = azure.resourceManager === '' ? anyCloud : cloudOf(azure.resourceManager);
   const read = (
     service: 'audit' | 'records' | 'signingKey',
     member: keyof ConfigFile['storage'] = service,
     text = file.storage[service],
   ): StorageConfig['audit'] => {
-    const location = readStorage(service, text, baseDir);
+    const location = readStorage(service, text, baseDir, cloud);
     if (location.ok) return location.value;
     report.problem(['storage', member], location.problem);
     return { kind: 'azure', url: '' };
@@ -189,12 +199,19 @@ export function readStorageSection(
     signingKey: read('signingKey'),
     ...(checkpoints !== undefined && { checkpoints: read('audit', 'checkpoints', checkpoints) }),
     resultsHours: file.storage.retention?.resultsHours ?? 24,
+    recordsDays: file.storage.retention?.recordsDays ?? 90,
   };
+  if (storage.recordsDays * 24 < storage.resultsHours) {
+    report.problem(
+      ['storage', 'retention', 'recordsDays'],
+      'is shorter than resultsHours: a result goes with its record',
+    );
+  }
   if (storage.signingKey.kind === 'file') {
     const path = ['storage', 'signingKey'];
-    if (offLoopback === undefined) {
+    if (reachable === undefined) {
       report.warning(path, 'a local key: whoever can read the file can forge the audit trail. For local use only');
-    } else report.problem(path, `a key in a local file is for loopback only, but ${offLoopback}: use a Key Vault key`);
+    } else report.problem(path, `a key in a local file is for loopback only, but ${reachable}: use a Key Vault key`);
   }
   return storage;
 }

@@ -1,12 +1,10 @@
-import type { ArmId, StorageLocation } from './config.ts';
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import type { ArmId } from './config.ts';
 
 /** A checked value, or why it is none. */
 export type Reading<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
-const ok = <T>(value: T): Reading<T> => ({ ok: true, value });
-const no = (problem: string): { readonly ok: false; readonly problem: string } => ({ ok: false, problem });
+export const ok = <T>(value: T): Reading<T> => ({ ok: true, value });
+export const no = (problem: string): { readonly ok: false; readonly problem: string } => ({ ok: false, problem });
 
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -15,11 +13,38 @@ export function readGuid(text: string): Reading<string> {
   return GUID.test(text) ? ok(text.toLowerCase()) : no(`"${text}" is no GUID (00000000-0000-0000-0000-000000000000)`);
 }
 
+/** What Entra takes as the value of a scope or an app role, but for the first character, which is no dot. */
+const CLAIM_VALUE = /^(?!\.)[\w:!#$%&'()*+,\-./;<=>?@[\]^`{|}~]{1,120}$/;
+
+/** Scopes of OpenID Connect itself (learn.microsoft.com/entra/identity-platform/scopes-oidc): in no access token for an API. */
+const SIGN_IN_SCOPES = ['openid', 'profile', 'email', 'offline_access'];
+
+/**
+ * A delegated scope as it stands in the claim `scp`: its bare value (learn.microsoft.com/graph/api/resources/permissionscope,
+ * "value"). One that no token can carry would shut out every user.
+ */
+export function readScope(text: string): Reading<string> {
+  if (text.includes('://') || text.endsWith('/.default') || text === '.default')
+    return no(`"${text}" is how a client asks for a scope; in a token stands its value alone, such as Commands.Run`);
+  if (SIGN_IN_SCOPES.includes(text.toLowerCase()))
+    return no(`"${text}" is a scope of signing in, and never in a token for the gateway`);
+  return CLAIM_VALUE.test(text) ? ok(text) : no(`"${text}" can be no scope: no token can carry it`);
+}
+
+/** The value of an app role, as it stands in the claim `roles` (learn.microsoft.com/graph/api/resources/approle, "value"). */
+export const readAppRole = (text: string): Reading<string> =>
+  CLAIM_VALUE.test(text)
+    ? ok(text)
+    : no(
+        `"${text}" can be no app role: its value has no spaces, no letters but a to z, no dot first, and at most 120 characters`,
+      );
+
 /** This machine only, by the name itself: nothing is looked up (RFC 6761, 6.3 for localhost). */
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host);
 
-function readUrl(text: string): Reading<URL> {
+/** An https URL, or a plain http one on loopback, without a secret in it. */
+export function readUrl(text: string): Reading<URL> {
   if (!URL.canParse(text)) return no(`"${text}" is no URL`);
   const url = new URL(text);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return no('must be an https URL');
@@ -46,7 +71,10 @@ const ARM_ID =
 const RESOURCE_GROUP = /^(?=.{1,90}$)[\p{L}\p{N}_().-]*[\p{L}\p{N}_()-]$/u;
 const CLUSTER_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/;
 
-/** ARM compares ids without regard to case; the id is taken apart and built anew, so that nothing else is ever called. */
+/** ARM compares ids without regard to case (learn.microsoft.com/azure/azure-resource-manager/management/overview, "Naming"). */
+export const sameArmId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+
+/** Takes the id apart and puts it together from its parts, so that no other address is ever called. */
 export function readArmId(text: string): Reading<ArmId> {
   const [, subscriptionText = '', resourceGroup = '', name = ''] = ARM_ID.exec(text) ?? [];
   if (subscriptionText === '') {
@@ -60,50 +88,6 @@ export function readArmId(text: string): Reading<ArmId> {
   if (!CLUSTER_NAME.test(name)) return no(`"${name}" is no name of a managed cluster`);
   const id = `/subscriptions/${subscription.value}/resourceGroups/${resourceGroup}/providers/Microsoft.ContainerService/managedClusters/${name}`;
   return ok({ id, subscription: subscription.value, resourceGroup, name });
-}
-
-/** The three places of `storage:`, and what each may be. */
-const services = {
-  audit: { local: 'file', hosts: ['blob'], form: 'https://<account>.blob.core.windows.net/<container>', depth: [1, 1] },
-  records: { local: 'sqlite', hosts: ['table'], form: 'https://<account>.table.core.windows.net', depth: [0, 0] },
-  signingKey: {
-    local: 'file',
-    hosts: ['vault', 'managedhsm'],
-    form: 'https://<vault>.vault.azure.net/keys/<name>',
-    // A version may follow the key's name.
-    depth: [2, 3],
-  },
-} as const;
-
-/** `file:` and `sqlite:` are resolved against `baseDir`, the configuration's folder. */
-export function readStorage(service: keyof typeof services, text: string, baseDir: string): Reading<StorageLocation> {
-  const { local, hosts, form, depth } = services[service];
-  const [least, most] = depth;
-  if (text.startsWith(`${local}:`)) {
-    const path = text.startsWith('file://') ? fileUrlPath(text) : text.slice(local.length + 1);
-    if (!path) return no(`names no ${local === 'file' ? 'path' : 'database file'}: ${local}:./data/…`);
-    return ok({ kind: local, path: resolve(baseDir, path) });
-  }
-  if (!/^https?:/i.test(text)) return no(`must be ${local}:<path> or ${form}`);
-  const url = readUrl(text);
-  if (!url.ok) return url;
-  const segments = url.value.pathname.split('/').filter((segment) => segment !== '');
-  const { hostname } = url.value;
-  const wrongHost = !isLoopback(hostname) && !hosts.some((host) => hostname.split('.').slice(1).includes(host));
-  // Azurite, on loopback, puts the account's name before the rest of the path.
-  const wrongPath = segments.length < least || segments.length > (isLoopback(hostname) ? most + 1 : most);
-  const wrongKey = service === 'signingKey' && !segments.includes('keys');
-  if (wrongHost || wrongPath || wrongKey) return no(`must be like ${form}`);
-  return ok({ kind: 'azure', url: url.value.origin + segments.map((segment) => `/${segment}`).join('') });
-}
-
-function fileUrlPath(text: string): string | undefined {
-  try {
-    return fileURLToPath(text);
-  } catch {
-    // A file URL with a foreign host: no path of this machine, and refused as such by the caller.
-    return undefined;
-  }
 }
 
 // RFC 1123 label, as Kubernetes names namespaces.

@@ -123,8 +123,11 @@ export const ClusterBody = Type.Object({
 export const HealthBody = Type.Object({ status: Type.Literal('ok'), version: Type.String() });
 
 export const ReadinessBody = Type.Object({
-  status: Type.Union([Type.Literal('ready'), Type.Literal('not-ready')]),
-  checks: Type.Record(Type.String(), Type.Union([Type.Literal('ok'), Type.Literal('failing')])),
+  status: Type.Union([Type.Literal('ready'), Type.Literal('degraded'), Type.Literal('not-ready')]),
+  checks: Type.Record(
+    Type.String(),
+    Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('failing')]),
+  ),
 });
 
 export const MetadataBody = Type.Object(

@@ -17,6 +17,17 @@ const attribute = { verb: 'list', group: '', resource: 'pods', subresource: '', 
 /** Two of each kind that the gateway composes: as little as there may be, and as much. */
 const samples: Readonly<Record<AuditEvent['event'], readonly AuditEvent[]>> = {
   'config.loaded': [{ event: 'config.loaded', configDigest: policyDigest, policyDigest, build: '1.2.3' }],
+  'config.refused': [{ event: 'config.refused', source: '/srv/gateway.yaml', detail: 'gateway.yaml:1: no' }],
+  'config.loading': [
+    {
+      event: 'config.loading',
+      source: '/srv/gateway.yaml',
+      configDigest: policyDigest,
+      policyDigest,
+      previousConfigDigest: policyDigest,
+      changed: ['policy'],
+    },
+  ],
   'auth.failed': [
     { event: 'auth.failed', requestId: 'r', problem: 'token-invalid', detail: 'no' },
     { ...facts, event: 'auth.failed', problem: 'token-missing', detail: 'x'.repeat(100_000) },

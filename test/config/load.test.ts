@@ -79,8 +79,8 @@ describe('what is accepted', () => {
       'storage: { audit: "https://acc.blob.core.windows.net/audit", records: "https://acc.table.core.windows.net/", signingKey: "https://v.vault.azure.net/keys/audit" }',
     ],
     [
-      'sovereign clouds',
-      'storage: { audit: "https://acc.blob.core.usgovcloudapi.net/audit", records: "https://acc.table.core.chinacloudapi.cn", signingKey: "https://v.vault.usgovcloudapi.net/keys/audit/0123" }',
+      'an account with DNS zone endpoints',
+      'storage: { audit: "https://acc.z12.blob.storage.azure.net/audit", records: "https://acc.z12.table.storage.azure.net", signingKey: "https://v.vault.azure.net/keys/audit/0123" }',
     ],
     [
       'a managed HSM',
@@ -92,6 +92,23 @@ describe('what is accepted', () => {
     ],
   ])('storage of %s', (_name, storage) => {
     expect(problemsOf(withSections({ storage }))).toEqual([]);
+  });
+
+  test.each([
+    ['management.usgovcloudapi.net', 'core.usgovcloudapi.net', 'vault.usgovcloudapi.net'],
+    ['management.chinacloudapi.cn', 'core.chinacloudapi.cn', 'vault.azure.cn'],
+    ['management.local.azurestack.external', 'local.azurestack.external', 'vault.local.azurestack.external'],
+  ])('storage in the cloud of %s, and in no other', (host, storage, vault) => {
+    const places = (suffix: string, keys: string) =>
+      `storage: { audit: "https://acc.blob.${suffix}/audit", records: "https://acc.table.${suffix}", signingKey: "https://vau.${keys}/keys/audit" }`;
+    const azure = `azure: { resourceManager: "https://${host}", credential: { kind: default } }`;
+    expect(problemsOf(withSections({ azure, storage: places(storage, vault) }))).toEqual([]);
+    for (const [suffix, keys] of [
+      ['core.windows.net', 'vault.azure.net'],
+      ['attacker.example', 'attacker.example'],
+      [`${storage}.attacker.example`, `${vault}.attacker.example`],
+    ] as const)
+      expect(problemsOf(withSections({ azure, storage: places(suffix, keys) }))).toHaveLength(3);
   });
 
   test('the digest is of the text as it was read', () => {
@@ -110,6 +127,45 @@ describe('what is refused', () => {
       '2 listen.hots: unknown key. Did you mean "host"? Known here: host, port',
     ],
     ['a port that is none', 'listen', 'listen: { port: 70000 }', '2 listen.port: must be at most 65535, not 70000'],
+    [
+      'a caller who would have to impersonate himself',
+      'clusters',
+      `clusters: { demo: { resourceId: ${armId('demo')}, runAs: caller, impersonate: true } }`,
+      [
+        '5 clusters.demo.impersonate: cannot go with runAs: caller: the command runs as the user already, who would need the right to impersonate',
+        '5 clusters.demo.runAs: runAs: caller needs azure.onBehalfOf, to get a token for the caller',
+      ].join('; '),
+    ],
+    [
+      'a scope as a client asks for it',
+      'identity',
+      lines.identity.replace(' }', ', scopes: ["api://gateway/Commands.Run"] }'),
+      '3 identity.scopes[0]: "api://gateway/Commands.Run" is how a client asks for a scope; in a token stands its value alone, such as Commands.Run',
+    ],
+    [
+      'a scope that no token can carry',
+      'identity',
+      lines.identity.replace(' }', ', scopes: ["Commands.Run Commands.Read"] }'),
+      '3 identity.scopes[0]: "Commands.Run Commands.Read" can be no scope: no token can carry it',
+    ],
+    [
+      'a scope of signing in',
+      'identity',
+      lines.identity.replace(' }', ', scopes: [openid] }'),
+      '3 identity.scopes[0]: "openid" is a scope of signing in, and never in a token for the gateway',
+    ],
+    [
+      'an app role that no token can carry',
+      'policy',
+      withSubject('{ appRole: "Prüfer" }'),
+      '8 policy.bindings[0].subjects[0].appRole: "Prüfer" can be no app role: its value has no spaces, no letters but a to z, no dot first, and at most 120 characters',
+    ],
+    [
+      'records that are kept for less time than results',
+      'storage',
+      lines.storage.replace(' }', ', retention: { resultsHours: 48, recordsDays: 1 } }'),
+      '6 storage.retention.recordsDays: is shorter than resultsHours: a result goes with its record',
+    ],
     [
       'any tenant',
       'identity',
@@ -265,7 +321,7 @@ describe('what is refused', () => {
       'a blob endpoint for tables',
       'storage',
       lines.storage.replace('sqlite:r', 'https://acc.blob.core.windows.net'),
-      '6 storage.records: must be like https://<account>.table.core.windows.net',
+      "6 storage.records: must be like https://<account>.table.core.windows.net, in the cloud of azure.resourceManager: it is sent the gateway's token",
     ],
     [
       'a SAS token',
@@ -299,7 +355,7 @@ describe('what is refused', () => {
     ],
   ];
   test.each(cases)('%s', (_name, section, text, problem) => {
-    expect(problemsOf(withSections({ [section]: text }))).toEqual([problem]);
+    expect(problemsOf(withSections({ [section]: text })).join('; ')).toBe(problem);
   });
 
   test.each([
@@ -334,12 +390,54 @@ describe('what is refused', () => {
   test.each([
     ['an empty file', '', '1 : must be a mapping, not nothing'],
     ['a list', '- a', '1 : must be a mapping, not a list'],
-    ['a duplicate key', 'version: 1\nversion: 1', '2 : Map keys must be unique'],
-    ['an unknown tag', 'version: 1\nlisten: !env HOST', '2 : Unresolved tag: !env'],
+    ['a duplicate key', 'version: 1\nversion: 1', '2 : the key "version" is given twice: the second would win'],
+    ['an unknown tag', 'version: 1\nlisten: !env HOST', '2 : the tag !env is not read here: write plain values'],
     [
       'a second document',
       'version: 1\n---\nversion: 1',
       '2 : Source contains multiple documents; please use YAML.parseAllDocuments()',
+    ],
+    [
+      'two keys that are one text',
+      withSections({
+        clusters: `clusters: { 2026: { resourceId: ${armId('a')} }, "2026": { resourceId: ${armId('b')} } }`,
+      }),
+      '5 : the key "2026" is given twice: the second would win',
+    ],
+    [
+      'a key that is read as another text',
+      withSections({ clusters: `clusters: { 0x10: { resourceId: ${armId('a')} } }` }),
+      '5 : the key 0x10 would be read as 16: write it in quotes',
+    ],
+    [
+      'a key that is a list',
+      'version: 1\n? [a]\n: 1',
+      '1 : a key must be a plain text, not an alias, a list or a mapping',
+    ],
+    [
+      'an ordered map, which has no keys to JavaScript',
+      withSections({ policy: 'policy: { roles: !!omap [{ r: {} }], bindings: [] }' }),
+      '8 : the tag tag:yaml.org,2002:omap is not read here: write plain values',
+    ],
+    [
+      'a set',
+      withSections({ policy: 'policy: { roles: {}, bindings: [], blocked: !!set { a } }' }),
+      '8 : the tag tag:yaml.org,2002:set is not read here: write plain values',
+    ],
+    [
+      'a text that says it is one',
+      withSections({ version: 'version: !!int "1"' }),
+      '1 : the tag tag:yaml.org,2002:int is not read here: write plain values',
+    ],
+    [
+      'a directive for another YAML',
+      `%YAML 1.1\n---\n${withSections({})}`,
+      '1 : a directive (%YAML, %TAG) changes how everything after it is read: leave it out',
+    ],
+    [
+      'a directive for tags',
+      `%TAG ! tag:example.com,2026:\n---\n${withSections({})}`,
+      '1 : a directive (%YAML, %TAG) changes how everything after it is read: leave it out',
     ],
   ])('%s', (_name, text, problem) => {
     expect(problemsOf(text)).toEqual([problem]);

@@ -476,7 +476,7 @@ describe('what needs no token', () => {
     expect((await get('/healthz')).body).toMatchObject({ status: 'ok' });
     expect((await get('/readyz')).body).toEqual({
       status: 'ready',
-      checks: { records: 'ok', audit: 'ok', identity: 'ok', azure: 'ok' },
+      checks: { records: 'ok', audit: 'ok', identity: 'ok', azure: 'ok', configuration: 'ok' },
     });
     const metadata = await get('/.well-known/oauth-protected-resource');
     expect(metadata.body).toMatchObject({

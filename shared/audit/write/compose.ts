@@ -20,6 +20,16 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
         policyDigest: short(event.policyDigest),
         build: short(event.build),
       } satisfies Members<'config.loaded'>;
+    case 'config.refused':
+      return { source: free(event.source), detail: free(event.detail) } satisfies Members<'config.refused'>;
+    case 'config.loading':
+      return {
+        source: free(event.source),
+        configDigest: short(event.configDigest),
+        policyDigest: short(event.policyDigest),
+        previousConfigDigest: short(event.previousConfigDigest),
+        changed: event.changed.slice(0, 50).map(short),
+      } satisfies Members<'config.loading'>;
     case 'auth.failed':
       return { ...request(event), problem: event.problem, detail: free(event.detail) } satisfies Members<'auth.failed'>;
     case 'principal.denied':

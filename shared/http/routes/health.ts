@@ -3,8 +3,8 @@ import { json } from '../answers.ts';
 import type { AppOptions } from '../app.ts';
 import { HealthBody, ReadinessBody, type Readiness } from '../schemas.ts';
 
-/** Throws when the dependency cannot do its part. */
-export type Check = (signal: AbortSignal) => Promise<void>;
+/** Throws when the dependency cannot do its part; `degraded` when it does less than the operator asked for. */
+export type Check = (signal: AbortSignal) => Promise<'degraded' | undefined | void>;
 
 /** How long an answer of /readyz stands: strangers may ask it, and each asking reaches the dependencies. */
 const FRESH_MS = 2_000;
@@ -28,13 +28,16 @@ export async function healthRoutes(app: FastifyInstance, { checks, clock, versio
       schema: {
         summary: 'The dependencies answer',
         security: [],
-        response: { 200: json('All do.', ReadinessBody), 503: json('Not all do.', ReadinessBody) },
+        response: {
+          200: json('All do, or one does less than it should (degraded).', ReadinessBody),
+          503: json('Not all do.', ReadinessBody),
+        },
       },
     },
     async (_request, reply) => {
       if (!last || clock.monotonic() - last.at > FRESH_MS) last = { at: clock.monotonic(), answer: readiness(checks) };
       const answer = await last.answer;
-      return reply.code(answer.status === 'ready' ? 200 : 503).send(answer);
+      return reply.code(answer.status === 'not-ready' ? 503 : 200).send(answer);
     },
   );
 }
@@ -44,14 +47,17 @@ async function readiness(checks: Readonly<Record<string, Check>>): Promise<Readi
   const results = await Promise.all(
     Object.entries(checks).map(async ([name, check]) => {
       const state = await Promise.race([check(signal), aborted(signal)]).then(
-        () => 'ok' as const,
+        (state) => state ?? ('ok' as const),
         () => 'failing' as const,
       );
       return [name, state] as const;
     }),
   );
+  const states = results.map(([, state]) => state);
+  // A gateway that lives by its last good configuration serves on: a restart would not bring it back.
+  const degraded = states.includes('degraded') ? 'degraded' : 'ready';
   return {
-    status: results.every(([, state]) => state === 'ok') ? 'ready' : 'not-ready',
+    status: states.includes('failing') ? 'not-ready' : degraded,
     checks: Object.fromEntries(results),
   };
 }

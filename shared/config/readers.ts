@@ -1,13 +1,16 @@
 import { open } from 'node:fs/promises';
-import type { Clock } from '../clock.ts';
 import type { Secret } from '../secret.ts';
-import { MAX_CONFIG_LENGTH } from './load.ts';
+import { anyCloud, isStorageHost } from './cloud.ts';
+import { MAX_CONFIG_LENGTH } from './examine.ts';
 import { isLoopback } from './values.ts';
 
-/** A text as it was found, and the tag by which its place tells whether it is still the same. */
+/** A text as it was found. */
 export interface FoundText {
   readonly text: string;
+  /** By which its place tells whether it is still the same. */
   readonly etag?: string | undefined;
+  /** Its place never shows a text half written. */
+  readonly atomic?: boolean;
 }
 
 /** Where a configuration is read from. */
@@ -41,17 +44,14 @@ export function fileReader(path: string): TextReader {
   };
 }
 
-interface UrlReaderOptions {
-  readonly clock: Clock;
+export interface UrlReaderOptions {
   readonly fetch: typeof fetch;
+  /** For a blob that is not public: gives an access token for the scope. It is sent to storage accounts only. */
   readonly credential?: ((scope: string) => Promise<Secret>) | undefined;
 }
 
-/** One look must end in time for the next: see LOOK_EVERY. Milliseconds. */
-const TIME_OUT = 10_000;
-
 /** Throws ConfigUnreadable for a URL that is neither https nor loopback. */
-export function urlReader(location: string, { clock, fetch, credential }: UrlReaderOptions): TextReader {
+export function urlReader(location: string, { fetch, credential }: UrlReaderOptions): TextReader {
   const url = URL.canParse(location) ? new URL(location) : undefined;
   if (!url) throw new ConfigUnreadable('the location of the configuration is no URL');
   const source = url.origin + url.pathname;
@@ -60,14 +60,14 @@ export function urlReader(location: string, { clock, fetch, credential }: UrlRea
       `${source}: plain http is for loopback only: whoever is on the way would write the policy`,
     );
   }
-  // A token for storage goes to storage only, whatever host somebody configures.
-  const isBlob = url.hostname.split('.').slice(1).includes('blob');
+  // A token for storage goes to storage accounts only, whatever host somebody configures.
+  const takesToken = isStorageHost(url.hostname, 'blob', anyCloud);
 
   const headers = async (seen: FoundText | undefined): Promise<Headers> => {
     // The version that first took Entra tokens with every feature used here (learn.microsoft.com/rest/api/storageservices).
     const headers = new Headers({ 'x-ms-version': '2021-12-02', accept: '*/*' });
     if (seen?.etag !== undefined) headers.set('if-none-match', seen.etag);
-    if (credential && isBlob) {
+    if (credential && takesToken) {
       const token = await credential('https://storage.azure.com/.default');
       headers.set('authorization', `Bearer ${token.reveal()}`);
     }
@@ -78,12 +78,19 @@ export function urlReader(location: string, { clock, fetch, credential }: UrlRea
   async function read(seen: FoundText | undefined, signal: AbortSignal): Promise<FoundText>;
   async function read(seen: FoundText | undefined, signal: AbortSignal): Promise<FoundText> {
     try {
-      return await within(clock, TIME_OUT, signal, async (signal) => {
-        const response = await fetch(url ?? location, { headers: await headers(seen), signal, redirect: 'error' });
-        if (response.status === 304 && seen) return seen;
-        if (!response.ok) throw new Error(`answered ${response.status}`);
-        return { text: decode(await body(response)), etag: response.headers.get('etag') ?? undefined };
-      });
+      const response = await fetch(url ?? location, { headers: await headers(seen), signal, redirect: 'error' });
+      if (response.status === 304 && seen) return seen;
+      // No other: a 206 is a part of the text (RFC 9110, section 15.3.7), a 203 was changed on the way.
+      if (response.status !== 200) {
+        await response.body?.cancel();
+        throw new Error(`answered ${response.status}`);
+      }
+      return {
+        text: decode(await body(response)),
+        etag: response.headers.get('etag') ?? undefined,
+        // A block blob is replaced as a whole (learn.microsoft.com/rest/api/storageservices/put-block-list).
+        atomic: takesToken && response.headers.get('x-ms-blob-type') === 'BlockBlob',
+      };
     } catch (error) {
       throw unreadable(source, error);
     }
@@ -99,34 +106,10 @@ async function body(response: Response): Promise<Uint8Array> {
     if (length > MAX_CONFIG_LENGTH) throw new Error(`is larger than ${MAX_CONFIG_LENGTH} bytes`);
     chunks.push(chunk);
   }
+  const promised = response.headers.get('content-length');
+  if (promised !== null && !response.headers.has('content-encoding') && Number(promised) !== length)
+    throw new Error(`broke off after ${length} of ${promised} bytes`);
   return Buffer.concat(chunks);
-}
-
-/** Runs with a signal that aborts after `ms` or with its parent, and waits no longer than that. */
-async function within<T>(
-  clock: Clock,
-  ms: number,
-  parent: AbortSignal,
-  run: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const late = new AbortController();
-  const done = new AbortController();
-  clock.sleep(ms, { signal: done.signal, unref: true }).then(
-    () => late.abort(new Error(`gave no answer within ${ms / 1000} s`)),
-    (error: unknown) => {
-      if (!done.signal.aborted) late.abort(error);
-    },
-  );
-  const signal = AbortSignal.any([parent, late.signal]);
-  // What `run` awaits may know nothing of the signal, as a credential does not: so it is raced as well.
-  const aborted = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-  try {
-    return await Promise.race([run(signal), aborted]);
-  } finally {
-    done.abort();
-  }
 }
 
 /** UTF-8 or nothing: a byte that is none would silently become another name. */
