@@ -127,6 +127,13 @@ export const groups: readonly Group[] = [
   },
   { group: 'node.k8s.io', versions: ['v1'], clusterScoped: ['runtimeclasses|RuntimeClass||'] },
   { group: 'scheduling.k8s.io', versions: ['v1'], clusterScoped: ['priorityclasses|PriorityClass|pc|'] },
+  // Dynamic resource allocation: v1 since 1.34.
+  {
+    group: 'resource.k8s.io',
+    versions: ['v1', 'v1beta2', 'v1beta1'],
+    namespaced: ['resourceclaims|ResourceClaim||status', 'resourceclaimtemplates|ResourceClaimTemplate||'],
+    clusterScoped: ['deviceclasses|DeviceClass||', 'resourceslices|ResourceSlice||'],
+  },
   // metrics-server, which every AKS cluster has.
   {
     group: 'metrics.k8s.io',

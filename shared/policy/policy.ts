@@ -3,7 +3,7 @@ import { compileGlob } from '../config/glob.ts';
 import type { ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { BlockedFile, PolicyFile, RoleFile, SubjectFile } from '../config/schema.ts';
 import type { Principal } from '../identity/principal.ts';
-import { compileResourceRule, compileUrlRule, type ResourceRule, type UrlRule } from './rule.ts';
+import { compileDenyRule, compileResourceRule, compileUrlRule, type ResourceRule, type UrlRule } from './rule.ts';
 
 /** The part of a Config that decides. */
 export interface PolicySource {
@@ -84,7 +84,7 @@ function compileRole(name: string, role: RoleFile): Role {
     indexRules(
       side(which)
         .filter(({ rule }) => !rule.nonResourceURLs)
-        .map(({ rule, reference }) => compileResourceRule(rule, reference)),
+        .map(({ rule, reference }) => (which === 'deny' ? compileDenyRule : compileResourceRule)(rule, reference)),
     );
   const urls = (which: 'allow' | 'deny'): readonly UrlRule[] =>
     side(which)

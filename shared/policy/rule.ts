@@ -1,6 +1,7 @@
 import { ALL_NAMESPACES, type ResourceAttributes } from '../kubernetes/attributes.ts';
 import type { ChartDigest, PodSecurity } from '../command/invocation.ts';
 import { compileGlob, type Glob } from '../config/glob.ts';
+import { withSameObjects } from '../kubernetes/same-objects.ts';
 import { parseResourcePattern, type ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { RuleFile } from '../config/schema.ts';
 import type { RuleReference } from './decision.ts';
@@ -49,6 +50,12 @@ export function matchesWord(words: Words, text: string): boolean {
   for (const glob of words.globs) if (glob.matches(text)) return true;
   return false;
 }
+
+/** A deny meets the same objects under their other group too (kubernetes/same-objects.ts); an allow grants what it says. */
+export const compileDenyRule = (rule: RuleFile, reference: RuleReference): ResourceRule => {
+  const compiled = compileResourceRule(rule, reference);
+  return { ...compiled, resources: compiled.resources.flatMap(withSameObjects) };
+};
 
 export const compileResourceRule = (rule: RuleFile, reference: RuleReference): ResourceRule => ({
   reference,

@@ -18,6 +18,7 @@ const sent = ({ sent }: Invocation): string => sent.words.join(' ');
 describe('what helm asks of Kubernetes', () => {
   const inShop = ' in shop';
   const secrets = `get secrets${inShop}`;
+  const systemSecrets = ['get secrets in kube-system', 'list secrets in kube-system'];
   const everySecret = ['get secrets in all namespaces', 'list secrets in all namespaces'];
   test.each<readonly [string, Record<string, string>, readonly string[]]>([
     ['helm list', {}, [`list releases.helm.sh${inShop}`]],
@@ -36,13 +37,15 @@ describe('what helm asks of Kubernetes', () => {
     ['helm get hooks web', {}, [`get releases.helm.sh web${inShop}`, secrets]],
     ['helm get all web', {}, [`get releases.helm.sh web${inShop}`, secrets]],
     ['helm install web ./web', chart, [`install releases.helm.sh web${inShop}`]],
-    ['helm install web ./web', lookup, [`install releases.helm.sh web${inShop}`]],
+    ['helm install web ./web', lookup, [`install releases.helm.sh web${inShop}`, ...systemSecrets]],
+    ['helm install web ./web --dry-run=client', lookup, [`install releases.helm.sh web${inShop}`, secrets]],
+    ['helm upgrade web ./web', lookup, [`upgrade releases.helm.sh web${inShop}`, ...systemSecrets]],
     ['helm install web ./web --dry-run', chart, [`install releases.helm.sh web${inShop}`, secrets]],
     ['helm install web ./web --dry-run=none', chart, [`install releases.helm.sh web${inShop}`]],
     [
       'helm install web ./web --dry-run=server',
       lookup,
-      [`install releases.helm.sh web${inShop}`, secrets, ...everySecret],
+      [`install releases.helm.sh web${inShop}`, secrets, ...systemSecrets],
     ],
     ['helm install web ./web -o json', chart, [`install releases.helm.sh web${inShop}`, secrets]],
     [
@@ -71,7 +74,7 @@ describe('what helm asks of Kubernetes', () => {
     ['helm template ./web --validate', chart, [secrets]],
     ['helm template ./web --dry-run=server', chart, [secrets]],
     ['helm template ./web', lookup, [secrets]],
-    ['helm template ./web --dry-run=server', lookup, [secrets, ...everySecret]],
+    ['helm template ./web --dry-run=server', lookup, [secrets, ...systemSecrets]],
     [
       'helm template ./web --validate',
       { ...chart, 'web/templates/t.yaml': '{{ tpl .Values.a . }}' },
@@ -83,6 +86,79 @@ describe('what helm asks of Kubernetes', () => {
     ['helm env HELM_NAMESPACE', {}, []],
   ])('%s %#', (line, uploads, attributes) => {
     expect(asked(call(line, uploads))).toEqual(attributes);
+  });
+});
+
+describe('what a chart looks up', () => {
+  const everywhere = (what: string): string[] => [`get ${what} in all namespaces`, `list ${what} in all namespaces`];
+  const anything = everywhere('secrets');
+  test.each<readonly [template: string, needs: readonly string[]]>([
+    ['{{ lookup "v1" "ConfigMap" "shop" "web" }}', ['get configmaps web in shop']],
+    ['{{- (lookup `v1` `ConfigMap` `shop` `web`).data | toYaml -}}', ['get configmaps web in shop']],
+    [
+      '{{ if not (lookup "v1" "ConfigMap" "shop" "") }}a{{ end }}',
+      ['get configmaps in shop', 'list configmaps in shop'],
+    ],
+    ['{{ lookup "v1" "ConfigMap" "" "" }}', everywhere('configmaps')],
+    ['{{ lookup "v1" "ConfigMap" .Release.Namespace "web" }}', ['get configmaps web in all namespaces']],
+    ['{{ lookup "v1" "ConfigMap" $.Values.where .Values.name }}', everywhere('configmaps')],
+    [
+      '{{ lookup "v1" "ConfigMap" "shop" (printf "%s-x" .Release.Name) }}',
+      ['get configmaps in shop', 'list configmaps in shop'],
+    ],
+    ['{{ lookup "v1" "ConfigMap" (print "kube" "-system") "web" }}', everywhere('configmaps')],
+    ['{{ "web" | lookup "v1" "ConfigMap" "shop" }}', ['get configmaps in shop', 'list configmaps in shop']],
+    ['{{ lookup "v1" "Namespace" "" "shop" }}', ['get namespaces shop']],
+    ['{{ lookup "example.com/v1" "Widget" "shop" "a" }}', ['get widgets.example.com a in shop']],
+    ['{{ lookup "v1" .Values.kind "shop" "a" }}', anything],
+    ['{{ lookup (print "v" 1) "ConfigMap" "shop" "a" }}', anything],
+    ['{{ lookup "v1" "Config\\x4dap" "shop" "a" }}', anything],
+    ['{{ tpl .Values.a . }}', anything],
+    // Two in one template, the same one twice.
+    [
+      '{{ lookup "v1" "ConfigMap" "shop" "a" }}{{ lookup "v1" "Service" "shop" "b" }}{{ lookup "v1" "ConfigMap" "shop" "a" }}',
+      ['get configmaps a in shop', 'get services b in shop'],
+    ],
+    // What only looks like one.
+    ['a lookup of {{ .Values.lookup }} {{ include "web.tpl" . }} {{ "lookup" }} {{/* lookup "v1" */}}', []],
+    ['{{- /* tpl */ -}} {{ $lookup := 1 }} {{ $.tpl }} # lookup', []],
+    // What looks like none.
+    ['{{/* a */\t-}}{{ lookup "v1" "ConfigMap" "shop" "a" }}{{/* b */}}', ['get configmaps a in shop']],
+    ['{{ "}}" }}{{ "\\"" | quote }}{{lookup "v1" "ConfigMap" "shop" "a"}}', ['get configmaps a in shop']],
+    ['{{ `\n"` }}{{ lookup "v1" "ConfigMap" "shop" "a" }}', ['get configmaps a in shop']],
+    [`{{ '"' }}{{ lookup "v1" "ConfigMap" "shop" "a" }}`, ['get configmaps a in shop']],
+    ['{{ " }}{{ lookup "v1" "ConfigMap" "shop" "a" }}', anything],
+    ["{{ '' }}", anything],
+    ['{{ lookup "v1" "ConfigMap"', anything],
+  ])('%s', (template, needs) => {
+    const resources = [
+      { group: 'example.com', version: 'v1', resource: 'widgets', kind: 'Widget', namespaced: true, shortNames: [] },
+    ];
+    for (const path of ['web/templates/a.yaml', 'web/templates/b/_c.tpl', 'web/charts/sub/templates/NOTES.txt']) {
+      const uploads = {
+        ...chart,
+        'web/charts/sub/Chart.yaml': 'apiVersion: v2\nname: sub\nversion: 1.0.0\n',
+        [path]: template,
+      };
+      const files = Object.entries(uploads).map(([name, text]) => file(name, text));
+      const argv = ['helm', 'install', 'web', './web'];
+      const invocation = interpret({ argv, files }, { defaultNamespace: 'shop', resources });
+      expect(asked(invocation).slice(1)).toEqual(needs);
+    }
+  });
+
+  test('a kind that the gateway does not know is refused, with what the operator can do', () => {
+    const uploads = { ...chart, 'web/templates/a.yaml': '{{ lookup "cert-manager.io/v1" "Issuer" "shop" "a" }}' };
+    expect(refusalOf(() => call('helm install web ./web', uploads))).toMatchObject({
+      word: 'Issuer.cert-manager.io/v1',
+    });
+  });
+
+  test('nothing is looked up outside templates, nor by what renders nothing', () => {
+    const uploads = { ...chart, 'web/values.yaml': 'a: \'{{ lookup "v1" "Secret" "" "" }}\'' };
+    expect(asked(call('helm install web ./web', uploads))).toEqual(['install releases.helm.sh web in shop']);
+    const looking = { ...chart, 'web/templates/a.yaml': '{{ lookup "v1" "Secret" "" "" }}' };
+    for (const line of ['helm lint ./web', 'helm show values ./web']) expect(asked(call(line, looking))).toEqual([]);
   });
 });
 

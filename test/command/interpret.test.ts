@@ -49,6 +49,7 @@ describe('what a command asks of Kubernetes, and the words that are sent', () =>
         'get nodes n1',
         'list pods in all namespaces',
         'get leases.coordination.k8s.io n1 in kube-node-lease',
+        'list resourceslices.resource.k8s.io',
         'list events in all namespaces',
       ],
     ],
@@ -60,28 +61,32 @@ describe('what a command asks of Kubernetes, and the words that are sent', () =>
     [
       'logs deploy/web',
       'logs deployments.v1.apps/web --namespace=shop',
-      ['get deployments.apps web in shop', 'list pods in shop', 'get pods/log in shop'],
+      ['get deployments.apps web in shop', 'list pods in shop', 'watch pods in shop', 'get pods/log in shop'],
     ],
     ['logs -l app=web', 'logs --selector=app=web --namespace=shop', ['list pods in shop', 'get pods/log in shop']],
     [
       'delete pod web',
-      'delete pods.v1./web --namespace=shop',
+      'delete pods.v1./web --cascade=background --namespace=shop',
       ['delete pods web in shop', 'get pods web in shop', 'list pods web in shop', 'watch pods web in shop'],
     ],
-    ['delete pod web --wait=false', 'delete pods.v1./web --wait=false --namespace=shop', ['delete pods web in shop']],
+    [
+      'delete pod web --wait=false',
+      'delete pods.v1./web --wait=false --cascade=background --namespace=shop',
+      ['delete pods web in shop'],
+    ],
     [
       'delete pods --all -A',
-      'delete pods.v1. --all-namespaces=true --field-selector=metadata.namespace!=aks-command',
+      'delete pods.v1. --all-namespaces=true --field-selector=metadata.namespace!=aks-command --cascade=background',
       ['list pods in all namespaces', 'delete pods in all namespaces'],
     ],
     [
       'rollout restart deploy web',
-      'rollout restart deployments.v1.apps/web --namespace=shop',
+      'rollout restart deployments.v1.apps/web --field-manager=kubectl-rollout --namespace=shop',
       ['get deployments.apps web in shop', 'patch deployments.apps web in shop'],
     ],
     [
       'rollout restart ds',
-      'rollout restart daemonsets.v1.apps --namespace=shop',
+      'rollout restart daemonsets.v1.apps --field-manager=kubectl-rollout --namespace=shop',
       ['list daemonsets.apps in shop', 'patch daemonsets.apps in shop'],
     ],
     [
@@ -117,7 +122,13 @@ describe('what a command asks of Kubernetes, and the words that are sent', () =>
       'k8s/readme.md': 'not a manifest',
       'k8s/sub/b.yaml': deployment('deeper'),
     });
-    expect(invocation.sent.words).toEqual(['kubectl', 'apply', '--filename=k8s/a.yaml']);
+    expect(invocation.sent.words).toEqual([
+      'kubectl',
+      'apply',
+      '--filename=k8s/a.yaml',
+      '--field-manager=kubectl-client-side-apply',
+      '--validate=strict',
+    ]);
     expect(invocation.sent.files.map(({ path }) => path)).toEqual(['k8s/a.yaml']);
     expect(sentFile(invocation, 'k8s/a.yaml')).toBe(
       '{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","namespace":"shop"},"spec":{"replicas":8,"paused":true}}\n',

@@ -53,22 +53,22 @@ describe('verbs that change, and what they need', () => {
   test.each<[command: string, words: string, asked: string[]]>([
     [
       `patch deploy web -p 'spec: {replicas: 010}'`,
-      'patch deployments.v1.apps/web --patch={"spec":{"replicas":8}} --namespace=shop',
+      'patch deployments.v1.apps/web --patch={"spec":{"replicas":8}} --field-manager=kubectl-patch --namespace=shop',
       ['get deployments.apps web in shop', 'patch deployments.apps web in shop'],
     ],
     [
       'label pods -l app=web -A tier=front',
-      'label pods.v1. tier=front --selector=app=web --all-namespaces=true --field-selector=metadata.namespace!=aks-command',
+      'label pods.v1. tier=front --selector=app=web --all-namespaces=true --field-selector=metadata.namespace!=aks-command --field-manager=kubectl-label',
       ['list pods in all namespaces', 'patch pods in all namespaces'],
     ],
     [
       'annotate deploy/web why="a reason"',
-      'annotate deployments.v1.apps/web why=a reason --namespace=shop',
+      'annotate deployments.v1.apps/web why=a reason --field-manager=kubectl-annotate --namespace=shop',
       ['get deployments.apps web in shop', 'patch deployments.apps web in shop'],
     ],
     [
       'label clusterrole reader aggregate=yes',
-      'label clusterroles.v1.rbac.authorization.k8s.io/reader aggregate=yes --namespace=shop',
+      'label clusterroles.v1.rbac.authorization.k8s.io/reader aggregate=yes --field-manager=kubectl-label --namespace=shop',
       [
         'get clusterroles.rbac.authorization.k8s.io reader',
         'patch clusterroles.rbac.authorization.k8s.io reader',
@@ -77,18 +77,18 @@ describe('verbs that change, and what they need', () => {
     ],
     [
       'set env deploy/web --list --resolve',
-      'set env deployments.v1.apps/web --list=true --resolve=true --namespace=shop',
+      'set env deployments.v1.apps/web --list=true --resolve=true --field-manager=kubectl-set --namespace=shop',
       ['get deployments.apps web in shop', 'get secrets in shop', 'get configmaps in shop'],
     ],
     [
       'set env deploy/web --from=secret/db',
-      'set env deployments.v1.apps/web --from=secrets.v1./db --namespace=shop',
+      'set env deployments.v1.apps/web --from=secrets.v1./db --field-manager=kubectl-set --namespace=shop',
       ['get deployments.apps web in shop', 'patch deployments.apps web in shop', 'get secrets db in shop'],
     ],
     [
       'exec deploy/web -c app -- ls -l --color',
       'exec deployments.v1.apps/web --container=app --namespace=shop -- ls -l --color',
-      ['get deployments.apps web in shop', 'list pods in shop', 'create pods/exec in shop'],
+      ['get deployments.apps web in shop', 'list pods in shop', 'watch pods in shop', 'create pods/exec in shop'],
     ],
     [
       'cp data/x.txt team/web-1:/tmp/x -c app',
@@ -97,7 +97,7 @@ describe('verbs that change, and what they need', () => {
     ],
     [
       'create rolebinding ops --role=deployer --user=ann',
-      'create rolebinding ops --role=deployer --user=ann --namespace=shop',
+      'create rolebinding ops --role=deployer --user=ann --field-manager=kubectl-create --validate=strict --namespace=shop',
       [
         'create rolebindings.rbac.authorization.k8s.io ops in shop',
         'bind roles.rbac.authorization.k8s.io deployer in shop',
@@ -105,17 +105,17 @@ describe('verbs that change, and what they need', () => {
     ],
     [
       'create clusterrolebinding ops --clusterrole=admin --group=ops',
-      'create clusterrolebinding ops --clusterrole=admin --group=ops --namespace=shop',
+      'create clusterrolebinding ops --clusterrole=admin --group=ops --field-manager=kubectl-create --validate=strict --namespace=shop',
       ['create clusterrolebindings.rbac.authorization.k8s.io ops', 'bind clusterroles.rbac.authorization.k8s.io admin'],
     ],
     [
       'create job again --from=cj/nightly',
-      'create job again --from=cronjobs.v1.batch/nightly --namespace=shop',
+      'create job again --from=cronjobs.v1.batch/nightly --field-manager=kubectl-create --validate=strict --namespace=shop',
       ['create jobs.batch again in shop', 'get cronjobs.batch nightly in shop'],
     ],
     [
       'create deployment fresh --image=web -o yaml --dry-run=client',
-      'create deployment fresh --image=web --output=yaml --dry-run=client --namespace=shop',
+      'create deployment fresh --image=web --output=yaml --dry-run=client --field-manager=kubectl-create --validate=strict --namespace=shop',
       ['create deployments.apps fresh in shop', 'get deployments.apps fresh in shop'],
     ],
     ['create token builder', 'create token builder --namespace=shop', ['create serviceaccounts/token builder in shop']],
@@ -142,12 +142,12 @@ describe('verbs that change, and what they need', () => {
     ],
     [
       'run probe --image=probe --expose --port=80 -- sleep 1',
-      'run probe --image=probe --expose=true --port=80 --namespace=shop -- sleep 1',
+      'run probe --image=probe --expose=true --port=80 --field-manager=kubectl-run --namespace=shop -- sleep 1',
       ['create pods probe in shop', 'create services probe in shop'],
     ],
     [
       'debug web-1 --image=busybox --target=app',
-      'debug pods.v1./web-1 --image=busybox --target=app --namespace=shop',
+      'debug pods.v1./web-1 --image=busybox --target=app --profile=baseline --namespace=shop',
       ['get pods web-1 in shop', 'patch pods/ephemeralcontainers web-1 in shop'],
     ],
     [
@@ -158,7 +158,7 @@ describe('verbs that change, and what they need', () => {
     [
       'top pods -A',
       'top pod --all-namespaces=true --field-selector=metadata.namespace!=aks-command',
-      ['list pods.metrics.k8s.io in all namespaces'],
+      ['list pods.metrics.k8s.io in all namespaces', 'list pods in all namespaces'],
     ],
     ['cluster-info', 'cluster-info --namespace=kube-system', ['list services in kube-system']],
     [
@@ -241,6 +241,63 @@ describe('verbs that change, and what they need', () => {
     expect(JSON.stringify(invocation.argv)).not.toContain('hunter2');
     expect(call('kubectl get pods').sent.secret).toBe(false);
     expect(call('kubectl set env deploy/web A=b').sent.secret).toBe(true);
+  });
+
+  test('a name is what kubectl makes of it: cut for a service, whole for an autoscaler, unknown with a hash behind it', () => {
+    const long = `${'a'.repeat(70)}.b`;
+    expect(asked(call(`kubectl expose deploy ${long} --port=80`))).toContain(
+      `create services ${long.slice(0, 63)} in shop`,
+    );
+    expect(asked(call(`kubectl autoscale deploy ${long} --max=3`))).toContain(
+      `create horizontalpodautoscalers.autoscaling ${long} in shop`,
+    );
+    expect(asked(call('kubectl create configmap a --from-literal=b=c --append-hash'))).toEqual([
+      'create configmaps in shop',
+    ]);
+    expect(asked(call('kubectl create secret generic a --from-literal=b=c --append-hash'))).toEqual([
+      'create secrets in shop',
+    ]);
+  });
+
+  test.each(['HOME', 'A=1\nKUBERNETES_SERVICE_HOST\n', ' PATH', 'A=1\r\nB\r\n', '\ufeffA=1\nPATH', '\u00a0PATH'])(
+    'an env file has no value of the pod that runs the command: %j',
+    (text) => {
+      for (const kind of ['configmap', 'secret generic']) {
+        const create = (): ReturnType<typeof call> =>
+          call(`kubectl create ${kind} a --from-env-file=env`, { env: text });
+        expect(refusal(create)).toMatchObject({
+          word: 'env',
+          why: expect.stringMatching(/^line \d is not NAME=VALUE$/u),
+        });
+      }
+    },
+  );
+
+  test('an env file has values, blank lines and comments', () => {
+    const text = '\ufeff# first\r\n\n  \t# second\nA=1\nB=\nC=x=y\n';
+    const { files } = call('kubectl create configmap a --from-env-file=env', { env: text }).sent;
+    expect(files.map(({ bytes }) => Buffer.from(bytes).toString())).toEqual([text]);
+  });
+
+  test.each<[command: string, spelt: readonly string[], not: string]>([
+    ['apply -f m', ['--field-manager=kubectl-client-side-apply', '--validate=strict'], '--cascade'],
+    ['apply -f m --server-side', ['--field-manager=kubectl'], '--cascade'],
+    ['apply -f m --server-side --field-manager=ci', ['--field-manager=ci'], '--field-manager=kubectl'],
+    ['apply -f m --force', ['--cascade=background'], '--profile'],
+    ['replace -f m --force --cascade=orphan', ['--cascade=orphan'], '--cascade=background'],
+    ['delete -f m', ['--cascade=background'], '--validate'],
+    ['debug web --image=busybox', ['--profile=baseline'], '--validate'],
+    ['debug web --image=busybox --profile=restricted', ['--profile=restricted'], '--profile=baseline'],
+    ['get -f m', [], '--validate'],
+  ])('what another version might take otherwise is spelt out: %s', (command, spelt, not) => {
+    const { words } = call(`kubectl ${command}`, { m: 'apiVersion: v1\nkind: Pod\nmetadata: {name: a}' }).sent;
+    expect(words).toEqual(expect.arrayContaining([...spelt]));
+    expect(words.filter((word) => word === not || word.startsWith(`${not}=`))).toEqual([]);
+  });
+
+  test('a debugging container that may trace processes is privileged, and none is by default', () => {
+    expect(call('kubectl debug web --image=busybox').podSecurity).toEqual({ level: 'restricted' });
+    expect(call('kubectl debug web --image=busybox --profile=general').podSecurity.level).toBe('privileged');
   });
 
   test('a wait is cut to the time-out of the command, with a warning', () => {

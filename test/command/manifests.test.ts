@@ -333,7 +333,13 @@ describe('namespaces', () => {
   });
 
   test('-f goes out without -n, since every object has its own', () => {
-    expect(apply(pod('{}')).sent.words).toEqual(['kubectl', 'apply', '--filename=x.yaml']);
+    expect(apply(pod('{}')).sent.words).toEqual([
+      'kubectl',
+      'apply',
+      '--filename=x.yaml',
+      '--field-manager=kubectl-client-side-apply',
+      '--validate=strict',
+    ]);
   });
 });
 
@@ -360,10 +366,14 @@ describe('what writing an object needs beyond its own verb', () => {
       `${rbac}kind: ClusterRole\nmetadata: {name: a}\naggregationRule: {clusterRoleSelectors: []}`,
       ['escalate clusterroles.rbac.authorization.k8s.io a'],
     ],
-    [`${rbac}kind: Role\nmetadata: {name: a}\nrules: []`, []],
+    [`${rbac}kind: Role\nmetadata: {name: a}\nrules: []`, ['escalate roles.rbac.authorization.k8s.io a in shop']],
     [
       `apiVersion: v1\nkind: Secret\nmetadata: {name: a, annotations: {kubernetes.io/service-account.name: admin}}\ntype: kubernetes.io/service-account-token`,
       ['create serviceaccounts/token admin in shop'],
+    ],
+    [
+      `${rbac}kind: ClusterRole\nmetadata: {name: a, labels: {rbac.authorization.k8s.io/aggregate-to-view: "true"}}`,
+      ['escalate clusterroles.rbac.authorization.k8s.io a'],
     ],
   ])('%j', (text, needs) => {
     const verbs = new Set(['get', 'create', 'patch']);
@@ -463,7 +473,7 @@ describe('files of -f', () => {
 
   test('stdin is read and written anew', () => {
     const { sent } = call('kubectl apply -f -', {}, pod('{a: 010}'));
-    expect(sent.words).toEqual(['kubectl', 'apply', '--filename=-']);
+    expect(sent.words).toContain('--filename=-');
     expect(new TextDecoder().decode(sent.stdin)).toContain('"spec":{"a":8}');
   });
 

@@ -24,6 +24,16 @@ export function findTools(tool: 'kubectl' | 'helm'): string[] {
     .filter(isExecutable);
 }
 
+export interface Tool {
+  /** `1.37` */
+  readonly version: string;
+  readonly path: string;
+}
+
+/** findTools with the versions that the names tell, newest first. */
+export const findVersions = (tool: 'kubectl' | 'helm'): readonly Tool[] =>
+  findTools(tool).map((path) => ({ path, version: /\d+\.\d+$/u.exec(path)?.[0] ?? 'of the PATH' }));
+
 export interface ToolResult {
   readonly code: number;
   readonly stdout: string;

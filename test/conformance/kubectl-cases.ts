@@ -84,13 +84,12 @@ export interface Case {
   readonly since?: string | undefined;
   /** It would go on: it is ended as soon as this verb was asked for. */
   readonly endless?: string | undefined;
-  /** Attributes that kubectl does not ask for in this run, each with the reason why they are needed all the same. */
-  readonly unasked?: Readonly<Record<string, string>>;
 }
 
-const plain = (...commands: readonly string[]): Case[] => commands.map((command) => ({ command }));
+/** Longer than a label may be, as long as a name may be. */
+export const LONG_NAME = 'an-application-whose-name-is-longer-than-the-sixty-three-characters-of-a-label';
 
-const KNOWN_FROM_FILE = 'kubectl takes the object from the file; to change it is to know it';
+const plain = (...commands: readonly string[]): Case[] => commands.map((command) => ({ command }));
 
 export const cases: readonly Case[] = [
   // get
@@ -250,8 +249,8 @@ export const cases: readonly Case[] = [
     'describe pod web-1 db-0',
     'describe rc old',
   ),
-  ...['describe svc web', 'describe services'].map((command) => ({ command, unasked: byVersionOrBackend() })),
-  ...['describe ing shop', 'describe ingress'].map((command) => ({ command, unasked: byVersionOrBackend() })),
+  ...plain('describe svc web', 'describe services'),
+  ...plain('describe ing shop', 'describe ingress'),
 
   // logs
   ...plain(
@@ -269,6 +268,9 @@ export const cases: readonly Case[] = [
     'logs -l app=web --prefix --max-log-requests=3',
     'logs web-1 -p',
     'logs web-1 --limit-bytes=10',
+    'logs ds/agent -n kube-system',
+    'logs rc/old --tail=1',
+    'logs deploy/web -c web --since=5m',
   ),
 
   { command: 'logs deployment/web --all-pods', since: '1.31' },
@@ -281,6 +283,10 @@ export const cases: readonly Case[] = [
     'exec svc/web -- date',
     'attach web-1',
     'attach deploy/web',
+    'attach svc/web',
+    'exec sts/db -c web -- date',
+    'exec rs/web-abc -- date',
+    'exec job/once -- date',
     'cp data/settings.ini web-1:/tmp/settings.ini',
     'cp data/settings.ini default/kept:/tmp/ -c web',
     'cp data web-1:/tmp/data',
@@ -288,7 +294,7 @@ export const cases: readonly Case[] = [
   { command: 'exec -i web-1 -- cat', stdin: 'hello' },
 
   // delete
-  ...[
+  ...plain(
     'delete pod web-1',
     'delete pods web-1 db-0',
     'delete deploy/web svc/web',
@@ -304,8 +310,8 @@ export const cases: readonly Case[] = [
     'delete -f cluster.yaml --ignore-not-found',
     'delete pod gone --ignore-not-found',
     'delete secret db -o name',
-  ].map((command) => ({ command, unasked: goneAtOnce() })),
-  { command: 'delete -f folder', unasked: { ...goneAtOnce(), get: 'there is nothing to wait for' } },
+  ),
+  { command: 'delete -f folder' },
   ...plain(
     'delete pod web-1 --wait=false',
     'delete pods --all',
@@ -315,15 +321,12 @@ export const cases: readonly Case[] = [
     'delete pods -A -l app=web',
     'delete pods --all -A',
   ),
-  { command: 'delete all -l app=none', unasked: { delete: 'the query finds nothing' } },
-  ...['delete pod web-1 --dry-run=client', 'delete pod web-1 --dry-run=server'].map((command) => ({
-    command,
-    unasked: dryRun('delete', 'get', 'list', 'watch'),
-  })),
-  ...['delete pods --all --dry-run=client'].map((command) => ({ command, unasked: dryRun('delete') })),
+  { command: 'delete all -l app=none' },
+  ...plain('delete pod web-1 --dry-run=client', 'delete pod web-1 --dry-run=server'),
+  ...plain('delete pods --all --dry-run=client'),
 
   // apply, create, replace, diff
-  ...[
+  ...plain(
     'apply -f web.yaml',
     'apply -f widget.yaml',
     'apply -f job.yaml',
@@ -334,8 +337,8 @@ export const cases: readonly Case[] = [
     'apply -f web.yaml --dry-run=server',
     'diff -f web.yaml',
     'diff -f web.yaml --server-side',
-  ].map((command) => ({ command, unasked: { create: 'the object is there already' } })),
-  ...[
+  ),
+  ...plain(
     'apply -f fresh.yaml',
     'apply -f fresh.yaml -n default',
     'apply -f list.json',
@@ -345,25 +348,19 @@ export const cases: readonly Case[] = [
     'apply -f cluster.yaml',
     'apply -f rbac.yaml',
     'diff -f fresh.yaml',
-  ].map((command) => ({ command, unasked: { patch: 'the object is not there yet' } })),
+  ),
   {
     command: 'apply -f -',
     stdin: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: piped}\n',
-    unasked: { patch: 'the object is not there yet' },
   },
   {
     command: 'apply -f fresh.yaml --server-side --force-conflicts --field-manager=ci',
-    unasked: { create: 'a server-side apply creates by a patch; the API server asks for create itself' },
   },
   {
     command: 'apply -f web.yaml --force',
-    unasked: {
-      create: 'the object is there already',
-      delete: 'only when the patch cannot be made is the object deleted and created anew',
-    },
   },
-  { command: 'apply -f web.yaml --dry-run=client', unasked: dryRun('patch', 'create') },
-  { command: 'apply -f fresh.yaml --dry-run=client', unasked: dryRun('patch', 'create') },
+  { command: 'apply -f web.yaml --dry-run=client' },
+  { command: 'apply -f fresh.yaml --dry-run=client' },
   ...plain(
     'apply view-last-applied deploy/web',
     'apply view-last-applied -f web.yaml -o json',
@@ -381,19 +378,14 @@ export const cases: readonly Case[] = [
   ),
   {
     command: 'replace -f web.yaml --subresource=status',
-    unasked: { 'get deployments.apps web': 'what comes back is the object' },
   },
   {
     command: 'apply -f web.yaml --server-side --subresource=status',
     since: '1.32',
-    unasked: {
-      create: 'the object is there already',
-      'get deployments.apps web': 'what comes back is the object',
-    },
   },
   { command: 'create -f -', stdin: '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"piped"}}' },
-  { command: 'create -f fresh.yaml --dry-run=client', unasked: dryRun('create') },
-  { command: 'create -f config.yaml -o yaml', unasked: printed() },
+  { command: 'create -f fresh.yaml --dry-run=client' },
+  { command: 'create -f config.yaml -o yaml' },
 
   // create KIND
   ...plain(
@@ -407,6 +399,8 @@ export const cases: readonly Case[] = [
     'create configmap settings --from-file=ini=data/settings.ini --from-literal=a=b',
     'create configmap settings --from-file=data',
     'create cm settings --from-env-file=data/env',
+    'create cm settings --from-literal=a=b --append-hash',
+    'create secret generic extra --from-literal=a=b --append-hash',
     'create secret generic extra --from-literal=password=x',
     'create secret generic extra --from-file=data/settings.ini --type=Opaque',
     'create secret docker-registry pull --docker-server=registry.example --docker-username=u --docker-password=p',
@@ -433,9 +427,8 @@ export const cases: readonly Case[] = [
   ),
   {
     command: 'create deployment fresh --image=web --dry-run=client -o yaml',
-    unasked: { ...dryRun('create'), ...printed() },
   },
-  { command: 'create configmap settings --from-literal=a=b -o json', unasked: printed() },
+  { command: 'create configmap settings --from-literal=a=b -o json' },
 
   // scale, rollout
   ...plain(
@@ -465,14 +458,10 @@ export const cases: readonly Case[] = [
   ),
   {
     command: 'rollout resume deploy/web',
-    unasked: { patch: 'the deployment is not paused, so that kubectl stops before' },
   },
-  { command: 'scale -f web.yaml --replicas=2', unasked: { 'get deployments.apps web': KNOWN_FROM_FILE } },
-  ...['rollout undo deploy/web', 'rollout undo sts/db', 'rollout undo deploy/web --to-revision=1'].map((command) => ({
-    command,
-    unasked: { patch: 'there is no other revision to go back to, so that kubectl stops before' },
-  })),
-  { command: 'scale deploy/web --replicas=3 --dry-run=client', unasked: dryRun('patch') },
+  { command: 'scale -f web.yaml --replicas=2' },
+  ...plain('rollout undo deploy/web', 'rollout undo sts/db', 'rollout undo deploy/web --to-revision=1'),
+  { command: 'scale deploy/web --replicas=3 --dry-run=client' },
   { command: 'scale deploy/web --replicas=3 --dry-run=server' },
 
   // patch, label, annotate, taint, set
@@ -521,15 +510,14 @@ export const cases: readonly Case[] = [
     'set selector svc web app=api',
     'set subject rolebinding deployers --user=ann',
     'set subject clusterrolebinding admins --group=ops',
-  ).map((one) => ({ ...one, unasked: { ...maybeUnchanged(one.command) } })),
+  ),
   {
     command: 'set env deploy/web --list',
-    unasked: { 'get secrets': 'only --resolve reads them', 'get configmaps': 'only --resolve reads them' },
   },
   { command: 'set env deploy/secretive --list --resolve' },
-  { command: `patch -f web.yaml -p 'spec: {replicas: 5}'`, unasked: { get: KNOWN_FROM_FILE } },
-  { command: 'label pod web-1 tier=front --dry-run=client', unasked: dryRun('patch') },
-  { command: 'set image deploy/web web=web:3 --dry-run=client', unasked: dryRun('patch') },
+  { command: `patch -f web.yaml -p 'spec: {replicas: 5}'` },
+  { command: 'label pod web-1 tier=front --dry-run=client' },
+  { command: 'set image deploy/web web=web:3 --dry-run=client' },
 
   // nodes
   ...plain(
@@ -539,16 +527,12 @@ export const cases: readonly Case[] = [
     'drain node-1 --ignore-daemonsets --force --delete-emptydir-data --timeout=5s',
   ),
   { command: 'uncordon node-2' },
-  { command: 'cordon node-1 --dry-run=client', unasked: dryRun('patch') },
+  { command: 'cordon node-1 --dry-run=client' },
   {
     command: 'drain node-1 --ignore-daemonsets --force --delete-emptydir-data --disable-eviction --timeout=5s',
-    unasked: {
-      'get pods': 'the emulated cluster does not take the deletion, which is sent as protobuf; evictions show the read',
-    },
   },
   {
     command: 'drain node-1 --dry-run=client --ignore-daemonsets --force --delete-emptydir-data',
-    unasked: dryRun('patch', 'create', 'get pods'),
   },
 
   // wait, events, top
@@ -558,11 +542,14 @@ export const cases: readonly Case[] = [
     'wait -f web.yaml --for=condition=Available --timeout=2s',
     'events',
     'events --for pod/web-1',
+    'events -n default',
     'events --for=deployments.apps/web --types=Warning',
     'events -o yaml',
     'top pod',
     'top pods -l app=web',
     'top pod -A',
+    'top pods --field-selector=metadata.name=web-1',
+    'top pod web-1',
     'top pod web-1 --containers',
     'top node',
     'top nodes --no-headers',
@@ -570,19 +557,17 @@ export const cases: readonly Case[] = [
   ),
   {
     command: 'wait pod/gone --for=delete --timeout=2s',
-    unasked: { list: 'the pod is gone already', watch: 'the pod is gone already' },
   },
   { command: 'wait pod/web-1 --for=delete --timeout=1s' },
-  ...[
+  ...plain(
     "wait deploy --all --for=jsonpath='{.metadata.name}' --timeout=2s",
     "wait pods -l app=web --for=jsonpath='{.metadata.name}' --timeout=2s",
     "wait pods -A -l app=web --for=jsonpath='{.metadata.name}' --timeout=2s",
-  ].map((command) => ({ command, unasked: { get: 'only --for=delete and create read each object' } })),
+  ),
   { command: 'wait pods -l app=web --for=delete --timeout=1s' },
   {
     command: 'events -w',
     endless: 'watch',
-    unasked: { list: 'kubectl watches without a list; who may see each event may see them all' },
   },
 
   // auth, certificates, run, debug, expose, autoscale
@@ -607,9 +592,11 @@ export const cases: readonly Case[] = [
     'expose svc web --port=80 --name=fresh',
     'expose pod web-1 --port=80 --selector=app=web --name=fresh',
     'autoscale deploy api --min=1 --max=3',
+    `autoscale deploy ${LONG_NAME} --max=3`,
+    `expose deploy ${LONG_NAME} --port=80`,
     'autoscale deploy/web --max=3 --cpu-percent=80 --name=fresh',
   ),
-  { command: 'run probe --image=probe --dry-run=client -o yaml', unasked: { ...dryRun('create'), ...printed() } },
+  { command: 'run probe --image=probe --dry-run=client -o yaml' },
 
   // what asks for nothing of a resource
   ...plain(
@@ -624,37 +611,3 @@ export const cases: readonly Case[] = [
     'cluster-info -n default',
   ),
 ];
-
-function dryRun(...verbs: readonly string[]): Record<string, string> {
-  return Object.fromEntries(verbs.map((verb) => [verb, '--dry-run never reduces what is needed']));
-}
-
-function goneAtOnce(): Record<string, string> {
-  return {
-    list: 'the object is gone at once; wait --for=delete is the same code, waiting',
-    watch: 'the object is gone at once',
-  };
-}
-
-function printed(): Record<string, string> {
-  return { get: 'what is printed is the object, as a read would be' };
-}
-
-function byVersionOrBackend(): Record<string, string> {
-  return {
-    'get endpoints': 'up to 1.30 kubectl reads the endpoints object, from 1.31 on the slices',
-    'list endpointslices.discovery.k8s.io': 'up to 1.30 kubectl reads the endpoints object, from 1.31 on the slices',
-  };
-}
-
-function maybeUnchanged(command: string): Record<string, string> {
-  if (command === 'label pod web-1 --list') return {};
-  if (
-    command === 'annotate pod web-1 note-' ||
-    command === 'set env deploy/web MODE-' ||
-    command === 'set serviceaccount deploy/web default'
-  ) {
-    return { patch: 'nothing is to be changed' };
-  }
-  return {};
-}

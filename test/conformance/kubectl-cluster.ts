@@ -1,5 +1,6 @@
 import type { EmulatedKubernetes } from '../../infra/local/kubernetes/server.ts';
 import type { KubeObject } from '../../infra/local/kubernetes/json.ts';
+import { LONG_NAME } from './kubectl-cases.ts';
 import type { CommandContext } from '../../shared/config/config.ts';
 
 export const context: CommandContext = {
@@ -9,6 +10,10 @@ export const context: CommandContext = {
     { group: 'example.com', version: 'v1', resource: 'fleets', kind: 'Fleet', namespaced: false, shortNames: [] },
   ],
 };
+
+/** A signing request for the name `joining`; its key was thrown away. */
+const JOINING =
+  'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIZk1JR0dBZ0VBTUNReEVEQU9CZ05WQkFNTUIycHZhVzVwYm1jeEVEQU9CZ05WQkFvTUIyVjRZVzF3YkdVdwpXVEFUQmdjcWhrak9QUUlCQmdncWhrak9QUU1CQndOQ0FBUTR6RkxrUUgxK2hvaDZoL3VMMHU3QmkrVHRLVXhRCkRtdTJuZWFoT3J2TkI2cTNVRlBER1ZXeExaSDRHTm1aTFdCNWduVUdJaTV0ZDNuRmNiYXRyaFFmb0FBd0NnWUkKS29aSXpqMEVBd0lEU0FBd1JRSWdSNUNSQjBPSlVBU0RmMGpFU2ZCdTFZNHU2UmphUjIvZVp4aDVFQlNTeU5VQwpJUUQ1ZDgyMUdqYkhjYU1GbmpObnJmUHZndjJUa2QzN0NyNGF6cEhGeW4zTm5nPT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUgUkVRVUVTVC0tLS0tCg==';
 
 type Body = Omit<KubeObject, 'apiVersion' | 'kind' | 'metadata'>;
 
@@ -26,6 +31,7 @@ const pod = {
   securityContext: {},
 };
 const template = { metadata: { labels: { app: 'web' } }, spec: pod };
+const once = { ...template, spec: { ...pod, restartPolicy: 'Never' } };
 const selector = { matchLabels: { app: 'web' } };
 const running = {
   phase: 'Running',
@@ -48,7 +54,14 @@ const crd = (plural: string, kind: string, scope: string, shortNames: string[]):
         group: 'example.com',
         scope,
         names: { plural, singular: kind.toLowerCase(), kind, shortNames },
-        versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+        versions: [
+          {
+            name: 'v1',
+            served: true,
+            storage: true,
+            schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+          },
+        ],
       },
     },
     {},
@@ -57,10 +70,13 @@ const crd = (plural: string, kind: string, scope: string, shortNames: string[]):
 const rbac = 'rbac.authorization.k8s.io/v1';
 const role = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'deployer' };
 
-const objects: readonly KubeObject[] = [
+/** Such as a real API server takes too. Namespaces and definitions come first. */
+export const objects: readonly KubeObject[] = [
   ...['default', 'kube-system', 'kube-node-lease', 'aks-command', 'shop'].map((name) =>
     made('v1', 'Namespace', name, { status: { phase: 'Active' } }, {}),
   ),
+  crd('widgets', 'Widget', 'Namespaced', ['wd']),
+  crd('fleets', 'Fleet', 'Cluster', []),
   made('storage.k8s.io/v1', 'StorageClass', 'managed-csi', { provisioner: 'disk.csi.azure.com' }, {}),
   made(rbac, 'ClusterRole', 'view', { rules: [] }, {}),
   made('networking.k8s.io/v1', 'Ingress', 'shop', {
@@ -76,8 +92,6 @@ const objects: readonly KubeObject[] = [
       ],
     },
   }),
-  crd('widgets', 'Widget', 'Namespaced', ['wd']),
-  crd('fleets', 'Fleet', 'Cluster', []),
   made('example.com/v1', 'Widget', 'gear', { spec: { size: 1 } }),
   made('example.com/v1', 'Fleet', 'main', {}, {}),
   made('v1', 'Node', 'node-1', { status: { allocatable: { cpu: '2', memory: '4Gi' } } }, cluster),
@@ -102,12 +116,27 @@ const objects: readonly KubeObject[] = [
   made('v1', 'ServiceAccount', 'builder'),
   made('v1', 'ConfigMap', 'web-config', { data: { mode: 'x' } }),
   made('v1', 'Secret', 'db', { data: { password: 'eA==' }, type: 'Opaque' }),
-  made('v1', 'PersistentVolumeClaim', 'data', { spec: { accessModes: ['ReadWriteOnce'] } }),
-  made('v1', 'PersistentVolume', 'data', { spec: { capacity: { storage: '1Gi' } } }, {}),
+  made('v1', 'PersistentVolumeClaim', 'data', {
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  }),
+  made(
+    'v1',
+    'PersistentVolume',
+    'data',
+    {
+      spec: {
+        capacity: { storage: '1Gi' },
+        accessModes: ['ReadWriteOnce'],
+        csi: { driver: 'disk.csi.azure.com', volumeHandle: 'data' },
+      },
+    },
+    {},
+  ),
   made('v1', 'ResourceQuota', 'shop', { spec: { hard: { pods: '9' } }, status: { hard: { pods: '9' }, used: {} } }),
   made('v1', 'LimitRange', 'shop', { spec: { limits: [] } }),
-  made('v1', 'ReplicationController', 'old', { spec: { selector: { app: 'old' }, template } }),
+  made('v1', 'ReplicationController', 'old', { spec: { replicas: 1, selector: { app: 'web' }, template } }),
   made('apps/v1', 'Deployment', 'web', { spec: { replicas: 2, selector, template }, status: rolledOut }),
+  made('apps/v1', 'Deployment', LONG_NAME, { spec: { replicas: 1, selector, template } }),
   made('apps/v1', 'Deployment', 'api', { spec: { replicas: 2, selector, template }, status: rolledOut }),
   made('apps/v1', 'Deployment', 'secretive', {
     spec: {
@@ -136,9 +165,9 @@ const objects: readonly KubeObject[] = [
     status: { ...rolledOut, replicas: 1, readyReplicas: 1, currentRevision: 'a', updateRevision: 'a' },
   }),
   made('apps/v1', 'DaemonSet', 'agent', { spec: { selector, template } }, { namespace: 'kube-system' }),
-  made('batch/v1', 'Job', 'once', { spec: { selector, template } }),
+  made('batch/v1', 'Job', 'once', { spec: { template: once } }),
   made('batch/v1', 'CronJob', 'nightly', {
-    spec: { schedule: '0 3 * * *', jobTemplate: { spec: { template: { spec: pod } } } },
+    spec: { schedule: '0 3 * * *', jobTemplate: { spec: { template: once } } },
   }),
   made('autoscaling/v2', 'HorizontalPodAutoscaler', 'web', {
     spec: { maxReplicas: 3, scaleTargetRef: { kind: 'Deployment', name: 'web', apiVersion: 'apps/v1' } },
@@ -161,7 +190,7 @@ const objects: readonly KubeObject[] = [
     'certificates.k8s.io/v1',
     'CertificateSigningRequest',
     'joining',
-    { spec: { request: '', signerName: 'kubernetes.io/kube-apiserver-client', usages: ['client auth'] } },
+    { spec: { request: JOINING, signerName: 'kubernetes.io/kube-apiserver-client', usages: ['client auth'] } },
     {},
   ),
 ];

@@ -4,10 +4,10 @@ import * as fc from 'fast-check';
 import { readJson, writeJson, type Json } from '../../shared/command/json.ts';
 import { Problem } from '../../shared/errors.ts';
 import { readYaml } from '../../shared/command/yaml.ts';
-import { findKubectls } from './kubectl-run.ts';
+import { findVersions } from '../command/tools.ts';
 
 /** `kubectl label --local -o json` is kubectl's own reading of a text, without a cluster. */
-const kubectl = findKubectls(process.env).at(-1);
+const [kubectl] = findVersions('kubectl');
 const RUNS = Number(process.env['AKSGW_FUZZ_RUNS'] ?? (process.env['AKSGW_CONFORMANCE'] === 'all' ? 400 : 25));
 
 /** A run is a process of kubectl or a few. */

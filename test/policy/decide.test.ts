@@ -138,6 +138,12 @@ describe('never by *, only by name', () => {
   ])('but %s is only a look', (asked) => expect(verdict({ allow: [read] }, asked)).toBe('allow'));
 });
 
+test('an allow grants a resource under the group that it names', () => {
+  const rule = { verbs: ['*'], resources: ['events'], namespaces: ['*'] };
+  expect(verdict({ allow: [rule] }, 'list events @shop')).toBe('allow');
+  expect(verdict({ allow: [rule] }, 'list events.events.k8s.io @shop')).toBe('deny');
+});
+
 describe('a deny hits what it merely touches', () => {
   const cases: readonly [deny: RuleFile, asked: string, verdict: 'allow' | 'deny'][] = [
     [{ resources: ['secrets'] }, 'get secrets db @shop', 'deny'],
@@ -148,6 +154,14 @@ describe('a deny hits what it merely touches', () => {
     [{ resources: ['pods/log'] }, 'get pods/log x @shop', 'deny'],
     [{ resources: ['*.apps'] }, 'patch deployments.apps/scale x @shop', 'deny'],
     [{ resources: ['*/scale'] }, 'patch deployments.apps x @shop', 'allow'],
+    // One object, served in two groups.
+    [{ resources: ['events'] }, 'list events.events.k8s.io @shop', 'deny'],
+    [{ resources: ['events.events.k8s.io'] }, 'get events x @shop', 'deny'],
+    [{ resources: ['*.events.k8s.io'] }, 'get events x @shop', 'deny'],
+    [{ resources: ['*.events.k8s.io'] }, 'get pods x @shop', 'allow'],
+    [{ resources: ['ingresses.networking.k8s.io'] }, 'get ingresses.extensions x @shop', 'deny'],
+    [{ resources: ['*.apps'] }, 'get deployments.extensions x @shop', 'deny'],
+    [{ resources: ['*.apps'] }, 'get ingresses.extensions x @shop', 'allow'],
     [{ verbs: ['delete'] }, 'delete pods x @shop', 'deny'],
     [{ verbs: ['delete'] }, 'get pods x @shop', 'allow'],
     // "No name" is touched by any name, -A by any namespace.

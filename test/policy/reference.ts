@@ -91,7 +91,13 @@ function holds(rule: RuleFile, asked: ResourceAttributes, { reason, podSecurity,
   return !rule.charts || !(unlisted || (charts.length === 0 && asked.verb === 'install'));
 }
 
+/** Events are served in two groups, and are the same objects. */
 function touches(rule: RuleFile, asked: ResourceAttributes): boolean {
+  const events = asked.resource === 'events' && ['', 'events.k8s.io'].includes(asked.group);
+  return (events ? ['', 'events.k8s.io'] : [asked.group]).some((group) => touchesAsIs(rule, { ...asked, group }));
+}
+
+function touchesAsIs(rule: RuleFile, asked: ResourceAttributes): boolean {
   const { verbs = ['*'], resources = ['*'], namespaces = ['*'], names = ['*'] } = rule;
   if (!verbs.includes('*') && !verbs.includes(asked.verb)) return false;
   const ways = ['*', spell(asked), asked.group && `*.${asked.group}`];

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { CommandContext } from '../../config/config.ts';
 import { createUploads, type Uploads } from '../files.ts';
 import type { CommandRequest } from '../invocation.ts';
+import { catalogOf, type Catalog } from '../../kubernetes/resources.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { refuse } from '../../lib/refuse.ts';
@@ -15,6 +16,7 @@ export interface HelmCall {
   /** The caller's `-n`, or the cluster's default. */
   readonly namespace: string;
   readonly uploads: Uploads;
+  readonly catalog: Catalog;
   /** The command's own time-out, or the longest that any has. */
   readonly longestSeconds: number;
   /** The last value given. */
@@ -41,6 +43,7 @@ export function createCall(parsed: Parsed, request: CommandRequest, context: Com
     parsed,
     namespace: checkNamespace(flag('namespace') ?? context.defaultNamespace),
     uploads: createUploads(request.files),
+    catalog: catalogOf(context.resources),
     longestSeconds: request.timeoutSeconds ?? LONGEST_SECONDS,
     flag,
     isOn: (name) => flag(name) === 'true',

@@ -4,6 +4,7 @@ import type { SentFile } from '../invocation.ts';
 import { isList, isObject, readJson, type Json, type JsonObject } from '../json.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { decodeText, readYaml } from '../yaml.ts';
+import { lookupsOf, type Lookup } from './lookups.ts';
 
 /**
  * A chart that came with the request as a folder. Nothing is fetched and nothing is unpacked, so what is judged here is what helm
@@ -18,8 +19,8 @@ export interface UploadedChart {
   readonly files: readonly SentFile[];
   /** `sha256:<hex>`; see digestOf. */
   readonly digest: string;
-  /** A template can ask the cluster while it is rendered: `lookup`, or `tpl`, which renders text that may hold a `lookup`. */
-  readonly looksUp: boolean;
+  /** What its templates ask the cluster while they are rendered. */
+  readonly lookups: readonly Lookup[];
 }
 
 /** helm's own limit for one decompressed file of a chart (pkg/chart/loader/archive). */
@@ -28,7 +29,6 @@ const MOST_CHARTS = 100;
 const MOST_DEPTH = 8;
 /** helm's own rule for chart names (pkg/chart/metadata.go), which lets no folder be named. */
 const CHART_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/u;
-const LOOKS_UP = /\b(?:lookup|tpl)\b/u;
 
 /** Throws Problem `command-refused`, naming the file and what is wrong with it. */
 export function readChart(uploads: Uploads, word: string): UploadedChart {
@@ -54,9 +54,7 @@ export function readChart(uploads: Uploads, word: string): UploadedChart {
     word: folder === '.' ? '.' : `./${folder}`,
     files,
     digest: digestOf(files.map(({ path, bytes }) => ({ path: path.slice(prefix.length), bytes }))),
-    looksUp: files.some(
-      ({ path, bytes }) => /(?:^|\/)templates\//u.test(path) && LOOKS_UP.test(Buffer.from(bytes).toString('latin1')),
-    ),
+    lookups: lookupsOf(files),
   };
 }
 

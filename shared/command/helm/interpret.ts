@@ -1,5 +1,5 @@
 import type { CommandContext } from '../../config/config.ts';
-import { ALL_NAMESPACES, type ResourceAttributes } from '../../kubernetes/attributes.ts';
+import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../../kubernetes/attributes.ts';
 import { versionWarnings } from '../grammar/version-warnings.ts';
 import type { CommandRequest, Invocation } from '../invocation.ts';
 import { isSubdomain } from '../names.ts';
@@ -8,6 +8,7 @@ import { holdsSecret, redactArgv } from '../redact.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { createCall, type HelmCall } from './call.ts';
 import { readChart, type UploadedChart } from './chart.ts';
+import type { Lookup } from './lookups.ts';
 import { flagTables, type FlagTable, type HelmVerb } from './flags.ts';
 
 const HELM_TIMEOUT_SECONDS = 300;
@@ -196,7 +197,8 @@ function ofChart(verbs: readonly string[]): Reader {
         ...verbs.map((verb) => release(call, verb, name)),
         ...namespaces,
         ...printed,
-        ...(isServerSide(call) && chart.looksUp ? lookups : []),
+        // Rendered for the client alone, a lookup finds nothing.
+        ...(isDryRun(call) && !isServerSide(call) ? [] : lookupNeeds(call, chart)),
       ],
     };
   };
@@ -205,18 +207,38 @@ function ofChart(verbs: readonly string[]): Reader {
 /** template prints all that it renders; alone it asks the cluster nothing (spec), and a `lookup` finds nothing. */
 function renderingNeeds(call: HelmCall, chart: UploadedChart): readonly ResourceAttributes[] {
   const server = isServerSide(call);
-  return [...(server || chart.looksUp ? [secrets(call, 'get')] : []), ...(server && chart.looksUp ? lookups : [])];
+  const printed = server || chart.lookups.length > 0 ? [secrets(call, 'get')] : [];
+  return [...printed, ...(server ? lookupNeeds(call, chart) : [])];
 }
 
-/** What a template looks up is any object of any namespace, and what it finds is printed: Secrets stand for the worst of it. */
-const lookups: readonly ResourceAttributes[] = ['get', 'list'].map((verb) => ({
-  verb,
-  group: '',
-  resource: 'secrets',
-  subresource: '',
-  namespace: ALL_NAMESPACES,
-  name: '',
-}));
+/** What the chart's templates look up becomes part of the release, and of what is printed. */
+function lookupNeeds(call: HelmCall, { lookups }: UploadedChart): readonly ResourceAttributes[] {
+  const needs = lookups.flatMap((one) => needsOfLookup(call, one));
+  return [...new Map(needs.map((one) => [describeAttributes(one), one])).values()];
+}
+
+/** Where the template does not say what it looks up, that is any object of any namespace: Secrets stand for the worst of it. */
+function needsOfLookup({ catalog }: HelmCall, { apiVersion, kind, namespace, name }: Lookup): ResourceAttributes[] {
+  const known = apiVersion !== undefined && kind !== undefined;
+  const type = known ? catalog.ofKind(apiVersion, kind) : catalog.builtIn('secrets');
+  if (type === undefined) {
+    throw refuse(
+      `${kind}.${apiVersion}`,
+      'is looked up by the chart and is not a kind that the gateway knows for this cluster; the operator can add custom resources under clusters.<name>.resources',
+    );
+  }
+  const { group, resource, namespaced } = type;
+  // Without a name helm lists.
+  const named = known && name !== undefined && name !== '' ? name : '';
+  return (named === '' ? ['get', 'list'] : ['get']).map((verb) => ({
+    verb,
+    group,
+    resource,
+    subresource: '',
+    namespace: namespaced ? (known && namespace) || ALL_NAMESPACES : '',
+    name: named,
+  }));
+}
 
 const isDryRun = (call: HelmCall): boolean => !['none', 'false', undefined].includes(call.flag('dry-run'));
 const isServerSide = (call: HelmCall): boolean => call.isOn('validate') || call.flag('dry-run') === 'server';

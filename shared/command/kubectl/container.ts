@@ -3,7 +3,7 @@ import { refuse } from '../../lib/refuse.ts';
 import { checkPath } from '../files.ts';
 import { checkName, checkNamespace } from '../names.ts';
 import { globalFlags, NOT_TERMINAL, refused, sent, type FlagTable } from './flags.ts';
-import { container } from './logs.ts';
+import { container, needPodOf } from './logs.ts';
 import { readTargets } from './targets.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
 
@@ -21,7 +21,7 @@ const NAMED_ONLY = refused('name the pod instead');
 
 /**
  * kubectl first tries a WebSocket, a GET, and then a POST (measured); the permission asked for stays `create`, as RBAC roles have
- * it. A workload stands for one of its pods, which kubectl finds by a list.
+ * it.
  */
 function needContainer(call: Call, word: string, subresource: 'exec' | 'attach'): readonly string[] {
   const { needs, catalog, namespace } = call;
@@ -31,7 +31,7 @@ function needContainer(call: Call, word: string, subresource: 'exec' | 'attach')
   for (const { type, name } of targets.items) {
     checkHasPods(type);
     needs.add('get', type, { namespace, name });
-    if (type !== pods) needs.add('list', pods, { namespace });
+    if (type !== pods) needPodOf(call);
     needs.add('create', pods, { namespace, name: type === pods ? name : '', subresource });
   }
   return targets.sent.args;

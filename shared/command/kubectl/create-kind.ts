@@ -36,7 +36,8 @@ function createKind({ type, flags, also, command, secret }: Kind): Verb {
       if (rest[0] !== undefined && command !== true) throw refuse(rest[0], `kubectl ${verb} takes one name`);
       const resource = call.catalog.builtIn(type);
       const name = checkName(resource, word);
-      const place = { name, namespace: call.namespace };
+      // With --append-hash kubectl makes up the end of the name.
+      const place = { name: call.on('append-hash') ? '' : name, namespace: call.namespace };
       call.needs.add('create', resource, place);
       if (printsObject(call)) call.needs.add('get', resource, place);
       const meaning = also?.(call, name);
@@ -62,7 +63,15 @@ const fromFile = checked((value, call) => {
 /** A flag whose value is the path of an uploaded file. */
 const upload = checked((value, call) => void call.uploads.use(value));
 
-const data: FlagTable = { 'append-hash': sent, 'from-env-file': upload, 'from-file': fromFile, 'from-literal': sent };
+/** kubectl takes the value of a line without `=` from its own environment, which is that of the pod that runs the command. */
+const envFile = checked((path, call) => {
+  const { bytes } = call.uploads.use(path);
+  const lines = new TextDecoder().decode(bytes).split('\n');
+  const at = lines.findIndex((line) => !line.includes('=') && !/^[\s\u0085]*(?:#|$)/u.test(line));
+  if (at !== -1) throw refuse(path, `line ${at + 1} is not NAME=VALUE`);
+});
+
+const data: FlagTable = { 'append-hash': sent, 'from-env-file': envFile, 'from-file': fromFile, 'from-literal': sent };
 const rules: FlagTable = { resource: sent, 'resource-name': sent, verb: sent };
 const subjects: FlagTable = { clusterrole: sent, group: sent, serviceaccount: sent, user: sent };
 const ports: FlagTable = { tcp: sent };

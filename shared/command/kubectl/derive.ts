@@ -5,6 +5,9 @@ import { dryRun, fieldManager, globalFlags, printing, printsObject, refused, sen
 import { readTargets } from './targets.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
 
+/** A service's name is part of host names, so kubectl expose cuts it; autoscale cuts nothing. */
+const LONGEST_SERVICE_NAME = 63;
+
 /** expose, autoscale: read an object and create another one for it, by default under the same name. */
 function derive(call: Call, type: ResourceType): Meaning {
   // --selector of expose is the new service's, not a choice among objects.
@@ -14,7 +17,8 @@ function derive(call: Call, type: ResourceType): Meaning {
   for (const source of targets.items) {
     call.needs.add('get', source.type, { name: source.name, namespace: source.namespace });
     if (!source.type.namespaced) throw refuse(source.type.resource, 'has no namespace');
-    const name = checkName(type, given === '' ? source.name.slice(0, 63) : given);
+    const same = type.resource === 'services' ? source.name.slice(0, LONGEST_SERVICE_NAME) : source.name;
+    const name = checkName(type, given === '' ? same : given);
     call.needs.add(printsObject(call) ? ['create', 'get'] : 'create', type, { name, namespace: source.namespace });
   }
   return targets.sent;

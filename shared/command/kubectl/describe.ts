@@ -73,6 +73,8 @@ function needBeside(call: Call, type: ResourceType, namespace: string, name: str
   if (own === 'nodes') {
     needs.add('list', catalog.builtIn('pods'), { namespace: ALL_NAMESPACES });
     needs.add('get', catalog.builtIn('leases.coordination.k8s.io'), { namespace: 'kube-node-lease', name });
+    // From 1.37 on.
+    needs.add('list', catalog.builtIn('resourceslices.resource.k8s.io'));
   }
   if (own === 'namespaces') {
     // A namespace's quotas and limits are read in that namespace.

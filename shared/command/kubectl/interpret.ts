@@ -8,6 +8,7 @@ import type { Parsed } from '../parsed.ts';
 import { redactArgv } from '../redact.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { catalogOf } from '../../kubernetes/resources.ts';
+import { spellOut } from './defaults.ts';
 import { createNeeds } from './needs.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
 import { refusedVerbs, verbs } from './verbs.ts';
@@ -114,6 +115,9 @@ function rebuild(command: Command, call: Call, meaning: Meaning): string[] {
     if (name !== 'namespace' && !Object.hasOwn(changed, name) && verbSends(command, name)) put(name, values);
   }
   for (const [name, values] of Object.entries(changed)) put(name, values);
+  for (const [name, value] of spellOut(command, call, (name) => verbSends(command, name))) {
+    if (!Object.hasOwn(changed, name)) put(name, [value]);
+  }
   if (meaning.namespace !== 'none') words.push(`--namespace=${call.namespace}`);
   if (meaning.tail !== undefined) words.push('--', ...meaning.tail);
   return words;

@@ -14,6 +14,11 @@ function checkContainer(name: string, word: string): string {
   return name;
 }
 
+/** A workload stands for one of its pods: kubectl lists them, and watches for one when there is none (polymorphichelpers, GetPodList). */
+export function needPodOf({ needs, catalog, namespace }: Call): void {
+  needs.add(['list', 'watch'], catalog.builtIn('pods'), { namespace });
+}
+
 export const logs: Verb = {
   flags: {
     ...globalFlags,
@@ -52,7 +57,7 @@ export const logs: Verb = {
       if (type === pods) {
         needs.add('get', pods, { namespace, name, subresource: 'log' });
       } else {
-        needs.add('list', pods, { namespace });
+        needPodOf(call);
         needs.add('get', pods, { namespace, subresource: 'log' });
       }
     }

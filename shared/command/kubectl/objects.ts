@@ -23,9 +23,10 @@ export function needsOfWriting(call: Call, object: ManifestObject): string[] {
 
 function needsOfRbac(call: Call, { type, name, namespace, body }: ManifestObject): void {
   if (type.resource === 'roles' || type.resource === 'clusterroles') {
-    if ((isList(body.rules) && body.rules.length > 0) || isObject(body.aggregationRule)) {
-      call.needs.add('escalate', type, { namespace, name });
-    }
+    const grants = (isList(body.rules) && body.rules.length > 0) || isObject(body.aggregationRule);
+    // The role may be there already, with rules: then a label alone can add them to admin, edit or view
+    // (kubernetes.io/docs/reference/access-authn-authz/rbac, "Aggregated ClusterRoles").
+    if (grants || call.parsed.path[0] !== 'create') call.needs.add('escalate', type, { namespace, name });
     return;
   }
   const { roleRef } = body;

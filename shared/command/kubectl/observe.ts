@@ -50,15 +50,19 @@ export const topPod: Verb = {
     const [word, surplus] = call.parsed.args;
     if (surplus !== undefined) throw refuse(surplus, 'kubectl top pod takes one name');
     const metrics = call.catalog.builtIn('pods.metrics.k8s.io');
+    // Read where there are no figures, to tell why, and with a field selector (kubectl's top_pod.go, verifyEmptyMetrics).
+    const pods = call.catalog.builtIn('pods');
     const all = call.on('all-namespaces');
     if (word !== undefined) {
       if (all)
         throw refuse('--all-namespaces', 'an object cannot be named across namespaces; give its namespace with -n');
       const name = checkName(metrics, word);
       call.needs.add('get', metrics, { name, namespace: call.namespace });
+      call.needs.add('get', pods, { name, namespace: call.namespace });
       return { args: [name] };
     }
-    call.needs.add('list', metrics, { namespace: all ? ALL_NAMESPACES : call.namespace });
+    for (const type of [metrics, pods])
+      call.needs.add('list', type, { namespace: all ? ALL_NAMESPACES : call.namespace });
     if (!all) return { args: [], flags: { 'all-namespaces': [] } };
     // --all is none of this verb's flags, so that none goes out for it.
     return { args: [], flags: acrossNamespaces(call, [metrics], { fieldSelector: true }), namespace: 'none' };

@@ -80,7 +80,7 @@ function unconfines(pair: string): boolean {
   return equals !== -1 && isUnconfined(pair.slice(0, equals), pair.slice(equals + 1));
 }
 
-/** Debugging profiles that add no capability and no privilege (kubectl's profiles.go). */
+/** Debugging profiles that add no capability and no privilege (kubectl's profiles.go). None given is `baseline` (defaults.ts). */
 const PLAIN_PROFILES = new Set(['legacy', 'baseline', 'restricted']);
 const PROFILES = new Set([...PLAIN_PROFILES, 'general', 'netadmin', 'sysadmin']);
 

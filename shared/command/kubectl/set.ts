@@ -108,8 +108,8 @@ const env: Verb = {
       targets,
       reads ? { named: ['get'], query: ['list'] } : { named: ['get', 'patch'], query: ['list', 'patch'] },
     );
-    if (reads || call.on('resolve')) {
-      // --resolve prints the values behind the references.
+    // It prints the values behind the references; --list alone prints the references.
+    if (call.on('resolve')) {
       for (const kind of ['secrets', 'configmaps']) {
         call.needs.add('get', call.catalog.builtIn(kind), { namespace: call.namespace });
       }

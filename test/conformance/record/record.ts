@@ -1,0 +1,146 @@
+/**
+ * Writes the recordings: real tools, a real API server, its own audit log.
+ *
+ *     test/conformance/record/build.sh FOLDER
+ *     node test/conformance/record/record.ts FOLDER/bin [--only WORD] [--kubectl 1.37,1.30]
+ *
+ * Every command of kubectl-cases.ts runs with the newest kubectl in every state (states.ts) and with each other one too; of the
+ * others only what differs is kept. It takes the better part of an hour for each kubectl on a quiet machine. `--only` runs the commands
+ * that begin with WORD and prints instead of writing.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { interpret } from '../../../shared/command/interpret.ts';
+import { quote } from '../../../shared/command/quote.ts';
+import { splitWords } from '../../../shared/command/words.ts';
+import { cases, uploads, type Case } from '../kubectl-cases.ts';
+import { context } from '../kubectl-cluster.ts';
+import { RECORDINGS, writeRequest, type RecordedCommand, type Recording } from '../recordings.ts';
+import { startApiServer, type ApiServer } from './api-server.ts';
+import { followAuditLog, requestsOf } from './audit-log.ts';
+import { restoreKeys } from './etcd-states.ts';
+import { runTool } from './run-tool.ts';
+import { makeStates, type State } from './states.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: 'string' }, kubectl: { type: 'string' } },
+});
+const [programs] = positionals;
+if (programs === undefined) throw new Error('Usage: record.ts FOLDER [--only WORD] [--kubectl VERSIONS]');
+
+const versions = readdirSync(programs)
+  .flatMap((name) => /^kubectl\.(1\.\d+)$/u.exec(name)?.[1] ?? [])
+  .toSorted((a, b) => b.localeCompare(a, 'en', { numeric: true }));
+const chosen = values.kubectl?.split(',') ?? versions;
+const [newest] = versions;
+if (newest === undefined) throw new Error(`No kubectl in ${programs}`);
+
+const server = await startApiServer(programs);
+const log = followAuditLog(server.auditLog);
+try {
+  const states = await makeStates(server);
+  const isNamespaced = await readScopes(server);
+  for (const version of chosen) await recordVersion(version, states, isNamespaced);
+} finally {
+  log.close();
+  await server.close();
+}
+
+async function recordVersion(
+  version: string,
+  states: readonly State[],
+  isNamespaced: (group: string, resource: string) => boolean,
+): Promise<void> {
+  const homes = new Map(['asker', 'stranger'].map((user) => [user, homeOf(user as State['user'])]));
+  const commands: RecordedCommand[] = [];
+  const only = values.only;
+  for (const one of cases.filter(({ command }) => only === undefined || command.startsWith(only))) {
+    if (compare(version, one.since ?? '') < 0) continue;
+    const sent = sentFor(one);
+    const asked: Record<string, readonly string[]> = {};
+    for (const state of states) {
+      await restoreKeys(server.etcd, state.keys);
+      const home = homes.get(state.user) ?? '';
+      const ended = await runTool(join(programs ?? '', `kubectl.${version}`), sent, { home, log });
+      const requests = requestsOf(ended.events, isNamespaced).map((request) =>
+        writeRequest({ asked: request.asked, failed: request.status >= 400 ? request.status : undefined }),
+      );
+      asked[state.name] = [...new Set(requests)];
+      if (only !== undefined) {
+        process.stdout.write(
+          `${one.command} [${state.name}] ${ended.how}\n  ${asked[state.name]?.join('\n  ')}\n  ${ended.output.trim().slice(0, 300)}\n`,
+        );
+      }
+    }
+    commands.push({ command: one.command, sent: sent.words.map(quote).join(' '), asked });
+  }
+  for (const home of homes.values()) rmSync(home, { recursive: true, force: true });
+  if (only === undefined) write(version, commands, states);
+}
+
+function homeOf(user: State['user']): string {
+  const home = mkdtempSync(join(tmpdir(), 'aksgw-recorder-'));
+  writeFileSync(join(home, 'config'), server.kubeconfig(user));
+  return home;
+}
+
+function sentFor(one: Case) {
+  const files = Object.entries(uploads).map(([path, text]) => ({ path, bytes: Buffer.from(text) }));
+  return interpret({ argv: splitWords(`kubectl ${one.command}`), files, stdin: one.stdin }, context).sent;
+}
+
+function write(version: string, all: readonly RecordedCommand[], states: readonly State[]): void {
+  mkdirSync(RECORDINGS, { recursive: true });
+  const whole =
+    version === newest
+      ? undefined
+      : (JSON.parse(readFileSync(join(RECORDINGS, `kubectl-${newest}.json`), 'utf8')) as Recording);
+  const commands = whole === undefined ? all : all.flatMap((one) => differing(one, whole));
+  const head = {
+    recorded: new Date().toISOString().slice(0, 10),
+    server: server.version,
+    kubectl: version,
+    ...(whole !== undefined && { differsFrom: newest }),
+    states: Object.fromEntries(states.map(({ name, what }) => [name, what])),
+  };
+  // One line a request, so that a change reads well as a diff.
+  writeFileSync(
+    join(RECORDINGS, `kubectl-${version}.json`),
+    `${JSON.stringify({ ...head, commands }, undefined, 1)}\n`,
+  );
+}
+
+/** The states in which another set of requests was made. */
+function differing(one: RecordedCommand, { commands }: Recording): RecordedCommand[] {
+  const other = commands.find(({ command }) => command === one.command);
+  const asked = Object.entries(one.asked).filter(([state, requests]) => {
+    const theirs = new Set(other?.asked[state]);
+    return requests.length !== theirs.size || requests.some((request) => !theirs.has(request));
+  });
+  return asked.length === 0 ? [] : [{ ...one, asked: Object.fromEntries(asked) }];
+}
+
+function compare(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
+
+/** From the server's own discovery documents. */
+async function readScopes({ call }: ApiServer): Promise<(group: string, resource: string) => boolean> {
+  const namespaced = new Set<string>();
+  const { body } = await call('GET', '/apis');
+  const groups = (body as { groups: { name: string; preferredVersion: { groupVersion: string } }[] }).groups;
+  const documents = [
+    { name: '', path: '/api/v1' },
+    ...groups.map(({ name, preferredVersion }) => ({ name, path: `/apis/${preferredVersion.groupVersion}` })),
+  ];
+  for (const { name, path } of documents) {
+    const answer = await call('GET', path);
+    for (const one of (answer.body as { resources?: { name: string; namespaced: boolean }[] }).resources ?? []) {
+      if (one.namespaced) namespaced.add(`${name}/${one.name}`);
+    }
+  }
+  return (group, resource) => namespaced.has(`${group}/${resource}`);
+}
