@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 
 import type { Clock } from '../clock.ts';
 import { Problem } from '../errors.ts';
+import type { CommandId } from '../lib/ids.ts';
 import type { CommandRecord, KeyClaim, Records } from '../store/records.ts';
 
 /** How long a key gives the same record (contract: 24 h). */
@@ -45,7 +46,7 @@ export interface KeyedRequest {
   /** The request's body as parsed from JSON: what makes it this request. */
   readonly body: unknown;
   /** The id that the record will have if this request is the first. */
-  readonly commandId: string;
+  readonly commandId: CommandId;
 }
 
 export type KeyedCommand = FirstRequest | Replay;

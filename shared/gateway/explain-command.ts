@@ -1,4 +1,4 @@
-import { ruleName } from '../policy/decision.ts';
+import { ruleName } from '../config/rule-reference.ts';
 import { explain, type AttributeVerdict } from '../policy/decide.ts';
 import type { GatewayContext } from './context.ts';
 import { decideCommand, type DecidedCommand } from './decide-command.ts';

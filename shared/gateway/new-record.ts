@@ -1,7 +1,8 @@
 import { principalKey } from '../identity/principal.ts';
 import { redactText } from '../lib/redact.ts';
 import type { Allowed } from '../policy/decision.ts';
-import type { CommandRecord } from '../store/records.ts';
+import type { CommandId } from '../lib/ids.ts';
+import type { AcceptedRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
 import type { DecidedCommand } from './decide-command.ts';
 import type { AuthenticatedRequest, RequestedCommand } from './request.ts';
@@ -13,10 +14,10 @@ export function newRecord(
   requested: RequestedCommand,
   { cluster, invocation }: DecidedCommand,
   { rule }: Allowed,
-): CommandRecord {
+): AcceptedRecord {
   const { kind, tid, oid } = caller.principal;
   return {
-    id: entropy.uuid(),
+    id: entropy.uuid() as CommandId,
     version: 1,
     cluster: cluster.name,
     armId: cluster.arm.id,
@@ -31,9 +32,6 @@ export function newRecord(
     timeoutSeconds: requested.timeoutSeconds ?? config.current().limits.timeoutSeconds.default,
     nonce: Buffer.from(entropy.bytes(16)).toString('hex'),
     lease: { holder: '', until: 0 },
-    timedOut: false,
-    truncated: false,
-    streams: 'separate',
     warnings: invocation.warnings,
     outputPurged: false,
   };

@@ -34,6 +34,7 @@ export async function awaitResult(
 ): Promise<CommandResult> {
   const record = await waitForCommand(context, started, wait);
   if (record.outputPurged) return { record: { ...record, warnings: [...record.warnings, PURGED] } };
+  if (record.status !== 'completed') return { record };
   try {
     return await withOutput(context, record);
   } catch (error) {
@@ -57,7 +58,7 @@ export async function readResult(
   const policy = await admitCaller(context, request);
   const record = await findRecord(context, request, policy, id);
   const result = await currentResult(context, record, wait);
-  if (!isFinished(result.record.status)) return result;
+  if (!isFinished(result.record)) return result;
   await context.trail.record({ ...request.facts, event: 'result.read', commandId: id });
   if (result.record.outputPurged) throw resultExpired(result.record);
   return result;
@@ -106,5 +107,7 @@ async function withOutput({ records }: GatewayContext, record: CommandRecord): P
 }
 
 /** Output that is gone must not look like empty output. */
-const resultExpired = ({ status, exitCode }: CommandRecord): Problem =>
-  new Problem('result-expired', PURGED, { members: { status, exitCode: exitCode ?? null } });
+const resultExpired = (record: CommandRecord): Problem => {
+  const exitCode = record.status === 'completed' ? record.exitCode : null;
+  return new Problem('result-expired', PURGED, { members: { status: record.status, exitCode } });
+};

@@ -2,9 +2,10 @@ import type { SlotRequest } from '../admission/admission.ts';
 import type { FirstRequest, KeyedCommand } from '../admission/idempotency.ts';
 import { Problem } from '../errors.ts';
 import { describeAttributes } from '../kubernetes/attributes.ts';
-import { ruleName, type Denied } from '../policy/decision.ts';
+import { ruleName } from '../config/rule-reference.ts';
+import type { Denied } from '../policy/decision.ts';
 import type { ClusterAuthority } from '../relay/relay.ts';
-import type { CommandRecord } from '../store/records.ts';
+import type { AcceptedRecord, CommandRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
 import { decideCommand, type DecidedCommand } from './decide-command.ts';
 import { deny, limiting, refusing } from './deny.ts';
@@ -113,7 +114,7 @@ const requestSlot = (
 function start(
   { lifecycle, onError }: GatewayContext,
   { cluster, sent, facts, policy }: DecidedCommand,
-  record: CommandRecord,
+  record: AcceptedRecord,
   authority: ClusterAuthority,
   slot: SlotRequest,
   key: FirstRequest | undefined,

@@ -38,7 +38,7 @@ async function watchRecord(context: GatewayContext, first: CommandRecord, wait: 
   const signal = wait.signal ? AbortSignal.any([wait.signal, lifecycle.stopping]) : lifecycle.stopping;
   const end = clock.monotonic() + wait.ms;
   let record = first;
-  for (let pause = LOOK_MS.first; !isFinished(record.status); pause = Math.min(pause * 1.5, LOOK_MS.most)) {
+  for (let pause = LOOK_MS.first; !isFinished(record); pause = Math.min(pause * 1.5, LOOK_MS.most)) {
     const left = end - clock.monotonic();
     if (left <= 0 || signal.aborted) break;
     await clock.sleep(Math.min(pause, left), { signal, unref: true }).catch((error: unknown) => {

@@ -27,10 +27,13 @@ export function sendText(reply: FastifyReply, { record, output }: CommandResult)
     .header('content-type', 'text/plain; charset=utf-8')
     .header('command-status', record.status);
   if (record.status !== 'completed') {
-    const { code, message } = record.failure ?? {
-      code: 'not-finished',
-      message: `The command is not finished; ask again at /v1/commands/${record.id}.`,
-    };
+    const { code, message } =
+      'failure' in record
+        ? record.failure
+        : {
+            code: 'not-finished',
+            message: `The command is not finished; ask again at /v1/commands/${record.id}.`,
+          };
     return reply.send(`${record.status}: ${code}: ${message}\n`);
   }
   reply.header('exit-code', String(record.exitCode));

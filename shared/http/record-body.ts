@@ -1,10 +1,12 @@
 import type { CommandResult } from '../gateway/read-results.ts';
+import { isFinished } from '../store/records.ts';
 import type { CommandOutputBody } from './schemas.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** A record as the contract has it. Output that is not UTF-8 comes twice: exactly as Base64, and readably with replacement characters. */
 export function recordBody({ record, output }: CommandResult): CommandOutputBody {
+  const completed = record.status === 'completed' ? record : undefined;
   const stdout = textOf(output?.stdout);
   const stderr = textOf(output?.stderr);
   return {
@@ -12,29 +14,30 @@ export function recordBody({ record, output }: CommandResult): CommandOutputBody
     cluster: record.cluster,
     argv: [...record.argv],
     status: record.status,
-    exitCode: record.exitCode ?? null,
+    exitCode: completed?.exitCode ?? null,
     stdout: stdout.text,
     stderr: stderr.text,
     ...(stdout.base64 !== undefined && { stdoutBase64: stdout.base64 }),
     ...(stderr.base64 !== undefined && { stderrBase64: stderr.base64 }),
-    streams: record.streams,
-    truncated: record.truncated,
-    timedOut: record.timedOut,
+    streams: completed?.streams ?? 'separate',
+    truncated: completed?.truncated ?? false,
+    timedOut: completed?.timedOut ?? false,
     warnings: [...record.warnings],
-    ...(record.failure && { failure: record.failure }),
+    ...('failure' in record && { failure: record.failure }),
     submittedAt: time(record.submittedAt),
-    startedAt: record.startedAt === undefined ? null : time(record.startedAt),
-    finishedAt: record.finishedAt === undefined ? null : time(record.finishedAt),
+    startedAt: timeOrNull(completed?.startedAt),
+    finishedAt: timeOrNull(isFinished(record) ? record.finishedAt : undefined),
     reason: record.reason ?? null,
     requestedBy: record.requestedBy ?? null,
     principal: record.principal,
     decision: record.decision,
-    azure: { commandId: record.azure?.commandId ?? null },
-    receipt: record.receipt ?? null,
+    azure: { commandId: ('azure' in record && record.azure?.commandId) || null },
+    receipt: ('receipt' in record && record.receipt) || null,
   };
 }
 
 const time = (ms: number): string => new Date(ms).toISOString();
+const timeOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : time(ms));
 
 function textOf(bytes: Uint8Array | undefined): { text: string; base64?: string } {
   if (!bytes) return { text: '' };

@@ -1,3 +1,4 @@
+import type { PrincipalKey } from '../lib/ids.ts';
 import type { Secret } from '../secret.ts';
 
 /**
@@ -44,4 +45,4 @@ export type GroupMembership = { readonly known: true; readonly ids: readonly str
 export type PrincipalId = Pick<Principal, 'kind' | 'tid' | 'oid'>;
 
 /** One string for one principal: `user:<tid>:<oid>`. */
-export const principalKey = ({ kind, tid, oid }: PrincipalId): string => `${kind}:${tid}:${oid}`;
+export const principalKey = ({ kind, tid, oid }: PrincipalId): PrincipalKey => `${kind}:${tid}:${oid}` as PrincipalKey;

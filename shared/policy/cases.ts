@@ -6,7 +6,8 @@ import type { Principal } from '../identity/principal.ts';
 import { readPolicyCases, type PolicyCase } from './case-file.ts';
 import { decideNonResource } from './decide.ts';
 import { judge } from './judge.ts';
-import { ruleName, type Decision } from './decision.ts';
+import { ruleName } from '../config/rule-reference.ts';
+import type { Decision } from './decision.ts';
 import { compilePolicy, type Policy } from './policy.ts';
 
 export interface CaseOptions {

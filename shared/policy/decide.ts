@@ -1,6 +1,7 @@
 import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 import type { Principal } from '../identity/principal.ts';
-import type { Allowed, Decision, Denied, RuleReference } from './decision.ts';
+import type { RuleReference } from '../config/rule-reference.ts';
+import type { Allowed, Decision, Denied } from './decision.ts';
 import { deniedByCondition, deniedByRule, listRoles, noRule, notAllowed } from './explanation.ts';
 import {
   boundRoles,

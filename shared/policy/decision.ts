@@ -1,14 +1,5 @@
+import type { RuleReference } from '../config/rule-reference.ts';
 import type { ResourceAttributes } from '../kubernetes/attributes.ts';
-
-/** A rule by its place in the configuration: role `viewer`, rule `deny[0]`. */
-export interface RuleReference {
-  readonly role: string;
-  /** `allow[2]` or `deny[0]`. */
-  readonly rule: string;
-}
-
-/** As the audit trail and reports have it: `viewer/deny[0]`. */
-export const ruleName = ({ role, rule }: RuleReference): string => `${role}/${rule}`;
 
 export type Decision = Allowed | Denied;
 

@@ -1,5 +1,6 @@
 import { ALL_NAMESPACES, describeAttributes, resourceName, type ResourceAttributes } from '../kubernetes/attributes.ts';
-import type { Denied, RuleReference } from './decision.ts';
+import type { RuleReference } from '../config/rule-reference.ts';
+import type { Denied } from './decision.ts';
 import type { Role } from './policy.ts';
 import type { Circumstances, Condition, ResourceRule } from './rule.ts';
 import { needsNamedResource, needsNamedVerb } from './sensitive.ts';

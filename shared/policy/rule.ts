@@ -4,7 +4,7 @@ import { compileGlob, type Glob } from '../config/glob.ts';
 import { withSameObjects } from '../kubernetes/same-objects.ts';
 import { parseResourcePattern, type ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { RuleFile } from '../config/schema.ts';
-import type { RuleReference } from './decision.ts';
+import type { RuleReference } from '../config/rule-reference.ts';
 import { isRead, needsNamedVerb } from './sensitive.ts';
 
 /** A rule over resources, made ready for matching. */

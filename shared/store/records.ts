@@ -1,3 +1,6 @@
+import type { RuleReference } from '../config/rule-reference.ts';
+import type { CommandId, PrincipalKey } from '../lib/ids.ts';
+
 /**
  * Commands and what belongs to them: the gateway's memory between requests, processes and crashes. Two kinds, SQLite and Azure
  * Tables with blobs, held to one contract suite. Writes are compare-and-set on `version`. A write outlives the process when its
@@ -17,7 +20,7 @@ export interface Records {
   inFlight(): Promise<readonly InFlight[]>;
 
   /** The output of a record that exists; a second call replaces the first. */
-  putOutput(id: string, output: CommandOutput): Promise<void>;
+  putOutput(id: CommandId, output: CommandOutput): Promise<void>;
   getOutput(id: string): Promise<CommandOutput | undefined>;
   /**
    * Removes outputs of what ended before `before` (epoch ms; see endedAt) and the key claims that expired before `now`. Records
@@ -50,8 +53,7 @@ export interface InFlight {
 }
 
 export interface ListQuery {
-  /** principalKey of the owner. */
-  readonly owner: string;
+  readonly owner: PrincipalKey;
   readonly cluster?: string | undefined;
   readonly status?: CommandStatus | undefined;
   /** From 1 to maxListed; taken as the nearest of these. */
@@ -65,58 +67,118 @@ export interface KeyClaim {
   readonly scope: string;
   /** Digest of the request's meaning. */
   readonly body: string;
-  readonly commandId: string;
+  readonly commandId: CommandId;
   readonly expiresAt: number;
 }
 
-export type CommandStatus = 'accepted' | 'submitting' | 'running' | 'completed' | 'failed' | 'unknown';
-export type FinishedStatus = 'completed' | 'failed' | 'unknown';
+export type CommandStatus = CommandRecord['status'];
 
-/** A command's record as it is stored. Times are epoch milliseconds. Its output is stored beside it. */
-export interface CommandRecord {
-  readonly id: string;
+/** A command's record as it is stored; its output is stored beside it. Times are epoch milliseconds. */
+export type CommandRecord =
+  | AcceptedRecord
+  | SubmittingRecord
+  | RunningRecord
+  | CompletedRecord
+  | FailedRecord
+  | UnknownRecord;
+
+export type UnfinishedRecord = AcceptedRecord | SubmittingRecord | RunningRecord;
+export type FinishedRecord = CompletedRecord | FailedRecord | UnknownRecord;
+
+interface RecordBase {
+  readonly id: CommandId;
   /** 1 at creation; each replace adds one. */
   readonly version: number;
   readonly cluster: string;
   readonly armId: string;
-  /** principalKey of the caller. */
-  readonly owner: string;
+  /** The caller. */
+  readonly owner: PrincipalKey;
   readonly principal: { readonly kind: 'user' | 'app'; readonly tid: string; readonly oid: string };
   /** Redacted. */
   readonly argv: readonly string[];
   readonly reason?: string | undefined;
   readonly requestedBy?: string | undefined;
-  readonly decision: { readonly role: string; readonly rule: string };
-  readonly status: CommandStatus;
+  /** The rule that allowed it. */
+  readonly decision: RuleReference;
   readonly submittedAt: number;
-  /** As Azure tells them, one-second resolution. */
-  readonly startedAt?: number | undefined;
-  readonly finishedAt?: number | undefined;
   readonly timeoutSeconds: number;
   /** The launcher's nonce: with it the frames can be read after a restart. */
   readonly nonce: string;
-  /** Who drives it, until when (epoch ms). */
+  /** Which process carries it, and until when (epoch ms). */
   readonly lease: { readonly holder: string; readonly until: number };
-  readonly azure?: { readonly commandId: string; readonly requestId?: string | undefined } | undefined;
-  readonly exitCode?: number | undefined;
+  readonly warnings: readonly string[];
+  readonly outputPurged: boolean;
+}
+
+/** Nothing was sent. */
+export interface AcceptedRecord extends RecordBase {
+  readonly status: 'accepted';
+}
+
+/** The intent is audited; the command may have been sent. */
+export interface SubmittingRecord extends RecordBase, Intended {
+  readonly status: 'submitting';
+}
+
+/** Azure has it. */
+export interface RunningRecord extends RecordBase, Intended {
+  readonly status: 'running';
+  readonly azure: AzureRun;
+}
+
+/** It ran to its end. */
+export interface CompletedRecord extends RecordBase, Intended {
+  readonly status: 'completed';
+  readonly azure: AzureRun;
+  readonly exitCode: number;
   readonly timedOut: boolean;
   readonly truncated: boolean;
   readonly streams: 'separate' | 'merged';
-  readonly failure?: { readonly code: string; readonly message: string } | undefined;
-  readonly warnings: readonly string[];
+  /** As Azure tells it, to the second. */
+  readonly startedAt?: number | undefined;
+  /** As Azure tells it, to the second; the gateway's own time where it does not. */
+  readonly finishedAt: number;
+}
+
+/** It did not run. */
+export interface FailedRecord extends RecordBase, Partial<Intended> {
+  readonly status: 'failed';
+  readonly azure?: AzureRun | undefined;
+  readonly failure: Failure;
+  readonly finishedAt: number;
+}
+
+/** It may or may not have run. */
+export interface UnknownRecord extends RecordBase, Intended {
+  readonly status: 'unknown';
+  readonly azure?: AzureRun | undefined;
+  readonly failure: Failure;
+  readonly finishedAt: number;
+}
+
+interface Intended {
   /** The audit intent's receipt, a compact JWS. */
-  readonly receipt?: string | undefined;
-  readonly outputPurged: boolean;
+  readonly receipt: string;
+}
+
+export interface AzureRun {
+  readonly commandId: string;
+  readonly requestId?: string | undefined;
+}
+
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
 }
 
 export const maxListed = 1000;
 
-export const isFinished = (status: CommandStatus): status is FinishedStatus =>
-  status === 'completed' || status === 'failed' || status === 'unknown';
+export const isFinished = (record: CommandRecord): record is FinishedRecord =>
+  record.status === 'completed' || record.status === 'failed' || record.status === 'unknown';
 
-/** When retention starts to count: Azure's own time, or, where it told none, the latest that the command can have run. */
+/** When retention starts to count: the end, or, while it is not known, the latest time that the command can still run. */
 export const endedAt = (record: CommandRecord): number =>
-  record.finishedAt ?? record.submittedAt + record.timeoutSeconds * 1000;
+  isFinished(record) ? record.finishedAt : record.submittedAt + record.timeoutSeconds * 1000;
 
 export interface CommandOutput {
   readonly stdout: Uint8Array;

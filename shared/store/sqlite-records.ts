@@ -7,6 +7,7 @@ import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { readCursor, writeCursor } from './records-cursor.ts';
 import { endedAt, isFinished, maxListed } from './records.ts';
+import type { CommandId } from '../lib/ids.ts';
 import type { CommandRecord, KeyClaim, Records } from './records.ts';
 import { createSqliteWriter, openWriteAheadLog, unavailable, whileBusy } from './sqlite-writer.ts';
 import type { SqliteWriter, WriteAheadLog } from './sqlite-writer.ts';
@@ -138,7 +139,7 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Records {
           const next = { ...record, version: record.version + 1 };
           return sql.replace.run({ ...columns(next), old: record.version }).changes === 1 ? next : undefined;
         },
-        { lazy: isFinished(record.status) },
+        { lazy: isFinished(record) },
       ),
 
     list: async ({ owner, cluster, status, limit, cursor }) => {
@@ -273,7 +274,7 @@ const columns = (record: CommandRecord) => ({
   owner: record.owner,
   cluster: record.cluster,
   status: record.status,
-  finished: isFinished(record.status) ? 1 : 0,
+  finished: isFinished(record) ? 1 : 0,
   submittedAt: record.submittedAt,
   endedAt: endedAt(record),
   leaseUntil: record.lease.until,
@@ -290,7 +291,7 @@ const parseRecord = (row: Row): CommandRecord => JSON.parse(text(row, 'body'));
 const parseClaim = (row: Row | undefined): KeyClaim => ({
   scope: text(row, 'scope'),
   body: text(row, 'body'),
-  commandId: text(row, 'command_id'),
+  commandId: text(row, 'command_id') as CommandId,
   expiresAt: number(row, 'expires_at'),
 });
 

@@ -1,4 +1,5 @@
 import { StorageUnavailable } from './append-log.ts';
+import type { CommandId } from '../lib/ids.ts';
 import type { KeyClaim, Records } from './records.ts';
 import { keyPartition, leasePartition } from './table-entities.ts';
 import type { Place } from './table-entities.ts';
@@ -91,6 +92,6 @@ const claimColumns = ({ scope, body, commandId, expiresAt }: KeyClaim): Readonly
 const readClaim = ({ columns }: StoredRow): KeyClaim => ({
   scope: columns['scope'] ?? '',
   body: columns['body'] ?? '',
-  commandId: columns['commandId'] ?? '',
+  commandId: (columns['commandId'] ?? '') as CommandId,
   expiresAt: Number(columns['expiresAt']),
 });

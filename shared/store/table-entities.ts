@@ -105,8 +105,7 @@ export const endedRow = (record: CommandRecord): Row => ({
 });
 
 /** The row that says what is to come of a record: it is run, or it has ended. */
-export const stateRow = (record: CommandRecord): Row =>
-  isFinished(record.status) ? endedRow(record) : unfinishedRow(record);
+export const stateRow = (record: CommandRecord): Row => (isFinished(record) ? endedRow(record) : unfinishedRow(record));
 
 /** Spread over 256 partitions, so that claims do not queue behind each other. */
 export const keyPartition = (scope: string): string => `key:${safeKey(scope.slice(0, 2))}`;

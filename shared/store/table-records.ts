@@ -118,7 +118,7 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
     if (etag === undefined) return undefined;
     const next = { ...record, version: record.version + 1 };
     const row = recordRow(next, entropy.uuid());
-    if (isFinished(next.status)) await rows.put(stateRow(next));
+    if (isFinished(next)) await rows.put(stateRow(next));
     let stored = await rows.replace(row, etag);
     if (stored === undefined) {
       // Lost, or won by a request whose answer was lost on the way and which was then sent again.
@@ -138,7 +138,7 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
   const tellUnfinished = async (record: CommandRecord): Promise<void> => {
     const row = unfinishedRow(record);
     try {
-      if (isFinished(record.status)) await rows.delete(row.partition, row.row);
+      if (isFinished(record)) await rows.delete(row.partition, row.row);
       else await rows.merge(row);
     } catch (error) {
       if (!(error instanceof StorageUnavailable)) throw error;
@@ -148,7 +148,7 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
   /** The orphan behind an `unfinished` row; a row that a crash left over is cleared away. */
   const orphanBehind = async (row: StoredRow, now: number): Promise<CommandRecord | undefined> => {
     const record = await read(readPlace(row));
-    if (record !== undefined && !isFinished(record.status)) return record.lease.until <= now ? record : undefined;
+    if (record !== undefined && !isFinished(record)) return record.lease.until <= now ? record : undefined;
     const isLeftOver = record !== undefined || Number(row.columns['submittedAt']) < now - abandonedMs;
     if (isLeftOver) await rows.delete(row.partition, row.row);
     return undefined;
@@ -158,7 +158,7 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
   const purgeBehind = async (row: StoredRow, before: number): Promise<boolean> => {
     const record = await read(readPlace(row));
     // Written just before the record that will say so, or by one who lost: the record decides next time.
-    if (record !== undefined && !isFinished(record.status)) return false;
+    if (record !== undefined && !isFinished(record)) return false;
     let purged = false;
     if (record !== undefined && endedAt(record) < before) {
       if (!record.outputPurged && (await blobs.has(record.id))) {

@@ -9,7 +9,7 @@ import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import type { InFlight } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { problemOf } from '../identity/problem-of.ts';
-import { commandRecord } from '../store/records-contract.ts';
+import { changed, commandRecord } from '../support/records.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const caller = (oid: string): PrincipalId => ({ kind: 'user', tid: 't', oid });
@@ -399,7 +399,7 @@ describe('other processes', () => {
       most.together = Math.max(most.together, (await records.inFlight())[0]?.count ?? 0);
       const started = clock.monotonic();
       await clock.sleep(ms);
-      await records.replace({ ...record, status: 'completed' });
+      await records.replace(changed(record, { status: 'completed' }));
       slot.release();
       return started;
     };

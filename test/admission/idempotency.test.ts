@@ -6,7 +6,7 @@ import type { KeyedRequest } from '../../shared/admission/idempotency.ts';
 import type { Records } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { problemOf } from '../identity/problem-of.ts';
-import { commandRecord } from '../store/records-contract.ts';
+import { commandId, commandRecord } from '../support/records.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const attempt = async (header: string): Promise<unknown> => parseIdempotencyKey(header);
@@ -131,12 +131,12 @@ describe('a keyed request', () => {
   const setUp = () => {
     const clock = createManualClock();
     const idempotency = createIdempotency({ records, clock });
-    const request = (commandId: string, changes: Partial<KeyedRequest> = {}): KeyedRequest => ({
+    const request = (id: string, changes: Partial<KeyedRequest> = {}): KeyedRequest => ({
       owner: 'user:t:o',
       cluster: 'demo',
       key: 'k',
       body: { argv: ['kubectl', 'get', 'pods'], reason: 'r' },
-      commandId,
+      commandId: commandId(id),
       ...changes,
     });
     const firstOf = async (keyed: KeyedRequest) => {

@@ -1,4 +1,4 @@
-import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,13 +14,13 @@ import type { AuditTrail } from '../../shared/audit/trail.ts';
 import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { systemClock, systemEntropy, type Clock } from '../../shared/clock.ts';
 import { createLifecycle, type Lifecycle } from '../../shared/gateway/lifecycle/lifecycle.ts';
-import type { NewCommand } from '../../shared/gateway/lifecycle/start.ts';
 import type { Relay } from '../../shared/relay/relay.ts';
 import type { AppendLog } from '../../shared/store/append-log.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
-import { isFinished, type CommandRecord, type CommandStatus, type Records } from '../../shared/store/records.ts';
+import { isFinished, type CommandStatus, type Records } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { cluster, relayTo } from '../relay/support/fixtures.ts';
+import { newCommand } from '../support/new-command.ts';
 
 const BATCHES = 5;
 const RUNS_A_BATCH = 100;
@@ -298,7 +298,7 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
   try {
     const one = mortal(plan.first);
     const first = process('first', one);
-    const active = first.start(newCommand(id, clock));
+    const active = first.start(newCommand(id, clock, cluster));
     const ended = active.finished.then(
       () => 'ended' as const,
       () => 'ended' as const,
@@ -345,7 +345,7 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
     const record = await records.first.get(id);
     const status: CommandStatus | 'nothing' = record?.status ?? 'nothing';
     expect(status).toBe(expected);
-    if (record) expect(isFinished(record.status)).toBe(true);
+    if (record) expect(isFinished(record)).toBe(true);
     if (status === 'completed') {
       expect(record).toMatchObject({ exitCode: 3 });
       expect(Buffer.from((await records.second.getOutput(id))?.stdout ?? []).toString()).toBe(`deleted ${id}`);
@@ -354,39 +354,6 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
   } finally {
     await Promise.all(relays.map((relay) => relay.close()));
   }
-}
-
-function newCommand(id: string, clock: Clock): NewCommand {
-  const argv = ['kubectl', 'delete', 'pod', id];
-  const record: CommandRecord = {
-    id,
-    version: 1,
-    cluster: cluster.name,
-    armId: cluster.arm.id,
-    owner: 'user:t:o',
-    principal: { kind: 'user', tid: 't', oid: 'o' },
-    argv,
-    decision: { role: 'r', rule: 'allow[0]' },
-    status: 'accepted',
-    submittedAt: clock.now(),
-    timeoutSeconds: 3_600,
-    nonce: randomBytes(16).toString('hex'),
-    lease: { holder: '', until: 0 },
-    timedOut: false,
-    truncated: false,
-    streams: 'separate',
-    warnings: [],
-    outputPurged: false,
-  };
-  return {
-    record,
-    cluster,
-    authority: {},
-    sent: { words: argv, files: [], secret: false },
-    facts: { requestId: randomUUID(), argv },
-    policyDigest: 'p',
-    ready: () => Promise.resolve(),
-  };
 }
 
 const eventOfCode = new Map<string, EventName>(

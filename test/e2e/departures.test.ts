@@ -161,7 +161,9 @@ describe('going away', () => {
     const lines = readdirSync(audit, { recursive: true, encoding: 'utf8' })
       .filter((name) => statSync(join(audit, name)).isFile())
       .flatMap((name) => readFileSync(join(audit, name), 'utf8').split('\n'));
-    expect(lines.filter((line) => line.includes('closed the connection') && line.includes('"code":"AKG200W"'))).toHaveLength(1);
+    expect(
+      lines.filter((line) => line.includes('closed the connection') && line.includes('"code":"AKG200W"')),
+    ).toHaveLength(1);
     await sound();
   });
 });

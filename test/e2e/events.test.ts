@@ -11,6 +11,7 @@ import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { linesOf } from '../audit/support/samples.ts';
 import { explainLine, nameOf, tear } from '../audit/support/lines.ts';
 import { people, testStack } from '../support/stack.ts';
+import { acceptedRecord, ownerKey } from '../support/records.ts';
 
 const RESTART = { argv: ['kubectl', 'rollout', 'restart', 'deployment/web', '-n', 'shop'] };
 
@@ -29,26 +30,14 @@ test('the whole house writes every event there is but the reserved ones, each as
   await (await testStack({ folder, edit })).close();
   tear(audit);
   const records = await openSqliteRecords(join(folder, 'data/gateway.sqlite'), { clock: systemClock });
-  await records.create({
-    id: '0c0ffee0-0000-4000-8000-000000000000',
-    version: 1,
-    cluster: 'demo',
-    armId: demoCluster,
-    owner: 'user:t:o',
-    principal: { kind: 'user', tid: 't', oid: 'o' },
-    argv: RESTART.argv,
-    decision: { role: 'r', rule: 'allow[0]' },
-    status: 'accepted',
-    submittedAt: Date.now(),
-    timeoutSeconds: 300,
-    nonce: '0'.repeat(32),
-    lease: { holder: 'killed', until: 0 },
-    timedOut: false,
-    truncated: false,
-    streams: 'separate',
-    warnings: [],
-    outputPurged: false,
-  });
+  await records.create(
+    acceptedRecord('0c0ffee0-0000-4000-8000-000000000000', {
+      armId: demoCluster,
+      owner: ownerKey('user:t:o'),
+      submittedAt: Date.now(),
+      lease: { holder: 'killed', until: 0 },
+    }),
+  );
   await records.close();
 
   const stack = await testStack({ folder, edit });

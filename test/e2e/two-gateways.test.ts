@@ -1,4 +1,4 @@
-import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +18,7 @@ import { createFileLog } from '../../shared/store/file-log.ts';
 import { isFinished, type CommandRecord } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { cluster, relayTo } from '../relay/support/fixtures.ts';
+import { newCommand } from '../support/new-command.ts';
 
 /**
  * At most once, with whole gateways in place of single steps (at-most-once.test.ts): each has its own connection to one store, its
@@ -184,7 +185,7 @@ async function round(planned: readonly Plan[], tally: Map<string, number>): Prom
     const open = () => openGateway(path, log, arm.url, clock, folder);
     const [first, second] = [await open(), await open()];
     for (const [id, { to }] of runs) {
-      [first, second][to]?.lifecycle.start(newCommand(id, clock));
+      [first, second][to]?.lifecycle.start(newCommand(id, clock, cluster));
       await clock.sleep(500);
     }
     first.kill();
@@ -200,7 +201,7 @@ async function round(planned: readonly Plan[], tally: Map<string, number>): Prom
     const every = async (): Promise<readonly CommandRecord[]> =>
       (await Promise.all([...runs.keys()].map((id) => third.store.get(id)))).filter((one) => one !== undefined);
     const deadline = performance.now() + 20_000;
-    while ((await every()).some(({ status }) => !isFinished(status)) && performance.now() < deadline) await delay(50);
+    while ((await every()).some((record) => !isFinished(record)) && performance.now() < deadline) await delay(50);
     const records = await every();
     await third.stop();
     count('adopted by the second', second.adopted());
@@ -219,12 +220,14 @@ async function round(planned: readonly Plan[], tally: Map<string, number>): Prom
     // What the records and the trail say.
     const events = await eventsIn(log);
     expect(records).toHaveLength(COMMANDS);
-    for (const { id, status, failure } of records) {
+    for (const record of records) {
+      const { id, status } = record;
+      const failure = 'failure' in record ? record.failure : undefined;
       const { taking } = runs.get(id) ?? raise();
       const ran = executions.get(id) ?? 0;
       const told = (events.get(id) ?? []).filter((code) => outcomes.has(code));
       count(status);
-      expect([id, isFinished(status)]).toEqual([id, true]);
+      expect([id, isFinished(record)]).toEqual([id, true]);
       expect(told).toHaveLength(1);
       const intents = (events.get(id) ?? []).filter((code) => code === eventCodes['command.intended']).length;
       expect(intents).toBeLessThanOrEqual(1);
@@ -260,39 +263,6 @@ async function eventsIn(log: AppendLog): Promise<ReadonlyMap<string, readonly st
       if (commandId !== undefined) events.set(commandId, [...(events.get(commandId) ?? []), code]);
     }
   return events;
-}
-
-function newCommand(id: string, clock: Clock) {
-  const argv = ['kubectl', 'delete', 'pod', id];
-  const record: CommandRecord = {
-    id,
-    version: 1,
-    cluster: cluster.name,
-    armId: cluster.arm.id,
-    owner: 'user:t:o',
-    principal: { kind: 'user', tid: 't', oid: 'o' },
-    argv,
-    decision: { role: 'r', rule: 'allow[0]' },
-    status: 'accepted',
-    submittedAt: clock.now(),
-    timeoutSeconds: 3_600,
-    nonce: randomBytes(16).toString('hex'),
-    lease: { holder: '', until: 0 },
-    timedOut: false,
-    truncated: false,
-    streams: 'separate',
-    warnings: [],
-    outputPurged: false,
-  };
-  return {
-    record,
-    cluster,
-    authority: {},
-    sent: { words: argv, files: [], secret: false },
-    facts: { requestId: randomUUID(), argv },
-    policyDigest: 'p',
-    ready: () => Promise.resolve(),
-  };
 }
 
 function raise(): never {

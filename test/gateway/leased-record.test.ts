@@ -5,12 +5,11 @@ import {
   newLease,
   updateRecord,
   withLease,
-  type RecordChange,
 } from '../../shared/gateway/lifecycle/leased-record.ts';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import type { CommandRecord, Records } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
-import { commandRecord } from '../store/records-contract.ts';
+import { changed, commandRecord, type RecordChanges } from '../support/records.ts';
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
 
 const LEASE_MS = 60_000;
@@ -40,7 +39,7 @@ async function leased(holder = 'one') {
   await records.create(record);
   const state = leaseRecord(record);
   return {
-    update: (change: RecordChange) => updateRecord(context, state, change),
+    update: (changes: RecordChanges) => updateRecord(context, state, (before) => changed(before, changes)),
     keep: <T>(step: (signal: AbortSignal) => Promise<T>) => withLease(context, state, never, step),
   };
 }

@@ -6,10 +6,12 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Cluster } from '../../shared/config/config.ts';
 import { Problem } from '../../shared/errors.ts';
 import { createLifecycle, type Lifecycle } from '../../shared/gateway/lifecycle/lifecycle.ts';
-import type { NewCommand } from '../../shared/gateway/lifecycle/start.ts';
 import type { Ended, Relay, Submitted } from '../../shared/relay/relay.ts';
+import type { CommandId } from '../../shared/lib/ids.ts';
 import { isFinished, type CommandRecord, type Records } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
+import { newCommand } from '../support/new-command.ts';
+import { commandId } from '../support/records.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const LEASE_MS = 60_000;
@@ -81,7 +83,7 @@ async function world(script: Script) {
       ...records,
       create: (record: CommandRecord) => mortal.step(() => records.create(record)),
       replace: (record: CommandRecord) => mortal.step(() => records.replace(record)),
-      putOutput: (id: string, output: Parameters<Records['putOutput']>[1]) =>
+      putOutput: (id: CommandId, output: Parameters<Records['putOutput']>[1]) =>
         mortal.step(() => records.putOutput(id, output)),
     };
     const trail: AuditTrail = {
@@ -117,35 +119,8 @@ async function world(script: Script) {
   return { clock, records, events, azure, errors, process };
 }
 
-const record: CommandRecord = {
-  id: 'c1',
-  version: 1,
-  cluster: 'demo',
-  armId: cluster.arm.id,
-  owner: 'user:t:o',
-  principal: { kind: 'user', tid: 't', oid: 'o' },
-  argv: ['kubectl', 'delete', 'pod', 'x'],
-  decision: { role: 'r', rule: 'allow[0]' },
-  status: 'accepted',
-  submittedAt: 0,
-  timeoutSeconds: 300,
-  nonce: '0'.repeat(32),
-  lease: { holder: '', until: 0 },
-  timedOut: false,
-  truncated: false,
-  streams: 'separate',
-  warnings: [],
-  outputPurged: false,
-};
-const command: NewCommand = {
-  record,
-  cluster,
-  authority: {},
-  sent: { words: ['kubectl'], files: [], secret: false },
-  facts: { requestId: 'q', argv: record.argv },
-  policyDigest: 'p',
-  ready: () => Promise.resolve(),
-};
+const command = newCommand('c1', { now: () => 0 }, cluster);
+const { record } = command;
 
 const outcomesOf = (events: readonly AuditEvent[]) =>
   events.filter(({ event }) => outcomeEvents.some((name) => name === event));
@@ -262,7 +237,7 @@ describe('a process that is stopped', () => {
     };
     const errors: unknown[] = [];
     const one = follower({ ...records, replace }, clock, errors);
-    const commands = ['c1', 'c2'].map((id) => one.start({ ...command, record: { ...record, id } }));
+    const commands = ['c1', 'c2'].map((id) => one.start({ ...command, record: { ...record, id: commandId(id) } }));
     await clock.advance(1);
     expect(commands.map(({ current }) => current().status)).toEqual(['running', 'running']);
     await one.close();
@@ -310,7 +285,7 @@ describe('a process killed between any two durable steps', () => {
           });
           return;
         }
-        expect(isFinished(done.status)).toBe(true);
+        expect(isFinished(done)).toBe(true);
         // accepted was certainly not sent; submitting may have been; running is found again and finished.
         const intents = events.filter(({ event }) => event === 'command.intended').length;
         const outcomes = outcomesOf(events);

@@ -6,39 +6,9 @@ import { Problem } from '../../shared/errors.ts';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import { isFinished } from '../../shared/store/records.ts';
 import type { CommandRecord, CommandStatus, KeyClaim, Records } from '../../shared/store/records.ts';
+import { alice, changed, commandId, commandRecord, ownerKey, start } from '../support/records.ts';
 
-const alice = 'user:aaaaaaaa-0000-4000-8000-000000000001:dddddddd-0000-4000-8000-000000000001';
-const bob = 'app:aaaaaaaa-0000-4000-8000-000000000001:dddddddd-0000-4000-8000-000000000002';
-const start = Date.UTC(2026, 0, 1);
-
-/** A record as the gateway makes it, unfinished unless `changes` say otherwise. */
-export function commandRecord(id: string, changes: Partial<CommandRecord> = {}): CommandRecord {
-  return {
-    id,
-    version: 1,
-    cluster: 'demo',
-    armId: '/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/demo',
-    owner: alice,
-    principal: {
-      kind: 'user',
-      tid: 'aaaaaaaa-0000-4000-8000-000000000001',
-      oid: 'dddddddd-0000-4000-8000-000000000001',
-    },
-    argv: ['kubectl', 'get', 'pods'],
-    decision: { role: 'viewer', rule: 'allow[0]' },
-    status: 'accepted',
-    submittedAt: start,
-    timeoutSeconds: 300,
-    nonce: '00112233445566778899aabbccddeeff',
-    lease: { holder: 'gateway-1', until: start + 30_000 },
-    timedOut: false,
-    truncated: false,
-    streams: 'separate',
-    warnings: [],
-    outputPurged: false,
-    ...changes,
-  };
-}
+const bob = ownerKey('app:aaaaaaaa-0000-4000-8000-000000000001:dddddddd-0000-4000-8000-000000000002');
 
 const ids = (records: readonly CommandRecord[]): string[] => records.map(({ id }) => id);
 const output = (stdout: string, stderr = '') => ({ stdout: Buffer.from(stdout), stderr: Buffer.from(stderr) });
@@ -71,21 +41,16 @@ async function followModel(
       });
       await records.create(created);
       model.set(id, created);
-    } else if (!isFinished(known.status)) {
-      const stored = await records.replace({
-        ...known,
-        status,
-        lease,
-        version: stale ? known.version - 1 : known.version,
-      });
-      const next = { ...known, status, lease, version: known.version + 1 };
+    } else if (!isFinished(known)) {
+      const next = changed(known, { status, lease, version: known.version + 1 });
+      const stored = await records.replace({ ...next, version: stale ? known.version - 1 : known.version });
       expect(stored).toEqual(stale ? undefined : next);
       if (!stale) model.set(id, next);
     }
   }
   const all = [...model.values()];
   for (const record of all) expect(await records.get(record.id)).toEqual(record);
-  const open = all.filter(({ status }) => !isFinished(status));
+  const open = all.filter((record) => !isFinished(record));
   for (const owner of [alice, bob]) {
     const { items } = await records.list({ owner, limit: 10 });
     const own = all.filter((record) => record.owner === owner);
@@ -136,12 +101,17 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
           timedOut: true,
           truncated: true,
           streams: 'merged',
-          failure: { code: 'ImagePullBackoff', message: 'no image' },
           warnings: ['cut'],
           receipt: 'a.b.c',
         });
+        const failed = commandRecord('failed', {
+          status: 'failed',
+          failure: { code: 'ImagePullBackoff', message: 'ü' },
+        });
         await records.create(full);
+        await records.create(failed);
         await records.create(commandRecord('bare'));
+        expect(await records.get('failed')).toEqual(failed);
         expect(await records.get('full')).toEqual(full);
         expect(await records.get('bare')).toEqual(commandRecord('bare'));
         expect(await records.get('none')).toBeUndefined();
@@ -164,9 +134,9 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
       test('is replaced by whoever has its version, and by nobody else', async () => {
         const first = commandRecord('one');
         await records.create(first);
-        const second = await records.replace({ ...first, status: 'submitting' });
-        expect(second).toEqual({ ...first, status: 'submitting', version: 2 });
-        expect(await records.replace({ ...first, status: 'failed' })).toBeUndefined();
+        const second = await records.replace(changed(first, { status: 'submitting' }));
+        expect(second).toEqual(changed(first, { status: 'submitting', version: 2 }));
+        expect(await records.replace(changed(first, { status: 'failed' }))).toBeUndefined();
         expect(await records.get('one')).toEqual(second);
         expect(await records.replace(commandRecord('none'))).toBeUndefined();
         expect(await records.get('none')).toBeUndefined();
@@ -187,11 +157,11 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
         let record = commandRecord('one');
         await records.create(record);
         for (const status of ['submitting', 'running', 'running', 'completed'] as const) {
-          const next = await records.replace({ ...record, status });
+          const next = await records.replace(changed(record, { status }));
           if (next === undefined) throw new Error(`lost at ${status}`);
           record = next;
         }
-        expect(await records.get('one')).toEqual({ ...commandRecord('one'), status: 'completed', version: 5 });
+        expect(await records.get('one')).toMatchObject({ status: 'completed', version: 5 });
       });
     });
 
@@ -236,7 +206,7 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
           expect(pages.at(-1)).not.toHaveLength(0);
         }
         expect(ids((await records.list({ owner: bob, limit: 10 })).items)).toEqual(['other']);
-        expect(await records.list({ owner: 'user:x:y', limit: 10 })).toEqual({ items: [] });
+        expect(await records.list({ owner: ownerKey('user:x:y'), limit: 10 })).toEqual({ items: [] });
       });
 
       test('takes a cluster and a status', async () => {
@@ -274,7 +244,7 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
         expect(ids(await records.orphans(start, 2))).toEqual(['old', 'middle']);
         expect(ids(await records.orphans(start + 1, 1))).toEqual(['leased']);
         await records.replace({ ...leased('old', 3, start + 100), version: 1 });
-        await records.replace({ ...(await stored('middle')), status: 'failed' });
+        await records.replace(changed(await stored('middle'), { status: 'failed' }));
         expect(ids(await records.orphans(start, 10))).toEqual(['young']);
         await records.replace({ ...(await stored('old')), lease: { holder: 'gateway-1', until: 0 } });
         expect(ids(await records.orphans(start, 10))).toEqual(['old', 'young']);
@@ -292,8 +262,8 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
             .map(({ owner, cluster, count }) => `${owner === alice ? 'alice' : 'bob'} ${cluster} ${count}`)
             .toSorted();
         expect(await inFlight()).toEqual(['alice demo 2', 'alice stage 1', 'bob stage 2']);
-        await records.replace({ ...(await stored('alice-accepted')), status: 'submitting' });
-        await records.replace({ ...(await stored('alice-stage')), status: 'completed' });
+        await records.replace(changed(await stored('alice-accepted'), { status: 'submitting' }));
+        await records.replace(changed(await stored('alice-stage'), { status: 'completed' }));
         expect(await inFlight()).toEqual(['alice demo 3', 'bob stage 2']);
       });
     });
@@ -303,11 +273,11 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
         await records.create(commandRecord('one'));
         expect(await records.getOutput('one')).toBeUndefined();
         const every = Uint8Array.from({ length: 70_000 }, (_, index) => index % 256);
-        await records.putOutput('one', { stdout: every, stderr: new Uint8Array(0) });
+        await records.putOutput(commandId('one'), { stdout: every, stderr: new Uint8Array(0) });
         const back = await records.getOutput('one');
         expect(back && Buffer.compare(back.stdout, every)).toBe(0);
         expect(back?.stderr).toHaveLength(0);
-        await records.putOutput('one', output('', 'second'));
+        await records.putOutput(commandId('one'), output('', 'second'));
         const second = await records.getOutput('one');
         expect([second?.stdout.length, Buffer.from(second?.stderr ?? []).toString()]).toEqual([0, 'second']);
       });
@@ -315,7 +285,7 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
       test('may be megabytes', async () => {
         await records.create(commandRecord('one'));
         const large = { stdout: Buffer.alloc(5_000_000, 'a'), stderr: Buffer.alloc(100_000, 'b') };
-        await records.putOutput('one', large);
+        await records.putOutput(commandId('one'), large);
         const back = await records.getOutput('one');
         expect(back && [Buffer.compare(back.stdout, large.stdout), Buffer.compare(back.stderr, large.stderr)]).toEqual([
           0, 0,
@@ -328,10 +298,10 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
         await records.create(commandRecord('due-silent', finished));
         await records.create(commandRecord('kept', { ...finished, finishedAt: start + 2_000 }));
         await records.create(commandRecord('unfinished', { finishedAt: start }));
-        // Nobody knows when it ended: 300 s after its submission at the latest.
-        await records.create(commandRecord('lost', { status: 'unknown', submittedAt: start - 299_000 }));
-        await records.create(commandRecord('lost-due', { status: 'unknown', submittedAt: start - 299_001 }));
-        for (const id of ['due', 'kept', 'unfinished', 'lost', 'lost-due']) await records.putOutput(id, output(id));
+        await records.create(commandRecord('lost', { status: 'unknown', finishedAt: start + 1_000 }));
+        await records.create(commandRecord('lost-due', { status: 'unknown', finishedAt: start + 999 }));
+        for (const id of ['due', 'kept', 'unfinished', 'lost', 'lost-due'])
+          await records.putOutput(commandId(id), output(id));
         expect(await records.purge(start + 1_000, 0)).toBe(1);
         expect(await stored('lost-due')).toMatchObject({ outputPurged: true, version: 2 });
         expect(await records.purge(start + 1_001, 0)).toBe(2);
@@ -343,17 +313,17 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
           expect(await records.getOutput(id)).toBeDefined();
         }
         expect(await records.purge(start + 1_001, 0)).toBe(0);
-        const done = { ...(await stored('unfinished')), ...finished, finishedAt: start + 1_000 };
+        const done = changed(await stored('unfinished'), { ...finished, finishedAt: start + 1_000 });
         await records.replace(done);
         expect(await records.purge(start + 1_001, 0)).toBe(1);
       });
     });
 
     describe('an idempotency key', () => {
-      const claim = (commandId: string, changes: Partial<KeyClaim> = {}): KeyClaim => ({
+      const claim = (id: string, changes: Partial<KeyClaim> = {}): KeyClaim => ({
         scope: 'scope-1',
         body: 'body-1',
-        commandId,
+        commandId: commandId(id),
         expiresAt: start + 1_000,
         ...changes,
       });

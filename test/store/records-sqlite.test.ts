@@ -11,7 +11,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { commandRecord, describeRecords } from './records-contract.ts';
+import { describeRecords } from './records-contract.ts';
+import { commandId, commandRecord } from '../support/records.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -30,7 +31,7 @@ describe('a SQLite file', () => {
     const path = newFile();
     const first = await openSqliteRecords(path);
     await first.create(commandRecord('one'));
-    await first.putOutput('one', { stdout: Buffer.from('out'), stderr: Buffer.from('err') });
+    await first.putOutput(commandId('one'), { stdout: Buffer.from('out'), stderr: Buffer.from('err') });
     for (const suffix of ['', '-wal', '-shm']) expect(statSync(path + suffix).mode & 0o777).toBe(0o600);
     await first.close();
     const second = await openSqliteRecords(path);
@@ -58,7 +59,7 @@ describe('a SQLite file', () => {
     const writes = await Promise.allSettled([
       ...Array.from({ length: 50 }, (_, index) => records.create(commandRecord(`c${index}`))),
       records.create(commandRecord('c7', { reason: 'twice' })),
-      records.putOutput('nobody', { stdout: new Uint8Array(1), stderr: new Uint8Array(0) }),
+      records.putOutput(commandId('nobody'), { stdout: new Uint8Array(1), stderr: new Uint8Array(0) }),
     ]);
     expect(writes.map(({ status }) => status)).toEqual([
       ...Array.from({ length: 50 }, () => 'fulfilled'),
@@ -131,7 +132,7 @@ describe('a SQLite file', () => {
     });
     await records.create(commandRecord('one'));
     expect(syncs).toBe(1);
-    await records.putOutput('one', { stdout: Buffer.from('out'), stderr: Buffer.alloc(0) });
+    await records.putOutput(commandId('one'), { stdout: Buffer.from('out'), stderr: Buffer.alloc(0) });
     expect(syncs).toBe(1);
     await clock.advance(50);
     expect(syncs).toBe(2);
@@ -184,7 +185,10 @@ describe('a SQLite file', () => {
     const path = newFile();
     const records = await openSqliteRecords(path);
     await records.create(commandRecord('one', { status: 'completed', finishedAt: 1_000 }));
-    await records.putOutput('one', { stdout: Buffer.from('top-secret-output'.repeat(1_000)), stderr: Buffer.alloc(0) });
+    await records.putOutput(commandId('one'), {
+      stdout: Buffer.from('top-secret-output'.repeat(1_000)),
+      stderr: Buffer.alloc(0),
+    });
     expect(await records.purge(1_001, 0)).toBe(1);
     for (const suffix of ['', '-wal']) expect(readFileSync(path + suffix).includes('top-secret-output')).toBe(false);
     await records.close();
@@ -196,7 +200,10 @@ describe('a SQLite file', () => {
     const holdsSecret = (): boolean =>
       ['', '-wal'].some((suffix) => readFileSync(path + suffix).includes('top-secret-output'));
     await first.create(commandRecord('one', { status: 'completed', finishedAt: 1_000 }));
-    await first.putOutput('one', { stdout: Buffer.from('top-secret-output'.repeat(1_000)), stderr: Buffer.alloc(0) });
+    await first.putOutput(commandId('one'), {
+      stdout: Buffer.from('top-secret-output'.repeat(1_000)),
+      stderr: Buffer.alloc(0),
+    });
     const reader = new DatabaseSync(path);
     reader.exec('BEGIN; SELECT count(*) FROM records');
     expect(await first.purge(1_001, 0)).toBe(1);
@@ -208,7 +215,10 @@ describe('a SQLite file', () => {
     expect(holdsSecret()).toBe(false);
 
     await first.create(commandRecord('two', { status: 'completed', finishedAt: 1_000 }));
-    await first.putOutput('two', { stdout: Buffer.from('top-secret-output'.repeat(1_000)), stderr: Buffer.alloc(0) });
+    await first.putOutput(commandId('two'), {
+      stdout: Buffer.from('top-secret-output'.repeat(1_000)),
+      stderr: Buffer.alloc(0),
+    });
     const again = new DatabaseSync(path);
     again.exec('BEGIN; SELECT count(*) FROM records');
     expect(await first.purge(1_001, 0)).toBe(1);

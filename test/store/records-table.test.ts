@@ -13,7 +13,8 @@ import { createManualClock } from '../support/manual-clock.ts';
 import { account, accountKey, describeAzurite, startAzurite } from '../support/azurite.ts';
 import type { Azurite } from '../support/azurite.ts';
 import { problemOf } from '../identity/problem-of.ts';
-import { commandRecord, describeRecords } from './records-contract.ts';
+import { describeRecords } from './records-contract.ts';
+import { changed, commandId, commandRecord, ownerKey } from '../support/records.ts';
 
 describeAzurite('against Azurite', () => {
   let azurite: Azurite;
@@ -61,7 +62,7 @@ describeAzurite('against Azurite', () => {
       const mine = await a.replace(commandRecord(id));
       expect(await b.get(id)).toEqual(mine);
       expect(await b.replace(commandRecord(id))).toBeUndefined();
-      const theirs = await b.replace({ ...commandRecord(id), version: 2, status: 'running' });
+      const theirs = await b.replace(changed(commandRecord(id), { version: 2, status: 'running' }));
       expect(theirs).toMatchObject({ version: 3 });
       // The etag that a remembers is old now.
       expect(await a.replace({ ...commandRecord(id), version: 2 })).toBeUndefined();
@@ -79,7 +80,8 @@ describeAzurite('against Azurite', () => {
 
     test.each(["user:t:o'brien", 'a/b\\c#d?e', '', 'ünïcode 😀', 'job:nightly run'])(
       'take any owner and id: %j',
-      async (owner) => {
+      async (name) => {
+        const owner = ownerKey(name);
         const records = await createTableRecords(newStore());
         const odd = commandRecord(`id ${owner}/`, { owner });
         await records.create(odd);
@@ -95,7 +97,7 @@ describeAzurite('against Azurite', () => {
       const records = await createTableRecords(store);
       await records.create(commandRecord(id));
       expect(await rowsOf(store.table, 'unfinished')).toEqual([unfinished()]);
-      await records.replace({ ...commandRecord(id), status: 'completed', finishedAt: 1_000 });
+      await records.replace(changed(commandRecord(id), { status: 'completed', finishedAt: 1_000 }));
       expect(await rowsOf(store.table, 'unfinished')).toEqual([]);
       expect(await rowsOf(store.table, 'ended')).toEqual(['0000000000001000:c1']);
       await records.purge(1_001, 0);
@@ -122,7 +124,7 @@ describeAzurite('against Azurite', () => {
         const records = await createTableRecords(store);
         await records.create(commandRecord(id, { lease: { holder: 'g', until: 0 } }));
         const row = await store.table.getEntity('unfinished', unfinished());
-        await records.replace({ ...commandRecord(id), status: 'failed' });
+        await records.replace(changed(commandRecord(id), { status: 'failed' }));
         await store.table.upsertEntity({ ...row, partitionKey: 'unfinished', rowKey: unfinished() });
         expect(await rowsOf(store.table, 'unfinished')).toHaveLength(1);
         expect(await records.orphans(now, 10)).toEqual([]);
@@ -146,7 +148,7 @@ describeAzurite('against Azurite', () => {
         down = true;
         const next = await records.replace({ ...commandRecord('c1', running), lease: { holder: 'g', until: 5 } });
         expect(next).toMatchObject({ version: 2 });
-        expect(await records.replace({ ...commandRecord('c2', running), status: 'failed' })).toMatchObject({
+        expect(await records.replace(changed(commandRecord('c2', running), { status: 'failed' }))).toMatchObject({
           version: 2,
         });
         down = false;
@@ -159,9 +161,9 @@ describeAzurite('against Azurite', () => {
       test('between the mark of a purge and the output, remove the output later', async () => {
         const store = newStore();
         const records = await createTableRecords(store);
-        const ended = { ...commandRecord(id), status: 'completed', finishedAt: 1_000 } as const;
+        const ended = changed(commandRecord(id), { status: 'completed', finishedAt: 1_000 });
         await records.create({ ...ended, outputPurged: true });
-        await records.putOutput(id, { stdout: Buffer.from('o'), stderr: Buffer.alloc(0) });
+        await records.putOutput(commandId(id), { stdout: Buffer.from('o'), stderr: Buffer.alloc(0) });
         expect(await records.purge(1_001, 0)).toBe(0);
         expect(await records.getOutput(id)).toBeUndefined();
       });
@@ -195,7 +197,7 @@ describeAzurite('against Azurite', () => {
         expect(await records.replace(commandRecord('c1'))).toMatchObject({ version: 2 });
         expect(await records.replace({ ...commandRecord('c1'), version: 2 })).toMatchObject({ version: 3 });
         left = 1;
-        const claim = { scope: 'ab', body: 'b', commandId: 'c1', expiresAt: 10 };
+        const claim = { scope: 'ab', body: 'b', commandId: commandId('c1'), expiresAt: 10 };
         expect(await records.claimKey(claim, 0)).toEqual({ claimed: true });
         left = 1;
         expect(await records.lease('sweep', 'a', 10, 0)).toBe(true);
@@ -218,7 +220,7 @@ describeAzurite('against Azurite', () => {
         const calls = [
           records.get('c9'),
           records.create(commandRecord('secret-id')),
-          records.list({ owner: 'x', limit: 1 }),
+          records.list({ owner: ownerKey('x'), limit: 1 }),
           records.inFlight(),
           records.orphans(0, 1),
           records.ping(),

@@ -1,7 +1,8 @@
 import type { AuditEvent } from '../../audit/events.ts';
 import type { AuditTrail } from '../../audit/trail.ts';
 import type { Ended } from '../../relay/relay.ts';
-import type { CommandRecord, Records } from '../../store/records.ts';
+import type { CommandRecord, Failure, Records } from '../../store/records.ts';
+import { toCompleted, toFailed, toUnknown } from './transitions.ts';
 import { ensureLease, updateRecord, type LeaseContext, type LeasedRecord } from './leased-record.ts';
 
 /** What the end of a command needs: audited first, then stored, so that no result is given out before its outcome is durable. */
@@ -10,7 +11,6 @@ export interface FinishContext extends LeaseContext {
   readonly trail: AuditTrail;
 }
 
-export type Failure = NonNullable<CommandRecord['failure']>;
 type EndWithoutOutput = 'command.rejected' | 'command.unknown' | 'command.failed' | 'command.interrupted';
 type Completed = Extract<Ended, { kind: 'completed' }>;
 
@@ -23,7 +23,9 @@ export async function finish(
 ): Promise<CommandRecord> {
   if (ended.kind === 'completed') return finishWithOutput(context, leased, ended, audited);
   const failure = { code: ended.code, message: ended.message };
-  if (audited) return updateRecord(context, leased, { status: ended.kind, failure, finishedAt: context.clock.now() });
+  const now = context.clock.now();
+  if (audited)
+    return updateRecord(context, leased, ended.kind === 'failed' ? toFailed(failure, now) : toUnknown(failure, now));
   return finishWithoutOutput(context, leased, ended.kind === 'failed' ? 'command.failed' : 'command.unknown', failure);
 }
 
@@ -35,8 +37,8 @@ export async function finishWithoutOutput(
 ): Promise<CommandRecord> {
   await ensureLease(context, leased);
   await context.trail.record({ event, ...subjectOf(leased.record), failure });
-  const status = event === 'command.unknown' ? 'unknown' : 'failed';
-  return updateRecord(context, leased, { status, failure, finishedAt: context.clock.now() });
+  const now = context.clock.now();
+  return updateRecord(context, leased, event === 'command.unknown' ? toUnknown(failure, now) : toFailed(failure, now));
 }
 
 async function finishWithOutput(
@@ -46,21 +48,12 @@ async function finishWithOutput(
   audited: boolean,
 ): Promise<CommandRecord> {
   await ensureLease(context, leased);
-  const { stdout, stderr, exitCode, streams, truncated, timedOut, startedAt, warnings } = ended;
+  const { stdout, stderr } = ended;
   const stored = context.records.putOutput(leased.record.id, { stdout, stderr });
   stored.catch(() => undefined); // awaited below; an error of the trail comes first
   if (!audited) await auditCompleted(context, leased.record, ended);
   await stored;
-  return updateRecord(context, leased, {
-    status: 'completed',
-    exitCode,
-    streams,
-    truncated,
-    timedOut,
-    startedAt,
-    finishedAt: ended.finishedAt ?? context.clock.now(),
-    warnings: [...leased.record.warnings, ...warnings],
-  });
+  return updateRecord(context, leased, toCompleted(ended, context.clock.now()));
 }
 
 async function auditCompleted({ trail }: FinishContext, record: CommandRecord, ended: Completed): Promise<void> {

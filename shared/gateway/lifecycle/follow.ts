@@ -1,11 +1,11 @@
 import type { Cluster } from '../../config/config.ts';
-import type { CommandRecord } from '../../store/records.ts';
+import type { AzureRun, CommandRecord } from '../../store/records.ts';
 import { timed, type Progress } from './active-command.ts';
 import type { LifecycleContext } from './context.ts';
 import { finish } from './finish.ts';
 
 export interface AcceptedByAzure {
-  readonly azure: NonNullable<CommandRecord['azure']>;
+  readonly azure: AzureRun;
   readonly cluster: Cluster;
   /** True when the trail has the outcome already. */
   readonly audited: boolean;

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import type { CommandRecord, Records } from '../../store/records.ts';
+import { unchanged, type Transition } from './transitions.ts';
 
 /** What leases need: where records are, and who this process is. */
 export interface LeaseContext {
@@ -18,8 +19,6 @@ export interface LeasedRecord {
   /** Settles when the change before the next one has: changes are made one at a time. */
   lastChange: Promise<unknown>;
 }
-
-export type RecordChange = Partial<Omit<CommandRecord, 'id' | 'version'>>;
 
 /** Another process has the record now, and does whatever is left to do. */
 export class LeaseLost extends Error {
@@ -42,11 +41,7 @@ export const leaseRecord = (record: CommandRecord): LeasedRecord => ({ record, l
  * Stores a change; changes are made one at a time, in the order of the calls. Throws LeaseLost, or the store's own error once the
  * lease has run out.
  */
-export function updateRecord(
-  context: LeaseContext,
-  leased: LeasedRecord,
-  change: RecordChange,
-): Promise<CommandRecord> {
+export function updateRecord(context: LeaseContext, leased: LeasedRecord, change: Transition): Promise<CommandRecord> {
   const next = leased.lastChange.then(() => persist(context, leased, change));
   leased.lastChange = next.catch(() => undefined); // the caller gets the error; the change after it goes ahead
   return next;
@@ -54,7 +49,8 @@ export function updateRecord(
 
 /** Renews a lease that is half over. Called before an outcome is audited: no other process may audit it too. Throws as updateRecord. */
 export async function ensureLease(context: LeaseContext, leased: LeasedRecord): Promise<void> {
-  if (leased.record.lease.until - context.clock.now() < context.leaseMs / 2) await updateRecord(context, leased, {});
+  if (leased.record.lease.until - context.clock.now() < context.leaseMs / 2)
+    await updateRecord(context, leased, unchanged);
 }
 
 /** Renews the lease while `step` runs. The step's signal aborts when the lease is lost, or with `stopping`. */
@@ -80,11 +76,11 @@ export async function withLease<T>(
 async function renew(context: LeaseContext, leased: LeasedRecord, signal: AbortSignal): Promise<never> {
   for (;;) {
     await context.clock.sleep(context.leaseMs / 3, { signal, unref: true });
-    await updateRecord(context, leased, {});
+    await updateRecord(context, leased, unchanged);
   }
 }
 
-async function persist(context: LeaseContext, leased: LeasedRecord, change: RecordChange): Promise<CommandRecord> {
+async function persist(context: LeaseContext, leased: LeasedRecord, change: Transition): Promise<CommandRecord> {
   for (let pause = RETRY_MS; ; pause *= 2) {
     try {
       leased.record = (await write(context, leased.record, change)) ?? (await writeAgain(context, leased, change));
@@ -97,18 +93,15 @@ async function persist(context: LeaseContext, leased: LeasedRecord, change: Reco
   }
 }
 
-const write = (
-  context: LeaseContext,
-  record: CommandRecord,
-  change: RecordChange,
-): Promise<CommandRecord | undefined> => context.records.replace({ ...record, lease: newLease(context), ...change });
+const write = (context: LeaseContext, record: CommandRecord, change: Transition): Promise<CommandRecord | undefined> =>
+  context.records.replace({ ...change(record), lease: newLease(context) });
 
 /**
  * The compare-and-set failed. Either another process has the record, or the store took a write of this process and its answer was
  * lost. In the second case the stored version is one ahead and has this process's lease. It may hold an earlier change that was
  * given up, so the change is written once more on top of it; writing it twice does no harm.
  */
-async function writeAgain(context: LeaseContext, leased: LeasedRecord, change: RecordChange): Promise<CommandRecord> {
+async function writeAgain(context: LeaseContext, leased: LeasedRecord, change: Transition): Promise<CommandRecord> {
   const stored = await context.records.get(leased.record.id);
   if (stored?.version !== leased.record.version + 1 || stored.lease.holder !== context.holder) throw new LeaseLost();
   leased.record = stored;

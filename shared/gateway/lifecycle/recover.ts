@@ -1,8 +1,9 @@
-import type { CommandRecord } from '../../store/records.ts';
+import type { CommandRecord, Failure, RunningRecord } from '../../store/records.ts';
 import { carry, type Progress } from './active-command.ts';
 import type { LifecycleContext } from './context.ts';
-import { finishWithoutOutput, type Failure } from './finish.ts';
+import { finishWithoutOutput } from './finish.ts';
 import { followToEnd } from './follow.ts';
+import { toFailed, toUnknown } from './transitions.ts';
 import { newLease, updateRecord } from './leased-record.ts';
 
 /** Takes over commands whose process is gone, up to `limit`, and carries each to its end. Returns how many. */
@@ -24,22 +25,23 @@ async function takeOver(context: LifecycleContext, orphan: CommandRecord): Promi
 
 /**
  * The status says what may have happened: `accepted` was certainly not sent, `submitting` may have been, `running` is followed to
- * its end. The trail may know more than the record, since the outcome is audited first.
+ * its end. The trail may know more than the record, since an outcome is audited first; then only the record is written.
  */
 async function resume(context: LifecycleContext, progress: Progress, signal: AbortSignal): Promise<CommandRecord> {
   const { record } = progress;
   const outcome = await context.outcomeOf(record);
+  const now = context.clock.now();
   switch (record.status) {
     case 'accepted':
-      if (outcome) return failAsAudited(context, progress, 'failed', interrupted);
+      if (outcome) return updateRecord(context, progress, toFailed(interrupted, now));
       return finishWithoutOutput(context, progress, 'command.interrupted', interrupted);
     case 'submitting':
       if (outcome === 'command.rejected' || outcome === 'command.interrupted')
-        return failAsAudited(context, progress, 'failed', rejected);
-      if (outcome) return failAsAudited(context, progress, 'unknown', lost);
+        return updateRecord(context, progress, toFailed(rejected, now));
+      if (outcome) return updateRecord(context, progress, toUnknown(lost, now));
       return finishWithoutOutput(context, progress, 'command.unknown', lost);
     case 'running':
-      return resumeRunning(context, progress, outcome !== undefined, signal);
+      return resumeRunning(context, progress, record, outcome !== undefined, signal);
     case 'completed':
     case 'failed':
     case 'unknown':
@@ -50,23 +52,14 @@ async function resume(context: LifecycleContext, progress: Progress, signal: Abo
 async function resumeRunning(
   context: LifecycleContext,
   progress: Progress,
+  record: RunningRecord,
   audited: boolean,
   signal: AbortSignal,
 ): Promise<CommandRecord> {
-  const { azure } = progress.record;
-  if (!azure) throw new Error('a running record has the id that Azure gave it');
-  const cluster = context.clusterOf(progress.record);
+  const cluster = context.clusterOf(record);
   if (!cluster) return finishWithoutOutput(context, progress, 'command.unknown', clusterGone);
-  return followToEnd(context, progress, { azure, cluster, audited }, signal);
+  return followToEnd(context, progress, { azure: record.azure, cluster, audited }, signal);
 }
-
-/** The trail has the outcome already; only the record is behind. */
-const failAsAudited = (
-  context: LifecycleContext,
-  progress: Progress,
-  status: 'failed' | 'unknown',
-  failure: Failure,
-): Promise<CommandRecord> => updateRecord(context, progress, { status, failure, finishedAt: context.clock.now() });
 
 const interrupted: Failure = {
   code: 'interrupted',

@@ -3,18 +3,19 @@ import type { SentCommand } from '../../command/invocation.ts';
 import type { Cluster } from '../../config/config.ts';
 import { Problem } from '../../errors.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
-import { ruleName } from '../../policy/decision.ts';
+import { ruleName } from '../../config/rule-reference.ts';
 import type { ClusterAuthority, Submitted } from '../../relay/relay.ts';
-import type { CommandRecord } from '../../store/records.ts';
+import type { AcceptedRecord, AzureRun, CommandRecord, Failure } from '../../store/records.ts';
 import { carry, NotStarted, timed, type ActiveCommand, type Progress } from './active-command.ts';
 import type { LifecycleContext } from './context.ts';
-import { finishWithoutOutput, subjectOf, type Failure } from './finish.ts';
+import { finishWithoutOutput, subjectOf } from './finish.ts';
 import { followToEnd } from './follow.ts';
+import { toFailed, toRunning, toSubmitting } from './transitions.ts';
 import { ensureLease, LeaseLost, newLease, updateRecord } from './leased-record.ts';
 
 /** A command that may run: decided, and with everything that is sent. */
 export interface NewCommand {
-  readonly record: CommandRecord;
+  readonly record: AcceptedRecord;
   readonly cluster: Cluster;
   readonly authority: ClusterAuthority;
   readonly sent: SentCommand;
@@ -85,7 +86,7 @@ async function recordIntent(context: LifecycleContext, progress: Progress, comma
       rule: ruleName(decision),
       policyDigest: command.policyDigest,
     });
-    await updateRecord(context, progress, { status: 'submitting', receipt: await intent.receipt() });
+    await updateRecord(context, progress, toSubmitting(await intent.receipt()));
   } catch (error) {
     if (error instanceof LeaseLost) throw error;
     await failUnsent(context, progress, error, { intended: true });
@@ -117,7 +118,7 @@ async function followAccepted(
   signal: AbortSignal,
 ): Promise<CommandRecord> {
   const azure = { commandId, requestId };
-  const stored = updateRecord(context, progress, { status: 'running', azure });
+  const stored = updateRecord(context, progress, toRunning(azure));
   const noted = noteAccepted(context, progress.record, azure);
   const finished = await followToEnd(context, progress, { azure, cluster, stored, audited: false }, signal);
   await noted;
@@ -125,11 +126,7 @@ async function followAccepted(
 }
 
 /** For readers of the trail only. Should it fail, the outcome's event still comes before anything is given out. */
-async function noteAccepted(
-  context: LifecycleContext,
-  record: CommandRecord,
-  azure: NonNullable<CommandRecord['azure']>,
-): Promise<void> {
+async function noteAccepted(context: LifecycleContext, record: CommandRecord, azure: AzureRun): Promise<void> {
   const { commandId: azureCommandId, requestId: azureRequestId } = azure;
   await context.trail
     .record({ event: 'command.accepted', ...subjectOf(record), azureCommandId, azureRequestId })
@@ -146,7 +143,7 @@ async function failUnsent(
   const failure = error instanceof Problem ? failureOf(error) : mistake;
   try {
     if (intended) await finishWithoutOutput(context, progress, 'command.interrupted', failure);
-    else await updateRecord(context, progress, { status: 'failed', failure, finishedAt: context.clock.now() });
+    else await updateRecord(context, progress, toFailed(failure, context.clock.now()));
   } catch (second) {
     context.onError(second, progress.record.id); // the sweep closes it once its lease has run out
   }

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { quoteWords } from '../../command/quote.ts';
 import type { Cluster } from '../../config/config.ts';
 import type { ExplainedCommand } from '../../gateway/explain-command.ts';
-import { ruleName } from '../../policy/decision.ts';
+import { ruleName } from '../../config/rule-reference.ts';
 import type { AppOptions } from '../app.ts';
 import { ABOUT_A_COMMAND, json, problemsOf } from '../answers.ts';
 import { authenticated } from '../identify.ts';

@@ -61,7 +61,7 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock }: Ap
       const started = await gateway.runCommand(caller, requested, signal);
       const result = await gateway.awaitResult(started, { ms: prefer.waitSeconds * 1_000, signal });
       if (prefer.applied) reply.header('preference-applied', prefer.applied);
-      const finished = isFinished(result.record.status);
+      const finished = isFinished(result.record);
       if (finished) reply.header('server-timing', serverTiming(started, clock.monotonic() - began));
       return answer(request, reply, result, finished ? 200 : 202);
     },
@@ -105,7 +105,7 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock }: Ap
 
 function answer(request: FastifyRequest, reply: FastifyReply, result: CommandResult, status: 200 | 202) {
   const address = `/v1/commands/${result.record.id}`;
-  if (isFinished(result.record.status)) reply.header('content-location', address);
+  if (isFinished(result.record)) reply.header('content-location', address);
   else {
     reply.header('retry-after', String(RETRY_AFTER));
     if (status === 202) reply.header('location', address);

@@ -1,0 +1,10 @@
+declare const brand: unique symbol;
+
+/** A string that is one kind of id and is not taken for another. Made where the id is made or read back, and nowhere else. */
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+/** A command of this gateway, as clients have it; Azure's own id for it is another. */
+export type CommandId = Branded<'CommandId'>;
+
+/** A principal: `user:<tenant id>:<object id>`. */
+export type PrincipalKey = Branded<'PrincipalKey'>;
