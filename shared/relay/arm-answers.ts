@@ -1,7 +1,7 @@
-import type { ManagedCluster, RunCommandResult } from '@azure/arm-containerservice';
-
 import { DeadlineExceeded } from '../lib/deadline.ts';
 import { redactText } from '../lib/redact.ts';
+import type { Body } from './arm-body.ts';
+import { ClusterBody, ErrorBody, readerOf, ResultBody } from './azure-forms.ts';
 
 export interface Accepted {
   /** 32 hex digits, lower case. */
@@ -57,87 +57,102 @@ export interface Refusal {
   readonly byArm?: true | undefined;
 }
 
-/** The status and headers of an answer. */
+/** An answer as it came. */
 export interface Seen {
   readonly status: number;
   readonly header: (name: string) => string | undefined;
+  readonly body: Body;
 }
 
 const COMMAND_ID = /\/commandResults\/([0-9a-f]{32})(?:[/?#]|$)/i;
 
-/** Only the id is taken from Location, never its host or path: Azure's answers are not followed (facts: run-command, REST). */
-export function readAccepted({ header }: Seen): Accepted | undefined {
+/**
+ * The id of an accepted command. Only the id is taken from Location, never its host or path: Azure's answers are not followed. 202 is
+ * the one status of acceptance; the 200 in the API's description "never happens".
+ */
+export function readAccepted({ status, header }: Seen): Accepted | undefined {
+  if (status !== 202) return undefined;
   const requestId = header('x-ms-request-id');
   // Without a Location: the request id without dashes was the command's id in the recordings (assumption `command-id`).
   const id = COMMAND_ID.exec(header('location') ?? '')?.[1] ?? requestId?.replaceAll('-', '');
-  return id !== undefined && /^[0-9a-f]{32}$/i.test(id) ? { commandId: id.toLowerCase(), requestId } : undefined;
+  if (id === undefined || !/^[0-9a-f]{32}$/i.test(id)) return undefined;
+  return { commandId: id.toLowerCase(), requestId: requestId?.slice(0, 100) };
 }
 
-export function readState(body: RunCommandResult | undefined, { status }: Seen): RunState | undefined {
-  const startedAt = epoch(body?.startedAt);
-  const provisioningState = body?.provisioningState?.toLowerCase();
-  if (status === 202 || (provisioningState !== undefined && unfinishedStates.has(provisioningState)))
-    return { ended: false, startedAt };
-  if (body === undefined || provisioningState === undefined) return undefined;
-  const { id, exitCode, logs, reason } = body;
+const resultIn = readerOf(ResultBody);
+const clusterIn = readerOf(ClusterBody);
+const errorIn = readerOf(ErrorBody);
+
+/** The states after which nothing changes any more (ARM's contract for asynchronous operations); any other is one in progress. */
+const finalStates: ReadonlySet<string> = new Set(['succeeded', 'failed', 'canceled']);
+
+/** Undefined for an answer that is neither. 202 says "running" by itself, whatever its body holds. */
+export function readState({ status, body }: Seen): RunState | undefined {
+  const { id, properties } = resultIn(body.text) ?? {};
+  if (status === 202) return { ended: false, startedAt: epoch(properties?.startedAt) };
+  if (status !== 200 || properties === undefined) return undefined;
+  const provisioningState = properties.provisioningState.toLowerCase();
+  const startedAt = epoch(properties.startedAt);
+  if (!finalStates.has(provisioningState)) return { ended: false, startedAt };
+  const { exitCode, logs, reason } = properties;
   return {
     ended: true,
     provisioningState,
-    id: typeof id === 'string' ? id : undefined,
-    exitCode: Number.isInteger(exitCode) ? exitCode : undefined,
+    id: id ?? undefined,
+    exitCode: exitCode ?? undefined,
     startedAt,
-    finishedAt: epoch(body.finishedAt),
-    logs: typeof logs === 'string' ? logs : undefined,
+    finishedAt: epoch(properties.finishedAt),
+    logs: logs ?? undefined,
     reason: typeof reason === 'string' ? redactText(reason.slice(0, 8_000)) : undefined,
   };
 }
 
-const unfinishedStates: ReadonlySet<string> = new Set(['running', 'accepted', 'creating', 'pending', 'inprogress']);
-
-function epoch(time: Date | undefined): number | undefined {
-  const ms = time?.getTime();
-  return ms === undefined || Number.isNaN(ms) ? undefined : ms;
+function epoch(time: string | null | undefined): number | undefined {
+  const ms = Date.parse(time ?? '');
+  return Number.isNaN(ms) ? undefined : ms;
 }
 
-export const readView = (cluster: ManagedCluster | undefined): ClusterView | undefined =>
-  cluster && {
-    powerState: cluster.powerState?.code?.toLowerCase() ?? 'running',
-    provisioningState: cluster.provisioningState?.toLowerCase() ?? 'succeeded',
-    runCommandDisabled: cluster.apiServerAccessProfile?.disableRunCommand === true,
-    entra: cluster.aadProfile?.managed === true,
+/** Undefined for what is not a managed cluster, or is another one: Azure's word decides as whom a command runs. */
+export function readView({ body }: Seen, armId: string): ClusterView | undefined {
+  const cluster = clusterIn(body.text);
+  if (cluster === undefined || (cluster.id ?? armId).toLowerCase() !== armId.toLowerCase()) return undefined;
+  const { powerState, provisioningState, apiServerAccessProfile, aadProfile } = cluster.properties;
+  return {
+    powerState: powerState?.code?.toLowerCase() ?? 'running',
+    provisioningState: provisioningState?.toLowerCase() ?? 'succeeded',
+    runCommandDisabled: apiServerAccessProfile?.disableRunCommand === true,
+    entra: aadProfile?.managed === true,
   };
+}
 
 /** These never leave a request on the wire: name resolution, a refused connection, a certificate that was not believed. */
 const neverSent =
   /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|ERR_TLS_CERT_\w+)$/;
 
+/** An HTTP answer that is an error. Of its body only ARM's own form of one is read. */
+export function refusal(seen: Seen): Refusal {
+  const error = errorIn(seen.body.text)?.error;
+  return {
+    status: seen.status,
+    code: error?.code ?? `Http${seen.status}`,
+    message: clip(redactText((error?.message ?? '').slice(0, 8_000)), 1000),
+    retryAfter: retryAfter(seen.header('retry-after')),
+    remaining: remaining(seen),
+    ...(seen.header('x-ms-failure-cause')?.toLowerCase() === 'gateway' && { byArm: true }),
+  };
+}
+
 /**
- * What a thrown error says. Nothing of it is kept but code, status and Azure's words: the SDK's error holds the whole request,
- * cluster token and command included (azure-powershell#17454 leaked one so).
+ * A request that got no answer. Nothing of the error is kept but its code: the SDK's holds the whole request, cluster token and
+ * command included (azure-powershell#17454 leaked one so).
  */
-export function failure(error: unknown, seen: Seen | undefined): Exclude<Answer<never>, { kind: 'answer' }> {
+export function noAnswer(error: unknown): Extract<Answer<never>, { kind: 'unreached' | 'lost' }> {
   if (error instanceof DeadlineExceeded)
     return { kind: 'lost', code: 'Timeout', message: `Azure gave no answer within ${error.ms / 1000} s.` };
-  const status = seen?.status ?? statusOf(error);
-  const code = fieldOf(error, 'code');
-  if (status !== undefined) {
-    return {
-      kind: 'refused',
-      status,
-      code: code ?? `Http${status}`,
-      message: clip(redactText(error instanceof Error ? error.message.slice(0, 8_000) : ''), 1000),
-      retryAfter: retryAfter(seen?.header('retry-after')),
-      remaining: seen && remaining(seen),
-      ...(seen?.header('x-ms-failure-cause')?.toLowerCase() === 'gateway' && { byArm: true }),
-    };
-  }
-  if (code !== undefined && neverSent.test(code))
+  const code = codeOf(error) ?? nameOf(error);
+  if (neverSent.test(code))
     return { kind: 'unreached', code, message: `Azure Resource Manager could not be reached (${code}).` };
-  return {
-    kind: 'lost',
-    code: code ?? nameOf(error),
-    message: `The connection to Azure broke (${code ?? nameOf(error)}).`,
-  };
+  return { kind: 'lost', code, message: `The connection to Azure broke (${code}).` };
 }
 
 /** Seconds or an HTTP date (RFC 9110, 10.2.3); dates are left out, Azure sends none. */
@@ -156,12 +171,7 @@ export function remaining({ header }: Seen): number | undefined {
 const clip = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length)}…` : text);
 export const nameOf = (error: unknown): string => (error instanceof Error ? error.name : 'unknown error');
 
-function fieldOf(error: unknown, name: string): string | undefined {
-  const value: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, name) : undefined;
-  return typeof value === 'string' && value !== '' ? clip(value, 100) : undefined;
-}
-
-function statusOf(error: unknown): number | undefined {
-  const value: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'statusCode') : undefined;
-  return typeof value === 'number' && value >= 100 ? value : undefined;
+function codeOf(error: unknown): string | undefined {
+  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  return typeof code === 'string' && code !== '' ? clip(code, 100) : undefined;
 }

@@ -9,11 +9,12 @@ import type { ArmId } from '../config/config.ts';
 import { isLoopback } from '../config/values.ts';
 import type { Secret } from '../secret.ts';
 import {
-  failure,
   nameOf,
+  noAnswer,
   readAccepted,
   readState,
   readView,
+  refusal,
   remaining,
   type Accepted,
   type Answer,
@@ -21,6 +22,7 @@ import {
   type RunState,
   type Seen,
 } from './arm-answers.ts';
+import { boundedBody, type Body } from './arm-body.ts';
 import { withDeadline } from '../lib/deadline.ts';
 
 /** Azure Resource Manager as far as the relay needs it. One call is one request: whoever calls decides about another. */
@@ -77,16 +79,17 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
         return next(request);
       },
     });
+    client.pipeline.addPolicy(boundedBody);
     clients.set(subscription, client);
     return client;
   };
 
-  const ask = async <V, T>(
+  const ask = async <T>(
     { subscription }: ArmId,
     ms: number,
     signal: AbortSignal | undefined,
-    send: (clusters: Clusters, options: RequestOptions) => Promise<V | undefined>,
-    read: (value: V | undefined, seen: Seen) => T | undefined,
+    send: (clusters: Clusters, options: RequestOptions) => Promise<unknown>,
+    read: (seen: Seen) => T | undefined,
   ): Promise<Answer<T>> => {
     let authorization: string;
     try {
@@ -111,31 +114,21 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
     if (signal?.aborted)
       return { kind: 'unreached', code: 'Aborted', message: 'The gateway is stopping; nothing was sent.' };
     let seen: Seen | undefined;
-    let value: V | undefined;
     try {
-      value = await withDeadline(clock, ms, signal, (abortSignal) =>
+      await withDeadline(clock, ms, signal, (abortSignal) =>
         send(clusters, {
           abortSignal,
           requestOptions: { headers: { authorization } },
-          onResponse: ({ status, headers }) => {
-            seen = { status, header: (name) => headers.get(name) };
+          onResponse: ({ status, headers, body = {} }) => {
+            seen = { status, header: (name) => headers.get(name), body };
           },
         }),
       );
     } catch (error) {
-      // A good status is an answer even when the SDK stumbles over what came with it.
-      if (seen === undefined || seen.status >= 300) return failure(error, seen);
+      // An answer is one even when the SDK stumbles over what came with it.
+      if (seen === undefined) return noAnswer(error);
     }
-    if (seen === undefined)
-      return { kind: 'lost', code: 'NoAnswer', message: 'Azure gave no answer that could be read.' };
-    const result = read(value, seen);
-    if (result === undefined)
-      return {
-        kind: 'lost',
-        code: 'UnreadableAnswer',
-        message: `Azure answered ${seen.status}, but not with what was asked for.`,
-      };
-    return { kind: 'answer', value: result, remaining: remaining(seen) };
+    return seen === undefined ? noAnswer(undefined) : readAnswer(seen, read);
   };
 
   return {
@@ -158,17 +151,14 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
             )
             // The POST alone; the poller would go on at its own pace.
             .submitted(),
-        (_, seen) => readAccepted(seen),
+        readAccepted,
       ),
     result: (cluster, commandId, signal) =>
       ask(
         cluster,
         GET_MS,
         signal,
-        (clusters, options) =>
-          clusters
-            .getCommandResult(cluster.resourceGroup, cluster.name, commandId, options)
-            .then((body) => body ?? undefined),
+        (clusters, options) => clusters.getCommandResult(cluster.resourceGroup, cluster.name, commandId, options),
         readState,
       ),
     cluster: (cluster, signal) =>
@@ -177,9 +167,17 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
         GET_MS,
         signal,
         (clusters, options) => clusters.get(cluster.resourceGroup, cluster.name, options),
-        readView,
+        (seen) => readView(seen, cluster.id),
       ),
   };
+}
+
+function readAnswer<T>(seen: Seen, read: (seen: Seen) => T | undefined): Answer<T> {
+  if (seen.status >= 300) return { kind: 'refused', ...refusal(seen) };
+  const value = read(seen);
+  if (value !== undefined) return { kind: 'answer', value, remaining: remaining(seen) };
+  const what = seen.body.tooLong ? 'with more than any answer holds' : 'but not with what was asked for';
+  return { kind: 'lost', code: 'UnreadableAnswer', message: `Azure answered ${seen.status}, ${what}.` };
 }
 
 /** Loads the SDK ahead of the first request, which hears of it should that fail. A cold start is ready sooner without it. */
@@ -197,5 +195,10 @@ const noCredential: TokenCredential = { getToken: () => Promise.resolve(null) };
 interface RequestOptions {
   readonly abortSignal: AbortSignal;
   readonly requestOptions: { readonly headers: Readonly<Record<string, string>> };
-  readonly onResponse: (response: { status: number; headers: { get(name: string): string | undefined } }) => void;
+  readonly onResponse: (response: {
+    readonly status: number;
+    readonly headers: { get(name: string): string | undefined };
+    /** By the policy `boundedBody`. */
+    readonly body?: Body;
+  }) => void;
 }

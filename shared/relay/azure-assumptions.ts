@@ -94,7 +94,7 @@ const rows = [
     status: 'observed',
     source: RECORDED,
     leansOn: ['shared/command/launcher/frames.ts'],
-    ifWrong: 'the digests in the frames no longer match, and the record warns',
+    ifWrong: 'the digests in the frames no longer match, and commands end as unknown',
     probe: 'launcher',
   },
   {
@@ -120,7 +120,7 @@ const rows = [
     claim: 'A result can be read again, with the same body, for minutes after the end',
     status: 'observed',
     source: 'azure-powershell, Get-AzAksManagedClusterCommandResult.Recording.json (6 min 10 s)',
-    leansOn: ['shared/relay/follow.ts'],
+    leansOn: ['shared/relay/patience.ts'],
     ifWrong: 'a run found again after a crash ends as unknown',
     probe: 'reread',
   },

@@ -1,12 +1,13 @@
 import type { Clock } from '../clock.ts';
 import type { Answer, RunState } from './arm-answers.ts';
 import type { Meter, Polled } from './budget/meter.ts';
-import { readOutcome, readRefusedPoll } from './outcome.ts';
-import type { Ended, Run } from './relay.ts';
+import { readOutcome } from './outcome.ts';
+import { giveUp, overdue, OVERDUE_MS, troubleOf } from './patience.ts';
+import type { Ended, Run, Told } from './relay.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 
 /** Follows runs to their end: one poll at a time for each, however many wait for it. */
-export type Follow = (run: Run, signal?: AbortSignal) => Promise<Ended>;
+export type Follow = (run: Run, signal?: AbortSignal, told?: Told) => Promise<Ended>;
 
 export interface FollowOptions {
   readonly clock: Clock;
@@ -14,95 +15,121 @@ export interface FollowOptions {
   readonly ask: (run: Run, signal: AbortSignal) => Promise<Answer<RunState>>;
 }
 
-/** The launcher ends a command at its time limit; the rest is for the pod to start and for Azure to notice. */
-const OVERDUE_MS = 10 * 60_000;
-/** As long as Azure cannot be reached at all, its answer may still come. */
-const UNREACHABLE_MS = 60 * 60_000;
-/** Refusals in a row after which asking again is of no use; fewer may be a role assignment still spreading. */
-const MOST_REFUSALS = 3;
-/** A result that was just accepted may not be found yet. */
-const APPEARS_MS = 30_000;
-
-interface Shared {
-  readonly promise: Promise<Ended>;
-  readonly stop: () => void;
+/** One run that is followed, by however many. */
+interface Following {
+  readonly run: Run;
+  readonly end: PromiseWithResolvers<Ended>;
+  readonly listeners: Set<Told>;
   followers: number;
+  /** Epoch ms: when the command began, as far as is known. */
+  startedAt: number;
+  /** Epoch ms: when Azure last said that it has the run. */
+  heardAt: number;
+  /** Polls in a row without a state of the run, and since when. */
+  failures: number;
+  failingSince: number;
+  trouble: string | undefined;
+  stop: () => void;
 }
 
-export function createFollow({ clock, meterOf, ask }: FollowOptions): Follow {
-  const runs = new Map<string, Shared>();
-
-  const begin = (key: string, run: Run): Shared => {
-    const { promise, resolve } = Promise.withResolvers<Ended>();
-    const meter = meterOf(run.cluster.arm.subscription);
-    let startedAt = run.submittedAt;
-    let refusals = 0;
-
-    const finish = (ended: Ended): Polled => {
-      runs.delete(key);
-      resolve(ended);
-      return 'ended';
-    };
-    const poll = async (signal: AbortSignal): Promise<Polled> => {
-      const answer = await ask(run, signal);
-      meter.learn(
-        answer.kind === 'refused' ? answer : { remaining: answer.kind === 'answer' ? answer.remaining : undefined },
-      );
-      const age = clock.now() - run.submittedAt;
-      const limit = run.timeoutSeconds * 1000;
-      if (answer.kind === 'answer') {
-        refusals = 0;
-        const { value } = answer;
-        if (value.ended) return finish(readOutcome(value, run));
-        // Azure's clock may be ahead or behind: its word counts as far as it is possible.
-        if (value.startedAt !== undefined)
-          startedAt = Math.min(clock.now(), Math.max(run.submittedAt, value.startedAt));
-        return age > limit + OVERDUE_MS ? finish(overdue) : 'running';
-      }
-      const passing = answer.kind !== 'refused' || answer.status === 429 || answer.status >= 500;
-      if (passing && age > limit + UNREACHABLE_MS) return finish(unreachable(answer.code));
-      // A 429 has slowed the whole subscription already.
-      if (passing) return answer.kind === 'refused' && answer.status === 429 ? 'running' : 'lost';
-      refusals += 1;
-      if (refusals < MOST_REFUSALS || (answer.status === 404 && age < APPEARS_MS)) return 'lost';
-      return finish(readRefusedPoll(answer));
-    };
-    const { stop } = meter.watch({
-      owner: run.owner,
-      cluster: run.cluster.arm.id,
-      elapsed: () => Math.max(0, clock.now() - startedAt),
-      poll,
-    });
-    return { promise, stop, followers: 0 };
-  };
-
-  return async (run, signal) => {
+export function createFollow(options: FollowOptions): Follow {
+  const followings = new Map<string, Following>();
+  return async (run, signal, told) => {
     const key = `${run.cluster.arm.id}/${run.commandId}`;
-    const shared = runs.get(key) ?? begin(key, run);
-    runs.set(key, shared);
-    shared.followers += 1;
+    const following = followings.get(key) ?? begin(options, run);
+    followings.set(key, following);
+    following.followers += 1;
+    if (told) following.listeners.add(told);
+    if (following.trouble !== undefined) told?.(following.trouble);
     try {
-      return await untilAborted(shared.promise, signal);
+      return await untilAborted(following.end.promise, signal);
     } finally {
-      shared.followers -= 1;
-      if (shared.followers === 0) {
-        shared.stop();
-        if (runs.get(key) === shared) runs.delete(key);
+      following.followers -= 1;
+      if (told) following.listeners.delete(told);
+      if (following.followers === 0) {
+        following.stop();
+        if (followings.get(key) === following) followings.delete(key);
       }
     }
   };
 }
 
-const overdue: Ended = {
-  kind: 'unknown',
-  code: 'NeverEnded',
-  message:
-    'Azure still calls the command running, long after its time limit; the gateway no longer asks. Look at the cluster (namespace aks-command) before sending a change again.',
-};
+function begin(options: FollowOptions, run: Run): Following {
+  const { clock, meterOf } = options;
+  const { submittedAt } = run;
+  const following: Following = {
+    run,
+    end: Promise.withResolvers<Ended>(),
+    listeners: new Set(),
+    followers: 0,
+    startedAt: submittedAt,
+    heardAt: submittedAt,
+    failures: 0,
+    failingSince: 0,
+    trouble: undefined,
+    stop: () => undefined,
+  };
+  following.stop = meterOf(run.cluster.arm.subscription).watch({
+    owner: run.owner,
+    cluster: run.cluster.arm.id,
+    elapsed: () => Math.max(0, clock.now() - following.startedAt),
+    poll: (signal) => poll(options, following, signal),
+  }).stop;
+  return following;
+}
 
-const unreachable = (code: string): Ended => ({
-  kind: 'unknown',
-  code,
-  message:
-    'The command was started, and Azure gave no answer about it for an hour; it may have run. Look at the cluster before sending a change again.',
-});
+async function poll(
+  { clock, meterOf, ask }: FollowOptions,
+  following: Following,
+  signal: AbortSignal,
+): Promise<Polled> {
+  const { run, end } = following;
+  const answer = await ask(run, signal);
+  const meter = meterOf(run.cluster.arm.subscription);
+  if (answer.kind === 'refused') meter.learn(answer);
+  if (answer.kind === 'answer') meter.learn({ remaining: answer.remaining });
+  const now = clock.now();
+  const ended = answer.kind === 'answer' ? heard(following, answer.value, now) : failed(following, answer, now);
+  if (ended) {
+    end.resolve(ended);
+    return 'ended';
+  }
+  // A 429 has slowed the whole subscription already.
+  const throttled = answer.kind === 'refused' && answer.status === 429;
+  return answer.kind === 'answer' || throttled ? 'running' : 'lost';
+}
+
+/** A state of the run came. */
+function heard(following: Following, state: RunState, now: number): Ended | undefined {
+  const { run } = following;
+  following.failures = 0;
+  following.heardAt = now;
+  tell(following, undefined);
+  if (state.ended) return readOutcome(state, run);
+  // Azure's clock may be ahead or behind: its word counts as far as it is possible.
+  if (state.startedAt !== undefined) following.startedAt = Math.min(now, Math.max(run.submittedAt, state.startedAt));
+  return now > limitOf(run) + OVERDUE_MS ? overdue : undefined;
+}
+
+/** None came: for how long that is borne depends on what came in its place. */
+function failed(
+  following: Following,
+  answer: Exclude<Answer<RunState>, { kind: 'answer' }>,
+  now: number,
+): Ended | undefined {
+  const { run, heardAt } = following;
+  if (following.failures === 0) following.failingSince = now;
+  following.failures += 1;
+  const { failingSince, failures } = following;
+  const ended = giveUp(answer, { now, heardAt, failingSince, failures, limitAt: limitOf(run) });
+  if (!ended) tell(following, troubleOf(answer));
+  return ended;
+}
+
+const limitOf = ({ submittedAt, timeoutSeconds }: Run): number => submittedAt + timeoutSeconds * 1000;
+
+function tell(following: Following, trouble: string | undefined): void {
+  if (following.trouble === trouble) return;
+  following.trouble = trouble;
+  for (const told of following.listeners) told(trouble);
+}

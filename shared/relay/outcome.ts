@@ -1,45 +1,54 @@
-import { readFrames } from '../command/launcher/frames.ts';
-import type { Refusal, RunState } from './arm-answers.ts';
-import { withAzure } from './catalogue.ts';
+import { readFrames, type Reading } from '../command/launcher/frames.ts';
+import type { RunState } from './arm-answers.ts';
 import type { Ended } from './relay.ts';
 
 type EndedState = Extract<RunState, { ended: true }>;
+type Unknown = Extract<Ended, { kind: 'unknown' }>;
 
 /** Reasons after which the container certainly never ran (kubernetes/pkg/kubelet/images: the waiting reasons of a container). */
 const neverRan =
   /^(ImagePullBackOff|ErrImagePull|ErrImageNeverPull|InvalidImageName|ImageInspectError|RegistryUnavailable|CreateContainerConfigError|CreateContainerError)$/i;
 
-/** What a run that Azure calls ended came to. HTTP 200 is not success: `provisioningState` first, then the exit code. */
+/**
+ * What a run that Azure calls ended came to. HTTP 200 is not success, nor is exit code 0: `completed` is said only of what this
+ * command's own frames say, or, without any frame, of a result with its id, its logs and an exit code.
+ */
 export function readOutcome(state: EndedState, run: { readonly commandId: string; readonly nonce: string }): Ended {
-  const { startedAt, finishedAt } = state;
   if (state.id !== undefined && state.id.replaceAll('-', '').toLowerCase() !== run.commandId)
-    return {
-      kind: 'unknown',
-      code: 'ForeignResult',
-      message: 'Azure answered with the result of another command; this one may or may not have run.',
-    };
+    return unknown(
+      'ForeignResult',
+      'Azure answered with the result of another command; this one may or may not have run.',
+    );
   const reading = readFrames(state.logs ?? '', run.nonce);
-  if (reading.frame === 'foreign')
+  if (reading.contradiction !== undefined)
     return {
-      kind: 'unknown',
-      code: 'ForeignResult',
-      message: 'Azure answered with the output of another command; this one may or may not have run.',
+      ...unknown(
+        'InconsistentResult',
+        `The command was started, but what came back cannot be believed: ${reading.contradiction}`,
+      ),
+      inconsistent: reading.contradiction,
     };
-  const exitCode = reading.exitCode ?? state.exitCode;
+  switch (reading.frame) {
+    case 'whole':
+      return completed(state, reading, reading.exitCode ?? state.exitCode);
+    case 'started':
+      return ofStarted(state, reading);
+    case 'raw':
+      return ofRaw(state, reading);
+    case 'foreign':
+      return unknown(
+        'ForeignResult',
+        'Azure answered with the output of another command; this one may or may not have run.',
+      );
+  }
+}
 
-  // A whole frame is the launcher's own word that the command ran to its end, whatever Azure says of the pod.
-  if (reading.frame !== 'whole' && state.provisioningState !== 'succeeded')
-    return notSucceeded(state, reading.frame === 'started');
-  if (exitCode === undefined)
-    return {
-      kind: 'unknown',
-      code: 'NoExitCode',
-      message: 'Azure says that the command ended, but not how. Look at the cluster before sending a change again.',
-    };
-
+/** A whole frame is the launcher's own word that the command ran to its end, whatever Azure says of the pod. */
+function completed(state: EndedState, reading: Reading, exitCode: number | undefined): Ended {
+  if (exitCode === undefined) return unknown('NoExitCode', `Azure says that the command ended, but not how. ${LOOK}`);
+  const { stdout, stderr, streams, truncated, timedOut, warnings } = reading;
   const disagree =
     reading.exitCode !== undefined && state.exitCode !== undefined && reading.exitCode !== state.exitCode;
-  const { stdout, stderr, streams, truncated, timedOut, warnings } = reading;
   return {
     kind: 'completed',
     exitCode,
@@ -48,12 +57,37 @@ export function readOutcome(state: EndedState, run: { readonly commandId: string
     streams,
     truncated,
     timedOut,
-    startedAt,
-    finishedAt,
+    ...timesOf(state),
     warnings,
     ...(disagree && { inconsistent: `The frame says exit code ${reading.exitCode}, Azure says ${state.exitCode}.` }),
   };
 }
+
+/** The launcher's end is missing, so it was killed. It never ends with 0 without saying so in a frame. */
+function ofStarted(state: EndedState, reading: Reading): Ended {
+  if (state.provisioningState !== 'succeeded') return notSucceeded(state, true);
+  if (state.exitCode === 0)
+    return unknown('NoFrame', `The command was started, and its end is missing from what came back. ${LOOK}`);
+  return completed(state, reading, state.exitCode);
+}
+
+/** Only Azure's word: it has to be about this command, and to be all there. */
+function ofRaw(state: EndedState, reading: Reading): Ended {
+  if (state.provisioningState !== 'succeeded') return notSucceeded(state, false);
+  if (state.id === undefined)
+    return unknown('NoIdentity', `Nothing in what came back shows that it is this command's. ${LOOK}`);
+  if (state.logs === undefined)
+    return unknown('NoLogs', `Azure says that the command ended, and gives no output of it. ${LOOK}`);
+  return completed(state, reading, state.exitCode);
+}
+
+/** Times that contradict each other are left out. */
+function timesOf({ startedAt, finishedAt }: EndedState) {
+  return startedAt !== undefined && finishedAt !== undefined && finishedAt < startedAt ? {} : { startedAt, finishedAt };
+}
+
+const LOOK = 'Look at the cluster before sending a change again.';
+const unknown = (code: string, message: string): Unknown => ({ kind: 'unknown', code, message });
 
 function notSucceeded({ provisioningState, reason, finishedAt }: EndedState, started: boolean): Ended {
   const said = reason === undefined || reason === '' ? 'without a reason' : `for the reason "${reason.slice(0, 500)}"`;
@@ -71,15 +105,4 @@ function notSucceeded({ provisioningState, reason, finishedAt }: EndedState, sta
       ? `The command was started, and Azure ended it as ${provisioningState} ${said}; what it did until then stands.`
       : `Azure ended the command as ${provisioningState} ${said}; it may or may not have run. Look at the cluster before sending a change again.`,
   };
-}
-
-/** Answers to a poll after which there is no use in asking again. */
-export function readRefusedPoll(refusal: Refusal): Extract<Ended, { kind: 'unknown' }> {
-  const words =
-    refusal.status === 403
-      ? 'The command was started, but the gateway may not read its result: its role lacks Microsoft.ContainerService/managedClusters/commandResults/read.'
-      : refusal.status === 404
-        ? 'The command was started, but Azure no longer has its result.'
-        : 'The command was started, but Azure does not give its result.';
-  return { kind: 'unknown', code: refusal.code, message: withAzure(words, refusal) };
 }

@@ -18,11 +18,17 @@ export interface Relay {
   authorise(cluster: Cluster, caller: Caller, signal?: AbortSignal): Promise<ClusterAuthority>;
   /** Sends the POST at most once (again only after a 429). Never throws: every end has a kind. */
   submit(submission: Submission, signal?: AbortSignal): Promise<Submitted>;
-  /** Polls until the run has ended, within the subscription's budget; several callers of one run share the polls. Rejects only when `signal` aborts. */
-  follow(run: Run, signal?: AbortSignal): Promise<Ended>;
+  /**
+   * Polls until the run has ended, within the subscription's budget; several callers of one run share the polls. Ends within a
+   * bound, whatever Azure answers. `told` hears why there is no result yet, and `undefined` when that is over. Rejects only when
+   * `signal` aborts.
+   */
+  follow(run: Run, signal?: AbortSignal, told?: Told): Promise<Ended>;
   /** For /readyz: throws Problem `azure-unreachable`. */
   ping(signal?: AbortSignal): Promise<void>;
 }
+
+export type Told = (trouble: string | undefined) => void;
 
 /** The token that the cluster's API server wants, if it does (managed Entra integration). */
 export interface ClusterAuthority {
@@ -79,5 +85,11 @@ export type Ended =
       readonly message: string;
       readonly finishedAt?: number | undefined;
     }
-  /** It may have run; its end is not to be learnt. */
-  | { readonly kind: 'unknown'; readonly code: string; readonly message: string };
+  /** It may have run; how it ended cannot be learnt. */
+  | {
+      readonly kind: 'unknown';
+      readonly code: string;
+      readonly message: string;
+      /** Set when what came back contradicts itself: an audit event. */
+      readonly inconsistent?: string | undefined;
+    };

@@ -8,7 +8,7 @@ import * as fc from 'fast-check';
 
 import { compose } from '../../shared/command/launcher/compose.ts';
 import { readFrames, type Reading } from '../../shared/command/launcher/frames.ts';
-import { STDERR_CAP, STDOUT_CAP } from '../../shared/command/launcher/script.ts';
+import { OUTPUT_LIMIT, STDERR_CAP, STDOUT_CAP } from '../../shared/command/launcher/script.ts';
 import { describeWith, findProgram } from '../support/programs.ts';
 import { pathWithout, runPod, shells, type PodOptions } from './support/pod.ts';
 import { yamlLike } from './support/yaml-like.ts';
@@ -386,13 +386,21 @@ describe('reading what is no frame of ours', () => {
     const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024)).toString('base64');
     const line = `${NONCE} rc=0 timeout=0 enc=gzip+base64 o=1,${bomb.length},- e=0,0,- cut=0 miss=-`;
     const reading = readFrames(`AKSGW1 S ${NONCE}\nAKSGW1 H ${line}\n${bomb}AKSGW1 T ${line}\n`, NONCE);
-    expect(reading).toMatchObject({ truncated: true, stdout: new Uint8Array(0) });
+    expect(reading).toMatchObject({ truncated: true, stdout: new Uint8Array(0), contradiction: expect.any(String) });
   });
 
-  test('output that does not match its digest is said to be damaged', async () => {
+  test('output that does not match its digest is not given out', async () => {
     const { logs } = await launch(['sh', '-c', 'printf out'], {}, { shell: ['sh'] });
     const damaged = logs.replaceAll(/o=(\d+),(\d+),[0-9a-f]{64}/g, `o=$1,$2,${'0'.repeat(64)}`);
-    expect(readFrames(damaged, NONCE).warnings).toEqual([expect.stringMatching(/stdout does not match the digest/)]);
+    const { contradiction, stdout, exitCode } = readFrames(damaged, NONCE);
+    expect(contradiction).toMatch(/stdout does not match the digest/);
+    expect([stdout.length, exitCode]).toEqual([0, undefined]);
+  });
+
+  test('raw output keeps to the cap, and at the limit of Azure it is called truncated', () => {
+    expect(readFrames('x'.repeat(OUTPUT_LIMIT - 1), NONCE)).toMatchObject({ frame: 'raw', truncated: false });
+    expect(readFrames('x'.repeat(OUTPUT_LIMIT), NONCE)).toMatchObject({ frame: 'raw', truncated: true });
+    expect(readFrames('x'.repeat(STDOUT_CAP + 5), NONCE).stdout).toHaveLength(STDOUT_CAP);
   });
 
   test('property: no text whatever makes it throw', () => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createArm } from '../../shared/relay/arm.ts';
 import type { Refusal } from '../../shared/relay/arm-answers.ts';
 import { findRow, postRows } from '../../shared/relay/catalogue.ts';
-import type { Relay } from '../../shared/relay/relay.ts';
+import type { Ended, Relay } from '../../shared/relay/relay.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { Secret } from '../../shared/secret.ts';
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
@@ -403,25 +403,82 @@ describe('the end of a run', () => {
     expect(await drive(clock, followed)).toMatchObject({ kind: 'completed', exitCode: 0 });
   });
 
-  test('a result that may not be read is unknown, and says which permission is missing', async () => {
+  test.each([
+    ['403', armError(403, 'AuthorizationFailed', 'no'), 15, /may not read it so far.*AuthorizationFailed/],
+    ['302', { status: 302, headers: { location: 'http://127.0.0.1:1/' }, body: '' }, 5, /does not give it so far/],
+    [
+      'a page in place of JSON',
+      { status: 200, headers: { 'content-type': 'text/html' }, body: '<p>' },
+      5,
+      /but not with what/,
+    ],
+    [
+      'another type than it says',
+      { ...ended('"provisioningState":"Succeeded"'), headers: { 'content-type': 'application/json-seq' } },
+      5,
+      /but not with what/,
+    ],
+    ['401', armError(401, 'ExpiredAuthenticationToken', 'no'), 60, /ExpiredAuthenticationToken/],
+  ] as const)('%s for a running command is borne for minutes, with its reason', async (_, answer, minutes, words) => {
+    arm.script('result', answer);
+    const clock = createManualClock(Date.now());
+    const told: (string | undefined)[] = [];
+    let end: Ended | undefined;
+    void relayTo(arm.url, { clock })
+      .follow(run(), undefined, (trouble) => told.push(trouble))
+      .then((ended) => (end = ended));
+    await pass(clock, minutes * 60_000);
+    expect(end).toBeUndefined();
+    expect(told).toEqual([expect.stringMatching(words)]);
+    await pass(clock, 3 * 60_000);
+    expect(end).toMatchObject({ kind: 'unknown' });
+  });
+
+  test('a refusal that passes leaves no mark', async () => {
+    arm.script(
+      'result',
+      armError(403, 'AuthorizationFailed', 'no'),
+      armError(401, 'X', 'no'),
+      ended('"provisioningState":"Succeeded","exitCode":0,"logs":"x"'),
+    );
+    const clock = createManualClock(Date.now());
+    const told: (string | undefined)[] = [];
+    const followed = relayTo(arm.url, { clock }).follow(run(), undefined, (trouble) => told.push(trouble));
+    expect(await drive(clock, followed)).toMatchObject({ kind: 'completed', exitCode: 0 });
+    expect(told.at(-1)).toBeUndefined();
+  });
+
+  test('a result that may not be read is unknown in the end, and says which permission is missing', async () => {
     arm.script('result', armError(403, 'AuthorizationFailed', 'no'));
-    expect(await relayTo(arm.url).follow(run())).toMatchObject({
+    const clock = createManualClock(Date.now());
+    const followed = relayTo(arm.url, { clock }).follow(run());
+    await pass(clock, 16 * 60_000);
+    expect(await followed).toMatchObject({
       kind: 'unknown',
       code: 'AuthorizationFailed',
       message: expect.stringMatching(/was started.*commandResults\/read/),
     });
   });
 
+  test('"not found" is not believed while Azure is known to keep results, and then it is', async () => {
+    arm.script('result', running, armError(404, 'NotFound'));
+    const clock = createManualClock(Date.now());
+    let end: Ended | undefined;
+    void relayTo(arm.url, { clock })
+      .follow({ ...run(), timeoutSeconds: 3_600 })
+      .then((ended) => (end = ended));
+    await pass(clock, 5.5 * 60_000);
+    expect(end).toBeUndefined();
+    await pass(clock, 2 * 60_000);
+    expect(end).toMatchObject({ kind: 'unknown', code: 'NotFound', message: expect.stringMatching(/no longer has/) });
+  });
+
   test('a result that is gone is unknown', async () => {
     arm.script('result', armError(404, 'NotFound'));
     const clock = createManualClock(Date.now());
     const before = arm.requests.length;
-    const ended = relayTo(arm.url, { clock }).follow({ ...run(), submittedAt: Date.now() - 3_600_000 });
-    expect(await drive(clock, ended)).toMatchObject({
-      kind: 'unknown',
-      code: 'NotFound',
-      message: expect.stringMatching(/no longer has/),
-    });
+    const ended = relayTo(arm.url, { clock }).follow({ ...run(), submittedAt: Date.now() - 3_000_000 });
+    expect(await drive(clock, ended)).toMatchObject({ kind: 'unknown', code: 'NotFound' });
     expect(arm.requests).toHaveLength(before + 3);
   });
 
@@ -451,6 +508,14 @@ describe('the end of a run', () => {
     expect(arm.requests.length).toBeLessThanOrEqual(after);
   });
 });
+
+/** Lets `ms` pass, in steps long enough for what is polled rarely, while real sockets answer. */
+async function pass(clock: ManualClock, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 5_000) {
+    await clock.advance(5_000);
+    while (arm.answering() > 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 
 /** Moves the clock on while real sockets answer. */
 async function drive<T>(clock: ManualClock, promise: Promise<T>): Promise<T> {

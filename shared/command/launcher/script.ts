@@ -7,6 +7,11 @@
  * Expects the command as the positional parameters, `n` the nonce and `t` the seconds it may take.
  */
 
+/**
+ * Azure cuts a longer output, without a word (learn.microsoft.com/azure/aks/access-private-cluster, "Limitations": 512 kB; two live
+ * clusters cut at exactly this many bytes in August 2026).
+ */
+export const OUTPUT_LIMIT = 524_288;
 /** Bytes of stdout kept; the rest is read and dropped, since killing a command for its output would leave half a change. */
 export const STDOUT_CAP = 16 * 1024 * 1024;
 /** Bytes of stderr kept. */

@@ -7,6 +7,8 @@ export interface ReplayArm {
   readonly requests: readonly ReplayRequest[];
   /** Answers from now on, in order for each kind of request; the last one stays. */
   script(kind: 'post' | 'result' | 'cluster', ...answers: readonly ReplayAnswer[]): void;
+  /** Requests whose answer has not been taken in by the client yet. */
+  answering(): number;
   close(): Promise<void>;
 }
 
@@ -27,7 +29,11 @@ export type ReplayAnswer =
 export async function startReplayArm(): Promise<ReplayArm> {
   const requests: ReplayRequest[] = [];
   const scripts = new Map<string, ReplayAnswer[]>();
+  let answering = 0;
   const server = createServer((request, response) => {
+    answering += 1;
+    // A turn or two later the client has read it as well.
+    response.once('close', () => setTimeout(() => (answering -= 1), 2));
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
@@ -53,6 +59,7 @@ export async function startReplayArm(): Promise<ReplayArm> {
   return {
     url: `http://127.0.0.1:${port}`,
     requests,
+    answering: () => answering,
     script: (kind, ...answers) => {
       scripts.set(kind, [...answers]);
     },

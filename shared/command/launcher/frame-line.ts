@@ -1,0 +1,115 @@
+/** The lines around a command's output. All positions are bytes; texts are read as Latin-1, so that they are positions too. */
+
+export type Mark = 'S' | 'H' | 'T' | 'N';
+
+export interface Frame {
+  /** All fields as they stand: a header and its trailer are the same text. */
+  readonly line: string;
+  readonly exitCode: number;
+  readonly timedOut: boolean;
+  readonly encoding: 'gzip+base64' | 'base64' | 'raw';
+  readonly stdout: Block;
+  readonly stderr: Block;
+  /** The launcher itself cut the output. */
+  readonly cut: boolean;
+  readonly missing: readonly string[];
+}
+
+export interface Block {
+  /** Bytes as the command wrote them, as far as they were kept. */
+  readonly raw: number;
+  /** Bytes in the logs. */
+  readonly encoded: number;
+  readonly digest: string;
+}
+
+/** A frame line and where it stands. */
+export interface FoundFrame {
+  readonly frame: Frame;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Whatever the pod's image prints before the first frame or after the last one is less than this. */
+export const MARGIN = 4096;
+/** No frame line is longer. */
+const LINE = 512;
+
+const FIELDS =
+  /^rc=(\d{1,3}) timeout=([01]) enc=(gzip\+base64|base64|raw) o=(\d{1,9}),(\d{1,9}),([0-9a-f]{64}|\d{1,10}|-) e=(\d{1,9}),(\d{1,9}),([0-9a-f]{64}|\d{1,10}|-) cut=([01]) miss=(-[a-z0-9,]{0,64})$/;
+/** Anywhere in a line: raw output need not end with a newline before its trailer. */
+const ANY_FRAME = /AKSGW1 [SHTN] ([0-9a-f]{32})/g;
+
+/** The header or trailer that starts exactly at `offset`. */
+export function frameAt(bytes: Buffer, offset: number, mark: 'H' | 'T', nonce: string): FoundFrame | undefined {
+  const line = lineAt(bytes, offset);
+  const prefix = `AKSGW1 ${mark} ${nonce} `;
+  if (!line?.text.startsWith(prefix)) return undefined;
+  const frame = parseFields(line.text.slice(prefix.length).trimEnd());
+  return frame && { frame, start: offset, end: line.end };
+}
+
+/** The end of the line `AKSGW1 <mark> <nonce>` when it starts exactly at `offset`. */
+export function markAt(bytes: Buffer, offset: number, mark: 'S' | 'N', nonce: string): number | undefined {
+  const line = lineAt(bytes, offset);
+  return line?.text.trimEnd() === `AKSGW1 ${mark} ${nonce}` ? line.end : undefined;
+}
+
+/** The first start line within the margin: where it begins and ends. */
+export function findStart(bytes: Buffer, nonce: string): { readonly at: number; readonly end: number } | undefined {
+  const head = bytes.subarray(0, MARGIN + LINE).toString('latin1');
+  const line = `AKSGW1 S ${nonce}`;
+  for (let at = head.indexOf(line); at !== -1 && at <= MARGIN; at = head.indexOf(line, at + 1)) {
+    const end = at + line.length;
+    if ((at === 0 || head[at - 1] === '\n') && (end === head.length || head[end] === '\n')) return { at, end: end + 1 };
+  }
+  return undefined;
+}
+
+/** The last trailer within the margin before the end. */
+export function findTrailer(bytes: Buffer, nonce: string): FoundFrame | undefined {
+  const prefix = `AKSGW1 T ${nonce} `;
+  const floor = Math.max(0, bytes.length - MARGIN);
+  for (let at = bytes.lastIndexOf(prefix, undefined, 'latin1'); at >= floor;) {
+    const trailer = frameAt(bytes, at, 'T', nonce);
+    if (trailer) return trailer;
+    at = at === 0 ? -1 : bytes.lastIndexOf(prefix, at - 1, 'latin1');
+  }
+  return undefined;
+}
+
+/** Whose frames stand at either end of what came back, readable or not. */
+export function noncesAtEnds(bytes: Buffer): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const end of [bytes.subarray(0, MARGIN + LINE), bytes.subarray(-(MARGIN + LINE))])
+    for (const [, nonce = ''] of end.toString('latin1').matchAll(ANY_FRAME)) found.add(nonce);
+  return found;
+}
+
+/** A line with its end, without its newline, which only the very last line may lack. */
+function lineAt(bytes: Buffer, offset: number): { readonly text: string; readonly end: number } | undefined {
+  if (offset < 0 || offset >= bytes.length) return undefined;
+  const text = bytes.subarray(offset, offset + LINE).toString('latin1');
+  const newline = text.indexOf('\n');
+  if (newline !== -1) return { text: text.slice(0, newline), end: offset + newline + 1 };
+  return offset + text.length < bytes.length ? undefined : { text, end: offset + text.length };
+}
+
+function parseFields(line: string): Frame | undefined {
+  const match = FIELDS.exec(line);
+  if (!match) return undefined;
+  const [, rc, timeout, encoding, o, ox, od, e, ex, ed, cut, missing] = match;
+  if (encoding !== 'gzip+base64' && encoding !== 'base64' && encoding !== 'raw') return undefined;
+  // An exit status is one byte (POSIX, exit()).
+  if (Number(rc) > 255) return undefined;
+  return {
+    line,
+    exitCode: Number(rc),
+    timedOut: timeout === '1',
+    encoding,
+    stdout: { raw: Number(o), encoded: Number(ox), digest: od ?? '-' },
+    stderr: { raw: Number(e), encoded: Number(ex), digest: ed ?? '-' },
+    cut: cut === '1',
+    missing: missing?.split(',').slice(1) ?? [],
+  };
+}
