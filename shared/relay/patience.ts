@@ -64,16 +64,20 @@ function isOver(answer: Failed, { now, heardAt, failingSince, failures }: Standi
   }
 }
 
-/** Why there is no result yet, for whoever waits. */
+const TROUBLE = 'The command was sent, and the gateway keeps asking for its result.';
+
+/** Whether a warning of a record is one of these. */
+export const isTrouble = (warning: string): boolean => warning.startsWith(TROUBLE);
+
+/** Why there is no result yet, for callers who wait. */
 export function troubleOf(answer: Failed): string {
-  const still = 'The command was sent, and the gateway keeps asking for its result.';
-  if (answer.kind !== 'refused') return `${still} ${answer.message}`;
+  if (answer.kind !== 'refused') return `${TROUBLE} ${answer.message}`;
   if (answer.status === 403)
     return withAzure(
-      `${still} It may not read it so far: a role assignment may still be spreading, or its role lacks ${READ_RIGHT}.`,
+      `${TROUBLE} It may not read it so far: a role assignment may still be spreading, or its role lacks ${READ_RIGHT}.`,
       answer,
     );
-  return withAzure(`${still} Azure does not give it so far.`, answer);
+  return withAzure(`${TROUBLE} Azure does not give it so far.`, answer);
 }
 
 /** The command is running by Azure's word, and long past its limit. */

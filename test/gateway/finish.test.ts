@@ -70,6 +70,22 @@ describe('the end of a command', () => {
     expect(steps).toEqual(['lease renewed', 'command.completed', 'stored as completed']);
   });
 
+  test('that cannot be recorded, now or later, is unknown', async () => {
+    const { context, leased, steps } = world({ putOutput: () => Promise.reject(new RangeError('too long')) });
+    expect(await finish(context, leased, completed, false)).toMatchObject({
+      status: 'unknown',
+      failure: { code: 'internal-error' },
+    });
+    expect(steps.slice(-2)).toEqual(['command.unknown', 'stored as unknown']);
+  });
+
+  test('that contradicts itself is unknown, and an event of its own says so', async () => {
+    const { context, leased, steps } = world();
+    const ended: Ended = { kind: 'unknown', code: 'InconsistentResult', message: 'm', inconsistent: 'rc=0 and rc=7' };
+    expect(await finish(context, leased, ended, false)).toMatchObject({ status: 'unknown' });
+    expect(steps).toEqual(expect.arrayContaining(['command.inconsistent', 'command.unknown', 'stored as unknown']));
+  });
+
   test('is not given out at all while the trail takes no outcome', async () => {
     const away = new Problem('audit-unavailable', 'The store failed');
     const { context, leased, steps } = world({ record: () => Promise.reject(away) });

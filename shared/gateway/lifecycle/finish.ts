@@ -14,14 +14,43 @@ export interface FinishContext extends LeaseContext {
 type EndWithoutOutput = 'command.rejected' | 'command.unknown' | 'command.failed' | 'command.interrupted';
 type Completed = Extract<Ended, { kind: 'completed' }>;
 
-/** Stores the end that Azure reports. `audited`: a process before this one has it in the trail already. */
+/**
+ * Stores the end that Azure reports. `audited`: a process before this one has it in the trail already. A store or a trail that fails
+ * leaves the record running, for the sweep to try again. A value that cannot be recorded would throw each time, so it ends the record
+ * as unknown.
+ */
 export async function finish(
   context: FinishContext,
   leased: LeasedRecord,
   ended: Ended,
   audited: boolean,
 ): Promise<CommandRecord> {
+  try {
+    return await finishAsReported(context, leased, ended, audited);
+  } catch (error) {
+    if (!isOfTheValue(error)) throw error;
+    const failure = { code: 'internal-error', message: UNRECORDABLE };
+    if (audited) return updateRecord(context, leased, toUnknown(failure, context.clock.now()));
+    return finishWithoutOutput(context, leased, 'command.unknown', failure);
+  }
+}
+
+const UNRECORDABLE =
+  'The command ended, and the gateway could not record how. Look at the cluster before sending a change again.';
+
+/** Thrown by what takes the value apart (canonical JSON, encodings); stores and networks throw errors of their own. */
+const isOfTheValue = (error: unknown): boolean =>
+  error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
+
+async function finishAsReported(
+  context: FinishContext,
+  leased: LeasedRecord,
+  ended: Ended,
+  audited: boolean,
+): Promise<CommandRecord> {
   if (ended.kind === 'completed') return finishWithOutput(context, leased, ended, audited);
+  if (ended.kind === 'unknown' && ended.inconsistent !== undefined && !audited)
+    await auditInconsistent(context, leased.record, ended.inconsistent);
   const failure = { code: ended.code, message: ended.message };
   const now = context.clock.now();
   if (audited)
@@ -56,9 +85,17 @@ async function finishWithOutput(
   return updateRecord(context, leased, toCompleted(ended, context.clock.now()));
 }
 
+async function auditInconsistent(
+  { trail }: Pick<FinishContext, 'trail'>,
+  record: CommandRecord,
+  detail: string,
+): Promise<void> {
+  await trail.record({ event: 'command.inconsistent', ...subjectOf(record), detail });
+}
+
 async function auditCompleted({ trail }: FinishContext, record: CommandRecord, ended: Completed): Promise<void> {
   const subject = subjectOf(record);
-  if (ended.inconsistent) await trail.record({ event: 'command.inconsistent', ...subject, detail: ended.inconsistent });
+  if (ended.inconsistent !== undefined) await auditInconsistent({ trail }, record, ended.inconsistent);
   const { exitCode, timedOut, truncated, stdout, stderr } = ended;
   const completed: AuditEvent = {
     event: 'command.completed',

@@ -1,8 +1,12 @@
 import type { Cluster } from '../../config/config.ts';
+import { isTrouble } from '../../relay/patience.ts';
+import type { Told } from '../../relay/relay.ts';
 import type { AzureRun, CommandRecord } from '../../store/records.ts';
 import { timed, type Progress } from './active-command.ts';
 import type { LifecycleContext } from './context.ts';
 import { finish } from './finish.ts';
+import { updateRecord } from './leased-record.ts';
+import { withWarnings } from './transitions.ts';
 
 export interface AcceptedByAzure {
   readonly azure: AzureRun;
@@ -22,8 +26,23 @@ export async function followToEnd(
 ): Promise<CommandRecord> {
   const { nonce, owner, timeoutSeconds, submittedAt } = progress.record;
   const run = { cluster, commandId: azure.commandId, nonce, owner, timeoutSeconds, submittedAt };
-  const ended = timed(context.clock, progress.spent, 'azure', () => context.relay.follow(run, signal));
+  const told = showTrouble(context, progress);
+  const ended = timed(context.clock, progress.spent, 'azure', () => context.relay.follow(run, signal, told));
   ended.catch(() => undefined); // awaited after `stored`
   await stored;
-  return finish(context, progress, await ended, audited);
+  const end = await ended;
+  await progress.lastChange;
+  return finish(context, progress, end, audited);
+}
+
+/** Why Azure gives no result yet stands among the record's warnings, for as long as it does. */
+function showTrouble(context: LifecycleContext, progress: Progress): Told {
+  const usual = progress.record.warnings.filter((warning) => !isTrouble(warning));
+  return (trouble) => {
+    const warnings = trouble === undefined ? usual : [...usual, trouble];
+    // The command is followed all the same; only the reason is not shown.
+    updateRecord(context, progress, withWarnings(warnings)).catch((error: unknown) =>
+      context.onError(error, progress.record.id),
+    );
+  };
 }

@@ -19,6 +19,11 @@ export type Transition = (record: CommandRecord) => CommandRecord;
 /** For a write that only renews the lease. */
 export const unchanged: Transition = (record) => record;
 
+/** While it runs: what the caller should know meanwhile. */
+export const withWarnings =
+  (warnings: readonly string[]): Transition =>
+  (record) => ({ ...record, warnings });
+
 export const toSubmitting =
   (receipt: string) =>
   (record: CommandRecord): SubmittingRecord => ({
