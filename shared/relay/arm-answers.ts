@@ -103,7 +103,7 @@ export function readState({ status, body }: Seen): RunState | undefined {
     startedAt,
     finishedAt: epoch(properties.finishedAt),
     logs: logs ?? undefined,
-    reason: typeof reason === 'string' ? redactText(reason.slice(0, 8_000)) : undefined,
+    reason: typeof reason === 'string' ? words(reason, 8_000) : undefined,
   };
 }
 
@@ -135,7 +135,7 @@ export function refusal(seen: Seen): Refusal {
   return {
     status: seen.status,
     code: error?.code ?? `Http${seen.status}`,
-    message: clip(redactText((error?.message ?? '').slice(0, 8_000)), 1000),
+    message: words(error?.message ?? '', 1_000),
     retryAfter: retryAfter(seen.header('retry-after')),
     remaining: remaining(seen),
     ...(seen.header('x-ms-failure-cause')?.toLowerCase() === 'gateway' && { byArm: true }),
@@ -167,6 +167,9 @@ export function remaining({ header }: Seen): number | undefined {
     .map(Number);
   return left.length === 0 ? undefined : Math.min(...left);
 }
+
+/** Azure's words as a record can hold them: no secret in them, no half of a surrogate pair, no more than `length` characters. */
+const words = (text: string, length: number): string => clip(redactText(text.slice(0, 8_000)), length).toWellFormed();
 
 const clip = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length)}…` : text);
 export const nameOf = (error: unknown): string => (error instanceof Error ? error.name : 'unknown error');
