@@ -24,7 +24,7 @@ const MAX_KEY_LENGTH = 255;
  */
 export function parseIdempotencyKey(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
-  const text = header.replace(/^[ \t]+|[ \t]+$/g, '');
+  const text = header.trim();
   // RFC 8941 section 3.3.3: inside a string only \" and \\ are escapes.
   const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text)?.[1]?.replace(/\\(["\\])/g, '$1');
   const key = quoted ?? text;

@@ -63,13 +63,16 @@ export function plainScalar(text: string): JsonScalar | undefined {
   return FLOAT.test(plain) ? finite(plain) : text;
 }
 
+/** Sign, base and digits; `0` before another digit is the base of an octal number. */
+const PARTS = /^([-+]?)(0[xXoObB]?(?=[0-9a-fA-F]))?0*([0-9a-fA-F]*)$/u;
+
 /** Undefined when it has more than 64 bits: go-yaml then reads a float. */
 function integer(text: string): JsonScalar | undefined {
-  const negative = text.startsWith('-');
-  const digits = text.replace(/^[-+]/u, '');
-  const octal = /^0[0-7]+$/u.test(digits);
-  const magnitude = BigInt(octal ? `0o${digits.slice(1)}` : digits);
-  const value = negative ? -magnitude : magnitude;
+  const [, sign, base = '', digits = ''] = PARTS.exec(text) ?? [];
+  // The binary spelling is the longest. Reading a number takes the square of its length.
+  if (digits.length > 64) return undefined;
+  const magnitude = BigInt(`${base === '0' ? '0o' : base}${digits === '' ? '0' : digits}`);
+  const value = sign === '-' ? -magnitude : magnitude;
   if (value > LARGEST || value < SMALLEST) return undefined;
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : rawJson(value.toString());

@@ -1,5 +1,4 @@
-/** What stands in place of a secret value. */
-export const REDACTED = '[redacted]';
+import { REDACTED, redactJwts } from '../lib/redact.ts';
 
 /** Flags of which a value is a secret as a whole. */
 const SECRET_FLAG = /^(?:overrides|.*(?:passw(?:or)?d|passphrase|token))$/u;
@@ -11,8 +10,7 @@ const SET_FLAG = /^set(?:-string|-json|-literal|-file)?$/u;
 const SECRET_NAME =
   /passw|pwd|passphrase|token|secret|credential|apikey|(?:^|[^a-z])key|key$|auth|private|connection-?_?string|dsn|cookie|dockerconfigjson/iu;
 
-/** What is a secret by its own looks, wherever it stands: a JWT, a private key, the password in a URL (RFC 3986, 3.2.1). */
-const JWT = /\beyJ[\w-]{5,}(?:\.[\w-]+){1,4}/gu;
+/** What is a secret by its own looks, wherever it stands, JWTs apart: a private key, the password in a URL (RFC 3986, 3.2.1). */
 const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^]*/gu;
 const URL_PASSWORD = /(:\/\/[^/\s:@]*):[^/\s@]+@/gu;
 const BEARER = /\b(bearer|basic)\s+[\w.~+/=-]{8,}/giu;
@@ -92,9 +90,8 @@ function redactSettings(value: string): string {
 }
 
 function redactText(text: string): string {
-  return text
+  return redactJwts(text)
     .replaceAll(PRIVATE_KEY, REDACTED)
-    .replaceAll(JWT, REDACTED)
     .replaceAll(URL_PASSWORD, (_, before: string) => `${before}:${REDACTED}@`)
     .replaceAll(BEARER, (_, scheme: string) => `${scheme} ${REDACTED}`)
     .replaceAll(

@@ -1,3 +1,4 @@
+import { trimEnd } from '../lib/trim-end.ts';
 import { plainScalar, type Json } from './json.ts';
 
 /**
@@ -27,7 +28,6 @@ const DEEPEST = 100;
 
 const KEY = /^(?:([A-Za-z0-9_./][\w./-]*)|"([^"\\]*)"):(?: +|$)/u;
 const LITERAL = /^\|([-+]?) *$/u;
-const COMMENT = / #.*$/u;
 /** What cannot begin a plain scalar here: every indicator of YAML. `-` may, before anything but a space. */
 const INDICATOR = /^(?:[?:,[\]{}#&*!|>'"%@`]|-(?: |$))/u;
 const DOUBLE_QUOTED = /^("(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*") *(?: #.*)?$/u;
@@ -186,9 +186,15 @@ function inline(content: string): Json {
   }
   if (first === 0x7b || first === 0x5b) return flow(content);
   if (INDICATOR.test(content)) throw NOT_PLAIN;
-  const text = (content.includes(' #') ? content.replace(COMMENT, '') : content).replace(/ +$/u, '');
+  const text = trimEnd(withoutComment(content), ' ');
   if (text.includes(': ') || text.endsWith(':')) throw NOT_PLAIN;
   return resolved(text);
+}
+
+/** What stands before ` #`. A search for the first, since an expression would start again at each space. */
+function withoutComment(content: string): string {
+  const comment = content.indexOf(' #');
+  return comment === -1 ? content : content.slice(0, comment);
 }
 
 function wellFormed(text: string): string {

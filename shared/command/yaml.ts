@@ -30,19 +30,19 @@ export interface YamlSource {
   /** For refusals: a path, or `stdin`. */
   readonly name: string;
   readonly text: string;
-  /** Shared by the sources of one command; each has its own when not given. */
-  readonly budget?: YamlBudget | undefined;
+  /** Shared by all that one request sends. */
+  readonly budget: YamlBudget;
 }
 
 /**
- * How many characters the general reader may still take. It needs about a second for a million of them, in which nobody else is
- * served; JSON and plain block YAML cost a tenth and are not counted.
+ * How many characters of one request, charts included, the general reader may still take. It needs two to four milliseconds for a
+ * thousand of them, and nobody else is served meanwhile; JSON and plain block YAML cost a thirtieth and are not counted.
  */
 export interface YamlBudget {
   general: number;
 }
 
-export const yamlBudget = (): YamlBudget => ({ general: 512 * 1024 });
+export const yamlBudget = (): YamlBudget => ({ general: 64 * 1024 });
 
 /** UTF-8 text of an upload. Throws Problem `command-refused` for anything else. */
 export function decodeText(name: string, bytes: Uint8Array): string {
@@ -58,7 +58,7 @@ export function decodeText(name: string, bytes: Uint8Array): string {
 }
 
 /** Every document of a text, empty ones left out. Throws Problem `command-refused` naming the source and the line. */
-export function readYaml({ name, text: raw, budget = yamlBudget() }: YamlSource): Json[] {
+export function readYaml({ name, text: raw, budget }: YamlSource): Json[] {
   const text = raw.startsWith('\ufeff') ? raw.slice(1) : raw;
   try {
     const quick = readJson(text, (why) => refuse(name, why)) ?? readBlockYaml(text);
@@ -80,6 +80,17 @@ export function readYaml({ name, text: raw, budget = yamlBudget() }: YamlSource)
 /** All of YAML, slowly. */
 export function readDocuments(name: string, text: string): Json[] {
   refuseAmbiguity(name, text);
+  // The package makes an error for each fault and goes on; taking a stack costs ten times as much as all the rest of it.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return compose(name, text);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+function compose(name: string, text: string): Json[] {
   const lines = new LineCounter();
   const at = (offset: number): string => `line ${lines.linePos(offset).line}`;
   const documents: Json[] = [];
@@ -116,9 +127,17 @@ function refuseAmbiguity(name: string, text: string): void {
 
 type Complain = (offset: number, why: string) => Error;
 
+/** Where the last line begins that holds nothing but spaces and tabs; -1 without one. */
+function lastLineOfSpaces(text: string): number {
+  let found = -1;
+  for (const { index } of text.matchAll(/^[ \t]+\r?$/gmu)) found = index;
+  return found;
+}
+
 function toJson(document: Document.Parsed, text: string, complain: Complain): Json {
   let aliased = 0;
   const anchors = new Map<string, unknown>();
+  const lastBlankLine = lastLineOfSpaces(text);
 
   const convert = (node: unknown, depth: number, inAlias: boolean): Json => {
     if (node === null || node === undefined) return null;
@@ -174,8 +193,7 @@ function toJson(document: Document.Parsed, text: string, complain: Complain): Js
   const checkBlockText = (node: Scalar): void => {
     if (node.type !== 'BLOCK_LITERAL' && node.type !== 'BLOCK_FOLDED') return;
     const [start] = node.range ?? [0];
-    const source = text.slice(start);
-    if (/^[|>][-+]?[0-9]/u.test(source) && /^[ \t]+\r?$/mu.test(source)) {
+    if (/^[|>][-+]?[0-9]/u.test(text.slice(start, start + 3)) && lastBlankLine > start) {
       throw complain(start, 'has a text of given indentation with lines of spaces; leave them empty');
     }
   };

@@ -2,6 +2,7 @@ import type { RequestFile } from '../command/invocation.ts';
 import { parseIdempotencyKey } from '../admission/idempotency.ts';
 import { Problem } from '../errors.ts';
 import type { RequestedCommand } from '../gateway/request.ts';
+import { trimEnd } from '../lib/trim-end.ts';
 import type { CommandInput } from './schemas.ts';
 
 /** The body as the gateway takes it, files decoded. Throws Problem `request-invalid`. */
@@ -36,7 +37,7 @@ function fileOf({ path, content, contentBase64 }: NonNullable<CommandInput['file
   if (content !== undefined) return { path, bytes: Buffer.from(content, 'utf8') };
   const bytes = Buffer.from(contentBase64 ?? '', 'base64');
   // Buffer skips characters that are not Base64; text that does not encode to itself had some (RFC 4648, section 3.3).
-  if (bytes.toString('base64').replace(/=+$/, '') !== (contentBase64 ?? '').replace(/=+$/, '')) {
+  if (trimEnd(bytes.toString('base64'), '=') !== trimEnd(contentBase64 ?? '', '=')) {
     throw new Problem('request-invalid', `The file ${JSON.stringify(path)} has contentBase64 that is not Base64.`);
   }
   return { path, bytes };

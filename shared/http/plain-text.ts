@@ -12,7 +12,7 @@ export function wantsText(accept: string | undefined): boolean {
 
 /** A media range and its weight; parameters other than q choose nothing here. */
 function rangeOf(item: string): readonly [string, number] {
-  const [name = '', ...parameters] = item.trim().split(/\s*;\s*/);
+  const [name = '', ...parameters] = item.split(';').map((part) => part.trim());
   const q = parameters.find((parameter) => parameter.startsWith('q='));
   return [name, q === undefined ? 1 : Number(q.slice(2)) || 0];
 }

@@ -53,7 +53,7 @@ export const postRows: readonly Row[] = [
   },
   {
     id: 'admission-webhook',
-    match: { text: /admission webhook .* denied the request/i },
+    match: { text: /admission webhook .{0,300} denied the request/i },
     meaning: no(
       'azure-refused',
       'An admission policy of the cluster forbids the pod that would run the command. Nothing ran; the operator has to exempt the namespace aks-command.',
@@ -175,11 +175,14 @@ export const postRows: readonly Row[] = [
   },
 ];
 
+/** How much of Azure's message is looked at: its expressions are linear up to a factor, the longest gap that they allow. */
+const LONGEST_MESSAGE = 4_096;
+
 const matches = ({ status, code, text, byArm }: Row['match'], refusal: Refusal): boolean =>
   (byArm === undefined || refusal.byArm === true) &&
   (status === undefined || status.includes(refusal.status)) &&
   (code === undefined || code.test(refusal.code)) &&
-  (text === undefined || text.test(refusal.message));
+  (text === undefined || text.test(refusal.message.slice(0, LONGEST_MESSAGE)));
 
 /** What an answer to the POST means; `undefined` when no row knows it. */
 export const findRow = (refusal: Refusal): Row | undefined => postRows.find((row) => matches(row.match, refusal));

@@ -3,8 +3,8 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { readJson, writeJson, type Json } from '../../shared/command/json.ts';
 import { Problem } from '../../shared/errors.ts';
-import { readYaml } from '../../shared/command/yaml.ts';
 import { findVersions } from '../command/tools.ts';
+import { readYaml, yamlBudget } from '../../shared/command/yaml.ts';
 
 /** `kubectl label --local -o json` is kubectl's own reading of a text, without a cluster. */
 const [kubectl] = findVersions('kubectl');
@@ -198,7 +198,7 @@ if (kubectl === undefined) {
 
 function ours(text: string): Json | undefined {
   try {
-    return readYaml({ name: 'probe', text })[0];
+    return readYaml({ name: 'probe', text, budget: yamlBudget() })[0];
   } catch (error) {
     if (error instanceof Problem) return undefined;
     throw error;

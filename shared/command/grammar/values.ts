@@ -25,7 +25,8 @@ const readers: Readonly<Record<FlagType, (spelt: string, value: string) => strin
     throw refuse(`${spelt}=${value}`, 'is a boolean: true or false, after an equals sign');
   },
   int(spelt, value) {
-    const number = DECIMAL.test(value) ? BigInt(value.replace('+', '')) : INT64;
+    // Reading a number takes the square of its length; no number of 64 bits is longer than this.
+    const number = value.length <= 20 && DECIMAL.test(value) ? BigInt(value.replace('+', '')) : INT64;
     if (number < INT64 && number >= -INT64) return [value];
     throw refuse(`${spelt}=${value}`, 'takes a whole number in plain decimal digits');
   },
@@ -99,7 +100,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 /** Milliseconds of a Go duration that readValue took. */
 export function durationMs(value: string): number {
   let ms = 0;
-  for (const [, amount = '0', unit = 's'] of value.matchAll(/([\d.]+)(ns|us|µs|μs|ms|s|m|h)/gu)) {
+  for (const [, amount = '0', unit = 's'] of value.matchAll(/(?<![\d.])([\d.]+)(ns|us|µs|μs|ms|s|m|h)/gu)) {
     ms += Number(amount) * (UNIT_MS[unit] ?? 0);
   }
   return value.startsWith('-') ? -ms : ms;

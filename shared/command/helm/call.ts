@@ -6,6 +6,8 @@ import { catalogOf, type Catalog } from '../../kubernetes/resources.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { refuse } from '../../lib/refuse.ts';
+import { yamlBudget } from '../yaml.ts';
+import { createChartReader, type ReadChart } from './chart.ts';
 
 /** The largest time-out that the configuration gives by default. */
 const LONGEST_SECONDS = 3600;
@@ -17,6 +19,7 @@ export interface HelmCall {
   readonly namespace: string;
   readonly uploads: Uploads;
   readonly catalog: Catalog;
+  readonly readChart: ReadChart;
   /** The command's own time-out, or the longest that any has. */
   readonly longestSeconds: number;
   /** The last value given. */
@@ -38,12 +41,14 @@ export function createCall(parsed: Parsed, request: CommandRequest, context: Com
   const warnings: string[] = [];
   let secret = false;
   let stdin: Uint8Array | undefined;
+  const uploads = createUploads(request.files);
   const flag = (name: string): string | undefined => parsed.flags.get(name)?.at(-1);
   return {
     parsed,
     namespace: checkNamespace(flag('namespace') ?? context.defaultNamespace),
-    uploads: createUploads(request.files),
     catalog: catalogOf(context.resources),
+    uploads,
+    readChart: createChartReader(uploads, yamlBudget()),
     longestSeconds: request.timeoutSeconds ?? LONGEST_SECONDS,
     flag,
     isOn: (name) => flag(name) === 'true',

@@ -3,8 +3,9 @@ import type { Uploads } from '../files.ts';
 import type { SentFile } from '../invocation.ts';
 import { isList, isObject, readJson, type Json, type JsonObject } from '../json.ts';
 import { refuse } from '../../lib/refuse.ts';
-import { decodeText, readYaml } from '../yaml.ts';
 import { lookupsOf, type Lookup } from './lookups.ts';
+import { trimEnd } from '../../lib/trim-end.ts';
+import { decodeText, readYaml, type YamlBudget } from '../yaml.ts';
 
 /**
  * A chart that came with the request as a folder. Nothing is fetched and nothing is unpacked, so what is judged here is what helm
@@ -30,8 +31,34 @@ const MOST_DEPTH = 8;
 /** helm's own rule for chart names (pkg/chart/metadata.go), which lets no folder be named. */
 const CHART_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/u;
 
-/** Throws Problem `command-refused`, naming the file and what is wrong with it. */
-export function readChart(uploads: Uploads, word: string): UploadedChart {
+export type ReadChart = (word: string) => UploadedChart;
+
+/**
+ * Reads the charts of one command, each once however often it is named: `helm lint . . .`, a subchart that is a dependency too. What
+ * it gives throws Problem `command-refused`, naming the file and what is wrong with it.
+ */
+export function createChartReader(uploads: Uploads, budget: YamlBudget): ReadChart {
+  const charts = new Map<string, UploadedChart>();
+  const maps = new Map<string, JsonObject>();
+  return (word) => {
+    const known = charts.get(word);
+    if (known) return known;
+    const chart = readChart({ uploads, budget, maps }, word);
+    charts.set(word, chart);
+    return chart;
+  };
+}
+
+/** What the charts of one command share. */
+interface Source {
+  readonly uploads: Uploads;
+  readonly budget: YamlBudget;
+  /** The YAML maps that were read, by path. */
+  readonly maps: Map<string, JsonObject>;
+}
+
+function readChart(source: Source, word: string): UploadedChart {
+  const { uploads } = source;
   if (/^[a-z][a-z0-9+.-]*:/iu.test(word))
     throw refuse(word, 'is fetched from elsewhere; send the chart as a folder with the request');
   if (/\.(?:tgz|tar\.gz|tar)$/u.test(word)) throw refuse(word, 'is a packed chart; send its folder, unpacked');
@@ -42,7 +69,7 @@ export function readChart(uploads: Uploads, word: string): UploadedChart {
   }
   const paths = uploads.below(folder);
   const inside = new Set(paths.map((path) => path.slice(prefix.length)));
-  const state: Walk = { uploads, prefix, inside, charts: 0 };
+  const state: Walk = { ...source, prefix, inside, charts: 0 };
   checkChart(state, '', 0);
   const files = paths.map((path) => uploads.use(path));
   for (const { path, bytes } of files) {
@@ -71,12 +98,11 @@ export function digestOf(files: readonly SentFile[]): string {
 }
 
 function folderOf(word: string): string {
-  const folder = word.replace(/^(?:\.\/+)+/u, '').replace(/\/+$/u, '');
+  const folder = trimEnd(word.replace(/^(?:\.\/+)+/u, ''), '/');
   return folder === '' || folder === '.' ? '.' : folder;
 }
 
-interface Walk {
-  readonly uploads: Uploads;
+interface Walk extends Source {
   readonly prefix: string;
   /** Paths below the chart's folder. */
   readonly inside: ReadonlySet<string>;
@@ -116,9 +142,11 @@ function checkChart(walk: Walk, at: string, depth: number): void {
 
 function readMap(walk: Walk, path: string): JsonObject {
   const name = `${walk.prefix}${path}`;
+  const known = walk.maps.get(name);
+  if (known) return known;
   const bytes = walk.uploads.get(name);
   if (bytes === undefined) throw refuse(name, 'was not sent with the request');
-  const documents = readYaml({ name, text: decodeText(name, bytes) });
+  const documents = readYaml({ name, text: decodeText(name, bytes), budget: walk.budget });
   const [map] = documents;
   if (documents.length !== 1 || !isObject(map)) throw refuse(name, 'is not one YAML map');
   for (const key of Object.keys(map)) {
@@ -126,6 +154,7 @@ function readMap(walk: Walk, path: string): JsonObject {
     if (/^(?:dependencies|name)$/iu.test(key) && key !== key.toLowerCase())
       throw refuse(name, `the key ${key} is spelt ${key.toLowerCase()}`);
   }
+  walk.maps.set(name, map);
   return map;
 }
 

@@ -7,8 +7,8 @@ import type { Parsed } from '../parsed.ts';
 import { holdsSecret, redactArgv } from '../redact.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { createCall, type HelmCall } from './call.ts';
-import { readChart, type UploadedChart } from './chart.ts';
 import type { Lookup } from './lookups.ts';
+import type { UploadedChart } from './chart.ts';
 import { flagTables, type FlagTable, type HelmVerb } from './flags.ts';
 
 const HELM_TIMEOUT_SECONDS = 300;
@@ -139,11 +139,11 @@ const readers: Readonly<Record<HelmVerb, Reader>> = {
   template: (call) => {
     const words = positionals(call, 1, 2, 'perhaps a name, and a chart');
     const name = words.length === 2 ? [checkRelease(words[0] ?? '')] : [];
-    const chart = readChart(call.uploads, words.at(-1) ?? '');
+    const chart = call.readChart(words.at(-1) ?? '');
     return { words: [...name, chart.word], charts: [chart], attributes: renderingNeeds(call, chart) };
   },
   lint: (call) => {
-    const charts = positionals(call, 1, 20, 'one or more charts').map((word) => readChart(call.uploads, word));
+    const charts = positionals(call, 1, 20, 'one or more charts').map((word) => call.readChart(word));
     return { words: charts.map(({ word }) => word), charts, attributes: [] };
   },
   'show all': showChart,
@@ -166,7 +166,7 @@ const nothingAsked = (words: readonly string[]): Read => ({ words, charts: [], a
 
 function showChart(call: HelmCall): Read {
   const [word = ''] = positionals(call, 1, 1, 'a chart');
-  const chart = readChart(call.uploads, word);
+  const chart = call.readChart(word);
   return { words: [chart.word], charts: [chart], attributes: [] };
 }
 
@@ -185,7 +185,7 @@ function ofRelease(verb: string, printsSecrets: (call: HelmCall) => boolean): Re
 function ofChart(verbs: readonly string[]): Reader {
   return (call) => {
     const [name = '', word = ''] = positionals(call, 2, 2, 'a release and a chart');
-    const chart = readChart(call.uploads, word);
+    const chart = call.readChart(word);
     const namespaces = call.isOn('create-namespace')
       ? [{ verb: 'create', group: '', resource: 'namespaces', subresource: '', namespace: '', name: call.namespace }]
       : [];

@@ -9,6 +9,7 @@ import { redactArgv } from '../redact.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { catalogOf } from '../../kubernetes/resources.ts';
 import { spellOut } from './defaults.ts';
+import { yamlBudget } from '../yaml.ts';
 import { createNeeds } from './needs.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
 import { refusedVerbs, verbs } from './verbs.ts';
@@ -80,6 +81,7 @@ function createCall(parsed: Parsed, request: CommandRequest, context: CommandCon
     context,
     catalog: catalogOf(context.resources),
     uploads: createUploads(request.files),
+    yamlBudget: yamlBudget(),
     namespace: given === undefined || given === '' ? context.defaultNamespace : checkNamespace(given),
     namespaceGiven: given !== undefined && given !== '',
     needs: createNeeds(),

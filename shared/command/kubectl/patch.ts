@@ -72,7 +72,7 @@ function readPatch(call: Call): ReadPatch {
 }
 
 function onlyDocument(name: string, text: string, call: Call): Json {
-  const [content, surplus] = readYaml({ name, text });
+  const [content, surplus] = readYaml({ name, text, budget: call.yamlBudget });
   if (content === undefined || surplus !== undefined) throw refuse(name, 'has to hold one patch');
   const list = (call.flag('type') ?? 'strategic') === 'json';
   if (list !== Array.isArray(content) || (!list && !isObject(content))) {

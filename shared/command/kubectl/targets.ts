@@ -5,7 +5,6 @@ import { readManifest, sentManifest, writeManifest, type ManifestFile, type Mani
 import { checkName } from '../names.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { qualifiedName, type ResourceType } from '../../kubernetes/resources.ts';
-import { yamlBudget } from '../yaml.ts';
 import type { Call, Meaning } from './verb.ts';
 
 /** Other callers' commands, and the tokens that they run with, are in this namespace (attacks 26). */
@@ -191,7 +190,7 @@ export function readManifests(call: Call, generateName: boolean): Manifests {
     namespace: call.namespace,
     namespaceGiven: call.namespaceGiven,
     generateName,
-    budget: yamlBudget(),
+    budget: call.yamlBudget,
   };
   const files = sources(call).map(({ path, bytes }) => readManifest(path, bytes, options));
   const objects = files.flatMap((file) => file.objects);

@@ -3,6 +3,7 @@ import type { CommandRequest, SentFile } from '../invocation.ts';
 import type { Parsed } from '../parsed.ts';
 import type { Catalog } from '../../kubernetes/resources.ts';
 import type { Uploads } from '../files.ts';
+import type { YamlBudget } from '../yaml.ts';
 import type { FlagTable } from './flags.ts';
 import type { Needs } from './needs.ts';
 
@@ -19,6 +20,7 @@ export interface Call {
   readonly context: CommandContext;
   readonly catalog: Catalog;
   readonly uploads: Uploads;
+  readonly yamlBudget: YamlBudget;
   /** The namespace of what names none itself: `-n`, or the cluster's default. */
   readonly namespace: string;
   /** True when the caller gave `-n`. */
