@@ -64,7 +64,7 @@ export function plainScalar(text: string): JsonScalar | undefined {
 }
 
 /** Sign, base and digits; `0` before another digit is the base of an octal number. */
-const PARTS = /^([-+]?)(0[xXoObB]?(?=[0-9a-fA-F]))?0*([0-9a-fA-F]*)$/u;
+const PARTS = /^([-+]?)(0[xXoObB]?(?=[0-9a-fA-F]))?0*([0-9a-fA-F]*)/u;
 
 /** Undefined when it has more than 64 bits: go-yaml then reads a float. */
 function integer(text: string): JsonScalar | undefined {

@@ -40,7 +40,7 @@ export async function runCommand(
   try {
     const { authority, azureMs } = await authorise(context, request, decided, signal);
     const slot = await requestSlot(context, request, decided);
-    const active = start(context, decided, record, authority, slot, key);
+    const active = await start(context, decided, record, authority, slot, key);
     return { record, active, azureMs };
   } catch (error) {
     await key?.release();
@@ -111,19 +111,23 @@ const requestSlot = (
 ): Promise<SlotRequest> => limiting(trail, facts, () => admission.requestSlot(caller.principal, cluster.name));
 
 /** From here on the lifecycle has the command: record, intent, POST, end. The slot is given back when it is over. */
-function start(
-  { lifecycle, onError }: GatewayContext,
+async function start(
+  { trail, lifecycle, onError }: GatewayContext,
   { cluster, sent, facts, policy }: DecidedCommand,
   record: AcceptedRecord,
   authority: ClusterAuthority,
   slot: SlotRequest,
   key: FirstRequest | undefined,
-): ActiveCommand {
+): Promise<ActiveCommand> {
   const ready = async (): Promise<void> => {
     if (key && !(await key.confirm())) throw new Problem('gateway-busy', KEY_TAKEN, { retryAfter: 1 });
     await slot.granted;
   };
-  const active = lifecycle.start({ record, cluster, authority, sent, facts, policyDigest: policy.digest, ready });
+  const command = { record, cluster, authority, sent, facts, policyDigest: policy.digest, ready };
+  const active = await refusing(trail, facts, () => lifecycle.start(command)).catch((error: unknown) => {
+    slot.release();
+    throw error;
+  });
   active.finished
     .then(slot.release, async () => {
       slot.release();

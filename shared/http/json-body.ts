@@ -2,15 +2,19 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Problem } from '../errors.ts';
 
 const MAX_DEPTH = 32;
+/** No body of this API has an object with more keys: a million of them would cost seconds to read and to refuse. */
+const MAX_KEYS = 100;
+/** The largest body that is of use: twenty commands, each with a thousand words and a thousand files. */
+const MAX_VALUES = 100_000;
 
 /**
  * A JSON body read strictly: UTF-8 (RFC 8259 §8.1), no byte-order mark, no duplicate keys (§4 leaves them to the reader, so two
- * readers may see two commands), no nesting that would overflow a later recursive reader, and no escape in a key, which V8 misreads
- * (see checkKeys). Throws Problem `request-invalid`.
+ * readers may see two commands), no nesting that would overflow a later recursive reader, no more keys and values than a body of this
+ * API can have, and no escape in a key, which V8 misreads (see checkKeys). Throws Problem `request-invalid`.
  */
 export function readJsonBody(bytes: Uint8Array): unknown {
   const text = decodeUtf8(bytes);
-  checkNesting(text);
+  checkShape(text);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -42,18 +46,36 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** Counts brackets outside strings, before any recursive reader sees the text. */
-function checkNesting(text: string): void {
-  let depth = 0;
+/** Counts brackets and commas outside strings, before any other reader sees the text: one pass, whatever the text. */
+function checkShape(text: string): void {
+  /** For each open bracket, how many more commas it may have; a list as many as the body. */
+  const left: number[] = [];
+  let values = 0;
   for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0x22) at = endOfString(text, at);
-    else if (code === 0x7b || code === 0x5b) {
-      if (++depth > MAX_DEPTH)
-        throw new Problem('request-invalid', `The body is nested deeper than ${MAX_DEPTH} levels.`);
-    } else if (code === 0x7d || code === 0x5d) depth--;
+    switch (text.charCodeAt(at)) {
+      case 0x22:
+        at = endOfString(text, at);
+        break;
+      case 0x7b:
+      case 0x5b:
+        left.push(text.charCodeAt(at) === 0x7b ? MAX_KEYS : Number.POSITIVE_INFINITY);
+        if (left.length > MAX_DEPTH) throw invalid(`is nested deeper than ${MAX_DEPTH} levels`);
+        break;
+      case 0x7d:
+      case 0x5d:
+        left.pop();
+        break;
+      case 0x2c: {
+        const more = (left.pop() ?? Number.POSITIVE_INFINITY) - 1;
+        left.push(more);
+        if (more === 0) throw invalid(`has an object with more than ${MAX_KEYS} keys`);
+        if (++values > MAX_VALUES) throw invalid(`has more than ${MAX_VALUES} values`);
+      }
+    }
   }
 }
+
+const invalid = (what: string): Problem => new Problem('request-invalid', `The body ${what}.`);
 
 /**
  * Refuses a key that an object holds twice, and one that is spelt with a backslash: V8 13.6 (Node 24.21) compares the key that it

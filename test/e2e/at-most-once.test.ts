@@ -298,11 +298,13 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
   try {
     const one = mortal(plan.first);
     const first = process('first', one);
-    const active = first.start(newCommand(id, clock, cluster));
-    const ended = active.finished.then(
-      () => 'ended' as const,
-      () => 'ended' as const,
-    );
+    const ended = first
+      .start(newCommand(id, clock, cluster))
+      .then(({ finished }) => finished)
+      .then(
+        () => 'ended' as const,
+        () => 'ended' as const,
+      );
     // Another process sweeps all the while: what is alive is not its to take.
     const two = mortal(plan.second);
     const second = process('second', two);

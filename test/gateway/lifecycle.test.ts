@@ -137,7 +137,7 @@ const scripts = Object.keys(endOf) as Script[];
 describe('a command without trouble', () => {
   test.each(scripts)('ends as Azure tells (%s), with one POST and one outcome', async (script) => {
     const { process, records, events, azure, errors } = await world(script);
-    const active = process('one', IMMORTAL()).start(command);
+    const active = await process('one', IMMORTAL()).start(command);
     const done = await active.finished.catch((error: unknown) => {
       expect(error).toMatchObject({ code: 'azure-refused' });
       return records.get('c1');
@@ -153,10 +153,22 @@ describe('a command without trouble', () => {
     }
   });
 
+  test('has its record before anything else is known of it; without the record nothing is started', async () => {
+    const { process, records, events, azure } = await world('accepted');
+    const one = process('one', IMMORTAL());
+    await one.start(command);
+    expect(await records.get('c1')).toBeDefined();
+    const second = one.start(command); // the id is there already
+    await expect(second).rejects.toThrow();
+    await one.idle();
+    expect(azure.posts).toBe(1);
+    expect(events.filter(({ event }) => event === 'command.intended')).toHaveLength(1);
+  });
+
   test('that gets no slot is failed, unsent, and no intent is recorded', async () => {
     const { process, records, events, azure } = await world('accepted');
     const ready = () => Promise.reject(new Problem('rate-limited', 'full'));
-    await expect(process('one', IMMORTAL()).start({ ...command, ready }).finished).rejects.toMatchObject({
+    await expect((await process('one', IMMORTAL()).start({ ...command, ready })).finished).rejects.toMatchObject({
       code: 'rate-limited',
     });
     expect(await records.get('c1')).toMatchObject({ status: 'failed', failure: { code: 'rate-limited' } });
@@ -168,7 +180,7 @@ describe('a command without trouble', () => {
     const { clock, process, records } = await world('accepted');
     const ready = Promise.withResolvers<void>();
     const one = process('one', IMMORTAL());
-    const active = one.start({ ...command, ready: () => ready.promise });
+    const active = await one.start({ ...command, ready: () => ready.promise });
     for (let minute = 0; minute < 5; minute++) await clock.advance(LEASE_MS);
     expect(await process('two', IMMORTAL()).recover(10)).toBe(0);
     ready.resolve();
@@ -215,7 +227,7 @@ describe('a process that is stopped', () => {
       return records.replace(wanted);
     };
     const one = follower({ ...records, replace }, clock);
-    const active = one.start(command);
+    const active = await one.start(command);
     await asked.promise;
     const closed = one.close();
     await clock.advance(1);
@@ -237,7 +249,9 @@ describe('a process that is stopped', () => {
     };
     const errors: unknown[] = [];
     const one = follower({ ...records, replace }, clock, errors);
-    const commands = ['c1', 'c2'].map((id) => one.start({ ...command, record: { ...record, id: commandId(id) } }));
+    const commands = await Promise.all(
+      ['c1', 'c2'].map((id) => one.start({ ...command, record: { ...record, id: commandId(id) } })),
+    );
     await clock.advance(1);
     expect(commands.map(({ current }) => current().status)).toEqual(['running', 'running']);
     await one.close();
@@ -261,7 +275,8 @@ describe('a process killed between any two durable steps', () => {
         const { clock, process, records, events, azure, errors } = await world(script);
         process('one', new Mortal(dieAt, after))
           .start(command)
-          .finished.catch(() => undefined);
+          .then(({ finished }) => finished)
+          .catch(() => undefined);
         await clock.advance(1);
         const atDeath = await records.get('c1');
         const second = process('two', new Mortal(secondDieAt, secondAfter));

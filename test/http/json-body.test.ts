@@ -36,6 +36,8 @@ describe('a JSON body', () => {
 
   test.each([
     ['{"argv":["a"],"argv":["b"]}', /"argv" stands twice/],
+    [`{${Array.from({ length: 101 }, (_, at) => `"k${at}":0`).join()}}`, /more than 100 keys/],
+    [`[${'[],'.repeat(100_001)}[]]`, /more than 100000 values/],
     ['{"a":{"b":1,"c":[{"b":2}],"b":3}}', /"b" stands twice/],
     [String.raw`{"a":1,"\u0061":2}`, /spelt with an escape/],
     [String.raw`{"a\"b":1}`, /spelt with an escape/],

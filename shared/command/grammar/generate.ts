@@ -57,7 +57,7 @@ export async function readTool(
     const commands: Record<string, CommandGrammar> = {};
     const visit = async (path: readonly string[]): Promise<void> => {
       const help = await run([...path, '--help']);
-      const children = section(help, /^[^:]*[Cc]ommands[^:]*:$/u)
+      const children = section(help, /^(?:.*[Cc]ommands.*):$/u)
         .map((line) => /^ {2}([a-z][\w-]*) /u.exec(`${line} `)?.[1])
         .filter((name) => name !== undefined);
       if (path.length > 0) {

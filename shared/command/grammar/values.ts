@@ -100,7 +100,8 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 /** Milliseconds of a Go duration that readValue took. */
 export function durationMs(value: string): number {
   let ms = 0;
-  for (const [, amount = '0', unit = 's'] of value.matchAll(/(?<![\d.])([\d.]+)(ns|us|µs|μs|ms|s|m|h)/gu)) {
+  const unsigned = value.replace(/^[-+]/u, '');
+  for (const [, amount = '0', unit = 's'] of unsigned.matchAll(/([\d.]+)(ns|us|µs|μs|ms|s|m|h)/guy)) {
     ms += Number(amount) * (UNIT_MS[unit] ?? 0);
   }
   return value.startsWith('-') ? -ms : ms;

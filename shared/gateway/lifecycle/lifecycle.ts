@@ -12,8 +12,11 @@ import { startCommand, type NewCommand } from './start.ts';
  * outcome already.
  */
 export interface Lifecycle {
-  /** Creates the record of a command and carries it to its end. Never throws: see ActiveCommand.finished. */
-  start(command: NewCommand): ActiveCommand;
+  /**
+   * Creates the record of a command and carries it to its end: see ActiveCommand.finished. Resolves when the record is durable. Rejects
+   * when it is not certain to be, and then starts nothing.
+   */
+  start(command: NewCommand): Promise<ActiveCommand>;
   /** The command if this process carries it. */
   active(id: string): ActiveCommand | undefined;
   /** Takes over up to `limit` commands whose process is gone and brings each to its end. Returns how many. */

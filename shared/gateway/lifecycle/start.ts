@@ -25,8 +25,10 @@ export interface NewCommand {
   readonly ready: () => Promise<void>;
 }
 
-export function startCommand(context: LifecycleContext, command: NewCommand): ActiveCommand {
+/** Resolves once the record is durable, so that no id is given out which a kill could undo. Rejects as Records.create. */
+export async function startCommand(context: LifecycleContext, command: NewCommand): Promise<ActiveCommand> {
   const record = { ...command.record, lease: newLease(context) };
+  await context.records.create(record);
   return carry(context, record, (progress, signal) => runToEnd(context, progress, command, signal));
 }
 
@@ -37,7 +39,6 @@ async function runToEnd(
   command: NewCommand,
   signal: AbortSignal,
 ): Promise<CommandRecord> {
-  await createRecord(context, progress);
   await waitUntilReady(context, progress, command, signal);
   await recordIntent(context, progress, command);
   const submitted = await submit(context, progress, command);
@@ -49,12 +50,6 @@ async function runToEnd(
     case 'accepted':
       return followAccepted(context, progress, command.cluster, submitted, signal);
   }
-}
-
-async function createRecord(context: LifecycleContext, { record }: Progress): Promise<void> {
-  await context.records.create(record).catch((error: unknown) => {
-    throw new NotStarted(error);
-  });
 }
 
 async function waitUntilReady(
