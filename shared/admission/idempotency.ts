@@ -3,6 +3,7 @@ import { createHash, createHmac } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { Problem } from '../errors.ts';
 import type { CommandId } from '../lib/ids.ts';
+import { trimEnd } from '../lib/trim-end.ts';
 import type { CommandRecord, KeyClaim, Records } from '../store/records.ts';
 
 /** How long a key gives the same record (contract: 24 h). */
@@ -24,7 +25,7 @@ const MAX_KEY_LENGTH = 255;
  */
 export function parseIdempotencyKey(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
-  const text = header.trim();
+  const text = trimEnd(header.replace(/^[ \t]+/, ''), ' \t');
   // RFC 8941 section 3.3.3: inside a string only \" and \\ are escapes.
   const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text)?.[1]?.replace(/\\(["\\])/g, '$1');
   const key = quoted ?? text;

@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { trimEnd } from '../lib/trim-end.ts';
 import type { CommandInput, CommandOutputBody, ProblemDocument } from '../http/schemas.ts';
 
 /** A gateway's answer that is a problem: nothing was started, unless it came while a command was being waited for. */
@@ -52,7 +51,7 @@ const PATIENCE = 10;
 
 /** The typed client of the HTTP API. */
 export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor }: ClientOptions) {
-  const base = trimEnd(url, '/');
+  const base = url.replace(/\/+$/, '');
 
   async function request<T>(
     method: 'GET' | 'POST',

@@ -1,5 +1,3 @@
-import { trimEnd } from '../lib/trim-end.ts';
-
 /** What /.well-known/oauth-protected-resource tells (RFC 9728). */
 interface Metadata {
   readonly scope: string;
@@ -18,7 +16,7 @@ export function tokenSource(url: string, env: NodeJS.ProcessEnv, send: typeof fe
 }
 
 async function signIn(url: string, send: typeof fetch): Promise<() => Promise<string>> {
-  const response = await send(`${trimEnd(url, '/')}/.well-known/oauth-protected-resource`);
+  const response = await send(`${url.replace(/\/+$/, '')}/.well-known/oauth-protected-resource`);
   if (!response.ok) throw new Error(`${url} does not say where to get a token (${response.status}); set AKSGW_TOKEN`);
   const { scope, tenants } = (await response.json()) as Metadata;
   const { DefaultAzureCredential } = await import('@azure/identity');

