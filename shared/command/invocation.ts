@@ -17,7 +17,7 @@ export interface RequestFile {
 
 /**
  * A command understood: what Kubernetes will be asked, and what will be sent. Both come from one parse, so that policy judges
- * the very objects that go out (DESIGN, "What always holds", 4).
+ * the very objects that go out.
  */
 export interface Invocation {
   readonly tool: 'kubectl' | 'helm';
@@ -27,7 +27,7 @@ export interface Invocation {
   readonly argv: readonly string[];
   /** Everything Kubernetes will be asked; empty for what asks nothing of a resource (`version`). */
   readonly attributes: readonly ResourceAttributes[];
-  /** `privileged` when objects in it need a rule with podSecurity: privileged. With the reasons, for the denial. */
+  /** What the pods that it brings take, for rules' `podSecurity` and `serviceAccounts`. */
   readonly podSecurity: PodSecurity;
   /** Uploaded charts by digest, for rules with `charts:`. */
   readonly charts: readonly ChartDigest[];
@@ -41,9 +41,15 @@ export interface Invocation {
   readonly lesser?: (() => Invocation) | undefined;
 }
 
-export type PodSecurity =
-  | { readonly level: 'restricted' }
-  | { readonly level: 'privileged'; readonly because: readonly string[] };
+/** What the pods of a command take, held to the Pod Security Standards. */
+export interface PodSecurity {
+  /** Why the standard "Baseline" does not cover them; empty when it does. */
+  readonly beyondBaseline: readonly string[];
+  /** Why, besides, "Restricted" does not. */
+  readonly beyondRestricted: readonly string[];
+  /** The service accounts that they name, `default` left out; '' is one that cannot be known. */
+  readonly serviceAccounts: readonly string[];
+}
 
 export interface ChartDigest {
   readonly path: string;

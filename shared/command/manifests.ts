@@ -6,7 +6,7 @@ import { refuse } from '../lib/refuse.ts';
 import type { Catalog, ResourceType } from '../kubernetes/resources.ts';
 import { decodeText, readYaml, type YamlBudget } from './yaml.ts';
 
-/** One object of a manifest: read, understood, and written anew with its namespace in it. */
+/** One object of a manifest: read, understood, and rewritten with its namespace in it. */
 export interface ManifestObject {
   readonly type: ResourceType;
   /** '' for what the server names itself (generateName). */
@@ -52,26 +52,50 @@ function flatten(
   into: ManifestObject[],
   depth: number,
 ): void {
-  if (!isObject(document)) throw refuse(source, 'holds something that is no Kubernetes object');
-  const { kind, items } = document;
-  if (typeof kind === 'string' && kind.endsWith('List') && items !== undefined && !knownKind(document, options)) {
+  if (!isObject(document)) throw refuse(source, 'holds something that is not a Kubernetes object');
+  checkSpelling(document, TOP_LEVEL_KEYS, source);
+  if (Object.hasOwn(document, 'items')) {
     if (depth > 3) throw refuse(source, 'has Lists within Lists within Lists');
-    if (items !== null && !isList(items)) throw refuse(source, `the items of a ${kind} are not a list`);
-    for (const item of items ?? []) flatten(withKind(item, document), source, options, into, depth + 1);
+    for (const item of itemsOf(document, source, options)) flatten(item, source, options, into, depth + 1);
     return;
   }
   if (into.length >= MOST_OBJECTS) throw refuse(source, `has more than ${MOST_OBJECTS} objects`);
   into.push(readObject(document, source, options));
 }
 
-const knownKind = ({ apiVersion, kind }: JsonObject, { catalog }: ManifestOptions): boolean =>
-  typeof apiVersion === 'string' && typeof kind === 'string' && catalog.ofKind(apiVersion, kind) !== undefined;
+/**
+ * kubectl takes any object with a key `items` for a list of other objects, whatever its kind says (apimachinery,
+ * unstructuredJSONScheme). The gateway takes only the kinds that nothing but a list can have, and drops every other key of it.
+ */
+function itemsOf(list: JsonObject, source: string, { catalog }: ManifestOptions): readonly Json[] {
+  const { apiVersion, kind, items } = list;
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string')
+    throw refuse(source, 'an object has no apiVersion or kind');
+  if (!kind.endsWith('List') || catalog.ofKind(apiVersion, kind) !== undefined) {
+    throw refuse(source, `a ${kind} has the key "items", for which kubectl would take it for a list of other objects`);
+  }
+  if (items === null) return [];
+  if (!isList(items)) throw refuse(source, `the items of a ${kind} are not a list`);
+  return items.map((item) => withKind(item, apiVersion, kind));
+}
 
-/** In a typed list (`PodList`) the items may leave out what the list says already. */
-function withKind(item: Json, list: JsonObject): Json {
-  const { apiVersion, kind } = list;
-  if (!isObject(item) || typeof kind !== 'string' || kind === 'List' || item.kind !== undefined) return item;
-  return { ...item, apiVersion: apiVersion ?? '', kind: kind.replace(/List$/u, '') };
+/** An item that says neither apiVersion nor kind has those of its list (`PodList`), as kubectl has it. */
+function withKind(item: Json, apiVersion: string, kind: string): Json {
+  const said = isObject(item) && [item.apiVersion, item.kind].some((one) => typeof one === 'string' && one !== '');
+  return isObject(item) && !said ? { ...item, apiVersion, kind: kind.replace(/List$/u, '') } : item;
+}
+
+const TOP_LEVEL_KEYS = ['apiVersion', 'kind', 'metadata', 'items'] as const;
+const METADATA_KEYS = ['name', 'namespace', 'generateName', 'labels', 'annotations'] as const;
+
+/** Some of Go's JSON decoders match keys without regard to case (encoding/json): to them `Items` and `item\u017f` are `items`. */
+function checkSpelling(object: JsonObject, keys: readonly string[], source: string): void {
+  for (const key of Object.keys(object)) {
+    if (keys.includes(key)) continue;
+    const folded = key.normalize('NFKC').toLowerCase();
+    const proper = keys.find((one) => one.toLowerCase() === folded);
+    if (proper !== undefined) throw refuse(source, `the key ${key} is spelt ${proper}`);
+  }
 }
 
 function readObject(object: JsonObject, source: string, options: ManifestOptions): ManifestObject {
@@ -87,6 +111,7 @@ function readObject(object: JsonObject, source: string, options: ManifestOptions
   }
   const { metadata } = object;
   if (!isObject(metadata)) throw refuse(source, `a ${kind} has no metadata`);
+  checkSpelling(metadata, METADATA_KEYS, source);
   const name = nameOf(type, metadata, source, options);
   const own = metadata.namespace ?? undefined;
   if (own !== undefined && typeof own !== 'string')

@@ -33,7 +33,7 @@ const rbac = ['roles', 'rolebindings', 'clusterroles', 'clusterrolebindings'].ma
 );
 
 function implications(rule: RuleFile, clusters: readonly Cluster[]): readonly string[] {
-  const { verbs = [], resources = [], namespaces = [], podSecurity } = rule;
+  const { verbs = [], resources = [], namespaces = [], podSecurity, serviceAccounts = [] } = rule;
   const may = (...wanted: readonly string[]): boolean =>
     verbs.includes('*') || wanted.some((verb) => verbs.includes(verb));
   const on = (...names: readonly string[]): boolean =>
@@ -45,9 +45,10 @@ function implications(rule: RuleFile, clusters: readonly Cluster[]): readonly st
     messages.push('verbs: ["*"] takes in verbs that later versions add: name the ones that are needed');
   }
   if (may('create', 'update', 'patch') && on(...workloads)) {
-    messages.push(
-      `who may change workloads in ${where} can read every secret there and act as its service accounts: a pod can mount them`,
-    );
+    messages.push(`who may change workloads in ${where} can read every secret there: a pod can mount them`);
+  }
+  if (serviceAccounts.some((name) => name !== 'default')) {
+    messages.push(`who may run pods as service accounts (${serviceAccounts.join(', ')}) in ${where} has their rights`);
   }
   if (may('install', 'upgrade', 'rollback') && on('releases.helm.sh')) {
     const open = clusters

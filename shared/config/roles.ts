@@ -39,7 +39,7 @@ function checkRole(role: RoleFile, path: Path, custom: ReadonlySet<string>, repo
   });
 }
 
-const conditions = ['requireReason', 'podSecurity', 'charts'] as const;
+const conditions = ['requireReason', 'podSecurity', 'serviceAccounts', 'charts'] as const;
 const ofResources = ['resources', 'namespaces', 'names', ...conditions] as const;
 
 function checkRule(rule: RuleFile, path: Path, custom: ReadonlySet<string>, report: Report): void {
@@ -76,6 +76,11 @@ function checkRule(rule: RuleFile, path: Path, custom: ReadonlySet<string>, repo
     /^[A-Za-z0-9.:_*-]{1,253}$/.test(text) && !text.includes('**')
       ? undefined
       : `"${text}" is no name and no glob of one`,
+  );
+  each('serviceAccounts', (text) =>
+    /^[a-z0-9.*-]{1,253}$/.test(text) && !text.includes('**')
+      ? undefined
+      : `"${text}" is not the name of a service account and not a glob of one`,
   );
   each('nonResourceURLs', (text) =>
     text === '*' || (/^\/[A-Za-z0-9/._*-]*$/.test(text) && !text.includes('..') && !text.includes('**'))

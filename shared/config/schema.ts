@@ -23,7 +23,10 @@ export const RuleSchema = Type.Object(
     names: Type.Optional(Names),
     nonResourceURLs: Type.Optional(Names),
     requireReason: Type.Optional(Type.Boolean()),
-    podSecurity: Type.Optional(Type.Union([Type.Literal('restricted'), Type.Literal('privileged')])),
+    podSecurity: Type.Optional(
+      Type.Union([Type.Literal('restricted'), Type.Literal('baseline'), Type.Literal('privileged')]),
+    ),
+    serviceAccounts: Type.Optional(Names),
     charts: Type.Optional(Names),
   },
   strict,

@@ -22,6 +22,7 @@ export interface Denied {
     | 'no-rule'
     | 'reason-required'
     | 'pod-security'
+    | 'service-account'
     | 'chart-not-listed';
   /** The deny rule that hit, or the allow rule that would have applied but for its condition. */
   readonly rule?: RuleReference;

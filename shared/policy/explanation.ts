@@ -2,7 +2,7 @@ import { ALL_NAMESPACES, describeAttributes, resourceName, type ResourceAttribut
 import type { RuleReference } from '../config/rule-reference.ts';
 import type { Denied } from './decision.ts';
 import type { Role } from './policy.ts';
-import type { Circumstances, Condition, ResourceRule } from './rule.ts';
+import { beyond, foreignAccounts, type Circumstances, type Condition, type ResourceRule } from './rule.ts';
 import { needsNamedResource, needsNamedVerb } from './sensitive.ts';
 
 // Each denial is one sentence for the caller: what was asked, which rule decided, what would allow it.
@@ -28,17 +28,25 @@ export function deniedByRule(rule: RuleReference, asked: ResourceAttributes): De
 }
 
 export function deniedByCondition(
-  { reference: rule, charts }: ResourceRule,
+  resourceRule: ResourceRule,
   missing: readonly [Condition, ...Condition[]],
   asked: ResourceAttributes,
   circumstances: Circumstances,
 ): Denied {
+  const { reference: rule, charts } = resourceRule;
   const { podSecurity } = circumstances;
   const words: Readonly<Record<Condition, () => string>> = {
     'reason-required': () => 'with a reason: send "reason" with your ticket or purpose',
     'pod-security': () => {
-      const because = podSecurity.level === 'privileged' ? podSecurity.because.join(', ') : '';
-      return `for pods without special rights, but here ${because || 'they have some'}: leave that out, or have a rule say podSecurity: privileged`;
+      const level = resourceRule.podSecurity;
+      const enough = podSecurity.beyondBaseline.length > 0 ? 'privileged' : 'baseline';
+      return `for pods of the ${level} standard, but here ${beyond(level, podSecurity).join(', ')}: leave that out, or have a rule say podSecurity: ${enough}`;
+    },
+    'service-account': () => {
+      const named = foreignAccounts(resourceRule, podSecurity).filter((name) => name !== '');
+      return named.length === 0
+        ? `for pods whose service account is known, and here it is not: have a rule say serviceAccounts: ['*']`
+        : `for pods of other service accounts than ${named.join(', ')}: have a rule say serviceAccounts: [${named.join(', ')}]`;
     },
     'chart-not-listed': () => {
       const foreign = circumstances.charts.filter(({ digest }) => !charts?.has(digest));

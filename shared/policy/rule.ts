@@ -15,10 +15,14 @@ export interface ResourceRule {
   readonly namespaces: Words;
   readonly names: Words;
   readonly requireReason: boolean;
-  readonly privileged: boolean;
+  readonly podSecurity: PodSecurityLevel;
+  /** Which service accounts the pods of a command may name; `default` is always one. */
+  readonly serviceAccounts: Words;
   /** Undefined: any chart. */
   readonly charts: ReadonlySet<string> | undefined;
 }
+
+export type PodSecurityLevel = NonNullable<RuleFile['podSecurity']>;
 
 /** A rule over the gateway's own paths. */
 export interface UrlRule {
@@ -64,7 +68,9 @@ export const compileResourceRule = (rule: RuleFile, reference: RuleReference): R
   namespaces: compileWords(rule.namespaces),
   names: compileWords(rule.names),
   requireReason: rule.requireReason ?? false,
-  privileged: rule.podSecurity === 'privileged',
+  podSecurity: rule.podSecurity ?? 'baseline',
+  // A privileged pod can take the token of every account on its node: there is nothing to hold back.
+  serviceAccounts: compileWords(rule.serviceAccounts ?? (rule.podSecurity === 'privileged' ? ['*'] : [])),
   charts: rule.charts && new Set(rule.charts),
 });
 
@@ -153,7 +159,7 @@ export interface Circumstances {
   readonly charts: readonly ChartDigest[];
 }
 
-export type Condition = 'reason-required' | 'pod-security' | 'chart-not-listed';
+export type Condition = 'reason-required' | 'pod-security' | 'service-account' | 'chart-not-listed';
 
 /** The conditions of an allow rule that are not met, for attributes that it contains. */
 export function unmet(
@@ -165,12 +171,25 @@ export function unmet(
   const conditions: Condition[] = [];
   // Spec: a blank reason is none; nor is one of nothing but dots or invisible characters.
   if (rule.requireReason && !/[\p{L}\p{N}]/u.test(reason)) conditions.push('reason-required');
-  if (podSecurity.level === 'privileged' && !rule.privileged && !bringsNothing.has(asked.verb)) {
-    conditions.push('pod-security');
+  if (!bringsNothing.has(asked.verb)) {
+    if (beyond(rule.podSecurity, podSecurity).length > 0) conditions.push('pod-security');
+    if (foreignAccounts(rule, podSecurity).length > 0) conditions.push('service-account');
   }
   if (rule.charts && !chartsListed(rule.charts, asked.verb, charts)) conditions.push('chart-not-listed');
   return conditions;
 }
+
+/** Why a level does not cover the pods of a command. */
+export function beyond(level: PodSecurityLevel, { beyondBaseline, beyondRestricted }: PodSecurity): readonly string[] {
+  if (level === 'privileged') return [];
+  return level === 'baseline' ? beyondBaseline : [...beyondBaseline, ...beyondRestricted];
+}
+
+/** The service accounts that a rule does not let pods name; only `*` covers one that is not known. */
+export const foreignAccounts = (
+  { serviceAccounts: allowed }: Pick<ResourceRule, 'serviceAccounts'>,
+  { serviceAccounts }: PodSecurity,
+): readonly string[] => serviceAccounts.filter((name) => !(allowed.all || (name !== '' && matchesWord(allowed, name))));
 
 /** Verbs that bring no pod into being, whatever the manifest says. */
 const bringsNothing: ReadonlySet<string> = new Set(['get', 'list', 'watch', 'delete', 'deletecollection']);

@@ -17,6 +17,7 @@ export const context: CommandContext = {
       shortNames: ['wd', 'deploy'],
     },
     { group: 'example.com', version: 'v1', resource: 'fleets', kind: 'Fleet', namespaced: false, shortNames: [] },
+    { group: 'example.com', version: 'v1', resource: 'rulelists', kind: 'RuleList', namespaced: true, shortNames: [] },
   ],
 };
 

@@ -72,7 +72,7 @@ describe('verbs that change, and what they need', () => {
       [
         'get clusterroles.rbac.authorization.k8s.io reader',
         'patch clusterroles.rbac.authorization.k8s.io reader',
-        'escalate clusterroles.rbac.authorization.k8s.io',
+        'escalate clusterroles.rbac.authorization.k8s.io reader',
       ],
     ],
     [
@@ -178,7 +178,6 @@ describe('verbs that change, and what they need', () => {
       'run probe --image=x --annotations=container.apparmor.security.beta.kubernetes.io/probe=unconfined',
       'an unconfined AppArmor or seccomp profile',
     ],
-    ['set serviceaccount deploy/web builder', 'a service account other than default'],
     ['debug web-1 --image=x --profile=sysadmin', 'the debugging profile sysadmin'],
     ['debug web-1 --image=x --copy-to=y', 'a copy of a pod, with its service account and volumes'],
     [`patch deploy web -p '{"spec":{"template":{"spec":{"hostNetwork":true}}}}'`, 'hostNetwork'],
@@ -187,15 +186,116 @@ describe('verbs that change, and what they need', () => {
       'a privileged container',
     ],
     [
-      `patch deploy web --type=json -p '[{"op":"replace","path":"/spec/template/spec/serviceAccountName","value":"admin"}]'`,
-      'a service account other than default',
-    ],
-    [
       `patch deploy web --type=json -p '[{"op":"copy","from":"/a","path":"/spec/template/spec/hostPID"}]'`,
       'a patch that copies or moves within a kind that runs pods',
     ],
   ])('kubectl %s needs podSecurity: privileged', (command, reason) => {
-    expect(call(`kubectl ${command}`).podSecurity).toEqual({ level: 'privileged', because: [reason] });
+    expect(call(`kubectl ${command}`).podSecurity.beyondBaseline).toEqual([reason]);
+  });
+
+  test.each([
+    ['set serviceaccount deploy/web builder', 'builder'],
+    [`patch deploy web -p '{"spec":{"template":{"spec":{"serviceAccountName":"builder"}}}}'`, 'builder'],
+    [
+      `patch deploy web --type=json -p '[{"op":"replace","path":"/spec/template/spec/serviceAccountName","value":"builder"}]'`,
+      'builder',
+    ],
+    [`patch deploy web --type=json -p '[{"op":"move","from":"/a","path":"/spec/template/spec/serviceAccount"}]'`, ''],
+    ['debug web-1 --image=x --copy-to=y', ''],
+  ])('kubectl %s needs the service account %j', (command, account) => {
+    expect(call(`kubectl ${command}`).podSecurity.serviceAccounts).toEqual([account]);
+  });
+
+  test.each([
+    ['run probe --image=x', true],
+    ['create deployment web --image=x', true],
+    ['create cronjob web --image=x --schedule "0 0 * * *"', true],
+    ['create job web --image=x', true],
+    ['create job web --from=cronjob/web', false],
+    ['debug web-1 --image=x', true],
+    ['debug web-1 --image=x --profile=restricted', false],
+    [`patch deploy web -p '{"spec":{"template":{"spec":{"securityContext":{"runAsNonRoot":true}}}}}'`, true],
+    [`patch deploy web -p '{"spec":{"replicas":3}}'`, false],
+    [`patch deploy web -p '{"spec":{"template":{"metadata":{"annotations":{"a":"b"}}}}}'`, false],
+    [
+      `patch deploy web --type=json -p '[{"op":"remove","path":"/spec/template/spec/containers/0/securityContext"}]'`,
+      true,
+    ],
+    ['set image deploy/web web=x', false],
+  ])('kubectl %s: beyond restricted %s', (command, beyond) => {
+    expect(call(`kubectl ${command}`).podSecurity.beyondRestricted.length > 0).toBe(beyond);
+  });
+
+  const RELEASE = ['install releases.helm.sh web in shop', 'upgrade releases.helm.sh web in shop'];
+  const ANY_RELEASE = ['install releases.helm.sh in shop', 'upgrade releases.helm.sh in shop'];
+  const TOKEN = ['create serviceaccounts/token in shop'];
+  test.each<[command: string, needs: readonly string[]]>([
+    ['label secret db owner=helm', ANY_RELEASE],
+    ['label secrets --all owner=helm', ANY_RELEASE],
+    ['label secrets -l a=b owner=helm name=web', ANY_RELEASE],
+    ['label secret sh.helm.release.v1.web.v3 a=b', RELEASE],
+    ['annotate secret sh.helm.release.v1.web.v3 a=b', RELEASE],
+    ['create secret generic sh.helm.release.v1.web.v3 --from-literal=release=x', RELEASE],
+    ['create secret generic db --type=helm.sh/release.v1 --from-literal=release=x', ANY_RELEASE],
+    ['delete secret sh.helm.release.v1.web.v3', ['uninstall releases.helm.sh web in shop']],
+    [`patch secret sh.helm.release.v1.web.v3 -p '{"data":{"release":"eA=="}}'`, RELEASE],
+    [`patch secret db -p '{"metadata":{"labels":{"owner":"helm"}}}'`, ANY_RELEASE],
+    [`patch secret db --type=json -p '[{"op":"add","path":"/metadata/labels/owner","value":"helm"}]'`, ANY_RELEASE],
+    [
+      `patch secret db --type=json -p '[{"op":"copy","from":"/metadata/labels/b","path":"/metadata/labels/owner"}]'`,
+      [...TOKEN, ...ANY_RELEASE],
+    ],
+    [`patch secret db --type=json -p '[{"op":"copy","from":"/data/b","path":""}]'`, [...TOKEN, ...ANY_RELEASE]],
+    ['annotate secret db kubernetes.io/service-account.name=admin', ['create serviceaccounts/token admin in shop']],
+    [
+      `patch secret db -p '{"metadata":{"annotations":{"kubernetes.io/service-account.name":"admin"}}}'`,
+      ['create serviceaccounts/token admin in shop'],
+    ],
+    ['label secret db owner=me', []],
+    ['label configmap db owner=helm', []],
+    ['label secret db owner-', []],
+    [`patch secret db --type=json -p '[{"op":"copy","from":"/data/b","path":"/data/a"}]'`, []],
+    ['delete secret db', []],
+  ])('kubectl %s needs %j as well', (command, needs) => {
+    const beyond = (one: string): boolean => / releases\.helm\.sh| serviceaccounts\/token/u.test(one);
+    expect(asked(call(`kubectl ${command}`)).filter(beyond)).toEqual(needs);
+  });
+
+  test('a secret with which a machine joins the cluster is refused', () => {
+    expect(refusal(() => call('kubectl create secret generic a --type=bootstrap.kubernetes.io/token'))).toMatchObject({
+      word: 'bootstrap.kubernetes.io/token',
+    });
+  });
+
+  test('an env file is read and rewritten', () => {
+    const text = '\ufeff# a comment\r\n\n  A=1\r\n\u00a0B= two=2 \n.c-d=\n';
+    for (const kind of ['configmap a', 'secret generic a']) {
+      const invocation = call(`kubectl create ${kind} --from-env-file=./x/../app.env`, { 'app.env': text });
+      expect(sentFile(invocation, 'app.env')).toBe('A=1\nB= two=2 \n.c-d=\n');
+    }
+  });
+
+  test.each([
+    ['A=1\nHOSTNAME\n', 'line 2'],
+    ['  KUBERNETES_SERVICE_HOST', 'line 1'],
+    ['\u0085HOSTNAME', 'line 1'],
+    ['A=1\r\nB\r\n', 'line 2'],
+    ['\ufeffA=1\nPATH', 'line 2'],
+    ['=1', 'line 1'],
+    ['1A=1', 'line 1'],
+    ['..=1', 'line 1'],
+    ['A=1\rB=2', 'line 1'],
+    [`A=${'x'.repeat(70_000)}`, 'line 1'],
+  ])('the env file %j is refused', (text, line) => {
+    const run = (): ReturnType<typeof call> =>
+      call('kubectl create configmap a --from-env-file=a.env', { 'a.env': text });
+    expect(refusal(run)).toMatchObject({ word: 'a.env', why: expect.stringContaining(line) });
+  });
+
+  test('an env file that goes out as it is as well has to have two names', () => {
+    const run = (): ReturnType<typeof call> =>
+      call('kubectl create configmap a --from-env-file=a.env --from-file=a.env', { 'a.env': '# x\nA=1\n' });
+    expect(refusal(run)).toMatchObject({ word: 'a.env' });
   });
 
   test.each([
@@ -204,7 +304,7 @@ describe('verbs that change, and what they need', () => {
     'set serviceaccount deploy/web default',
     'debug web-1 --image=x --profile=restricted',
   ])('kubectl %s does not', (command) => {
-    expect(call(`kubectl ${command}`).podSecurity).toEqual({ level: 'restricted' });
+    expect(call(`kubectl ${command}`).podSecurity).toMatchObject({ beyondBaseline: [], serviceAccounts: [] });
   });
 
   test('what a copy into a container reads is uploaded, and nothing else is sent', () => {
@@ -259,26 +359,6 @@ describe('verbs that change, and what they need', () => {
     ]);
   });
 
-  test.each(['HOME', 'A=1\nKUBERNETES_SERVICE_HOST\n', ' PATH', 'A=1\r\nB\r\n', '\ufeffA=1\nPATH', '\u00a0PATH'])(
-    'an env file has no value of the pod that runs the command: %j',
-    (text) => {
-      for (const kind of ['configmap', 'secret generic']) {
-        const create = (): ReturnType<typeof call> =>
-          call(`kubectl create ${kind} a --from-env-file=env`, { env: text });
-        expect(refusal(create)).toMatchObject({
-          word: 'env',
-          why: expect.stringMatching(/^line \d is not NAME=VALUE$/u),
-        });
-      }
-    },
-  );
-
-  test('an env file has values, blank lines and comments', () => {
-    const text = '\ufeff# first\r\n\n  \t# second\nA=1\nB=\nC=x=y\n';
-    const { files } = call('kubectl create configmap a --from-env-file=env', { env: text }).sent;
-    expect(files.map(({ bytes }) => Buffer.from(bytes).toString())).toEqual([text]);
-  });
-
   test.each<[command: string, spelt: readonly string[], not: string]>([
     ['apply -f m', ['--field-manager=kubectl-client-side-apply', '--validate=strict'], '--cascade'],
     ['apply -f m --server-side', ['--field-manager=kubectl'], '--cascade'],
@@ -296,8 +376,10 @@ describe('verbs that change, and what they need', () => {
   });
 
   test('a debugging container that may trace processes is privileged, and none is by default', () => {
-    expect(call('kubectl debug web --image=busybox').podSecurity).toEqual({ level: 'restricted' });
-    expect(call('kubectl debug web --image=busybox --profile=general').podSecurity.level).toBe('privileged');
+    const profiled = (profile: string) =>
+      call(`kubectl debug web --image=busybox${profile}`).podSecurity.beyondBaseline;
+    expect(profiled('')).toEqual([]);
+    expect(profiled(' --profile=general')).toEqual(['the debugging profile general']);
   });
 
   test('a wait is cut to the time-out of the command, with a warning', () => {
@@ -390,7 +472,10 @@ describe('attacks', () => {
     '../x',
     '/x',
     'a\\b',
+    'a/../../x',
     'a/./b',
+    'a//b',
+    'a:b',
     'a\u202eb',
     '-x',
   ])('an uploaded %s is refused', (path) => {
@@ -400,6 +485,37 @@ describe('attacks', () => {
   test.each([[['a', 'A']], [['a', './a']], [['a', 'a/b']], [['A/x', 'a/y']]])('uploads %j collide', (paths) => {
     const request = { argv: ['kubectl', 'get', 'pods'], files: paths.map((path) => file(path, '')) };
     expect(() => interpret(request, context)).toThrow(Problem);
+  });
+
+  const SPELLINGS = ['k8s/app.yaml', 'k8s//app.yaml', './k8s/./app.yaml', 'x/../k8s/app.yaml', './/k8s/y/../app.yaml'];
+  test.each(SPELLINGS)('%s names the uploaded k8s/app.yaml', (path) => {
+    const object = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}';
+    for (const uploaded of ['k8s/app.yaml', './k8s/app.yaml']) {
+      for (const [command, sent] of [
+        ['create -f', '--filename=k8s/app.yaml'],
+        ['create configmap a --from-file', '--from-file=k8s/app.yaml'],
+        ['patch deploy web --patch-file', '--patch-file=k8s/app.yaml'],
+        ['create secret tls a --cert c --key', '--key=k8s/app.yaml'],
+        ['get pods -o', '--output=jsonpath-file=k8s/app.yaml'],
+      ] as const) {
+        const value = command.endsWith('-o') ? `jsonpath-file=${path}` : path;
+        const invocation = call(`kubectl ${command} ${value}`, { [uploaded]: object, c: 'x' });
+        expect(invocation.sent.words).toContain(sent);
+        expect(invocation.sent.files.map((one) => one.path)).toContain('k8s/app.yaml');
+      }
+      const cp = call(`kubectl cp ${path} web-1:/srv`, { [uploaded]: object });
+      expect(cp.sent.words).toContain('k8s/app.yaml');
+    }
+  });
+
+  test('a folder has as many spellings as a file', () => {
+    const files = { 'k/a.json': '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}' };
+    for (const folder of ['k', './k/', 'k/.', 'x/../k', 'k//']) {
+      expect(call(`kubectl create -f ${folder}`, files).sent.words).toContain('--filename=k/a.json');
+      expect(call(`kubectl create configmap a --from-file=${folder}`, files).sent.words).toContain('--from-file=k');
+    }
+    expect(call('kubectl create configmap a --from-file=.', { a: '1' }).sent.words).toContain('--from-file=.');
+    expect(refusal(() => call('kubectl create -f ../k', files))).toMatchObject({ word: '../k' });
   });
 
   test('reads of secrets need secrets, by every door', () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { readBlockYaml } from '../../shared/command/yaml-block.ts';
 import { readDocuments } from '../../shared/command/yaml.ts';
+import { NO_PODS } from '../../shared/command/pod-security/findings.ts';
 import { asked, call, refusal, sentFile } from './calls.ts';
 
 const apply = (text: string, command = 'apply -f x.yaml'): ReturnType<typeof call> =>
@@ -196,7 +197,7 @@ describe('YAML is read as kubectl reads it', () => {
   test('a key __proto__ of JSON is a key like others', () => {
     const text = '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec":{"__proto__":{"hostNetwork":true}}}';
     expect(sentFile(apply(text), 'x.yaml')).toContain('"__proto__":{"hostNetwork":true}');
-    expect(apply(text).podSecurity.level).toBe('privileged');
+    expect(apply(text).podSecurity.beyondBaseline).toEqual(['hostNetwork']);
   });
 
   test('a large text that only the general reader takes is refused, the plain one is read', () => {
@@ -298,7 +299,7 @@ items:
     ],
     ['a: "\\ud800"', 'surrogate'],
     ['{"a": "\\ud800"}', 'surrogate'],
-    ['just text', 'no Kubernetes object'],
+    ['just text', 'not a Kubernetes object'],
     ['kind: Pod', 'apiVersion'],
     ['apiVersion: v1\nkind: Pod', 'metadata'],
     ['apiVersion: v1\nkind: Pod\nmetadata: {}', 'name'],
@@ -310,6 +311,18 @@ items:
     ['apiVersion: v9\nkind: Pod\nmetadata: {name: a}', 'not a kind'],
     ['apiVersion: evil.example/v1\nkind: Thing\nmetadata: {name: a}', 'not a kind'],
     ['# nothing', 'no object'],
+    ['apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nitems: []', '"items"'],
+    ['apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nitems: null', '"items"'],
+    ['apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\nitems: {a: b}', '"items"'],
+    ['apiVersion: example.com/v1\nkind: RuleList\nmetadata: {name: a}\nitems: []', '"items"'],
+    ['{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"Items":[]}', 'Items'],
+    ['{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"item\u017f":[]}', 'spelt items'],
+    ['{"apiVersion":"v1","kind":"Pod","Kind":"Secret","metadata":{"name":"a"}}', 'spelt kind'],
+    ['{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","Namespace":"b"}}', 'spelt namespace'],
+    ['apiVersion: v1\nkind: List\nitems: {a: b}', 'not a list'],
+    ['apiVersion: v1\nkind: List', 'not a kind'],
+    ['apiVersion: v1\nkind: PodList\nitems: [{apiVersion: v1, metadata: {name: a}}]', 'no apiVersion or kind'],
+    ['base: &b {items: []}\n<<: *b\napiVersion: v1\nkind: Pod\nmetadata: {name: a}', '"items"'],
   ])('%j is refused', (text, why) => {
     expect(refusal(() => apply(text))).toMatchObject({ detail: expect.stringContaining(why) });
   });
@@ -368,6 +381,22 @@ describe('what writing an object needs beyond its own verb', () => {
     ],
     [`${rbac}kind: Role\nmetadata: {name: a}\nrules: []`, ['escalate roles.rbac.authorization.k8s.io a in shop']],
     [
+      `${rbac}kind: ClusterRole\nmetadata: {name: a, labels: {rbac.authorization.k8s.io/aggregate-to-view: "true"}}`,
+      ['escalate clusterroles.rbac.authorization.k8s.io a'],
+    ],
+    [
+      'apiVersion: v1\nkind: Secret\nmetadata: {name: sh.helm.release.v1.web.v1}\ntype: helm.sh/release.v1',
+      ['install releases.helm.sh web in shop', 'upgrade releases.helm.sh web in shop'],
+    ],
+    [
+      'apiVersion: v1\nkind: Secret\nmetadata: {name: a, labels: {owner: helm, name: web}}\ndata: {release: eA==}',
+      ['install releases.helm.sh in shop', 'upgrade releases.helm.sh in shop'],
+    ],
+    [
+      'apiVersion: v1\nkind: Secret\nmetadata: {name: a, annotations: {kubernetes.io/service-account.name: admin}}',
+      ['create serviceaccounts/token admin in shop'],
+    ],
+    [
       `apiVersion: v1\nkind: Secret\nmetadata: {name: a, annotations: {kubernetes.io/service-account.name: admin}}\ntype: kubernetes.io/service-account-token`,
       ['create serviceaccounts/token admin in shop'],
     ],
@@ -388,29 +417,35 @@ describe('what writing an object needs beyond its own verb', () => {
   });
 });
 
-describe('what needs podSecurity: privileged', () => {
+describe('what is beyond the Pod Security Standards', () => {
   const container = (text: string): string => `{containers: [{name: a, image: b, ${text}}]}`;
+  const security = (text: string): string => container(`securityContext: {${text}}`);
   const dangerous: [spec: string, because: string][] = [
     ['{hostNetwork: true}', 'hostNetwork'],
     ['{hostPID: yes}', 'hostPID'],
     ['{hostIPC: true}', 'hostIPC'],
     ['{volumes: [{name: a, hostPath: {path: /}}]}', 'hostPath'],
-    ['{serviceAccountName: admin}', 'a service account other than default'],
-    ['{serviceAccount: admin}', 'a service account other than default'],
-    [container('securityContext: {privileged: true}'), 'a privileged container'],
-    [container('securityContext: {capabilities: {add: [NET_ADMIN]}}'), 'added capabilities'],
-    [container('securityContext: {procMount: Unmasked}'), 'procMount'],
-    [container('securityContext: {seccompProfile: {type: Unconfined}}'), 'an unconfined seccomp profile'],
-    [container('securityContext: {appArmorProfile: {type: Unconfined}}'), 'an unconfined AppArmor profile'],
+    ['{volumes: [{name: a, flexVolume: {driver: a/b}}]}', 'a flexVolume'],
+    ['{volumes: [{name: a, gitRepo: {repository: a}}]}', 'a gitRepo volume'],
+    [security('privileged: true'), 'a privileged container'],
+    [security('capabilities: {add: [NET_ADMIN]}'), 'added capabilities'],
+    [security('capabilities: {add: [CHOWN, SYS_ADMIN]}'), 'added capabilities'],
+    [security('procMount: Unmasked'), 'procMount'],
+    [security('seccompProfile: {type: Unconfined}'), 'an unconfined seccomp profile'],
+    [security('appArmorProfile: {type: Unconfined}'), 'an unconfined AppArmor profile'],
+    [security('seLinuxOptions: {type: spc_t}'), 'SELinux options'],
+    [security('seLinuxOptions: {user: system_u}'), 'SELinux options'],
+    ['{securityContext: {seLinuxOptions: {role: sysadm_r}}}', 'SELinux options'],
     [container('ports: [{containerPort: 80, hostPort: 80}]'), 'hostPort'],
-    [container('securityContext: {windowsOptions: {hostProcess: true}}'), 'a Windows host process'],
+    [container('livenessProbe: {httpGet: {host: 10.0.0.1, port: 80}}'), 'a probe or hook of another host'],
+    [security('windowsOptions: {hostProcess: true}'), 'a Windows host process'],
     ['{initContainers: [{name: a, securityContext: {privileged: true}}]}', 'a privileged container'],
     ['{ephemeralContainers: [{name: a, securityContext: {privileged: true}}]}', 'a privileged container'],
-    ['{securityContext: {sysctls: [{name: a, value: b}]}}', 'sysctls'],
+    ['{securityContext: {sysctls: [{name: kernel.msgmax, value: b}]}}', 'sysctls'],
   ];
 
-  test.each(dangerous)('a pod with %s', (spec, because) => {
-    expect(apply(pod(spec)).podSecurity).toEqual({ level: 'privileged', because: [because] });
+  test.each(dangerous)('a pod with %s is beyond the baseline', (spec, because) => {
+    expect(apply(pod(spec)).podSecurity.beyondBaseline).toEqual([because]);
   });
 
   test.each([
@@ -424,30 +459,80 @@ describe('what needs podSecurity: privileged', () => {
     ['example.com/v1', 'Widget', (spec: string) => `{template: {spec: ${spec}}}`],
   ])('%s %s with any of them', (apiVersion, kind, wrap) => {
     for (const [spec, because] of dangerous) {
-      expect(apply(pod(wrap(spec), kind, apiVersion)).podSecurity).toEqual({ level: 'privileged', because: [because] });
+      expect(apply(pod(wrap(spec), kind, apiVersion)).podSecurity.beyondBaseline).toEqual([because]);
     }
   });
 
-  test('a pod template, and a volume on a node', () => {
+  test('a pod template, and volumes on a node', () => {
     const template = 'apiVersion: v1\nkind: PodTemplate\nmetadata: {name: a}\ntemplate: {spec: {hostNetwork: true}}';
-    expect(apply(template).podSecurity.level).toBe('privileged');
-    expect(apply(pod('{hostPath: {path: /}}', 'PersistentVolume')).podSecurity.level).toBe('privileged');
+    expect(apply(template).podSecurity.beyondBaseline).toEqual(['hostNetwork']);
+    for (const source of ['hostPath', 'local', 'flexVolume']) {
+      const { beyondBaseline } = apply(pod(`{${source}: {path: /}}`, 'PersistentVolume')).podSecurity;
+      expect(beyondBaseline).toEqual([`a volume of kind ${source}`]);
+    }
+    expect(apply(pod('{csi: {driver: disk.csi.azure.com}}', 'PersistentVolume')).podSecurity).toEqual(NO_PODS);
   });
 
-  test('what is left alone, switched off or usual does not', () => {
+  test('what is left alone, switched off or usual is within the baseline', () => {
     for (const spec of [
       '{hostNetwork: false, hostPID: null, serviceAccountName: default, volumes: []}',
-      container(
-        'securityContext: {privileged: false, allowPrivilegeEscalation: true, capabilities: {drop: [ALL], add: []}}',
-      ),
-      container('securityContext: {seccompProfile: {type: RuntimeDefault}, procMount: Default}'),
-      container('ports: [{containerPort: 80}]'),
+      security('privileged: false, allowPrivilegeEscalation: true, capabilities: {drop: [ALL], add: []}'),
+      security('capabilities: {add: [NET_BIND_SERVICE, CHOWN]}'),
+      security('seccompProfile: {type: RuntimeDefault}, procMount: Default'),
+      security('seLinuxOptions: {type: container_t, level: "s0:c1"}'),
+      '{securityContext: {sysctls: [{name: net.ipv4.tcp_syncookies, value: "1"}]}}',
+      container('ports: [{containerPort: 80, hostPort: 0}]'),
+      container('readinessProbe: {httpGet: {path: /, port: 80}}'),
     ]) {
-      expect(apply(pod(spec)).podSecurity).toEqual({ level: 'restricted' });
+      expect(apply(pod(spec)).podSecurity).toMatchObject({ beyondBaseline: [], serviceAccounts: [] });
     }
     const config =
       'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {hostNetwork: "true", privileged: "true"}';
-    expect(apply(config).podSecurity).toEqual({ level: 'restricted' });
+    expect(apply(config).podSecurity).toEqual(NO_PODS);
+  });
+
+  test.each([
+    ['{serviceAccountName: admin}', ['admin']],
+    ['{serviceAccount: admin}', ['admin']],
+    ['{serviceAccountName: default}', []],
+    ['{serviceAccountName: ""}', []],
+    ['{serviceAccount: {name: admin, create: true}}', ['admin']],
+    ['{serviceAccountName: [admin]}', ['']],
+  ])('a pod with %s names the accounts %j', (spec, accounts) => {
+    expect(apply(pod(`{template: {spec: ${spec}}}`, 'Deployment', 'apps/v1')).podSecurity).toMatchObject({
+      beyondBaseline: [],
+      serviceAccounts: accounts,
+    });
+  });
+
+  const good = `allowPrivilegeEscalation: false, runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}, capabilities: {drop: [ALL]}`;
+  test.each<[spec: string, because: string[]]>([
+    [security(good), []],
+    [
+      `{securityContext: {runAsNonRoot: true, seccompProfile: {type: Localhost}}, containers: [{name: a, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL], add: [NET_BIND_SERVICE]}}}]}`,
+      [],
+    ],
+    ['{hostUsers: true, os: {name: windows}, securityContext: {runAsNonRoot: true}, containers: [{name: a}]}', []],
+    [
+      '{containers: [{name: a}]}',
+      [
+        'no runAsNonRoot: true',
+        'no allowPrivilegeEscalation: false',
+        'no seccompProfile of type RuntimeDefault or Localhost',
+        'capabilities other than NET_BIND_SERVICE: drop [ALL]',
+      ],
+    ],
+    [
+      security(good).replace('}]}', '}], initContainers: [{name: b}]}'),
+      expect.arrayContaining(['no runAsNonRoot: true']),
+    ],
+    [security(`${good}, runAsUser: 0`), ['runAsUser: 0']],
+    [security(good.replace('[ALL]', '[ALL], add: [CHOWN]')), ['capabilities other than NET_BIND_SERVICE: drop [ALL]']],
+    [security(good).replace('}]}', '}], volumes: [{name: v, nfs: {path: /}}]}'), ['a volume of kind nfs']],
+    ['{securityContext: {runAsNonRoot: true}}', ['a part of a pod without the rest, by which it could be judged']],
+  ] as never)('a Deployment of %s is beyond restricted by %j', (spec, because) => {
+    const { beyondRestricted } = apply(pod(`{template: {spec: ${spec}}}`, 'Deployment', 'apps/v1')).podSecurity;
+    expect(beyondRestricted).toEqual(because);
   });
 });
 

@@ -589,8 +589,13 @@ describe('rules', () => {
     ],
     [
       'pod security that is none',
-      allow('podSecurity: baseline'),
-      'allow[0].podSecurity: must be restricted or privileged, not "baseline"',
+      allow('podSecurity: none'),
+      'allow[0].podSecurity: must be restricted or baseline or privileged, not "none"',
+    ],
+    [
+      'a service account that can be none',
+      allow('serviceAccounts: [Web]'),
+      'allow[0].serviceAccounts[0]: "Web" is not the name of a service account and not a glob of one',
     ],
   ];
   test.each(cases)('%s', (_name, role, problem) => {
@@ -708,6 +713,10 @@ describe('what a role implies is said when it is loaded', () => {
       /give themselves any right/,
     ],
     ['{ allow: [{ verbs: [get], resources: [pods], namespaces: [a], podSecurity: privileged }] }', /root on the nodes/],
+    [
+      '{ allow: [{ verbs: [get], resources: [pods], namespaces: [a], serviceAccounts: [web] }] }',
+      /service accounts \(web\) in namespace a has their rights/,
+    ],
     ['{ allow: [{ verbs: [get, list], resources: ["*"], namespaces: ["*"] }] }', undefined],
     ['{ allow: [{ verbs: [create], resources: ["*/scale"], namespaces: ["*"] }] }', undefined],
   ];

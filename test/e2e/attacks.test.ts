@@ -11,6 +11,8 @@ import { testStack, type Answer, type TestStack } from '../support/stack.ts';
 const tenant = '11111111-1111-4111-8111-111111111111';
 const almighty = 'aaaaaaaa-0000-4000-8000-000000000001';
 const unprivileged = 'aaaaaaaa-0000-4000-8000-000000000002';
+const keeper = 'aaaaaaaa-0000-4000-8000-000000000005';
+const accounted = 'aaaaaaaa-0000-4000-8000-000000000004';
 const starred = 'aaaaaaaa-0000-4000-8000-000000000003';
 
 const SPELT_OUT = `'*', pods/exec, pods/attach, pods/ephemeralcontainers, serviceaccounts/token, nodes,
@@ -18,14 +20,20 @@ const SPELT_OUT = `'*', pods/exec, pods/attach, pods/ephemeralcontainers, servic
 const ROLES = `
     almighty:
       allow: [{ verbs: ['*', bind, escalate], resources: [${SPELT_OUT}], namespaces: ['*', aks-command], podSecurity: privileged }]
+    keeper:
+      allow: [{ verbs: ['*'], resources: [secrets, configmaps], namespaces: ['*'] }]
     unprivileged:
       allow: [{ verbs: ['*'], resources: [${SPELT_OUT}], namespaces: ['*'] }]
+    accounted:
+      allow: [{ verbs: ['*'], resources: [${SPELT_OUT}], namespaces: ['*'], serviceAccounts: [admin, 'web-*'] }]
     starred:
       allow: [{ verbs: ['*'], resources: ['*'], namespaces: ['*'], podSecurity: privileged }]
 `;
 const BINDINGS = `
     - { role: almighty, clusters: ['*'], subjects: [{ app: ${almighty} }] }
     - { role: unprivileged, clusters: ['*'], subjects: [{ app: ${unprivileged} }] }
+    - { role: keeper, clusters: ['*'], subjects: [{ app: ${keeper} }] }
+    - { role: accounted, clusters: ['*'], subjects: [{ app: ${accounted} }] }
     - { role: starred, clusters: ['*'], subjects: [{ app: ${starred} }] }
     - { role: shop-restarter, clusters: [named], subjects: [{ app: ${almighty} }] }
 `;
@@ -34,7 +42,7 @@ const BINDINGS = `
 const NAMED_ID = CLUSTER_ID.replace('aks-demo', 'aks-named');
 
 let stack: TestStack;
-const tokens = { almighty: '', unprivileged: '', starred: '', viewer: '', deployer: '' };
+const tokens = { almighty: '', unprivileged: '', keeper: '', accounted: '', starred: '', viewer: '', deployer: '' };
 type Who = keyof typeof tokens;
 
 beforeAll(async () => {
@@ -50,6 +58,8 @@ beforeAll(async () => {
   const app = (oid: string) => stack.azure.entra.appToken({ oid, roles: ['Commands.Run'] });
   tokens.almighty = await app(almighty);
   tokens.unprivileged = await app(unprivileged);
+  tokens.keeper = await app(keeper);
+  tokens.accounted = await app(accounted);
   tokens.starred = await app(starred);
   tokens.viewer = stack.tokens.bot;
   tokens.deployer = stack.tokens.user;
@@ -603,8 +613,9 @@ describe('20: exec by another door', () => {
 
   const reasons: readonly [string, object][] = [
     ['hostPath', { volumes: [{ name: 'v', hostPath: { path: '/' } }] }],
-    ['a service account other than default', { serviceAccountName: 'admin' }],
-    ['a service account other than default', { serviceAccount: 'admin' }],
+    ['a flexVolume', { volumes: [{ name: 'v', flexVolume: { driver: 'a/b' } }] }],
+    ['a gitRepo volume', { volumes: [{ name: 'v', gitRepo: { repository: 'https://attacker.example' } }] }],
+    ['SELinux options', { securityContext: { seLinuxOptions: { type: 'spc_t' } } }],
     ['hostNetwork', { hostNetwork: true }],
     ['hostPID', { hostPID: true }],
     ['hostIPC', { hostIPC: true }],
@@ -649,6 +660,39 @@ describe('20: exec by another door', () => {
     });
   });
 
+  test.each(['hostPath', 'local', 'flexVolume'])(
+    'a persistent volume of kind %s is the disk of a node',
+    async (kind) => {
+      const volume = {
+        apiVersion: 'v1',
+        kind: 'PersistentVolume',
+        metadata: { name: 'v' },
+        spec: { [kind]: { path: '/' } },
+      };
+      const files = { 'v.json': object(volume) };
+      await expectDenied('kubectl apply -f v.json', 'podSecurity: privileged', { files, as: 'unprivileged' });
+      await expectAllowed('kubectl apply -f v.json', { files });
+    },
+  );
+
+  test.each([{ serviceAccountName: 'admin' }, { serviceAccount: 'admin' }])('another identity, %j', async (spec) => {
+    for (const manifest of [pod(spec), deployment(spec), cronJob(spec), list(configMap, list(deployment(spec)))]) {
+      const files = { 'app.json': object(manifest) };
+      for (const line of ['kubectl apply -f app.json', 'kubectl apply --server-side -f app.json']) {
+        await expectDenied(line, 'serviceAccounts: [admin]', { files, as: 'unprivileged' });
+        await expectAllowed(line, { files });
+        await expectAllowed(line, { files, as: 'accounted' });
+      }
+    }
+    const patch = object({ spec: { template: { spec } } });
+    const line = ['kubectl', 'patch', 'deployment', 'web', '-p', patch];
+    await expectDenied(line, 'serviceAccounts: [admin]', { as: 'unprivileged' });
+    await expectAllowed(line, { as: 'accounted' });
+    await expectDenied('kubectl set serviceaccount deployment/web other', 'serviceAccounts: [other]', {
+      as: 'accounted',
+    });
+  });
+
   test('the control: a pod without any of it needs no such rule', async () => {
     for (const manifest of [pod({}), deployment({ serviceAccountName: 'default' }), cronJob({})]) {
       const sent = { files: { 'app.json': object(manifest) }, as: 'unprivileged' } as const;
@@ -658,7 +702,6 @@ describe('20: exec by another door', () => {
 
   test.each([
     ['kubectl run p --image=i --privileged', 'a privileged container'],
-    ['kubectl set serviceaccount deployment/web admin', 'a service account other than default'],
     ['kubectl debug web --image=i --copy-to=p', 'a copy of a pod'],
     ['kubectl debug web --image=i --profile=sysadmin', 'the debugging profile sysadmin'],
     ['kubectl debug web --image=i --profile=netadmin', 'the debugging profile netadmin'],
@@ -781,6 +824,106 @@ describe('21: content that nobody saw', () => {
   });
 });
 
+describe('one object is what kubectl takes for one', () => {
+  const stolen = { ...secret, metadata: { name: 'db', namespace: 'kube-system' } };
+  const binding = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRoleBinding',
+    metadata: { name: 'mine' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+    subjects: [{ kind: 'User', name: 'attacker' }],
+  };
+  const custom = { apiVersion: 'example.com/v1', kind: 'Gadget', metadata: { name: 'g' } };
+  const carriers: readonly [string, string][] = [
+    ['a ConfigMap', object({ ...configMap, items: [stolen, binding] })],
+    ['a ConfigMap with null for items', object({ ...configMap, items: null })],
+    ['a Deployment', object({ ...deployment({}), items: [stolen] })],
+    ['a custom kind', object({ ...custom, items: [binding] })],
+    ['an object in a List', object(list(configMap, { ...configMap, items: [stolen] }))],
+    ['a List in a List', object(list(list({ ...configMap, items: [binding] })))],
+    ['YAML', `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ok}\nitems:\n- ${object(stolen)}\n`],
+    [
+      'a merge key',
+      `x: &x {items: [${object(stolen)}]}\n<<: *x\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: ok}\n`,
+    ],
+    ['an escaped key', `{"\\u0069tems": [${object(stolen)}], ${object(configMap).slice(1)}`],
+    ['another case', object({ ...configMap, Items: [stolen] })],
+    ['a letter that folds', object({ ...configMap, 'item\u017f': [stolen] })],
+    ['the second document', `${object(configMap)}\n---\n${object({ ...configMap, items: [binding] })}`],
+  ];
+  const READS_FILES = [
+    'get -o yaml',
+    'describe',
+    'apply',
+    'apply --server-side',
+    'create',
+    'replace',
+    'replace --force',
+    'delete',
+    'diff',
+    'label a=b',
+    'annotate a=b',
+    'patch -p {}',
+    'wait --for=delete',
+    'apply view-last-applied',
+  ];
+  test.each(carriers)('%s that carries items is refused for every verb that reads files', async (_what, text) => {
+    for (const verb of READS_FILES) {
+      await expectRefused(`kubectl ${verb} -f a.yaml`, 'a.yaml', { files: { 'a.yaml': text } });
+    }
+    await expectRefused('kubectl apply -f -', 'stdin', { stdin: text });
+    await expectRefused('kubectl get -f -', 'stdin', { stdin: text, as: 'viewer' });
+  });
+
+  const release = { name: 'sh.helm.release.v1.web.v9', labels: { owner: 'helm', name: 'web' } };
+  test.each<[string, object]>([
+    ['by its type, name and label', { ...secret, type: 'helm.sh/release.v1', metadata: release }],
+    ['by its type', { ...secret, type: 'helm.sh/release.v1' }],
+    ['by its name', { ...secret, metadata: { name: release.name } }],
+    ['by its label', { ...secret, metadata: { ...release, name: 'innocent' } }],
+    ['by a name that the server makes', { ...secret, metadata: { generateName: 'sh.helm.release.v1.web.v' } }],
+  ])('a Secret that is a release of helm %s needs the verbs of releases', async (_how, forged) => {
+    const files = { 'a.json': object(list(configMap, forged)) };
+    const needs = await explain('kubectl create -f a.json', { files });
+    expect(asked(needs)).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^install releases\.helm\.sh shop\//),
+        expect.stringMatching(/^upgrade releases\.helm\.sh shop\//),
+      ]),
+    );
+    await expectDenied('kubectl create -f a.json', 'releases.helm.sh', { files, as: 'keeper' });
+    await expectAllowed('kubectl create -f a.json', { files: { 'a.json': object(secret) }, as: 'keeper' });
+  });
+  test.each([
+    ['kubectl label secret web owner=helm', 'releases.helm.sh'],
+    ['kubectl create secret generic sh.helm.release.v1.web.v9 --from-literal=release=x', 'releases.helm.sh'],
+    ['kubectl delete secret sh.helm.release.v1.web.v9', 'releases.helm.sh'],
+    ['kubectl annotate secret web kubernetes.io/service-account.name=admin', 'serviceaccounts/token'],
+  ])('%s needs more than the Secret', (line, needs) => expectDenied(line, needs, { as: 'keeper' }));
+
+  test.each([
+    ['a label', { metadata: { name: 'reader', labels: { 'rbac.authorization.k8s.io/aggregate-to-view': 'true' } } }],
+    ['no rules', { metadata: { name: 'reader' }, rules: [] }],
+    ['nothing', { metadata: { name: 'reader' } }],
+  ])('apply of a ClusterRole that is there with %s needs escalate', async (_what, change) => {
+    const files = { 'r.json': object({ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', ...change }) };
+    for (const line of ['kubectl apply -f r.json', 'kubectl apply --server-side -f r.json']) {
+      expect(asked(await explain(line, { files }))).toContain(
+        'escalate clusterroles.rbac.authorization.k8s.io /reader',
+      );
+      await expectDenied(line, 'escalate', { files, as: 'unprivileged' });
+    }
+  });
+
+  test('a line of an env file without "=" would read the environment of the pod', async () => {
+    for (const kind of ['configmap', 'secret generic']) {
+      const line = `kubectl create ${kind} a --from-env-file=a.env`;
+      await expectRefused(line, 'a.env', { files: { 'a.env': 'A=1\nKUBERNETES_SERVICE_HOST\n' } });
+      await expectAllowed(line, { files: { 'a.env': '# A\nA=1\n\n' } });
+    }
+  });
+});
+
 describe('22: kustomize', () => {
   const files = { 'kustomization.yaml': 'resources: [github.com/attacker/base]\n' };
   test.each([
@@ -838,6 +981,7 @@ describe('23: kuberc and uploads that shadow tools', () => {
     './.kube/kuberc',
     'kubectl',
     'bin/kubectl',
+    'helm/helm',
     'KubeCtl',
     'kubectl.exe',
     'kubectl-get',
@@ -858,6 +1002,16 @@ describe('23: kuberc and uploads that shadow tools', () => {
     await expectRefused('helm lint ./web', path, { files: { ...chart, [path]: 'x' } });
     await expectRefused('kubectl get pods', path, { files: { [path]: 'x' } });
   });
+});
+
+describe('23: the control', () => {
+  const app = object(configMap);
+  test.each([
+    ['kubectl apply -f kubectl/app.yaml', { 'kubectl/app.yaml': app }],
+    ['kubectl apply -f helm/k8s/kubectl-x/app.yaml', { 'helm/k8s/kubectl-x/app.yaml': app }],
+    ['kubectl apply -f kubectl', { 'kubectl/app.yaml': app }],
+    ['helm lint ./helm/web', Object.fromEntries(Object.entries(chart).map(([path, text]) => [`helm/${path}`, text]))],
+  ])('a folder that is called as a tool runs nothing: %s', (line, files) => expectAllowed(line, { files }));
 });
 
 describe('24: plugins', () => {
@@ -929,7 +1083,8 @@ describe('25: files of the machine that runs the command', () => {
   });
 
   test('the control: the same with a file that was sent', async () => {
-    for (const [, line] of ways.slice(0, 8)) await expectAllowed(line('key.pem'), { files });
+    const envFile = { ...files, 'key.pem': 'KEY=1' };
+    for (const [, line] of ways.slice(0, 8)) await expectAllowed(line('key.pem'), { files: envFile });
   });
 
   test('-o go-template-file with --template names no file', async () => {

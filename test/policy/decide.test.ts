@@ -3,6 +3,7 @@ import type { PolicyFile, RoleFile, RuleFile } from '../../shared/config/schema.
 import { decide, decideNonResource, explain, visibleClusters } from '../../shared/policy/decide.ts';
 import { isBlocked } from '../../shared/policy/policy.ts';
 import { ask, compile, groupId, oid, otherTenant, principal, question, tenant, withRoles } from './fixtures.ts';
+import { NO_PODS } from '../../shared/command/pod-security/findings.ts';
 
 const all: RuleFile = { verbs: ['*'], resources: ['*'], namespaces: ['*'] };
 const read: RuleFile = { verbs: ['get', 'list', 'watch'], resources: ['*'], namespaces: ['*'] };
@@ -226,7 +227,7 @@ describe('conditions', () => {
     expect(verdict({ allow: [{ ...rule, requireReason: true }, rule] }, restart)).toBe('allow');
   });
 
-  const privileged = { level: 'privileged', because: ['hostPath volume "root"'] } as const;
+  const privileged = { ...NO_PODS, beyondBaseline: ['hostPath volume "root"'], beyondRestricted: ['no runAsNonRoot'] };
   test('pods with special rights want a rule that says so, for what brings them into being', () => {
     const plain = withRoles({ r: { allow: [rule] } });
     const special = withRoles({ r: { allow: [rule, { ...rule, podSecurity: 'privileged' }] } });
@@ -244,10 +245,60 @@ describe('conditions', () => {
     expect(decide(plain, question(['delete pods x @shop'], { podSecurity: privileged })).verdict).toBe('allow');
   });
 
-  test('a rule that says podSecurity: restricted takes none of them', () => {
-    const policy = withRoles({ r: { allow: [{ ...rule, podSecurity: 'restricted' }] } });
-    expect(decide(policy, question(['create pods x @shop'], { podSecurity: privileged })).verdict).toBe('deny');
-    expect(decide(policy, question(['create pods x @shop'])).verdict).toBe('allow');
+  test.each<[rule: RuleFile['podSecurity'], ...verdicts: string[]]>([
+    ['restricted', 'allow', 'deny', 'deny'],
+    ['baseline', 'allow', 'allow', 'deny'],
+    [undefined, 'allow', 'allow', 'deny'],
+    ['privileged', 'allow', 'allow', 'allow'],
+  ])('podSecurity: %s is met by what is restricted, of the baseline, privileged: %s, %s, %s', (level, ...verdicts) => {
+    const policy = withRoles({ r: { allow: [{ ...rule, ...(level && { podSecurity: level }) }] } });
+    const baseline = { ...privileged, beyondBaseline: [] };
+    const found = [NO_PODS, baseline, privileged].map((podSecurity) =>
+      decide(policy, question(['create pods x @shop'], { podSecurity })),
+    );
+    expect(found.map(({ verdict }) => verdict)).toEqual(verdicts);
+    if (level === 'restricted') {
+      expect(found[1]).toMatchObject({
+        explanation: expect.stringMatching(/no runAsNonRoot.*podSecurity: baseline$|baseline\.$/),
+      });
+    }
+  });
+
+  test.each<[accounts: string[] | undefined, named: string[], verdict: string]>([
+    [undefined, [], 'allow'],
+    [undefined, ['web'], 'deny'],
+    [['web'], ['web'], 'allow'],
+    [['web'], ['admin'], 'deny'],
+    [['web'], ['web', 'admin'], 'deny'],
+    [['web-*'], ['web-1'], 'allow'],
+    [['web-*'], [''], 'deny'],
+    [['*'], ['', 'anything'], 'allow'],
+  ])('with serviceAccounts: %j a pod that names %j: %s', (accounts, serviceAccounts, verdict) => {
+    const policy = withRoles({ r: { allow: [{ ...rule, ...(accounts && { serviceAccounts: accounts }) }] } });
+    const asking = question(['create pods x @shop'], { podSecurity: { ...NO_PODS, serviceAccounts } });
+    expect(decide(policy, asking).verdict).toBe(verdict);
+    expect(decide(policy, { ...asking, attributes: [ask('delete pods x @shop')] }).verdict).toBe('allow');
+  });
+
+  test('a denial names the service account and the line to add', () => {
+    const podSecurity = { ...NO_PODS, serviceAccounts: ['web'] };
+    const decision = decide(withRoles({ r: { allow: [rule] } }), question(['create pods x @shop'], { podSecurity }));
+    expect(decision).toMatchObject({
+      reason: 'service-account',
+      rule: { role: 'r', rule: 'allow[0]' },
+      explanation: expect.stringContaining('serviceAccounts: [web]'),
+    });
+  });
+
+  test('a rule with podSecurity: privileged lets pods name any account, unless it lists them', () => {
+    const podSecurity = { ...NO_PODS, serviceAccounts: ['web'] };
+    const verdictOf = (more: Partial<RuleFile>) =>
+      decide(
+        withRoles({ r: { allow: [{ ...rule, podSecurity: 'privileged', ...more }] } }),
+        question(['create pods x @shop'], { podSecurity }),
+      ).verdict;
+    expect(verdictOf({})).toBe('allow');
+    expect(verdictOf({ serviceAccounts: ['api'] })).toBe('deny');
   });
 
   const digest = (letter: string): string => `sha256:${letter.repeat(64)}`;

@@ -4,6 +4,7 @@ import type { BlockedFile, PolicyFile, RoleFile, RuleFile, SubjectFile } from '.
 import { decide, explain, type Question } from '../../shared/policy/decide.ts';
 import { compile, fc, groupId, oid, otherTenant, principal, properties, tenant } from './fixtures.ts';
 import { referenceVerdict } from './reference.ts';
+import { NO_PODS } from '../../shared/command/pod-security/findings.ts';
 
 // Small vocabularies, so that rules and attributes meet often.
 const verb = fc.constantFrom(
@@ -82,7 +83,8 @@ const allowRule = fc
     namespaces,
     names: fc.option(names, { nil: undefined, freq: 1 }),
     requireReason: fc.option(fc.boolean(), { nil: undefined, freq: 1 }),
-    podSecurity: maybe(fc.constantFrom('restricted' as const, 'privileged' as const)),
+    podSecurity: maybe(fc.constantFrom('restricted' as const, 'baseline' as const, 'privileged' as const)),
+    serviceAccounts: maybe(fc.constantFrom<string[][]>(['*'], ['web'], ['web-*', 'default'])),
     charts: fc.option(charts, { nil: undefined, freq: 1 }),
   })
   .map((rule) => defined(rule) as RuleFile);
@@ -155,8 +157,11 @@ const asked: fc.Arbitrary<Question> = fc.record({
   attributes: fc.array(attributes, { maxLength: 2 }),
   reason: fc.constantFrom(undefined, ' ', 'INC-1'),
   podSecurity: fc.constantFrom(
-    { level: 'restricted' } as const,
-    { level: 'privileged', because: ['hostPath'] } as const,
+    NO_PODS,
+    { ...NO_PODS, beyondRestricted: ['no runAsNonRoot: true'] },
+    { ...NO_PODS, beyondBaseline: ['hostPath'] },
+    { ...NO_PODS, serviceAccounts: ['web'] },
+    { ...NO_PODS, beyondRestricted: ['runAsUser: 0'], serviceAccounts: ['web-1', ''] },
   ),
   charts: fc.constantFrom(
     [],

@@ -86,7 +86,13 @@ function holds(rule: RuleFile, asked: ResourceAttributes, { reason, podSecurity,
   if (asked.name === '' ? !names.includes('*') : !names.some((pattern) => glob(pattern, asked.name))) return false;
   if (rule.requireReason && (reason ?? '').trim() === '') return false;
   const brings = !['get', 'list', 'watch', 'delete'].includes(asked.verb);
-  if (podSecurity.level === 'privileged' && brings && rule.podSecurity !== 'privileged') return false;
+  const level = rule.podSecurity ?? 'baseline';
+  if (brings && level !== 'privileged' && podSecurity.beyondBaseline.length > 0) return false;
+  if (brings && level === 'restricted' && podSecurity.beyondRestricted.length > 0) return false;
+  const accounts = rule.serviceAccounts ?? (level === 'privileged' ? ['*'] : ['default']);
+  const mayName = (account: string): boolean =>
+    accounts.includes('*') || (account !== '' && accounts.some((pattern) => glob(pattern, account)));
+  if (brings && !podSecurity.serviceAccounts.every(mayName)) return false;
   const unlisted = charts.some(({ digest }) => !rule.charts?.includes(digest));
   return !rule.charts || !(unlisted || (charts.length === 0 && asked.verb === 'install'));
 }

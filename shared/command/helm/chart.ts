@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Uploads } from '../files.ts';
 import type { SentFile } from '../invocation.ts';
 import { isList, isObject, readJson, type Json, type JsonObject } from '../json.ts';
+import { canonicalPath } from '../paths.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { lookupsOf, type Lookup } from './lookups.ts';
-import { trimEnd } from '../../lib/trim-end.ts';
 import { decodeText, readYaml, type YamlBudget } from '../yaml.ts';
 
 /**
@@ -62,8 +62,10 @@ function readChart(source: Source, word: string): UploadedChart {
   if (/^[a-z][a-z0-9+.-]*:/iu.test(word))
     throw refuse(word, 'is fetched from elsewhere; send the chart as a folder with the request');
   if (/\.(?:tgz|tar\.gz|tar)$/u.test(word)) throw refuse(word, 'is a packed chart; send its folder, unpacked');
-  const folder = folderOf(word);
-  const prefix = folder === '.' ? '' : `${folder}/`;
+  const folder = canonicalPath(word);
+  if (folder === undefined)
+    throw refuse(word, 'is not below the working folder; charts from elsewhere are not fetched');
+  const prefix = folder === '' ? '' : `${folder}/`;
   if (uploads.get(`${prefix}Chart.yaml`) === undefined) {
     throw refuse(word, 'is no folder with a Chart.yaml among the files sent; charts of repositories are not fetched');
   }
@@ -77,8 +79,8 @@ function readChart(source: Source, word: string): UploadedChart {
       throw refuse(path, `is larger than the ${MOST_FILE_BYTES} bytes that helm takes`);
   }
   return {
-    folder,
-    word: folder === '.' ? '.' : `./${folder}`,
+    folder: folder || '.',
+    word: folder === '' ? '.' : `./${folder}`,
     files,
     digest: digestOf(files.map(({ path, bytes }) => ({ path: path.slice(prefix.length), bytes }))),
     lookups: lookupsOf(files),
@@ -95,11 +97,6 @@ export function digestOf(files: readonly SentFile[]): string {
     hash.update(`${path}\0${bytes.byteLength}\0`).update(bytes);
   }
   return `sha256:${hash.digest('hex')}`;
-}
-
-function folderOf(word: string): string {
-  const folder = trimEnd(word.replace(/^(?:\.\/+)+/u, ''), '/');
-  return folder === '' || folder === '.' ? '.' : folder;
 }
 
 interface Walk extends Source {

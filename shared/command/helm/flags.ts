@@ -35,7 +35,6 @@ const valuesFile = rule((value, call) => {
     return '-';
   }
   const { path, bytes } = call.uploads.use(value);
-  if (path.includes(':')) throw refuse(value, 'has a colon, by which helm could take it for a URL');
   if (bytes.byteLength > MOST_VALUES_BYTES) throw refuse(value, `is larger than ${MOST_VALUES_BYTES} bytes`);
   call.checkText(path, bytes);
   return csvWord(`./${path}`);

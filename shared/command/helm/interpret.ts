@@ -4,6 +4,7 @@ import { versionWarnings } from '../grammar/version-warnings.ts';
 import type { CommandRequest, Invocation } from '../invocation.ts';
 import { isSubdomain } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
+import { NO_PODS } from '../pod-security/findings.ts';
 import { holdsSecret, redactArgv } from '../redact.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { createCall, type HelmCall } from './call.ts';
@@ -49,7 +50,8 @@ export function interpretHelm(parsed: Parsed, request: CommandRequest, context: 
     verb,
     argv: redactArgv(request.argv),
     attributes,
-    podSecurity: { level: 'restricted' },
+    // A chart can hold anything: the right to install it is not a matter of single pods.
+    podSecurity: NO_PODS,
     charts: charts.map(({ folder, digest }) => ({ path: folder, digest })),
     sent: {
       words,

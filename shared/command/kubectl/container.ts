@@ -1,6 +1,6 @@
 import type { ResourceType } from '../../kubernetes/resources.ts';
 import { refuse } from '../../lib/refuse.ts';
-import { checkPath } from '../files.ts';
+import { checkPath, notUploaded } from '../files.ts';
 import { checkName, checkNamespace } from '../names.ts';
 import { globalFlags, NOT_TERMINAL, refused, sent, type FlagTable } from './flags.ts';
 import { container, needPodOf } from './logs.ts';
@@ -102,12 +102,8 @@ function copyInto(call: Call, source: string, pod: string, path: string): Meanin
   if (path === '') throw refuse(`${pod}:`, 'needs a path in the container');
   call.needs.add('get', pods, { namespace, name });
   call.needs.add('create', pods, { namespace, name, subresource: 'exec' });
-  const clean = source.replace(/\/$/u, '');
-  if (call.uploads.get(clean) !== undefined) call.uploads.use(clean);
-  else {
-    const below = call.uploads.below(clean);
-    if (below.length === 0) call.uploads.use(clean);
-    for (const file of below) call.uploads.use(file);
-  }
-  return { args: [checkPath(clean), `${namespace}/${name}:${path}`] };
+  const files = call.uploads.get(source) === undefined ? call.uploads.below(source) : [source];
+  if (files.length === 0) throw notUploaded(source);
+  for (const file of files) call.uploads.use(file);
+  return { args: [checkPath(source), `${namespace}/${name}:${path}`] };
 }

@@ -1,8 +1,15 @@
+import { rewriteEnvFile } from '../env-file.ts';
+import { notUploaded } from '../files.ts';
+import type { PodSecurity } from '../invocation.ts';
 import { checkName } from '../names.ts';
+import { canonicalPath } from '../paths.ts';
+import { createFindings, podSecurityOf } from '../pod-security/findings.ts';
+import { judgeObject } from '../pod-security/pod-security.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { groupName, qualifiedName } from '../../kubernetes/resources.ts';
-import { checked, dryRun, fieldManager, globalFlags, printing, printsObject, sent, type FlagTable } from './flags.ts';
+import { dryRun, fieldManager, globalFlags, printing, printsObject, rewritten, sent, type FlagTable } from './flags.ts';
 import { needsOfBinding } from './objects.ts';
+import { isSecret, needsOfSecret } from './secrets.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
 
 /** `kubectl create KIND NAME`: one object, built by kubectl from flags. */
@@ -40,38 +47,46 @@ function createKind({ type, flags, also, command, secret }: Kind): Verb {
       const place = { name: call.on('append-hash') ? '' : name, namespace: call.namespace };
       call.needs.add('create', resource, place);
       if (printsObject(call)) call.needs.add('get', resource, place);
+      if (isSecret(resource)) needsOfSecret(call, place, { type: call.flag('type') ?? null });
+      const podSecurity = command === true ? plainPod(call) : undefined;
       const meaning = also?.(call, name);
-      return { args: [name], tail: rest.length > 0 ? rest : undefined, secret, ...meaning };
+      return { args: [name], tail: rest.length > 0 ? rest : undefined, podSecurity, secret, ...meaning };
     },
   };
 }
 
+/** The pods of a workload that kubectl makes: nothing is said of their rights. One that a cron job made is as the cron job says. */
+function plainPod(call: Call): PodSecurity {
+  const pod = createFindings();
+  if ((call.flag('from') ?? '') === '') judgeObject(pod, call.catalog.builtIn('pods'), { spec: { containers: [{}] } });
+  return podSecurityOf(pod);
+}
+
 /** --from-file takes a path, `key=path`, or a folder; kubectl reads the files right below a folder. */
-const fromFile = checked((value, call) => {
-  const path = value.slice(value.indexOf('=') + 1);
-  if (call.uploads.get(path) !== undefined || value.includes('=')) {
-    call.uploads.use(path);
-    return;
-  }
-  const folder = path.replace(/^\.\//u, '').replace(/\/$/u, '');
-  const depth = folder === '.' ? 0 : folder.split('/').length;
-  const files = call.uploads.below(folder).filter((file) => file.split('/').length === depth + 1);
-  if (files.length === 0) call.uploads.use(path);
-  for (const file of files) call.uploads.use(file);
+const fromFile = rewritten((value, { uploads }) => {
+  const equals = value.indexOf('=');
+  const path = value.slice(equals + 1);
+  if (equals !== -1 || uploads.get(path) !== undefined) return value.slice(0, equals + 1) + uploads.use(path).path;
+  const files = uploads.filesIn(path);
+  if (files.length === 0) throw notUploaded(path);
+  for (const file of files) uploads.use(file);
+  return canonicalPath(path) || '.';
+});
+
+const fromEnvFile = rewritten((value, { uploads }) => {
+  const { path, bytes } = uploads.find(value);
+  return uploads.use(path, rewriteEnvFile(path, bytes)).path;
 });
 
 /** A flag whose value is the path of an uploaded file. */
-const upload = checked((value, call) => void call.uploads.use(value));
+const upload = rewritten((value, { uploads }) => uploads.use(value).path);
 
-/** kubectl takes the value of a line without `=` from its own environment, which is that of the pod that runs the command. */
-const envFile = checked((path, call) => {
-  const { bytes } = call.uploads.use(path);
-  const lines = new TextDecoder().decode(bytes).split('\n');
-  const at = lines.findIndex((line) => !line.includes('=') && !/^[\s\u0085]*(?:#|$)/u.test(line));
-  if (at !== -1) throw refuse(path, `line ${at + 1} is not NAME=VALUE`);
-});
-
-const data: FlagTable = { 'append-hash': sent, 'from-env-file': envFile, 'from-file': fromFile, 'from-literal': sent };
+const data: FlagTable = {
+  'append-hash': sent,
+  'from-env-file': fromEnvFile,
+  'from-file': fromFile,
+  'from-literal': sent,
+};
 const rules: FlagTable = { resource: sent, 'resource-name': sent, verb: sent };
 const subjects: FlagTable = { clusterrole: sent, group: sent, serviceaccount: sent, user: sent };
 const ports: FlagTable = { tcp: sent };

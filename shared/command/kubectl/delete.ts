@@ -1,4 +1,5 @@
 import { dryRun, fileInput, globalFlags, NOT_TERMINAL, printing, refused, sent } from './flags.ts';
+import { isSecret, needsOfDeletingSecret } from './secrets.ts';
 import { readTargets } from './targets.ts';
 import type { Verb } from './verb.ts';
 
@@ -39,7 +40,10 @@ export const deleteVerb: Verb = {
     }
     // Unless told otherwise kubectl waits until the object is gone: it gets and watches it.
     const verbs = call.flag('wait') === 'false' ? ['delete'] : ['delete', 'get', 'list', 'watch'];
-    for (const { type, name, namespace } of targets.items) call.needs.add(verbs, type, { name, namespace });
+    for (const { type, name, namespace } of targets.items) {
+      call.needs.add(verbs, type, { name, namespace });
+      if (isSecret(type)) needsOfDeletingSecret(call, { name, namespace });
+    }
     return call.flag('wait') === undefined ? { ...targets.sent, lesser: NOT_WAITING } : targets.sent;
   },
 };

@@ -3,18 +3,24 @@ import type { Call } from './verb.ts';
 
 /** What becomes of a flag that the grammar knows. A flag in no table is refused too: nothing goes out that was not thought about. */
 export type FlagRule =
-  | { readonly kind: 'sent'; readonly check?: (value: string, call: Call, flag: string) => void }
+  | { readonly kind: 'sent'; readonly send?: Send }
   | { readonly kind: 'refused'; readonly why: string };
+
+/** The value that goes out for one that came, or a refusal thrown. */
+export type Send = (value: string, call: Call, flag: string) => string;
 
 export type FlagTable = Readonly<Record<string, FlagRule>>;
 
 /** Understood: goes out as it was parsed, unless the verb's meaning changes it. */
 export const sent: FlagRule = { kind: 'sent' };
 /** Understood when its value passes. */
-export const checked = (check: (value: string, call: Call, flag: string) => void): FlagRule => ({
-  kind: 'sent',
-  check,
-});
+export const checked = (check: (value: string, call: Call, flag: string) => void): FlagRule =>
+  rewritten((value, call, flag) => {
+    check(value, call, flag);
+    return value;
+  });
+/** Goes out as the value that it is understood as. */
+export const rewritten = (send: Send): FlagRule => ({ kind: 'sent', send });
 export const refused = (why: string): FlagRule => ({ kind: 'refused', why });
 
 /** kubectl's global flags, as far as the parser lets them through (grammar/refused-flags.ts refuses the others for every command). */
@@ -45,19 +51,19 @@ export function printsObject(call: Call): boolean {
 }
 
 /** `-o`: plain formats, and templates given on the command line or as an uploaded file. */
-function checkOutput(value: string, call: Call): void {
-  if (value === '' || (PLAIN_FORMATS as readonly string[]).includes(value)) return;
+function readOutput(value: string, call: Call): string {
+  if (value === '' || (PLAIN_FORMATS as readonly string[]).includes(value)) return value;
   const equals = value.indexOf('=');
   const format = equals === -1 ? value : value.slice(0, equals);
-  if (TEXT_FORMATS.has(format)) return;
+  if (TEXT_FORMATS.has(format)) return value;
   if (!FILE_FORMATS.has(format)) throw refuse(`-o ${value}`, 'is not an output format that kubectl has');
   if (equals === -1) throw refuse(`-o ${value}`, `give the uploaded file as -o ${format}=PATH`);
-  call.uploads.use(value.slice(equals + 1));
+  return `${format}=${call.uploads.use(value.slice(equals + 1)).path}`;
 }
 
 /** What every verb that prints objects takes. */
 export const printing: FlagTable = {
-  output: checked(checkOutput),
+  output: rewritten(readOutput),
   // With `-o go-template-file` --template would name a file; that format has its own spelling above.
   template: sent,
   'allow-missing-template-keys': sent,

@@ -1,10 +1,11 @@
 import type { CommandContext } from '../../config/config.ts';
-import { createUploads } from '../files.ts';
+import { createUploads, usedTwice } from '../files.ts';
 import { commandOf, type Command } from '../grammar/grammar.ts';
 import { csvWord } from '../grammar/values.ts';
-import type { CommandRequest, Invocation, PodSecurity, SentFile } from '../invocation.ts';
+import type { CommandRequest, Invocation, SentFile } from '../invocation.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
+import { NO_PODS } from '../pod-security/findings.ts';
 import { redactArgv } from '../redact.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { catalogOf } from '../../kubernetes/resources.ts';
@@ -25,20 +26,20 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
   if (verb === undefined || command === undefined) throw refuse(path, whyNot(parsed.path));
   const warnings: string[] = [];
   const call = createCall(parsed, request, context, warnings);
-  checkFlags(verb, call, path);
+  const given = sentFlags(verb, call, path);
   const meaning = verb.means(call);
   const { lesser } = meaning;
   if (request.stdin !== undefined && meaning.stdin === undefined) {
     throw refuse('stdin', `is not read by kubectl ${path}; it is for -f - and for exec and attach with -i`);
   }
-  const words = rebuild(command, call, meaning);
+  const words = rebuild(command, call, given, meaning);
   const argv = redactArgv(request.argv);
   return {
     tool: 'kubectl',
     verb: path,
     argv,
     attributes: call.needs.all,
-    podSecurity: podSecurity(meaning.privileged ?? []),
+    podSecurity: meaning.podSecurity ?? NO_PODS,
     charts: [],
     sent: {
       words,
@@ -92,7 +93,11 @@ function createCall(parsed: Parsed, request: CommandRequest, context: CommandCon
   };
 }
 
-function checkFlags(verb: Verb, call: Call, path: string): void {
+type Flags = ReadonlyMap<string, readonly string[]>;
+
+/** The flags of the call, each checked, with the values that go out for them. */
+function sentFlags(verb: Verb, call: Call, path: string): Flags {
+  const flags = new Map<string, readonly string[]>();
   for (const [name, values] of call.parsed.flags) {
     const rule = Object.hasOwn(verb.flags, name) ? verb.flags[name] : undefined;
     if (rule === undefined) throw refuse(`--${name}`, `is a flag of kubectl ${path} that the gateway does not relay`);
@@ -101,24 +106,25 @@ function checkFlags(verb: Verb, call: Call, path: string): void {
       if (values.at(-1) !== 'false') throw refuse(`--${name}`, rule.why);
       continue;
     }
-    for (const value of values) rule.check?.(value, call, `--${name}`);
+    flags.set(
+      name,
+      rule.send === undefined ? values : values.map((value) => rule.send?.(value, call, `--${name}`) ?? value),
+    );
   }
+  return flags;
 }
 
 /** The words in their one form: verb, what it is about, `--flag=value` each, the namespace last, then the container's command. */
-function rebuild(command: Command, call: Call, meaning: Meaning): string[] {
+function rebuild(command: Command, call: Call, given: Flags, meaning: Meaning): string[] {
   const words = ['kubectl', ...command.path, ...meaning.args];
-  const put = (name: string, values: readonly string[]): void => {
+  const changed = meaning.flags ?? {};
+  const kept = [...given].filter(([name]) => name !== 'namespace' && !Object.hasOwn(changed, name));
+  const spelt = spellOut(command, call, (name) => verbSends(command, name))
+    .filter(([name]) => !Object.hasOwn(changed, name))
+    .map(([name, value]) => [name, [value]] as const);
+  for (const [name, values] of [...kept, ...Object.entries(changed), ...spelt]) {
     const csv = command.long(name)?.type === 'csv';
     for (const value of values) words.push(`--${name}=${csv ? csvWord(value) : value}`);
-  };
-  const changed = meaning.flags ?? {};
-  for (const [name, values] of call.parsed.flags) {
-    if (name !== 'namespace' && !Object.hasOwn(changed, name) && verbSends(command, name)) put(name, values);
-  }
-  for (const [name, values] of Object.entries(changed)) put(name, values);
-  for (const [name, value] of spellOut(command, call, (name) => verbSends(command, name))) {
-    if (!Object.hasOwn(changed, name)) put(name, [value]);
   }
   if (meaning.namespace !== 'none') words.push(`--namespace=${call.namespace}`);
   if (meaning.tail !== undefined) words.push('--', ...meaning.tail);
@@ -128,16 +134,13 @@ function rebuild(command: Command, call: Call, meaning: Meaning): string[] {
 const verbSends = (command: Command, name: string): boolean =>
   verbs.get(command.path.join(' '))?.flags[name]?.kind === 'sent';
 
-/** Under one name goes one content: what was written anew must not be replaced by the same file as it came. */
+/** Under one name goes one content: what was rewritten must not be replaced by the same file as it came. */
 function sentFiles(written: readonly SentFile[], used: readonly SentFile[]): SentFile[] {
   const files = [...written, ...used];
   const names = new Set<string>();
   for (const { path } of files) {
-    if (names.has(path)) throw refuse(path, 'is used in two ways by one command; send it under two names');
+    if (names.has(path)) throw usedTwice(path);
     names.add(path);
   }
   return files;
 }
-
-const podSecurity = (because: readonly string[]): PodSecurity =>
-  because.length === 0 ? { level: 'restricted' } : { level: 'privileged', because: [...new Set(because)] };

@@ -1,6 +1,8 @@
 import { refuse } from '../../lib/refuse.ts';
 import { dryRun, fieldManager, fileInput, globalFlags, LOCAL, printing, refused, sent } from './flags.ts';
-import { needTargets, readTargets } from './targets.ts';
+import { needsOfChange } from './objects.ts';
+import { isSecret } from './secrets.ts';
+import { needTargets, readTargets, type Target, type Targets } from './targets.ts';
 import type { Verb } from './verb.ts';
 
 // kubernetes.io/docs/concepts/overview/working-with-objects/labels, "Syntax and character set".
@@ -19,6 +21,17 @@ export function splitPairs(
     if (!isPair(word)) throw refuse(word, 'stands after a change; resources have to stand before');
   return { before, pairs };
 }
+
+/** `key=value`; nothing for `key-`, which removes. */
+function setPair(word: string): [key: string, value: string][] {
+  const equals = word.indexOf('=');
+  return equals === -1 ? [] : [[word.slice(0, equals), word.slice(equals + 1)]];
+}
+
+const touched = (targets: Targets): readonly Target[] =>
+  targets.kind === 'named'
+    ? targets.items
+    : targets.types.map((type) => ({ type, name: '', namespace: targets.namespace }));
 
 function metadataVerb(kind: 'label' | 'annotation'): Verb {
   const check = (word: string): string => {
@@ -56,10 +69,15 @@ function metadataVerb(kind: 'label' | 'annotation'): Verb {
         named: write ? ['get', 'patch'] : ['get'],
         query: write ? ['list', 'patch'] : ['list'],
       });
-      // A label can put a cluster role's rules into admin, edit or view (aggregation).
-      const roles = call.catalog.builtIn('clusterroles.rbac.authorization.k8s.io');
-      const touched = targets.kind === 'named' ? targets.items.map(({ type }) => type) : targets.types;
-      if (kind === 'label' && write && touched.includes(roles)) call.needs.add('escalate', roles);
+      if (write) {
+        // A label can put a cluster role's rules into admin, edit or view (aggregation), and make a Secret a release of helm.
+        const clusterRoles = call.catalog.builtIn('clusterroles.rbac.authorization.k8s.io');
+        const part = { metadata: { [`${kind}s`]: Object.fromEntries(pairs.flatMap(setPair)) } };
+        for (const target of touched(targets)) {
+          const aggregates = kind === 'label' && target.type === clusterRoles;
+          if (aggregates || isSecret(target.type)) needsOfChange(call, target, [part]);
+        }
+      }
       return { ...targets.sent, args: [...targets.sent.args, ...pairs.map(check)] };
     },
   };

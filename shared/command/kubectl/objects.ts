@@ -1,24 +1,20 @@
-import { isList, isObject } from '../json.ts';
+import { isList, isObject, type Json } from '../json.ts';
 import type { ManifestObject } from '../manifests.ts';
-import { checkName, checkNamespace } from '../names.ts';
-import { privilegedReasons } from '../pod-security.ts';
+import { checkName } from '../names.ts';
 import { refuse } from '../../lib/refuse.ts';
 import type { ResourceType } from '../../kubernetes/resources.ts';
+import { isSecret, needsOfSecret } from './secrets.ts';
 import type { Call } from './verb.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 
 /**
- * What writing an object needs beyond its own verb, and why it needs `podSecurity: privileged`, if so. Kubernetes asks for `bind`
- * and `escalate` itself, but not of run command on clusters without Entra, which has cluster-admin reach.
+ * What writing an object needs beyond its own verb. Kubernetes asks for `bind` and `escalate` itself, but not of run command on
+ * clusters without Entra, which has cluster-admin reach.
  */
-export function needsOfWriting(call: Call, object: ManifestObject): string[] {
-  const { type, body } = object;
-  if (type.group === RBAC) needsOfRbac(call, object);
-  if (type.group === '' && type.resource === 'secrets' && body.type === 'kubernetes.io/service-account-token') {
-    needsOfTokenSecret(call, object);
-  }
-  return privilegedReasons(type, body);
+export function needsOfWriting(call: Call, { type, name, namespace, body }: ManifestObject): void {
+  if (type.group === RBAC) needsOfRbac(call, { type, name, namespace, body });
+  if (isSecret(type)) needsOfSecret(call, { namespace, name }, body);
 }
 
 function needsOfRbac(call: Call, { type, name, namespace, body }: ManifestObject): void {
@@ -44,8 +40,16 @@ export function needsOfBinding(call: Call, resource: 'roles' | 'clusterroles', n
   call.needs.addRaw({ verb: 'bind', group: RBAC, resource, subresource: '', namespace, name: checked });
 }
 
-/** What a change without a whole object (patch, set, label) needs on RBAC kinds: what they refer to is not known, so all of it. */
-export function needsOfChange(call: Call, type: ResourceType, namespace: string, name: string): void {
+/**
+ * What a change of a part of an object (patch, set, label) needs beyond its own verb. On RBAC kinds what the object refers to is
+ * not known, so it is all of it; of a Secret `parts` is what the change adds or may add.
+ */
+export function needsOfChange(
+  call: Call,
+  { type, namespace, name }: { readonly type: ResourceType; readonly namespace: string; readonly name: string },
+  parts: readonly Json[],
+): void {
+  if (isSecret(type)) for (const part of parts) needsOfSecret(call, { namespace, name }, isObject(part) ? part : {});
   if (type.group !== RBAC) return;
   if (type.resource === 'roles' || type.resource === 'clusterroles') {
     call.needs.add('escalate', type, { namespace, name });
@@ -53,17 +57,4 @@ export function needsOfChange(call: Call, type: ResourceType, namespace: string,
   }
   needsOfBinding(call, 'clusterroles', '', type.namespaced ? namespace : '');
   if (type.namespaced) needsOfBinding(call, 'roles', '', namespace);
-}
-
-/** Such a secret is filled by the cluster with a token that does not expire. */
-function needsOfTokenSecret(call: Call, { namespace, body }: ManifestObject): void {
-  const metadata = body.metadata;
-  const annotations = isObject(metadata) ? metadata.annotations : undefined;
-  const account = isObject(annotations) ? annotations['kubernetes.io/service-account.name'] : undefined;
-  const type = call.catalog.builtIn('serviceaccounts');
-  call.needs.add('create', type, {
-    namespace: checkNamespace(namespace),
-    name: typeof account === 'string' ? checkName(type, account) : '',
-    subresource: 'token',
-  });
 }

@@ -1,10 +1,13 @@
-import { isObject, writeJson, type Json } from '../json.ts';
-import { privilegedPatchReasons } from '../pod-security.ts';
+import { isList, isObject, writeJson, type Json } from '../json.ts';
+import { readJsonPatch } from '../json-patch.ts';
+import { createFindings, podSecurityOf } from '../pod-security/findings.ts';
+import { judgePatch } from '../pod-security/pod-security.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { decodeText, readYaml } from '../yaml.ts';
 import { checked, dryRun, fieldManager, fileInput, globalFlags, LOCAL, printing, refused, sent } from './flags.ts';
 import { subresource } from './get.ts';
 import { needsOfChange } from './objects.ts';
+import { isSecret, UNKNOWN_METADATA } from './secrets.ts';
 import { needTargets, readTargets } from './targets.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
 
@@ -29,23 +32,33 @@ export const patch: Verb = {
     const targets = readTargets(call, { query: 'none' });
     if (targets.kind !== 'named') throw refuse('patch', 'needs the name of an object');
     const { content, flags, files } = readPatch(call);
-    const privileged: string[] = [];
+    const pods = createFindings();
     needTargets(call, targets, { named: ['get', 'patch'], query: [], subresource: call.flag('subresource') });
     let secret = false;
-    for (const { type, name, namespace } of targets.items) {
-      needsOfChange(call, type, namespace, name);
-      privileged.push(...privilegedPatchReasons(type, content));
-      secret ||= type.resource === 'secrets';
+    for (const target of targets.items) {
+      needsOfChange(call, target, partsOf(content));
+      judgePatch(pods, target.type, content);
+      secret ||= isSecret(target.type);
     }
     return {
       ...targets.sent,
       flags: { ...targets.sent.flags, ...flags },
       files: [...(targets.sent.files ?? []), ...files],
-      privileged,
+      podSecurity: podSecurityOf(pods),
       secret,
     };
   },
 };
+
+/** What the patch brings, as parts of the object. What it copies to within the metadata may be anything. */
+function partsOf(patch: Json): readonly Json[] {
+  if (!isList(patch)) return [patch];
+  return readJsonPatch(patch).flatMap((part) => {
+    if (part.kind === 'adds') return [part.part];
+    const [first = 'metadata'] = part.path;
+    return part.kind === 'unknown' && first === 'metadata' ? [UNKNOWN_METADATA] : [];
+  });
+}
 
 interface ReadPatch {
   readonly content: Json;
@@ -53,7 +66,7 @@ interface ReadPatch {
   readonly files: NonNullable<Meaning['files']>;
 }
 
-/** The patch as kubectl would read it (YAML or JSON), judged and written anew. */
+/** The patch as kubectl would read it (YAML or JSON), judged and rewritten. */
 function readPatch(call: Call): ReadPatch {
   const inline = call.flag('patch') ?? '';
   const path = call.flag('patch-file') ?? '';

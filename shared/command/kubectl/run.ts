@@ -1,5 +1,7 @@
 import { checkName } from '../names.ts';
-import { isUnconfined } from '../pod-security.ts';
+import { createFindings, NO_PODS, podSecurityOf } from '../pod-security/findings.ts';
+import { judgeObject } from '../pod-security/pod-security.ts';
+import type { PodSecurity } from '../invocation.ts';
 import { refuse } from '../../lib/refuse.ts';
 import {
   checked,
@@ -65,19 +67,28 @@ export const run: Verb = {
     return {
       args: [name],
       tail: rest.length > 0 ? rest : undefined,
-      privileged: [
-        ...(call.on('privileged') ? ['a privileged container'] : []),
-        ...(call.flags('annotations').some(unconfines) ? ['an unconfined AppArmor or seccomp profile'] : []),
-      ],
+      podSecurity: podOf(call),
       secret: call.flags('env').length > 0,
     };
   },
 };
 
+/** The pod that kubectl makes: one container, and nothing said of its rights but --privileged. */
+function podOf(call: Call): PodSecurity {
+  const pod = createFindings();
+  const annotations = Object.fromEntries(call.flags('annotations').map(splitPair));
+  const securityContext = { privileged: call.on('privileged') };
+  judgeObject(pod, call.catalog.builtIn('pods'), {
+    metadata: { annotations },
+    spec: { containers: [{ securityContext }] },
+  });
+  return podSecurityOf(pod);
+}
+
 /** `--annotations=key=value`. */
-function unconfines(pair: string): boolean {
+function splitPair(pair: string): [key: string, value: string] {
   const equals = pair.indexOf('=');
-  return equals !== -1 && isUnconfined(pair.slice(0, equals), pair.slice(equals + 1));
+  return equals === -1 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)];
 }
 
 /** Debugging profiles that add no capability and no privilege (kubectl's profiles.go). None given is `baseline` (defaults.ts). */
@@ -145,15 +156,21 @@ function debugMeaning(call: Call, names: readonly string[]): Partial<Meaning> {
   const pods = call.catalog.builtIn('pods');
   const copy = call.flag('copy-to') ?? '';
   const profile = call.flag('profile');
-  const privileged = profile === undefined || PLAIN_PROFILES.has(profile) ? [] : [`the debugging profile ${profile}`];
+  const plain = profile === undefined || PLAIN_PROFILES.has(profile);
+  const podSecurity: PodSecurity = {
+    ...NO_PODS,
+    beyondBaseline: plain ? [] : [`the debugging profile ${profile}`],
+    beyondRestricted: profile === 'restricted' ? [] : ['a debugging profile other than restricted'],
+  };
   for (const name of names) needs.add('get', pods, { name, namespace });
   const secret = call.flags('env').length > 0;
   if (copy === '') {
     for (const name of names) needs.add('patch', pods, { name, namespace, subresource: 'ephemeralcontainers' });
-    return { privileged, secret };
+    return { podSecurity, secret };
   }
   needs.add('create', pods, { name: checkName(pods, copy), namespace });
   if (call.on('replace')) for (const name of names) needs.add('delete', pods, { name, namespace });
   // Nobody has judged the pod that is copied: it may have any account, and any of the host's folders.
-  return { privileged: [...privileged, 'a copy of a pod, with its service account and volumes'], secret };
+  const beyondBaseline = [...podSecurity.beyondBaseline, 'a copy of a pod, with its service account and volumes'];
+  return { podSecurity: { ...podSecurity, beyondBaseline, serviceAccounts: [''] }, secret };
 }

@@ -1,5 +1,6 @@
 import { checkName } from '../names.ts';
-import { runsPods } from '../pod-security.ts';
+import { NO_PODS } from '../pod-security/findings.ts';
+import { runsPods } from '../pod-security/pod-security.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { groupName, qualifiedName, type ResourceType } from '../../kubernetes/resources.ts';
 import {
@@ -71,7 +72,7 @@ const serviceaccount: Verb = {
     return {
       ...targets.sent,
       args: [...targets.sent.args, name],
-      privileged: name === 'default' ? [] : ['a service account other than default'],
+      podSecurity: { ...NO_PODS, serviceAccounts: name === 'default' ? [] : [name] },
     };
   },
 };
@@ -158,9 +159,9 @@ const subject: Verb = {
   means: (call) => {
     const targets = change(call, call.parsed.args, isBinding);
     if (targets.kind === 'named') {
-      for (const { type, name, namespace } of targets.items) needsOfChange(call, type, namespace, name);
+      for (const target of targets.items) needsOfChange(call, target, []);
     } else {
-      for (const type of targets.types) needsOfChange(call, type, targets.namespace, '');
+      for (const type of targets.types) needsOfChange(call, { type, namespace: targets.namespace, name: '' }, []);
     }
     return targets.sent;
   },

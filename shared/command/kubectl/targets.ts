@@ -230,12 +230,10 @@ function sources(call: Call): Source[] {
 }
 
 function folder(call: Call, value: string): Source[] {
-  const clean = value.replace(/^\.\//u, '').replace(/\/$/u, '');
-  const depth = clean === '.' || clean === '' ? 0 : clean.split('/').length;
-  const below = call.uploads.below(clean);
-  if (below.length === 0) throw notUploaded(value);
+  const below = call.on('recursive') ? call.uploads.below(value) : call.uploads.filesIn(value);
+  if (call.uploads.below(value).length === 0) throw notUploaded(value);
   return below
-    .filter((path) => MANIFEST_NAME.test(path) && (call.on('recursive') || path.split('/').length === depth + 1))
+    .filter((path) => MANIFEST_NAME.test(path))
     .map((path) => ({ path, bytes: call.uploads.get(path) ?? new Uint8Array() }));
 }
 

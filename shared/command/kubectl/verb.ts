@@ -1,5 +1,5 @@
 import type { CommandContext } from '../../config/config.ts';
-import type { CommandRequest, SentFile } from '../invocation.ts';
+import type { CommandRequest, PodSecurity, SentFile } from '../invocation.ts';
 import type { Parsed } from '../parsed.ts';
 import type { Catalog } from '../../kubernetes/resources.ts';
 import type { Uploads } from '../files.ts';
@@ -46,8 +46,8 @@ export interface Meaning {
   readonly stdin?: Uint8Array | undefined;
   /** `given`: -n goes out; `none`: every object carries its own (kubectl then rejects objects of other namespaces, measured). */
   readonly namespace?: 'given' | 'none' | undefined;
-  /** Why a rule with `podSecurity: privileged` is needed. */
-  readonly privileged?: readonly string[] | undefined;
+  /** What the pods that it brings take; left out by what brings none. */
+  readonly podSecurity?: PodSecurity | undefined;
   /** Flags with which the command asks for less, and does without a part that kubectl forgives; with what the caller is told then. */
   readonly lesser?: { readonly flags: Readonly<Record<string, string>>; readonly warning: string } | undefined;
   /** True when a word that goes out holds a secret. */

@@ -1,4 +1,6 @@
 import { refuse } from '../../lib/refuse.ts';
+import { createFindings, podSecurityOf } from '../pod-security/findings.ts';
+import { judgeObject } from '../pod-security/pod-security.ts';
 import { deletion } from './delete.ts';
 import {
   dryRun,
@@ -24,15 +26,16 @@ export function writeObjects(call: Call, verbs: readonly string[], generateName 
   const targets = readTargets(call, { query: 'none', generateName });
   if (targets.kind !== 'named' || targets.objects === undefined) throw refuse(verb, 'needs -f');
   const subresource = call.flag('subresource') ?? '';
-  const privileged: string[] = [];
+  const pods = createFindings();
   for (const object of targets.objects) {
     const { type, name, namespace } = object;
     call.needs.add(verbs, type, { name, namespace, subresource });
     // What is printed is the object: with every write of it comes a read.
     if (printsObject(call) || subresource !== '') call.needs.add('get', type, { name, namespace });
-    privileged.push(...needsOfWriting(call, object));
+    needsOfWriting(call, object);
+    judgeObject(pods, type, object.body);
   }
-  return { ...targets.sent, privileged };
+  return { ...targets.sent, podSecurity: podSecurityOf(pods) };
 }
 
 const PRUNE = 'pruning deletes what no file names, so nobody can judge it; delete by name';

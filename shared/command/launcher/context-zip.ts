@@ -4,6 +4,7 @@ import { ZipFile } from 'yazl';
 
 import { Problem } from '../../errors.ts';
 import type { SentFile } from '../invocation.ts';
+import { canonicalPath, findCollision } from '../paths.ts';
 
 /**
  * Run command unzips the context into `/command-files`. Its own size limit is not documented (a 413 was seen, azure-cli#22870);
@@ -61,28 +62,19 @@ export async function zipContext(uploads: readonly SentFile[], own: readonly Sen
 
 /** Relative, inside, unambiguous on any file system, and not one of the launcher's. */
 function checkUploads(files: readonly SentFile[]): void {
-  const seen = new Map<string, string>();
   const refuse = (path: string, why: string): never => {
     throw new Problem('request-invalid', `The file ${JSON.stringify(path.slice(0, 200))} cannot be sent: ${why}.`);
   };
   for (const { path } of files) {
-    const parts = path.split('/');
     if (Buffer.byteLength(path) > contextLimits.pathBytes) refuse(path, 'its path is too long');
     // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
     if (/[\u0000-\u001f\u007f\\:]/.test(path)) refuse(path, 'its path holds a character that is not allowed');
-    if (parts.some((part) => part === '' || part === '.' || part === '..'))
-      refuse(path, 'its path is not plainly relative');
-    if (parts[0]?.toLowerCase() === LAUNCHER_FOLDER) refuse(path, `${LAUNCHER_FOLDER} belongs to the gateway`);
-    for (let count = 1; count <= parts.length; count += 1) {
-      const spelling = parts.slice(0, count).join('/') + (count < parts.length ? '/' : '');
-      const key = parts.slice(0, count).join('/').normalize('NFC').toLowerCase();
-      const other = seen.get(key);
-      const isFile = count === parts.length;
-      if (other !== undefined && (isFile || other !== spelling))
-        refuse(path, `it collides with ${JSON.stringify(other)}`);
-      seen.set(key, spelling);
-    }
+    if (path === '' || canonicalPath(path) !== path) refuse(path, 'its path is not plainly relative');
+    if (path.split('/', 1)[0]?.toLowerCase() === LAUNCHER_FOLDER)
+      refuse(path, `${LAUNCHER_FOLDER} belongs to the gateway`);
   }
+  const twice = findCollision(files.map(({ path }) => path));
+  if (twice !== undefined) refuse(twice, 'it collides with another one');
 }
 
 function folders(files: readonly SentFile[]): readonly string[] {
