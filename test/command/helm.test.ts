@@ -129,6 +129,8 @@ describe('what a chart looks up', () => {
     [`{{ '"' }}{{ lookup "v1" "ConfigMap" "shop" "a" }}`, ['get configmaps a in shop']],
     ['{{ " }}{{ lookup "v1" "ConfigMap" "shop" "a" }}', anything],
     ["{{ '' }}", anything],
+    ['{{/* a */ "b" }}', anything],
+    ['{{/* lookup', anything],
     ['{{ lookup "v1" "ConfigMap"', anything],
   ])('%s', (template, needs) => {
     const resources = [

@@ -57,15 +57,18 @@ const plainText = (token: Token | undefined): string | undefined =>
 // As text/template/parse/lex.go splits an action: quoted and raw texts, identifiers, fields and variables; all else one character at a time.
 const TOKEN =
   /(?<text>"(?:[^"\\\n]|\\.)*"|`[^`]*`)|(?<field>[.$][\p{L}\p{Nd}_.$]*)|(?<word>[\p{L}_][\p{L}\p{Nd}_]*)|(?<space>\s+)|(?<end>\}\})|(?<other>'(?:[^'\\\n]|\\.)+'|[^"`'])/uy;
-/** It ends at the first asterisk and slash, or is an error. */
-const COMMENT = /\{\{(?:-[ \t\r\n])?\/\*(?:(?!\*\/)[^])*\*\/(?:[ \t\r\n]-)?\}\}/uy;
+const COMMENT = /\{\{(?:-[ \t\r\n])?\/\*/uy;
+const COMMENT_END = /\*\/(?:[ \t\r\n]-)?\}\}/uy;
 
 /** The tokens of each `{{ … }}`; undefined for one that is not understood. */
 function* actions(text: string): Generator<readonly Token[] | undefined> {
   for (let at = text.indexOf('{{'); at !== -1; at = text.indexOf('{{', at)) {
     COMMENT.lastIndex = at;
     if (COMMENT.test(text)) {
-      at = COMMENT.lastIndex;
+      // It ends at the first asterisk and slash, and the action with it, or is an error.
+      COMMENT_END.lastIndex = text.indexOf('*/', COMMENT.lastIndex);
+      if (COMMENT_END.lastIndex < 0 || !COMMENT_END.test(text)) return yield undefined;
+      at = COMMENT_END.lastIndex;
       continue;
     }
     const tokens: Token[] = [];
