@@ -4,11 +4,11 @@ import { createIdempotency } from './admission/idempotency.ts';
 import { openAuditTrail } from './audit/write/open-trail.ts';
 import { outcomeOf } from './audit/read/outcome.ts';
 import { checkpoints, queryEvents } from './audit/read/query.ts';
+import { createStreamIndex } from './audit/read/stream-index.ts';
 import { systemClock, systemEntropy, type Clock, type Entropy } from './clock.ts';
 import type { Config, ConfigSource } from './config/config.ts';
 import { openConfig } from './config/source.ts';
 import { sameArmId } from './config/values.ts';
-import { Problem } from './errors.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { createApp, type LogOptions } from './http/app.ts';
 import { createAuthenticator } from './identity/authenticate.ts';
@@ -109,7 +109,14 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   const stores = await openStores(first, { clock, entropy, credential, onError: report, warn });
   const { records, log: place, key, copies, siem } = stores;
   own(records);
-  const trail = own(await openAuditTrail({ log: place, key, clock, entropy, build: version, copies, siem }));
+  const about = {
+    tenants: first.identity.tenants,
+    clusters: [...first.clusters.values()].map(({ arm }) => arm.id),
+  };
+  const trail = own(
+    await openAuditTrail({ log: place, key, clock, entropy, build: version, about, copies, siem, onError: report }),
+  );
+  const streams = createStreamIndex(place, clock);
   await recordConfig({
     config,
     policyOf,
@@ -136,14 +143,14 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
       return known && sameArmId(known.arm.id, armId) ? known : undefined;
     },
     // A clock that was set back since then must not hide what was told after it.
-    outcomeOf: ({ id, submittedAt }) => outcomeOf(place, id, Math.min(submittedAt, clock.now())),
+    outcomeOf: ({ id, submittedAt }) => outcomeOf(streams, id, Math.min(submittedAt, clock.now())),
     onError: report,
   });
   const gateway = createGateway({
     config,
     policy: () => policyOf(config.current()),
     trail,
-    auditLog: { events: (query) => queryEvents(place, query), checkpoints: (query) => checkpoints(place, query) },
+    auditLog: { events: (query) => queryEvents(streams, query), checkpoints: (query) => checkpoints(streams, query) },
     relay,
     records,
     admission,
@@ -160,9 +167,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     trail,
     checks: {
       records: () => records.ping(),
-      audit: async () => {
-        if (!trail.healthy()) throw new Problem('audit-unavailable', 'The last write of the trail failed.');
-      },
+      audit: () => trail.check(),
       identity: () => ready(),
       azure: (signal) => relay.ping(signal),
       configuration: async () => (config.problem() ? 'degraded' : undefined),

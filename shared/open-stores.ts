@@ -1,5 +1,4 @@
-import { createCopySink } from './audit/sinks/copies.ts';
-import type { CheckpointSink } from './audit/write/open-trail.ts';
+import { type CopySink, createCopySink } from './audit/sinks/copies.ts';
 import { loadRootKey, type RootKey } from './audit/keys.ts';
 import { createLogsUpload, createSiemSink, type SiemSink } from './audit/sinks/siem.ts';
 import type { Clock, Entropy } from './clock.ts';
@@ -14,8 +13,8 @@ export interface Stores {
   readonly records: Records;
   readonly log: AppendLog;
   readonly key: RootKey;
-  /** The second place for checkpoints, where one is configured. */
-  readonly copies: readonly CheckpointSink[];
+  /** The second place for signatures, where one is configured. */
+  readonly copies: readonly CopySink[];
   /** Azure Monitor Logs, where it is configured. */
   readonly siem: SiemSink | undefined;
 }
@@ -44,7 +43,13 @@ export async function openStores({ storage, listen, monitorLogs }: Config, optio
   const log = await openLog(storage.audit, { credential, clock, onMutable: warn });
   const records = await openRecords(storage.records, { credential, clock });
   const copies = storage.checkpoints
-    ? [createCopySink(await openLog(storage.checkpoints, { credential, clock, onMutable: warn }), onError)]
+    ? [
+        createCopySink({
+          log: await openLog(storage.checkpoints, { credential, clock, onMutable: warn }),
+          clock,
+          onError,
+        }),
+      ]
     : [];
   const siem =
     monitorLogs &&

@@ -198,7 +198,7 @@ try {
     events.items.map(({ code }) => code),
   );
   await stack.gateway.close();
-  const verified = await aksgw(['audit', 'verify', join(folder, 'data/audit')]);
+  const verified = await aksgw(['audit', 'verify', '--config', stack.config]);
   check('"aksgw audit verify" proves it', verified.code === 0, verified);
   say(indented(verified.out));
 

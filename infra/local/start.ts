@@ -41,7 +41,7 @@ As the auditor:
 
   curl -s -H "Authorization: Bearer ${auditor}" \\
        "$AKSGW_URL/v1/audit/events?limit=5"
-  npx aksgw audit verify ${join(config, '../data/audit')}
+  npx aksgw audit verify --config ${config}
 
 Ctrl-C stops it.
 `);

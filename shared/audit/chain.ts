@@ -1,8 +1,13 @@
 import { hash } from 'node:crypto';
 
-/** spec/audit.md, "Bytes, chain, keys": hash = SHA-256("aksgw.audit.v1\n" ‖ line); the first line's `prev` is all zeros. */
+/** The hash of a line is SHA-256("aksgw.audit.v1\n" ‖ line) (README.md, "Lines and the chain"); the first line's `prev` is all zeros. */
 export const LINE_DOMAIN = 'aksgw.audit.v1\n';
 export const GENESIS = '0'.repeat(64);
+export const LINE_VERSION = 1;
+
+/** A batch holds at most this much; its signature comes on top. */
+export const MAX_BATCH_LINES = 256;
+export const MAX_BATCH_BYTES = 1024 * 1024;
 
 const prefix = Buffer.from(LINE_DOMAIN, 'latin1');
 let scratch: Buffer = Buffer.concat([prefix, Buffer.alloc(16 * 1024)]);
@@ -16,9 +21,13 @@ export function hashLine(line: string | Uint8Array): string {
   return hash('sha256', scratch.subarray(0, length), 'hex');
 }
 
+/** RFC 3339 in UTC with milliseconds: of fixed length, so that text order is time order. */
+export const rfc3339 = (epochMs: number): string => new Date(epochMs).toISOString();
+
 /** The end of a stream as somebody saw it. */
 export type Head = {
   readonly stream: string;
+  /** -1: no whole line. */
   readonly seq: number;
   /** Hex, of the line with that seq. */
   readonly hash: string;
@@ -26,8 +35,19 @@ export type Head = {
   readonly torn?: { readonly bytes: number; readonly sha256: string } | undefined;
 };
 
+/** Which trail a stream belongs to. */
+export type TrailIdentity = {
+  /** A UUID, made once and kept beside the streams. */
+  readonly id: string;
+  /** Tenant ids whose tokens the gateway takes. */
+  readonly tenants: readonly string[];
+  /** ARM ids of its clusters. */
+  readonly clusters: readonly string[];
+};
+
 /** What the root key signs when a stream begins. */
 export type Opening = {
+  readonly trail: TrailIdentity;
   readonly stream: string;
   readonly time: string;
   readonly build: string;
@@ -43,8 +63,10 @@ export type Opening = {
   readonly heads: readonly Head[];
 };
 
-/** What the stream's key signs from time to time: everything up to `seq`. */
+/** What the stream's key signs each minute and at the end: everything up to `seq`. */
 export type Checkpoint = {
+  /** The trail's id. */
+  readonly trail: string;
   readonly stream: string;
   readonly seq: number;
   readonly hash: string;
@@ -52,6 +74,8 @@ export type Checkpoint = {
   /** The hash of the line that holds the checkpoint before, GENESIS for the first. */
   readonly prevCheckpoint: string;
   readonly heads: readonly Head[];
+  /** The stream ends here. */
+  readonly final?: true | undefined;
   /** The store's own clock at its last answer, where it tells it (RFC 3339). */
   readonly storeTime?: string | undefined;
 };

@@ -2,8 +2,9 @@ import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 import type { ProblemCode } from '../errors.ts';
 
 /**
- * Every event of the audit trail (spec: AKG + number + I, W or E; never reused). The gateway composes these; the trail adds
- * v, stream, seq, prev, time and monoMs, redacts, caps and escapes, and writes them as one canonical line.
+ * Every event of the audit trail: AKG, a number that is never reused, and I (information), W (warning) or E (error). The gateway
+ * composes these; the trail adds v, stream, seq, prev, time and monoMs, redacts, caps and escapes, and writes them as one
+ * canonical line.
  */
 export const eventCodes = {
   'stream.opened': 'AKG000I',
@@ -13,6 +14,7 @@ export const eventCodes = {
   'config.loaded': 'AKG004I',
   'config.refused': 'AKG005W',
   'config.loading': 'AKG006I',
+  'batch.signed': 'AKG007I',
   'auth.failed': 'AKG100W',
   'principal.denied': 'AKG101W',
   'command.refused': 'AKG200W',
@@ -34,6 +36,44 @@ export const eventCodes = {
 } as const;
 
 export type EventName = keyof typeof eventCodes;
+
+/** Numbers that are taken by events which nothing writes yet: each moves to `eventCodes` with what writes it. */
+export const reservedCodes = {
+  'request.refused': 'AKG204W',
+  'command.settled': 'AKG309I',
+  'command.cancel-asked': 'AKG310I',
+  'command.cancelled': 'AKG311I',
+  'batch.intended': 'AKG320I',
+  'batch.ended': 'AKG321I',
+  'batch.stopped': 'AKG322I',
+  'list.read': 'AKG402I',
+  'result.purged': 'AKG403I',
+  'approval.requested': 'AKG410I',
+  'approval.given': 'AKG411I',
+  'approval.denied': 'AKG412I',
+  'approval.expired': 'AKG413I',
+  'approval.withdrawn': 'AKG414I',
+  'approval.void': 'AKG415I',
+  'approval.released': 'AKG416I',
+  'grant.given': 'AKG417I',
+  'break-glass': 'AKG418E',
+  'job.failed': 'AKG501W',
+  'job.missed': 'AKG502W',
+  'job.overlapped': 'AKG503I',
+  'job.suspended': 'AKG504W',
+  'job.run-by-hand': 'AKG505I',
+  'job.changed': 'AKG506I',
+  'delivery.sent': 'AKG510I',
+  'delivery.failed': 'AKG511W',
+  'delivery.refused': 'AKG512W',
+  'session.opened': 'AKG520I',
+  'session.closed': 'AKG521I',
+  'session.request-intended': 'AKG522I',
+  'session.request-completed': 'AKG523I',
+  'session.request-unknown': 'AKG524E',
+  'session.request-denied': 'AKG525W',
+  'doctor.probed': 'AKG600I',
+} as const;
 
 export interface AuditPrincipal {
   readonly tid: string;

@@ -1,9 +1,8 @@
 import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
 import type { TokenCredential } from '@azure/identity';
-import { calculateJwkThumbprint } from 'jose';
 import { Problem } from '../errors.ts';
 import type { RootKey } from './keys.ts';
-import { publicJwk } from './signature.ts';
+import { publicJwk, thumbprint } from './signature.ts';
 
 /** What of Key Vault the root key needs; the real one is createKeyVault, a double signs for real in tests. */
 export interface KeyVault {
@@ -29,7 +28,7 @@ export async function createVaultKey(url: string, vault: KeyVault): Promise<Root
   const wrapping = await available(() => vault.get(`${name}-wrap`));
   return {
     jwk,
-    keyId: await calculateJwkThumbprint(jwk),
+    keyId: thumbprint(jwk),
     at: found.id,
     sign: async (data) => {
       const signature = await available(() => vault.sign(found.id, data));

@@ -7,7 +7,7 @@ import { systemEntropy } from '../clock.ts';
 import type { StorageLocation } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import type { PublicJwk, WrappedKey } from './chain.ts';
-import { signingKey } from './signature.ts';
+import { publicJwk, signingKey, thumbprint } from './signature.ts';
 import type { KeyVault } from './key-vault.ts';
 import { createVaultKey } from './key-vault.ts';
 
@@ -16,7 +16,7 @@ export interface RootKey {
   /** RFC 7638 thumbprint. */
   readonly keyId: string;
   readonly jwk: PublicJwk;
-  /** Where it is kept, for whoever wants to fetch it: a Key Vault key id. Absent for a local one. */
+  /** Where it is kept: a Key Vault key id. Absent for a local one. */
   readonly at?: string | undefined;
   /** ES256 over SHA-256 of `data`: r ‖ s. Rejects with Problem `audit-unavailable`. */
   sign(data: Uint8Array): Promise<Uint8Array>;
@@ -51,11 +51,24 @@ export async function loadRootKey(location: StorageLocation, options: RootKeyOpt
   return loadLocalRootKey(location.path, options.entropy);
 }
 
+/**
+ * The thumbprint of the root key at a place: its public half alone is used, and nothing is made. Rejects with Problem
+ * `audit-unavailable` when it cannot be read.
+ */
+export async function readRootKey(location: StorageLocation, vault: KeyVault | undefined): Promise<string> {
+  if (location.kind === 'azure') return (await loadRootKey(location, { loopback: false, vault })).keyId;
+  const jwk = await readKey(location.path).catch((error: unknown) => {
+    throw error instanceof Problem ? error : new Problem('audit-unavailable', `${location.path} cannot be read`);
+  });
+  if (!jwk) throw new Problem('audit-unavailable', `There is no signing key at ${location.path}: give --root-key`);
+  return thumbprint(publicJwk(jwk));
+}
+
 /** A P-256 JWK in a file that only its owner can read; made if it is not there. */
 export async function loadLocalRootKey(file: string, entropy: Entropy = systemEntropy): Promise<LocalRootKey> {
   try {
     const jwk = (await readKey(file)) ?? (await makeKey(file, entropy));
-    return await localKey(jwk, entropy);
+    return localKey(jwk, entropy);
   } catch (error) {
     if (error instanceof Problem) throw error;
     const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
@@ -80,11 +93,11 @@ async function readKey(file: string): Promise<PrivateJwk | undefined> {
       );
     const jwk: unknown = JSON.parse(await handle.readFile('utf8'));
     if (typeof jwk !== 'object' || jwk === null || !('d' in jwk) || typeof jwk.d !== 'string')
-      throw new Problem('audit-unavailable', 'The local signing key is no private P-256 JWK');
+      throw new Problem('audit-unavailable', 'The local signing key is not a private P-256 JWK');
     return jwk as PrivateJwk;
   } catch (error) {
     // Without its cause: the parser's words quote the file.
-    if (error instanceof SyntaxError) throw new Problem('audit-unavailable', 'The local signing key is no JSON');
+    if (error instanceof SyntaxError) throw new Problem('audit-unavailable', 'The local signing key is not JSON');
     throw error;
   } finally {
     await handle.close();
@@ -116,8 +129,8 @@ async function makeKey(file: string, entropy: Entropy): Promise<PrivateJwk> {
   return kept;
 }
 
-async function localKey(jwk: PrivateJwk, entropy: Entropy): Promise<LocalRootKey> {
-  const key = await signingKey(createPrivateKey({ key: jwk, format: 'jwk' }));
+function localKey(jwk: PrivateJwk, entropy: Entropy): LocalRootKey {
+  const key = signingKey(createPrivateKey({ key: jwk, format: 'jwk' }));
   // A key for each stream, derived from the private half: who holds the file can read every stream's HMAC key, nobody else any.
   const wrapping = (stream: string): Uint8Array =>
     new Uint8Array(hkdfSync('sha256', Buffer.from(jwk.d, 'base64url'), stream, 'aksgw.audit.hmac.v1', 32));

@@ -20,7 +20,7 @@ const Problem = Type.Enum(Object.keys(problems) as ProblemCode[]);
 /** A JWS over the member beside it, its payload left out (RFC 7515, appendix F). */
 const Detached = Type.String({ pattern: '^[\\w-]+\\.\\.[\\w-]+$' });
 
-const PublicKey = Type.Object(
+export const publicKeySchema = Type.Object(
   { crv: Type.Literal('P-256'), kty: Type.Literal('EC'), x: Type.String(), y: Type.String() },
   closed,
 );
@@ -34,14 +34,16 @@ const Head = Type.Object(
   },
   closed,
 );
-const Opening = Type.Object(
+/** What the root key signs. */
+export const openingSchema = Type.Object(
   {
+    trail: Type.Object({ id: Short, tenants: Type.Array(Short), clusters: Type.Array(Text(1024)) }, closed),
     stream: Stream,
     time: Time,
     build: Type.String(),
-    key: PublicKey,
+    key: publicKeySchema,
     keyId: Type.String(),
-    root: PublicKey,
+    root: publicKeySchema,
     rootKeyId: Type.String(),
     rootKeyAt: Type.Optional(Type.String()),
     hmacKey: Type.Union([
@@ -55,12 +57,14 @@ const Opening = Type.Object(
 );
 const Checkpoint = Type.Object(
   {
+    trail: Short,
     stream: Stream,
     seq: Count,
     hash: Hash,
     time: Time,
     prevCheckpoint: Hash,
     heads: Type.Array(Head),
+    final: Type.Optional(Type.Literal(true)),
     storeTime: Type.Optional(Time),
   },
   closed,
@@ -128,10 +132,11 @@ const ended = {
 
 /** What each event says, in the members of its own. */
 export const memberSchemas = {
-  'stream.opened': { opening: Opening, signature: Detached },
+  'stream.opened': { opening: openingSchema, signature: Detached },
   checkpoint: { checkpoint: Checkpoint, signature: Detached },
   'stream.closed': {},
   recovered: { lost: Head },
+  'batch.signed': { maxTime: Time, lagMs: Count, final: Type.Optional(Type.Literal(true)), signature: Detached },
   'config.loaded': { configDigest: Short, policyDigest: Short, build: Short },
   'config.refused': { source: Free, ...detail },
   'config.loading': {
@@ -193,7 +198,7 @@ const aggregated = {
   ),
 };
 
-/** The members of a line that the chain adds to an event's own (writer.ts). */
+/** The members of a line that the chain adds to an event's own (write/batch.ts). */
 const chained = { v: Type.Literal(1), stream: Stream, seq: Count, prev: Hash, time: Time, monoMs: Count };
 
 const names = Object.keys(eventCodes) as EventName[];

@@ -4,9 +4,12 @@ import type { AuditEvent } from './events.ts';
 export interface AuditTrail {
   /** Resolves once the event is durable. Rejects with Problem `audit-unavailable` when that is not certain. */
   record(event: AuditEvent): Promise<Recorded>;
-  /** False while the last write failed: for /readyz. Recovers without restart. */
-  healthy(): boolean;
-  /** Writes the last checkpoint and `stream.closed`. */
+  /**
+   * Rejects with Problem `audit-unavailable` while the last write failed, or when the store no longer holds what was written: for
+   * /readyz. Recovers without restart.
+   */
+  check(): Promise<void>;
+  /** Writes `stream.closed` and the final checkpoint. */
   close(): Promise<void>;
 }
 

@@ -222,6 +222,16 @@ const rows = [
     ifWrong: '413, told as payload-too-large: nothing runs',
     probe: 'none',
   },
+  {
+    id: 'activity-log-id',
+    claim:
+      "The Activity Log's entry of a run carries an id that the POST's answer had: x-ms-request-id, or the command's own",
+    status: 'unproven',
+    source: 'learn.microsoft.com/azure/azure-monitor/platform/activity-log-schema',
+    leansOn: ['shared/audit/verify/reconcile.ts'],
+    ifWrong: 'reconcile matches no run, and says that this is false',
+    probe: 'none',
+  },
 ] as const satisfies readonly Assumption[];
 
 export const assumptions: readonly Assumption[] = rows;

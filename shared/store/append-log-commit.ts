@@ -1,78 +1,43 @@
 import type { Position } from './append-log.ts';
 import { StorageUnavailable } from './append-log.ts';
 
-/** A batch is at most this much (spec/audit.md, "Writing"). */
-export const MAX_BATCH_LINES = 256;
-export const MAX_BATCH_BYTES = 1024 * 1024;
-
-interface Waiting {
-  readonly bytes: Buffer;
-  readonly resolve: (position: Position) => void;
-  readonly reject: (error: StorageUnavailable) => void;
-}
-
-export interface GroupCommit {
-  readonly append: (line: string) => Promise<Position>;
-  /** Resolves when nothing waits any more; takes nothing after that. */
-  readonly close: () => Promise<void>;
+export interface Appender {
+  append(lines: readonly string[]): Promise<Position>;
+  /** Runs a look at what was written between two batches; its failure ends the stream as a failed batch does. */
+  check(look: () => Promise<void>): Promise<void>;
+  /** Resolves when nothing is under way; takes nothing after that. */
+  close(): Promise<void>;
 }
 
 /**
- * Group commit: one `write` under way, what arrives meanwhile goes out with the next. `write` gives where the batch starts and
- * resolves when it is durable. After its first failure nothing more is written: whether the failed batch is there is not known,
- * and a retried fsync can report success for pages that the kernel has dropped (postgresql.org/wiki/Fsync_Errors).
+ * One batch under way, in call order. `write` resolves with where the batch starts once it is durable. After the first failure
+ * nothing more is written: whether the failed batch is there is not known, and a retried fsync can report success for pages that
+ * the kernel has dropped (postgresql.org/wiki/Fsync_Errors).
  */
-export function createGroupCommit(write: (batch: Buffer, lines: number) => Promise<Position>): GroupCommit {
-  let waiting: Waiting[] = [];
-  let running: Promise<void> | undefined;
+export function createAppender(write: (batch: Buffer) => Promise<Position>): Appender {
   let ended: StorageUnavailable | undefined;
+  let last: Promise<unknown> = Promise.resolve();
 
-  const take = (): readonly Waiting[] => {
-    let bytes = 0;
-    let count = 0;
-    for (const { bytes: line } of waiting) {
-      bytes += line.length;
-      if (count === MAX_BATCH_LINES || (count > 0 && bytes > MAX_BATCH_BYTES)) break;
-      count += 1;
-    }
-    const batch = waiting.slice(0, count);
-    waiting = waiting.slice(count);
-    return batch;
-  };
-
-  const run = async (): Promise<void> => {
-    // Lines of the same turn of the event loop share the first write.
-    await Promise.resolve();
-    while (waiting.length > 0) {
-      const batch = take();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = last.then(async () => {
+      if (ended) throw ended;
       try {
-        const { segment, offset } = await write(Buffer.concat(batch.map(({ bytes }) => bytes)), batch.length);
-        let at = offset;
-        for (const { bytes, resolve } of batch) {
-          resolve({ segment, offset: at });
-          at += bytes.length;
-        }
+        return await work();
       } catch (error) {
-        const failure = error instanceof StorageUnavailable ? error : unavailable('The audit store failed', error);
-        ended = failure;
-        const lost = [...batch, ...waiting];
-        waiting = [];
-        for (const { reject } of lost) reject(failure);
+        ended = error instanceof StorageUnavailable ? error : unavailable('The audit store failed', error);
+        throw ended;
       }
-    }
-    running = undefined;
+    });
+    // The next one asks `ended`; the failure itself is the caller's.
+    last = mine.catch(() => undefined);
+    return mine;
   };
 
   return {
-    append: (line) => {
-      if (ended) return Promise.reject(ended);
-      return new Promise((resolve, reject) => {
-        waiting.push({ bytes: Buffer.from(`${line}\n`, 'utf8'), resolve, reject });
-        running ??= run();
-      });
-    },
+    append: (lines) => inTurn(() => write(Buffer.from(lines.map((line) => `${line}\n`).join(''), 'utf8'))),
+    check: inTurn,
     close: async () => {
-      await running;
+      await last;
       ended ??= new StorageUnavailable('The stream is closed');
     },
   };

@@ -1,4 +1,4 @@
-import type { LogLine, Position, Segment, StreamTail } from './append-log.ts';
+import type { LogLine, Position, Segment, Stranger, StreamTail } from './append-log.ts';
 import { StorageUnavailable } from './append-log.ts';
 
 /** What both kinds of log can do for a reader; everything about lines is here, once. */
@@ -29,6 +29,28 @@ export function parseSegmentName(name: string): { readonly stream: string; reado
   const match = SEGMENT_NAME.exec(name);
   return match?.[1] === undefined ? undefined : { stream: match[1], segment: Number(match[2]) };
 }
+
+/** What stands in the place of a log. */
+export interface LogListing {
+  /** The numbers of each stream's segments. */
+  readonly segments: ReadonlyMap<string, readonly number[]>;
+  readonly strangers: readonly Stranger[];
+}
+
+/** A reader goes from segment to segment and stops at the first that is missing: what stands behind the gap is told here. */
+export function strangersOf({ segments, strangers }: LogListing): readonly Stranger[] {
+  const behindGaps = [...segments].flatMap(([stream, numbers]) =>
+    numbers
+      .toSorted((a, b) => a - b)
+      .filter((number, index) => number !== index)
+      .map((number) => ({ name: segmentName(stream, number), why: 'gap' as const })),
+  );
+  return [...strangers, ...behindGaps];
+}
+
+/** The segments up to the first that is missing. */
+export const consecutive = (segments: readonly Segment[]): readonly Segment[] =>
+  segments.toSorted((a, b) => a.segment - b.segment).filter(({ segment }, index) => segment === index);
 
 class Line implements LogLine {
   readonly bytes: Buffer;

@@ -1,14 +1,30 @@
 import type { AppendBlobClient, ContainerClient } from '@azure/storage-blob';
 import type { Clock } from '../clock.ts';
-import { type AppendLog, type AppendStream, type Segment, StorageUnavailable, isStreamName } from './append-log.ts';
-import { createGroupCommit, unavailable } from './append-log-commit.ts';
-import { type SegmentReader, parseSegmentName, readLines, readTail, segmentName } from './append-log-lines.ts';
+import {
+  type AppendLog,
+  type AppendStream,
+  type Segment,
+  type Stranger,
+  StorageUnavailable,
+  isStreamName,
+} from './append-log.ts';
+import { createAppender, unavailable } from './append-log-commit.ts';
+import {
+  type LogListing,
+  type SegmentReader,
+  consecutive,
+  parseSegmentName,
+  readLines,
+  readTail,
+  segmentName,
+  strangersOf,
+} from './append-log-lines.ts';
 
 export interface BlobLogOptions {
   /** A client with the SDK's own retries off (`retryOptions: { maxTries: 1 }`): it would append a block twice after a lost answer. */
   readonly container: ContainerClient;
   readonly clock: Clock;
-  /** Where a segment ends, whichever comes first: spec/audit.md, "Writing". An append blob takes 50,000 blocks (learn.microsoft.com/rest/api/storageservices/append-block). */
+  /** Where a segment ends, whichever comes first: an append blob takes 50,000 blocks (learn.microsoft.com/rest/api/storageservices/append-block). */
   readonly maxSegmentBytes?: number;
   readonly maxSegmentBlocks?: number;
   readonly maxSegmentMs?: number;
@@ -26,117 +42,175 @@ export function createBlobLog(options: BlobLogOptions): AppendLog {
   const reader = createReader(container);
   return {
     open: (stream) => openStream(options, stream),
-    streams: async ({ modifiedSince = 0 } = {}) => {
-      const names = new Set<string>();
-      try {
-        for await (const { name, properties } of container.listBlobsFlat()) {
-          const parsed = parseSegmentName(name);
-          if (parsed && properties.lastModified.getTime() >= modifiedSince - 1_000) names.add(parsed.stream);
-        }
-      } catch (error) {
-        throw unavailable('The audit container cannot be listed', error);
-      }
-      return [...names].sort();
-    },
+    streams: async () => [...(await listContainer(container)).segments.keys()].sort(),
+    strangers: async () => strangersOf(await listContainer(container)),
     read: (stream, from = { segment: 0, offset: 0 }) => readLines(reader, stream, from, READ_CHUNK_BYTES),
     tail: (stream) => readTail(reader, stream),
     segments: reader.list,
+    keepOnce: (name, text) => keepOnce(container, name, text),
   };
+}
+
+/** A segment as it was written. Its ETag changes with everything that is done to the blob, by whomever. */
+interface WrittenSegment {
+  readonly blob: AppendBlobClient;
+  etag: string | undefined;
+  size: number;
+  blocks: number;
+  readonly since: number;
 }
 
 async function openStream(options: BlobLogOptions, stream: string): Promise<AppendStream> {
   if (!isStreamName(stream)) throw new TypeError(`"${stream}" cannot name a stream`);
   const { container, clock, appendMs = 10_000 } = options;
   const { maxSegmentBytes = 256 * 1024 * 1024, maxSegmentBlocks = 40_000, maxSegmentMs = 24 * 60 * 60_000 } = options;
+  const written: WrittenSegment[] = [];
   let storeTime: number | undefined;
-  let segment = 0;
-  let size = 0;
-  let blocks = 0;
-  let since = clock.monotonic();
-  let blob = await createSegment(container, stream, segment);
+  const begin = async (): Promise<WrittenSegment> => {
+    const segment = await createSegment(container, segmentName(stream, written.length), clock);
+    written.push(segment);
+    return segment;
+  };
+  let open = await begin();
 
-  const full = (more: number): boolean =>
+  const full = ({ size, blocks, since }: WrittenSegment, more: number): boolean =>
     size + more > maxSegmentBytes || blocks >= maxSegmentBlocks || clock.monotonic() - since >= maxSegmentMs;
 
-  const commit = createGroupCommit(async (batch) => {
-    if (size > 0 && full(batch.length)) {
-      segment += 1;
-      size = 0;
-      blocks = 0;
-      since = clock.monotonic();
-      blob = await createSegment(container, stream, segment);
-    }
-    storeTime = (await appendOnce(blob, batch, size, clock, appendMs)) ?? storeTime;
-    const at = { segment, offset: size };
-    size += batch.length;
-    blocks += 1;
+  const appender = createAppender(async (batch) => {
+    if (open.size > 0 && full(open, batch.length)) open = await begin();
+    const at = { segment: written.length - 1, offset: open.size };
+    storeTime = (await appendOnce(open, batch, clock, appendMs)) ?? storeTime;
     return at;
   });
-  return { append: commit.append, storeTime: () => storeTime, close: commit.close };
+  return {
+    append: appender.append,
+    check: () =>
+      appender.check(async () => {
+        for (const segment of written) await confirm(segment);
+      }),
+    storeTime: () => storeTime,
+    close: appender.close,
+  };
 }
 
-async function createSegment(container: ContainerClient, stream: string, segment: number): Promise<AppendBlobClient> {
-  const blob = container.getAppendBlobClient(segmentName(stream, segment));
+async function confirm({ blob, etag, size }: WrittenSegment): Promise<void> {
+  const there = await blob.getProperties().catch((error: unknown) => {
+    throw unavailable(statusOf(error) === 404 ? 'The audit blob is gone' : 'The audit blob cannot be read', error);
+  });
+  if (there.contentLength !== size)
+    throw new StorageUnavailable(`The audit blob has ${there.contentLength ?? 0} bytes where ${size} were written`);
+  if (there.etag !== etag) throw new StorageUnavailable('The audit blob was changed by somebody else');
+}
+
+async function createSegment(
+  container: ContainerClient,
+  name: string,
+  clock: Pick<Clock, 'monotonic'>,
+): Promise<WrittenSegment> {
+  const blob = container.getAppendBlobClient(name);
+  const segment = (etag: string | undefined) => ({ blob, etag, size: 0, blocks: 0, since: clock.monotonic() });
   try {
-    await blob.create({
+    const { etag } = await blob.create({
       conditions: { ifNoneMatch: '*' },
       blobHTTPHeaders: { blobContentType: 'application/jsonl' },
       abortSignal: AbortSignal.timeout(30_000),
     });
-    return blob;
+    return segment(etag);
   } catch (error) {
     // 409 may be the echo of our own lost answer; the name is random, and an empty segment of ours can be used.
     if (statusOf(error) !== 409) throw unavailable('The audit blob cannot be made', error);
-    const { contentLength } = await blob.getProperties().catch((cause: unknown) => {
+    const { contentLength, etag } = await blob.getProperties().catch((cause: unknown) => {
       throw unavailable('The audit blob cannot be read', cause);
     });
     if (contentLength !== 0) throw unavailable('The audit blob exists already', error);
-    return blob;
+    return segment(etag);
   }
 }
 
 /**
- * One batch at exactly one place: the append-position condition makes the store refuse a second copy and a second writer. When
- * an answer was lost the same append goes out again; a 412 then means that the first arrived, which the bytes there must show.
- * Gives the store's Date (epoch ms).
+ * One batch at exactly one place of exactly this blob: the append-position condition makes the store refuse a second copy and a
+ * second writer, the ETag another blob of the same length. When an answer was lost the same append goes out again; a 412 then
+ * means that the first arrived, which the bytes there must show. Gives the store's Date (epoch ms).
  */
 async function appendOnce(
-  blob: AppendBlobClient,
+  segment: WrittenSegment,
   batch: Buffer,
-  position: number,
   clock: Clock,
   appendMs: number,
 ): Promise<number | undefined> {
+  const { blob, size: position } = segment;
   const deadline = clock.monotonic() + appendMs;
+  const taken = (etag: string | undefined): void => {
+    segment.etag = etag;
+    segment.size += batch.length;
+    segment.blocks += 1;
+  };
   for (let tries = 0; ; tries += 1) {
     try {
-      const { date } = await blob.appendBlock(batch, batch.length, {
-        conditions: { appendPosition: position },
+      const { date, etag } = await blob.appendBlock(batch, batch.length, {
+        conditions: { appendPosition: position, ...(segment.etag !== undefined && { ifMatch: segment.etag }) },
         abortSignal: AbortSignal.timeout(appendMs),
       });
+      taken(etag);
       return date?.getTime();
     } catch (error) {
       if (statusOf(error) === 412) {
-        if (tries > 0 && (await isThere(blob, batch, position))) return undefined;
-        throw unavailable('Something else was written to the audit blob', error);
+        const there = tries > 0 ? await arrived(blob, batch, position) : undefined;
+        if (!there) throw unavailable('Something else was written to the audit blob', error);
+        taken(there.etag);
+        return undefined;
       }
       const wait = RETRY_MS[tries];
       if (!mayRetry(error) || wait === undefined || clock.monotonic() + wait > deadline)
-        throw unavailable('The audit blob takes no more', error);
+        throw unavailable(statusOf(error) === 404 ? 'The audit blob is gone' : 'The audit blob takes no more', error);
       await clock.sleep(wait);
     }
   }
 }
 
-async function isThere(blob: AppendBlobClient, batch: Buffer, position: number): Promise<boolean> {
+async function arrived(
+  blob: AppendBlobClient,
+  batch: Buffer,
+  position: number,
+): Promise<{ readonly etag: string | undefined } | undefined> {
   try {
-    const { contentLength = 0 } = await blob.getProperties();
-    return (
-      contentLength === position + batch.length && batch.equals(await blob.downloadToBuffer(position, batch.length))
-    );
+    const { contentLength = 0, etag } = await blob.getProperties();
+    if (contentLength !== position + batch.length) return undefined;
+    return batch.equals(await blob.downloadToBuffer(position, batch.length)) ? { etag } : undefined;
   } catch (error) {
     throw unavailable('Whether the audit blob took the last lines is not known', error);
   }
+}
+
+async function keepOnce(container: ContainerClient, name: string, text: string): Promise<string> {
+  const blob = container.getBlockBlobClient(name);
+  try {
+    await blob.upload(text, Buffer.byteLength(text), { conditions: { ifNoneMatch: '*' } });
+    return text;
+  } catch (error) {
+    // 409: it exists; 412: the condition of another version of the API says the same.
+    if (statusOf(error) !== 409 && statusOf(error) !== 412)
+      throw unavailable('The audit container takes no blob', error);
+    const kept = await blob.downloadToBuffer().catch((cause: unknown) => {
+      throw unavailable('The audit container cannot be read', cause);
+    });
+    return kept.toString('utf8');
+  }
+}
+
+async function listContainer(container: ContainerClient): Promise<LogListing> {
+  const segments = new Map<string, number[]>();
+  const strangers: Stranger[] = [];
+  try {
+    for await (const { name } of container.listBlobsFlat()) {
+      const parsed = parseSegmentName(name);
+      if (!parsed) strangers.push({ name, why: 'name' });
+      else segments.set(parsed.stream, [...(segments.get(parsed.stream) ?? []), parsed.segment]);
+    }
+  } catch (error) {
+    throw unavailable('The audit container cannot be listed', error);
+  }
+  return { segments, strangers };
 }
 
 /** 403, 404, 409 stay what they are; no answer, 408, 429 and 5xx may pass. */
@@ -163,7 +237,7 @@ function createReader(container: ContainerClient): SegmentReader {
       } catch (error) {
         throw unavailable('The audit container cannot be listed', error);
       }
-      return segments.sort((a, b) => a.segment - b.segment);
+      return consecutive(segments);
     },
     open: async (stream, segment) => {
       const blob = container.getAppendBlobClient(segmentName(stream, segment));

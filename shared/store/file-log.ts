@@ -1,15 +1,23 @@
-import { constants, type Stats } from 'node:fs';
+import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import * as nodeFs from 'node:fs/promises';
 import path from 'node:path';
-import { systemClock, type Clock } from '../clock.ts';
-import type { AppendLog, AppendStream, Position } from './append-log.ts';
+import { randomUUID } from 'node:crypto';
+import type { AppendLog, AppendStream, Position, Stranger } from './append-log.ts';
 import { StorageUnavailable, isStreamName } from './append-log.ts';
-import { createGroupCommit, unavailable } from './append-log-commit.ts';
-import { type SegmentReader, parseSegmentName, readLines, readTail, segmentName } from './append-log-lines.ts';
+import { createAppender, unavailable } from './append-log-commit.ts';
+import {
+  type LogListing,
+  type SegmentReader,
+  parseSegmentName,
+  readLines,
+  readTail,
+  segmentName,
+  strangersOf,
+} from './append-log-lines.ts';
 
 /** What the log needs of the file system: handed in by tests that fill the disk. */
-export type LogFileSystem = Pick<typeof nodeFs, 'mkdir' | 'open' | 'readdir' | 'stat'>;
+export type LogFileSystem = Pick<typeof nodeFs, 'mkdir' | 'open' | 'readdir' | 'lstat' | 'link' | 'rm'>;
 
 export interface FileLogOptions {
   readonly folder: string;
@@ -18,8 +26,6 @@ export interface FileLogOptions {
   /** Whether `write` alone makes lines durable (O_DSYNC), without an fdatasync after it. Default: where that is as safe. */
   readonly syncOnWrite?: boolean;
   readonly fs?: LogFileSystem;
-  /** The one that the file system goes by. */
-  readonly clock?: Pick<Clock, 'now'>;
 }
 
 const READ_CHUNK_BYTES = 256 * 1024;
@@ -32,81 +38,112 @@ const SYNC_ON_WRITE = process.platform === 'linux';
 
 /** Streams as files `<stream>.<segment>.jsonl` in one folder: 0600 in 0700, for this machine's own disk. */
 export function createFileLog(options: FileLogOptions): AppendLog {
-  const { folder, fs = nodeFs, clock = systemClock } = options;
-  const listing = createListing(folder, fs, clock);
-  const reader = createReader(folder, fs, listing);
+  const { folder, fs = nodeFs } = options;
+  const reader = createReader(folder, fs);
   return {
     open: (stream) => openStream(options, stream),
-    streams: async ({ modifiedSince } = {}) => {
-      const segments = [...(await listing()).values()].flat();
-      const kept = modifiedSince === undefined ? segments : await modifiedIn(folder, segments, modifiedSince, fs);
-      return [...new Set(kept.map(({ stream }) => stream))].sort();
-    },
+    streams: async () => [...(await listFolder(folder, fs)).segments.keys()].sort(),
+    strangers: async () => strangersOf(await listFolder(folder, fs)),
     read: (stream, from = { segment: 0, offset: 0 }) => readLines(reader, stream, from, READ_CHUNK_BYTES),
     tail: (stream) => readTail(reader, stream),
     segments: reader.list,
+    keepOnce: (name, text) => keepOnce(folder, name, text, fs),
   };
+}
+
+/** A segment as it was written: what must still be under its path. */
+interface WrittenSegment {
+  readonly path: string;
+  readonly ino: number;
+  readonly dev: number;
+  size: number;
 }
 
 async function openStream(options: FileLogOptions, stream: string): Promise<AppendStream> {
   const { folder, fs = nodeFs, maxSegmentBytes = 64 * 1024 * 1024, syncOnWrite = SYNC_ON_WRITE } = options;
   if (!isStreamName(stream)) throw new TypeError(`"${stream}" cannot name a stream`);
-  const guard = async <T>(what: string, work: Promise<T>): Promise<T> => {
-    try {
-      return await work;
-    } catch (error) {
-      throw unavailable(what, error);
-    }
-  };
-  await guard('The audit folder cannot be made', fs.mkdir(folder, { recursive: true, mode: 0o700 }));
+  await makeFolder(folder, fs);
 
-  let segment = 0;
-  let size = 0;
+  const written: WrittenSegment[] = [];
   const flags = syncOnWrite ? constants.O_DSYNC : 0;
-  const begin = (): Promise<FileHandle> => createSegment(folder, segmentName(stream, segment), flags, fs);
-  let file = await guard('The audit file cannot be made', begin());
+  const begin = async (): Promise<{ readonly file: FileHandle; readonly segment: WrittenSegment }> => {
+    const place = path.join(folder, segmentName(stream, written.length));
+    const file = await createSegment(folder, place, flags, fs);
+    const { ino, dev } = await file.stat();
+    const segment = { path: place, ino, dev, size: 0 };
+    written.push(segment);
+    return { file, segment };
+  };
+  let open = await guarded('The audit file cannot be made', begin());
 
-  const commit = createGroupCommit(async (batch) => {
-    if (size > 0 && size + batch.length > maxSegmentBytes) {
-      await file.close();
-      segment += 1;
-      size = 0;
-      file = await begin();
+  const appender = createAppender(async (batch) => {
+    if (open.segment.size > 0 && open.segment.size + batch.length > maxSegmentBytes) {
+      await open.file.close();
+      open = await begin();
     }
-    const at: Position = { segment, offset: size };
+    const { file, segment } = open;
+    const at: Position = { segment: written.length - 1, offset: segment.size };
     await writeAll(file, batch);
     if (!syncOnWrite) await file.datasync();
-    size += batch.length;
+    segment.size += batch.length;
+    await confirm(segment, fs);
     return at;
   });
   return {
-    append: commit.append,
+    append: appender.append,
+    check: () =>
+      appender.check(async () => {
+        for (const segment of written) await confirm(segment, fs);
+      }),
     storeTime: () => undefined,
     close: async () => {
-      await commit.close();
-      await guard('The audit file cannot be closed', file.close());
+      await appender.close();
+      await guarded('The audit file cannot be closed', open.file.close());
     },
   };
 }
 
-/** Made durable before its first line: a file whose directory entry is not on disk is lost with every line in it (fsync(2)). */
-async function createSegment(folder: string, name: string, flags: number, fs: LogFileSystem): Promise<FileHandle> {
-  const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL } = constants;
-  const file = await fs.open(path.join(folder, name), O_WRONLY | O_APPEND | O_CREAT | O_EXCL | flags, 0o600);
+/** What a path names now, held against what was written: an open file goes on taking lines after it was removed or moved (unlink(2)). */
+async function confirm({ path: place, ino, dev, size }: WrittenSegment, fs: LogFileSystem): Promise<void> {
+  const there = await guarded('The audit file is gone', fs.lstat(place));
+  if (there.ino !== ino || there.dev !== dev) throw new StorageUnavailable('The audit file was replaced by another');
+  if (there.size !== size)
+    throw new StorageUnavailable(`The audit file has ${there.size} bytes where ${size} were written`);
+}
+
+async function makeFolder(folder: string, fs: LogFileSystem): Promise<void> {
+  await guarded('The audit folder cannot be made', fs.mkdir(folder, { recursive: true, mode: 0o700 }));
+}
+
+async function guarded<T>(what: string, work: Promise<T>): Promise<T> {
   try {
-    // Windows cannot open a folder; there NTFS journals the entry.
-    if (process.platform !== 'win32') {
-      const directory = await fs.open(folder, 'r');
-      try {
-        await directory.sync();
-      } finally {
-        await directory.close();
-      }
-    }
+    return await work;
+  } catch (error) {
+    throw unavailable(what, error);
+  }
+}
+
+/** Made durable before its first line: a file whose directory entry is not on disk is lost with every line in it (fsync(2)). */
+async function createSegment(folder: string, place: string, flags: number, fs: LogFileSystem): Promise<FileHandle> {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL } = constants;
+  const file = await fs.open(place, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | flags, 0o600);
+  try {
+    await syncFolder(folder, fs);
     return file;
   } catch (error) {
     await file.close();
     throw error;
+  }
+}
+
+async function syncFolder(folder: string, fs: LogFileSystem): Promise<void> {
+  // Windows cannot open a folder; there NTFS journals the entry.
+  if (process.platform === 'win32') return;
+  const directory = await fs.open(folder, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
   }
 }
 
@@ -120,86 +157,97 @@ async function writeAll(file: FileHandle, batch: Buffer): Promise<void> {
   }
 }
 
-interface SegmentFile {
-  readonly stream: string;
-  readonly segment: number;
-}
-
-async function modifiedIn(
-  folder: string,
-  files: readonly SegmentFile[],
-  since: number,
-  fs: LogFileSystem,
-): Promise<readonly SegmentFile[]> {
-  const kept: SegmentFile[] = [];
-  for (const file of files) if ((await statOf(folder, file, fs)).mtimeMs >= since) kept.push(file);
-  return kept;
-}
-
-async function statOf(folder: string, { stream, segment }: SegmentFile, fs: LogFileSystem): Promise<Stats> {
+/** Written beside and linked into place: no process ever reads half a text, and of two writers the first wins (link(2)). */
+async function keepOnce(folder: string, name: string, text: string, fs: LogFileSystem): Promise<string> {
+  const place = path.join(folder, name);
+  const kept = await readKept(place, fs);
+  if (kept !== undefined) return kept;
+  await makeFolder(folder, fs);
+  const beside = path.join(folder, `.${name}.${randomUUID()}`);
   try {
-    return await fs.stat(path.join(folder, segmentName(stream, segment)));
+    const file = await fs.open(beside, 'wx', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await fs.link(beside, place);
+    await syncFolder(folder, fs);
   } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw unavailable('The audit folder takes no file', error);
+  } finally {
+    await fs.rm(beside, { force: true });
+  }
+  return (await readKept(place, fs)) ?? text;
+}
+
+async function readKept(place: string, fs: LogFileSystem): Promise<string | undefined> {
+  try {
+    const file = await fs.open(place, 'r');
+    try {
+      return await file.readFile('utf8');
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw unavailable('The audit folder cannot be read', error);
   }
 }
 
-type Listing = ReadonlyMap<string, readonly SegmentFile[]>;
+const hasCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && 'code' in error && error.code === code;
 
-/** A folder that changed this shortly before it was listed may have changed again in the same tick of its clock (inode(7)). */
-const SETTLED_MS = 1_000;
-
-/**
- * The files of a folder by stream. Kept for as long as the folder itself is unchanged: a reader asks for each of its streams, and
- * every process that ever ran has left one.
- */
-function createListing(folder: string, fs: LogFileSystem, clock: Pick<Clock, 'now'>): () => Promise<Listing> {
-  let kept: { readonly mtimeMs: number; readonly listing: Listing } | undefined;
-  return async () => {
-    try {
-      const { mtimeMs } = await fs.stat(folder);
-      if (kept?.mtimeMs === mtimeMs) return kept.listing;
-      const listing = Map.groupBy(
-        (await fs.readdir(folder)).map(parseSegmentName).filter((name) => name !== undefined),
-        ({ stream }) => stream,
-      );
-      kept = clock.now() - mtimeMs > SETTLED_MS ? { mtimeMs, listing } : undefined;
-      return listing;
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return new Map();
-      throw unavailable('The audit folder cannot be read', error);
+async function listFolder(folder: string, fs: LogFileSystem): Promise<LogListing> {
+  const segments = new Map<string, number[]>();
+  const strangers: Stranger[] = [];
+  try {
+    for (const entry of await fs.readdir(folder, { withFileTypes: true })) {
+      const parsed = parseSegmentName(entry.name);
+      if (!entry.isFile()) strangers.push({ name: entry.name, why: 'link' });
+      else if (!parsed) strangers.push({ name: entry.name, why: 'name' });
+      else segments.set(parsed.stream, [...(segments.get(parsed.stream) ?? []), parsed.segment]);
     }
-  };
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw unavailable('The audit folder cannot be read', error);
+  }
+  return { segments, strangers };
 }
 
-function createReader(folder: string, fs: LogFileSystem, listing: () => Promise<Listing>): SegmentReader {
+function createReader(folder: string, fs: LogFileSystem): SegmentReader {
   return {
+    // By asking for one after the other: to list the folder for each stream takes minutes where every start has left one.
     list: async (stream) => {
-      const own = (await listing()).get(stream) ?? [];
-      const sizes = own.map(async (file) => ({
-        segment: file.segment,
-        bytes: (await statOf(folder, file, fs)).size,
-      }));
-      return (await Promise.all(sizes)).sort((a, b) => a.segment - b.segment);
+      const segments: { segment: number; bytes: number }[] = [];
+      for (;;) {
+        const segment = segments.length;
+        try {
+          const there = await fs.lstat(path.join(folder, segmentName(stream, segment)));
+          if (!there.isFile()) return segments;
+          segments.push({ segment, bytes: there.size });
+        } catch (error) {
+          if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return segments;
+          throw unavailable('The audit folder cannot be read', error);
+        }
+      }
     },
     open: async (stream, segment) => {
-      try {
-        const file = await fs.open(path.join(folder, segmentName(stream, segment)), 'r');
-        return {
-          size: async () => (await file.stat()).size,
-          read: async (offset, length) => {
-            try {
-              const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, offset);
-              return buffer.subarray(0, bytesRead);
-            } catch (error) {
-              throw unavailable('The audit file cannot be read', error);
-            }
-          },
-          close: () => file.close(),
-        };
-      } catch (error) {
-        throw unavailable('The audit file cannot be read', error);
-      }
+      const file = await guarded(
+        'The audit file cannot be read',
+        fs.open(path.join(folder, segmentName(stream, segment)), 'r'),
+      );
+      return {
+        size: async () => (await file.stat()).size,
+        read: async (offset, length) => {
+          const { bytesRead, buffer } = await guarded(
+            'The audit file cannot be read',
+            file.read(Buffer.allocUnsafe(length), 0, length, offset),
+          );
+          return buffer.subarray(0, bytesRead);
+        },
+        close: () => file.close(),
+      };
     },
   };
 }

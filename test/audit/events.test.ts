@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { type AuditEvent, type EventName, eventCodes } from '../../shared/audit/events.ts';
+import { type AuditEvent, type EventName, eventCodes, reservedCodes } from '../../shared/audit/events.ts';
 import { FLOOD_SINGLES } from '../../shared/audit/write/flood.ts';
 import { lineSchemas } from '../../shared/audit/schemas.ts';
 import { alice, completed, createBench, facts, intended, linesOf, tenant } from './support/samples.ts';
@@ -136,4 +136,12 @@ test('the table of events in the README has every code and no other, and no code
   expect(rows).toEqual(Object.entries(eventCodes));
   expect(new Set(rows.map(([, code]) => code?.slice(3, 6))).size).toBe(rows.length);
   expect([...lineSchemas.keys()]).toEqual(Object.keys(eventCodes));
+
+  const reserved = [...readme.matchAll(/^\| ([\w.-]+) \| (AKG\d{3}[IWE]) \|$/gmu)].map(([, name, code]) => [
+    name,
+    code,
+  ]);
+  expect(reserved).toEqual(Object.entries(reservedCodes));
+  const numbers = [...Object.values(eventCodes), ...Object.values(reservedCodes)].map((code) => code.slice(3, 6));
+  expect(new Set(numbers).size).toBe(numbers.length);
 });

@@ -1,5 +1,7 @@
 import { createHmac } from 'node:crypto';
 import * as nodeFs from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import canonicalize from 'canonicalize';
 import { compactVerify, importJWK } from 'jose';
@@ -27,31 +29,31 @@ describe('the audit trail', () => {
     await trail.record(completed('cmd-1'));
     await trail.close();
 
-    const [opened, intent] = await linesOf(bench.log);
-    expect(recorded).toMatchObject({ stream: intent?.['stream'], seq: 1, hash: hashLine(canonicalize(intent) ?? '') });
+    const [opened, , intent] = await linesOf(bench.log);
+    expect(recorded).toMatchObject({ stream: intent?.['stream'], seq: 2, hash: hashLine(canonicalize(intent) ?? '') });
     const { key, keyId } = Object(opened?.['opening']) as { key: Record<string, string>; keyId: string };
     const { payload, protectedHeader } = await compactVerify(await recorded.receipt(), await importJWK(key, 'ES256'));
     expect(protectedHeader).toEqual({ alg: 'ES256', kid: keyId, typ: 'aksgw-receipt' });
     expect(JSON.parse(new TextDecoder().decode(payload))).toEqual({
       stream: recorded.stream,
-      seq: 1,
+      seq: 2,
       hash: recorded.hash,
       time: '2026-01-01T00:00:00.000Z',
       keyId,
     });
   });
 
-  test('verifies as sound once it is closed, and says what it does not prove', async () => {
+  test('verifies as intact once it is closed, and says what it does not prove', async () => {
     await using bench = await createBench();
     const trail = await bench.open();
     await Promise.all([1, 2, 3].map((n) => trail.record(intended(`cmd-${n}`))));
     await Promise.all([1, 2, 3].map((n) => trail.record(completed(`cmd-${n}`))));
     await trail.close();
 
-    const report = await verifyTrail(bench.log, { rootKeys: [bench.key.keyId] });
+    const report = await verifyTrail(bench.log, { rootKeys: [bench.key.keyId], now: bench.clock.now() });
     expect(report.findings).toEqual([]);
-    expect(report).toMatchObject({ verdict: 'sound', events: 9, commands: { paired: 3, open: [] } });
-    expect(report.streams[0]).toMatchObject({ closed: true, lastSeq: 8, signedUpTo: 6 });
+    expect(report).toMatchObject({ verdict: 'INTACT', events: 13, commands: { paired: 3, open: [] } });
+    expect(report.streams[0]).toMatchObject({ final: true, lastSeq: 12, signedUpTo: 12 });
     expect(renderReport(report)).toContain('a compromised gateway that lies as it writes');
   });
 
@@ -75,7 +77,7 @@ describe('the audit trail', () => {
       }),
     );
     await trail.close();
-    const [opened, intent] = await linesOf(bench.log);
+    const [opened, , intent] = await linesOf(bench.log);
     const opening = opened?.['opening'] as Opening;
     const key = bench.key.unwrap(opening.stream, opening.hmacKey);
     const hmac = (label: string, data: string) => createHmac('sha256', key).update(`${label}\n${data}`).digest('hex');
@@ -87,17 +89,108 @@ describe('the audit trail', () => {
     expect(JSON.stringify(intent)).not.toContain('the text');
   });
 
-  test('writes a checkpoint each minute, idle too, and after a thousand events', async () => {
+  test('ends every batch with a signature over it, and gives nothing out before', async () => {
+    let write = (): Promise<void> => Promise.resolve();
+    const fs: LogFileSystem = {
+      ...nodeFs,
+      open: async (file, flags, mode) => {
+        const handle = await nodeFs.open(file, flags, mode);
+        const real = handle.write.bind(handle) as (bytes: Buffer, offset: number, length: number) => Promise<unknown>;
+        return Object.assign(handle, {
+          write: async (bytes: Buffer, offset: number, length: number) => {
+            await write();
+            return real(bytes, offset, length);
+          },
+        });
+      },
+    };
+    await using bench = await createBench((folder) => createFileLog({ folder, fs }));
+    const trail = await bench.open();
+    let release = (): void => undefined;
+    write = () => new Promise((resolve) => (release = resolve));
+    let first = false;
+    const recorded = trail.record(intended('cmd-0')).then(() => (first = true));
+    const more = Promise.all(Array.from({ length: 600 }, (_, n) => trail.record(intended(`cmd-${n + 1}`))));
+    for (let turns = 0; turns < 20; turns += 1) await new Promise(setImmediate);
+    expect(first).toBe(false);
+    write = async () => undefined;
+    release();
+    await Promise.all([recorded, more]);
+    await trail.close();
+    const codes = (await linesOf(bench.log)).map(({ code }) => code);
+    const batches = codes
+      .join(' ')
+      .split(' AKG007I')
+      .map((batch) => batch.trim().split(' ').length);
+    expect(codes.at(-1)).toBe('AKG007I');
+    expect(Math.max(...batches)).toBe(256);
+    expect((await verifyTrail(bench.log, { now: bench.clock.now() })).counts).toEqual({ 'root-key-not-named': 1 });
+  });
+
+  test('writes a checkpoint each minute, idle too, and a final one', async () => {
     await using bench = await createBench();
     const trail = await bench.open();
     await advanceUntilWritten(bench, ({ code }) => code === 'AKG001I');
     await trail.record({ ...facts, event: 'job.fired', job: 'nightly' });
-    await Promise.all(Array.from({ length: 1000 }, (_, n) => trail.record(intended(`cmd-${n}`))));
     await trail.close();
-    const checkpoints = (await linesOf(bench.log)).filter(({ code }) => code === 'AKG001I');
-    expect(checkpoints.map(({ seq }) => seq)).toEqual([1, 1002, 1004]);
-    expect((await verifyTrail(bench.log)).counts).toEqual({});
+    const lines = await linesOf(bench.log);
+    expect(lines.map(({ code }) => code)).toEqual([
+      'AKG000I',
+      'AKG007I',
+      'AKG001I',
+      'AKG007I',
+      'AKG500I',
+      'AKG007I',
+      'AKG002I',
+      'AKG001I',
+      'AKG007I',
+    ]);
+    expect(lines.map((line) => (line['checkpoint'] as { final?: true } | undefined)?.final ?? line['final'])).toEqual([
+      ...Array.from({ length: 7 }, () => undefined),
+      true,
+      true,
+    ]);
     expect(bench.clock.sleeping()).toBe(0);
+  });
+
+  test('names its trail in every stream: one id, made once, also by two that begin together', async () => {
+    await using bench = await createBench();
+    const about = { tenants: ['t'], clusters: ['/subscriptions/s'] };
+    const first = await Promise.all([bench.open({ about }), bench.open({ about })]);
+    for (const trail of [...first, await bench.open({ about })]) await trail.close();
+    const openings = (await linesOf(bench.log)).flatMap(({ opening }) => (opening ? [(opening as Opening).trail] : []));
+    expect(openings).toHaveLength(3);
+    expect(new Set(openings.map(({ id }) => id)).size).toBe(1);
+    expect(openings[0]).toMatchObject(about);
+  });
+
+  test('takes the name of its trail from its own signed streams, whatever became of the file', async () => {
+    await using bench = await createBench();
+    await (await bench.open()).close();
+    for (const text of ['{"trail":"00000000-0000-4000-8000-000000000000"}', 'x', '']) {
+      await writeFile(path.join(bench.folder, 'trail.json'), text);
+      await (await bench.open()).close();
+    }
+    const openings = (await linesOf(bench.log)).flatMap(({ opening }) =>
+      opening ? [(opening as Opening).trail.id] : [],
+    );
+    expect([openings.length, new Set(openings).size]).toEqual([4, 1]);
+  });
+
+  test('begins beside a stream of the year 9999, and beside what is not a stream at all', async () => {
+    await using bench = await createBench();
+    await mkdir(bench.folder, { recursive: true });
+    for (const name of ['99991231t235959999z-0123456789abcdef.000000.jsonl', 'odd.000000.jsonl', 'note.txt'])
+      await writeFile(path.join(bench.folder, name), 'x\n');
+    const trail = await bench.open();
+    await trail.record(intended('cmd-1'));
+    await trail.record(completed('cmd-1'));
+    await trail.close();
+    const report = await verifyTrail(bench.log, { rootKeys: [bench.key.keyId], now: bench.clock.now() });
+    expect(report.verdict).toBe('BROKEN');
+    expect(new Set(report.findings.filter(({ kind }) => kind === 'not-a-stream').map(({ stream }) => stream))).toEqual(
+      new Set(['note.txt', 'odd']),
+    );
   });
 
   test('refuses to record once it is closed', async () => {
@@ -105,7 +198,7 @@ describe('the audit trail', () => {
     const trail = await bench.open();
     await trail.close();
     await expect(trail.record(intended('cmd-1'))).rejects.toMatchObject({ code: 'audit-unavailable' });
-    expect(trail.healthy()).toBe(false);
+    await expect(trail.check()).rejects.toMatchObject({ code: 'audit-unavailable' });
   });
 });
 
@@ -160,7 +253,7 @@ describe('when the store fails', () => {
       const results = await Promise.allSettled([trail.record(completed('cmd-1')), trail.record(intended('cmd-2'))]);
       for (const result of results)
         expect(result).toMatchObject({ status: 'rejected', reason: { code: 'audit-unavailable' } });
-      expect(trail.healthy()).toBe(false);
+      await expect(trail.check()).rejects.toMatchObject({ code: 'audit-unavailable' });
       await bench.clock.advance(1_500);
       await expect(trail.record(intended('cmd-3'))).rejects.toMatchObject({ code: 'audit-unavailable' });
 
@@ -168,11 +261,11 @@ describe('when the store fails', () => {
       await expect(trail.record(intended('cmd-3'))).rejects.toMatchObject({ code: 'audit-unavailable' });
       await bench.clock.advance(1_500);
       await trail.record(completed('cmd-1'));
-      expect(trail.healthy()).toBe(true);
+      await expect(trail.check()).resolves.toBeUndefined();
       await trail.close();
-      const report = await verifyTrail(bench.log, { rootKeys: [bench.key.keyId] });
-      expect(report.findings.filter(({ level }) => level === 'broken')).toEqual([]);
-      expect(report.counts['recovered-tail'] ?? 0).toBe(torn > 0 ? 1 : 0);
+      const report = await verifyTrail(bench.log, { rootKeys: [bench.key.keyId], now: bench.clock.now() });
+      expect(report.verdict).toBe('INTACT');
+      expect(report.counts['tail-explained'] ?? 0).toBe(torn > 0 ? 1 : 0);
     });
 
   test('recovers without anybody asking for it', async () => {
@@ -183,9 +276,31 @@ describe('when the store fails', () => {
     await expect(trail.record(intended('cmd-1'))).rejects.toMatchObject({ code: 'audit-unavailable' });
     disk.repair();
     const deadline = performance.now() + 10_000;
-    while (!trail.healthy() && performance.now() < deadline) await bench.clock.advance(5_000);
-    expect(trail.healthy()).toBe(true);
+    const healthy = (): Promise<boolean> =>
+      trail.check().then(
+        () => true,
+        () => false,
+      );
+    while (!(await healthy()) && performance.now() < deadline) await bench.clock.advance(5_000);
+    expect(await healthy()).toBe(true);
     await trail.close();
+  });
+
+  test('is unavailable once its record is gone, goes on in another stream, and signs there what is lost', async () => {
+    await using bench = await createBench();
+    const trail = await bench.open();
+    const { stream } = await trail.record(intended('cmd-1'));
+    await rm(path.join(bench.folder, `${stream}.000000.jsonl`));
+    await expect(trail.check()).rejects.toMatchObject({ code: 'audit-unavailable' });
+    await expect(trail.record(completed('cmd-1'))).rejects.toMatchObject({ code: 'audit-unavailable' });
+    await bench.clock.advance(1_500);
+    await trail.record(completed('cmd-1'));
+    await expect(trail.check()).resolves.toBeUndefined();
+    await trail.close();
+    const lost = (await linesOf(bench.log)).find(({ code }) => code === 'AKG003W')?.['lost'];
+    expect(lost).toMatchObject({ stream, seq: 3 });
+    const report = await verifyTrail(bench.log, { rootKeys: [bench.key.keyId], now: bench.clock.now() });
+    expect(report.findings.find(({ kind }) => kind === 'stream-missing')).toMatchObject({ stream, seq: 3 });
   });
 
   test('does not begin without its root key', async () => {

@@ -110,35 +110,80 @@ describe('aksgw', () => {
 
   describe('audit', () => {
     const lines = (text: string) => text.trimEnd().split('\n');
-    const exported = async (): Promise<string> => (await aksgw('audit', 'export', trail)).out;
-    /** One changed letter in a copy of what was exported. */
-    const tampered = async (): Promise<string> => (await exported()).replace('"restart"', '"restarT"');
+    const exported = async (...more: string[]): Promise<string> =>
+      (await aksgw('audit', 'export', '--config', stack.config, ...more)).out;
+    const verifyExport = (file: string, ...more: string[]) =>
+      aksgw('audit', 'verify', '--export', file, '--config', stack.config, ...more);
 
-    test('verify finds the trail that the gateway left sound, by its configuration alone, and pins it', async () => {
+    test('verify finds the trail that the gateway left intact, by its configuration alone, and pins it', async () => {
       const state = join(stack.folder, 'pins.json');
-      const { code, out } = await aksgw('audit', 'verify', '--config', stack.config, '--state', state, '--json');
-      expect(JSON.parse(out)).toMatchObject({ verdict: 'sound', commands: { paired: 2, open: [] } });
-      expect(JSON.parse(readFileSync(state, 'utf8'))).toMatchObject({ version: 1 });
+      const verify = (...more: string[]) => aksgw('audit', 'verify', '--config', stack.config, ...more);
+      const { code, out } = await verify('--state', state, '--json');
+      expect(JSON.parse(out)).toMatchObject({ verdict: 'INTACT', commands: { paired: 2, open: [] } });
+      expect(JSON.parse(readFileSync(state, 'utf8'))).toMatchObject({ version: 1, rootKeys: [expect.any(String)] });
       expect(code).toBe(0);
+      // With the pins alone, once a key was named.
+      expect((await aksgw('audit', 'verify', trail, '--state', state)).code).toBe(0);
     });
 
-    test('verify exits 1 for a key that is not believed, and for a changed line', async () => {
+    test('verify needs none of the secrets of the configuration', async () => {
+      let out = '';
+      const write = (chunk: Uint8Array | string) => (out += Buffer.from(chunk as Uint8Array).toString());
+      const code = await main(['audit', 'verify', '--config', stack.config], {
+        env: {},
+        stdin: (async function* () {})(),
+        stdout: { write },
+        stderr: { write },
+        cwd: () => stack.folder,
+      });
+      expect([code, out]).toEqual([0, expect.stringMatching(/^INTACT: /)]);
+    });
+
+    test('verify exits 3 when no key was named, and 1 for a key that is not believed', async () => {
+      const keyless = await aksgw('audit', 'verify', trail);
+      expect([keyless.code, keyless.out]).toEqual([3, expect.stringMatching(/^UNPROVEN: [^]*root-key-not-named/)]);
       const foreign = await aksgw('audit', 'verify', trail, '--root-key', 'another');
-      expect([foreign.code, /root-key-unknown|not believed/.test(foreign.out)]).toEqual([1, true]);
-      const { code, out } = await aksgw('audit', 'verify', '--export', write('changed.jsonl', await tampered()));
-      expect(out).toMatch(/broken/i);
-      expect(code).toBe(1);
+      expect([foreign.code, foreign.out]).toEqual([1, expect.stringMatching(/^BROKEN: [^]*root-key-unknown/)]);
     });
 
-    test('export gives the lines of the trail, which verify offline, and the same events as a table', async () => {
+    test('verify exits 1 for a changed line of an export, 3 for one whose manifest is gone, and 0 for a whole one', async () => {
+      const whole = await exported();
+      const verdict = async (text: string, ...more: string[]) => {
+        const { code, out } = await verifyExport(write('export.jsonl', text), ...more);
+        return [code, out.split(':')[0]];
+      };
+      expect(await verdict(whole)).toEqual([0, 'INTACT']);
+      expect(await verdict(whole.replace('"restart"', '"restarT"'))).toEqual([1, 'BROKEN']);
+      expect(await verdict(lines(whole).slice(0, -1).join('\n').concat('\n'))).toEqual([3, 'UNPROVEN']);
+      // A line and the manifest made up again, as far as one can without a key.
+      expect(await verdict(lines(whole).toSpliced(1, 2).join('\n').concat('\n'))).toEqual([1, 'BROKEN']);
+    });
+
+    test('verify takes an explanation for a finding, with who and why', async () => {
+      const state = join(stack.folder, 'explained.json');
+      const strange = write('data/audit/notes.txt', 'x');
+      const verify = (...more: string[]) =>
+        aksgw('audit', 'verify', '--config', stack.config, '--state', state, ...more);
+      const before = await verify();
+      const id = /notes\.txt is not named as a segment[^[]*\[(\w+)\]/.exec(before.out)?.[1] ?? '';
+      expect(before.code).toBe(3);
+      expect((await verify('--acknowledge', id)).code).toBe(2);
+      const after = await verify('--acknowledge', id, '--by', 'Ann', '--why', 'a note of mine');
+      expect([after.code, after.out]).toEqual([0, expect.stringContaining('by Ann')]);
+      expect((await verify()).code).toBe(0);
+      rmSync(strange);
+    });
+
+    test('export gives the lines of the trail, and the same events as a table', async () => {
       const { code, out } = await aksgw('audit', 'export', trail);
       expect(code).toBe(0);
-      const codes = lines(out).map((line) => (JSON.parse(line) as { code: string }).code);
+      const codes = lines(out).map((line) => (JSON.parse(line) as { code?: string }).code);
       expect(codes.filter((one) => one === 'AKG300I')).toHaveLength(2);
       expect(codes).toContain('AKG201W');
-      expect((await aksgw('audit', 'verify', '--export', write('whole.jsonl', out))).code).toBe(0);
       const table = await aksgw('audit', 'export', '--config', stack.config, '--format', 'csv');
       expect(lines(table.out).filter((line) => line.includes('AKG300I'))).toHaveLength(2);
+      // Nobody vouches for what is not in it.
+      expect((await verifyExport(write('unsigned.jsonl', out))).code).toBe(3);
     });
 
     test('export waits for whoever reads it slowly', async () => {
@@ -155,7 +200,7 @@ describe('aksgw', () => {
       });
       const host = { env: stack.env, stdin: (async function* () {})(), stdout: slow, stderr: slow };
       expect(await main(['audit', 'export', trail], { ...host, cwd: () => stack.folder })).toBe(0);
-      expect(read).toBeGreaterThan(5);
+      expect(read).toBeGreaterThan(1);
       expect(longest).toBe(0);
     });
 
@@ -189,7 +234,10 @@ describe('aksgw', () => {
         write('activity.json', JSON.stringify(activity())),
         trail,
       );
-      expect([code, out]).toEqual([0, '2 runs are in both\n']);
+      expect([code, out]).toEqual([
+        0,
+        expect.stringMatching(/^2 runs are in both\nthe gateway is gateway@example\.com, /),
+      ]);
     });
 
     test('reconcile exits 1 for a run around the gateway, and for a command that Azure does not know', async () => {
@@ -199,8 +247,10 @@ describe('aksgw', () => {
       expect([more.code, /^around the gateway: .* by eve@example\.com /m.test(more.out)]).toEqual([1, true]);
       const [first] = activity();
       const less = await aksgw('audit', 'reconcile', write('less.json', JSON.stringify([first])), trail);
-      expect(less.out).toMatch(/^1 runs are in both\nnot in the Activity Log/);
+      expect(less.out).toMatch(/^1 runs are in both\n[^]*\nnot in the Activity Log/);
       expect(less.code).toBe(1);
+      const nothing = await aksgw('audit', 'reconcile', write('none.json', '[]'), trail);
+      expect([nothing.code, nothing.out]).toEqual([3, expect.stringContaining('nothing was compared')]);
     });
   });
 

@@ -74,6 +74,7 @@ test('an auditor sees everybody’s, each as it stands in the trail, and reading
     new Set([
       'AKG000I',
       'AKG004I',
+      'AKG007I',
       'AKG300I',
       'AKG302I',
       'AKG305I',

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startAzure, type EmulatedAzure } from '../../infra/local/azure.ts';
 import { people, writeConfig } from '../../infra/local/stack.ts';
+import { readRootKey } from '../../shared/audit/keys.ts';
 import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { AnswerLost, createClient, GatewayProblem } from '../../shared/client/client.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
@@ -38,8 +39,10 @@ describe('going away', () => {
       { ...env, KILL_AT: String(killAt), KILL_WHEN: killWhen },
       join(root, 'test/support/mortal-gateway.ts'),
     );
-  const sound = async () => {
-    const report = await verifyTrail(createFileLog({ folder: join(folder, 'data/audit') }), {});
+  const intact = async () => {
+    const report = await verifyTrail(createFileLog({ folder: join(folder, 'data/audit') }), {
+      rootKeys: [await readRootKey({ kind: 'file', path: join(folder, 'data/signing.jwk') }, undefined)],
+    });
     expect(report.findings.filter(({ level }) => level !== 'note')).toEqual([]);
     expect(report.commands.open).toEqual([]);
   };
@@ -59,7 +62,7 @@ describe('going away', () => {
     expect(await gateway.stop()).toBe(0);
     expect(performance.now() - began).toBeLessThan(8_000);
     await Promise.all(closed);
-    await sound();
+    await intact();
   });
 
   // The steps are those of test/e2e/records.test.ts, with the key's claim before the record and its confirmation after it; a sync
@@ -130,7 +133,7 @@ describe('going away', () => {
     } finally {
       await second?.stop();
     }
-    await sound();
+    await intact();
   });
 
   test('a caller that hangs up before its command is started is in the trail, and nothing runs', async () => {
@@ -164,6 +167,6 @@ describe('going away', () => {
     expect(
       lines.filter((line) => line.includes('closed the connection') && line.includes('"code":"AKG200W"')),
     ).toHaveLength(1);
-    await sound();
+    await intact();
   });
 });

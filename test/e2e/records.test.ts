@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startAzure, type EmulatedAzure } from '../../infra/local/azure.ts';
 import { people, writeConfig } from '../../infra/local/stack.ts';
+import { readRootKey } from '../../shared/audit/keys.ts';
 import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
 import { startGatewayProcess } from '../support/gateway-process.ts';
@@ -167,9 +168,11 @@ describe('a gateway killed (SIGKILL) at a durable write', () => {
             : { sent, status: expect.stringMatching(/^(completed|unknown)$/) },
         );
       } else expect({ at, when, sent }).toEqual({ at: 1, when: 'before', sent: 0 });
-      const report = await verifyTrail(createFileLog({ folder: join(folder, 'data/audit') }), {});
+      const report = await verifyTrail(createFileLog({ folder: join(folder, 'data/audit') }), {
+        rootKeys: [await readRootKey({ kind: 'file', path: join(folder, 'data/signing.jwk') }, undefined)],
+      });
       expect(report.findings.filter(({ level }) => level !== 'note')).toEqual([]);
-      expect(report.verdict).toBe('sound');
+      expect(report.verdict).toBe('INTACT');
       expect(report.commands.open).toEqual([]);
       rmSync(folder, { recursive: true, force: true });
     },

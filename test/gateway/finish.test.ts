@@ -44,7 +44,7 @@ function world({ record = async () => recorded, putOutput = async () => undefine
         steps.push(event.event);
         return record();
       },
-      healthy: () => true,
+      check: async () => undefined,
       close: async () => undefined,
     },
     clock,

@@ -92,7 +92,7 @@ async function world(script: Script) {
           events.push(event);
           return { stream: 's', seq: events.length, hash: '', receipt: () => Promise.resolve('receipt') };
         }),
-      healthy: () => true,
+      check: async () => undefined,
       close: () => Promise.resolve(),
     };
     const { submit, follow } = relayOf(script, azure);
@@ -194,7 +194,7 @@ describe('a process that is stopped', () => {
   const follower = (records: Records, clock: Clock, errors: unknown[] = []): Lifecycle => {
     const trail: AuditTrail = {
       record: async () => ({ stream: 's', seq: 1, hash: '', receipt: () => Promise.resolve('receipt') }),
-      healthy: () => true,
+      check: async () => undefined,
       close: () => Promise.resolve(),
     };
     const relay: Pick<Relay, 'submit' | 'follow'> = {

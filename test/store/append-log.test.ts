@@ -37,29 +37,69 @@ for (const syncOnWrite of [true, false])
   });
 
 describe('a log in files', () => {
-  test('lists its folder once for all its streams, and again as soon as there may be another', async () => {
+  test('lists its folder once for its streams, and not again for each of them', async () => {
     const folder = path.join(await newFolder(), 'log');
     let listed = 0;
-    let now = Date.now();
     const readdir = (async (...args: Parameters<typeof nodeFs.readdir>) => {
       listed += 1;
       return nodeFs.readdir(...args);
     }) as typeof nodeFs.readdir;
-    const log = createFileLog({ folder, fs: { ...nodeFs, readdir }, clock: { now: () => now } });
+    const log = createFileLog({ folder, fs: { ...nodeFs, readdir } });
     for (const name of ['one', 'two', 'three']) {
       const stream = await log.open(name);
-      await stream.append(name);
+      await stream.append([name]);
       await stream.close();
     }
-    await log.streams();
-    await log.streams();
-    expect(listed).toBe(2); // the folder has just changed, and may again without its time showing it
-    now += 60_000;
     for (const name of await log.streams()) expect((await log.tail(name)).last?.text).toBe(name);
-    expect(listed).toBe(3);
-    now = Date.now();
-    await (await log.open('four')).close();
-    expect(await log.streams()).toEqual(['four', 'one', 'three', 'two']);
+    expect(listed).toBe(1);
+  });
+
+  test('tells what stands there beside its streams: links, other names, segments behind a gap', async () => {
+    const folder = path.join(await newFolder(), 'log');
+    const log = createFileLog({ folder });
+    await (await log.open('one')).close();
+    await nodeFs.symlink('one.000000.jsonl', path.join(folder, 'two.000000.jsonl'));
+    await nodeFs.mkdir(path.join(folder, 'three.000000.jsonl'));
+    await nodeFs.writeFile(path.join(folder, 'one.000000.jsonl.old'), '');
+    await nodeFs.writeFile(path.join(folder, 'one.000002.jsonl'), 'x\n');
+    expect(await log.streams()).toEqual(['one']);
+    expect((await log.strangers()).toSorted((a, b) => a.name.localeCompare(b.name))).toEqual([
+      { name: 'one.000000.jsonl.old', why: 'name' },
+      { name: 'one.000002.jsonl', why: 'gap' },
+      { name: 'three.000000.jsonl', why: 'link' },
+      { name: 'two.000000.jsonl', why: 'link' },
+    ]);
+    expect(await log.segments('one')).toEqual([{ segment: 0, bytes: 0 }]);
+  });
+
+  type Harm = (file: string) => Promise<unknown>;
+  const harms: readonly (readonly [string, Harm])[] = [
+    ['removed', (file) => nodeFs.rm(file)],
+    ['moved away', (file) => nodeFs.rename(file, `${file}.away`)],
+    ['cut', (file) => nodeFs.truncate(file, 1)],
+    [
+      'replaced by a copy',
+      async (file) => {
+        await nodeFs.copyFile(file, `${file}.copy`);
+        await nodeFs.rename(`${file}.copy`, file);
+      },
+    ],
+    ['added to', (file) => nodeFs.appendFile(file, 'more\n')],
+    ['moved away with its folder', (file) => nodeFs.rename(path.dirname(file), `${path.dirname(file)}.away`)],
+  ];
+  test.each(harms)('takes nothing more once its file was %s, and says so when it is asked', async (_, harm) => {
+    for (const asked of ['append', 'check'] as const) {
+      const folder = path.join(await newFolder(), 'log');
+      const stream = await createFileLog({ folder }).open('s1');
+      await stream.append(['a']);
+      await expect(stream.check()).resolves.toBeUndefined();
+      await harm(path.join(folder, 's1.000000.jsonl'));
+      await expect(asked === 'check' ? stream.check() : stream.append(['b'])).rejects.toMatchObject({
+        name: 'StorageUnavailable',
+      });
+      await expect(stream.append(['c'])).rejects.toMatchObject({ name: 'StorageUnavailable' });
+      await stream.close();
+    }
   });
 
   test('is readable by its owner only', async () => {
@@ -70,8 +110,8 @@ describe('a log in files', () => {
   });
 
   test.each([
-    [true, ['sync folder', 'write', 'write']],
-    [false, ['sync folder', 'write', 'datasync', 'write', 'datasync']],
+    [true, ['sync folder', 'write']],
+    [false, ['sync folder', 'write', 'datasync']],
   ])(
     'makes the folder durable before the first line, and each batch as it is written (O_DSYNC: %s)',
     async (syncOnWrite, expected) => {
@@ -98,7 +138,7 @@ describe('a log in files', () => {
         },
       });
       const stream = await log.open('s1');
-      await Promise.all(Array.from({ length: 300 }, (_, n) => stream.append(`${n}`)));
+      await stream.append(Array.from({ length: 300 }, (_, n) => `${n}`));
       await stream.close();
       expect(calls).toEqual(expected);
     },
@@ -130,14 +170,14 @@ describe('a log in files', () => {
         },
       });
       const stream = await log.open('s1');
-      await stream.append('a');
+      await stream.append(['a']);
       failing = true;
-      const lost = await Promise.allSettled([stream.append('b'), stream.append('c')]);
+      const lost = await Promise.allSettled([stream.append(['b']), stream.append(['c'])]);
       expect(lost.map((result) => result.status === 'rejected' && String(result.reason))).toEqual(
         Array.from({ length: 2 }, () => expect.stringContaining(code)),
       );
       failing = false;
-      await expect(stream.append('d')).rejects.toMatchObject({ name: 'StorageUnavailable' });
+      await expect(stream.append(['d'])).rejects.toMatchObject({ name: 'StorageUnavailable' });
       await stream.close();
     });
 
@@ -189,7 +229,7 @@ describeAzurite('with an emulated storage account', () => {
     const container = await newContainer();
     const log = createBlobLog({ container, clock: systemClock, maxSegmentBlocks: 2 });
     const stream = await log.open('s1');
-    for (const line of ['a', 'b', 'c']) await stream.append(line);
+    for (const line of ['a', 'b', 'c']) await stream.append([line]);
     expect(Math.abs((stream.storeTime() ?? 0) - Date.now())).toBeLessThan(60_000);
     await stream.close();
     expect(await log.segments('s1')).toHaveLength(2);
@@ -241,7 +281,7 @@ describeAzurite('with an emulated storage account', () => {
         (append) => (append === 2 ? fault : 'pass'),
         async (log) => {
           const stream = await log.open('s1');
-          for (const line of ['a', 'b', 'c']) await stream.append(line);
+          for (const line of ['a', 'b', 'c']) await stream.append([line]);
           await stream.close();
           expect(await lines(log)).toEqual(['a', 'b', 'c']);
         },
@@ -259,7 +299,7 @@ describeAzurite('with an emulated storage account', () => {
         () => fault,
         async (log) => {
           const stream = await log.open('s1');
-          await expect(stream.append('a')).rejects.toMatchObject({ name: 'StorageUnavailable' });
+          await expect(stream.append(['a'])).rejects.toMatchObject({ name: 'StorageUnavailable' });
           await stream.close();
           expect(await lines(log)).toEqual([]);
         },
@@ -272,13 +312,39 @@ describeAzurite('with an emulated storage account', () => {
       () => 'pass',
       async (log, container) => {
         const stream = await log.open('s1');
-        await stream.append('a');
+        await stream.append(['a']);
         await container.getAppendBlobClient('s1.000000.jsonl').appendBlock('evil\n', 5);
-        await expect(stream.append('b')).rejects.toThrow('Something else was written');
+        await expect(stream.append(['b'])).rejects.toThrow('Something else was written');
         await stream.close();
         expect(await lines(log)).toEqual(['a', 'evil']);
       },
     );
+  });
+
+  const blobHarms: readonly (readonly [string, (container: ContainerClient) => Promise<unknown>])[] = [
+    ['removed', (container) => container.getAppendBlobClient('s1.000000.jsonl').delete()],
+    ['added to', (container) => container.getAppendBlobClient('s1.000000.jsonl').appendBlock('x\n', 2)],
+    [
+      'replaced by another of the same length',
+      async (container) => {
+        const blob = container.getAppendBlobClient('s1.000000.jsonl');
+        await blob.create();
+        await blob.appendBlock('x\n', 2);
+      },
+    ],
+  ];
+  test.each(blobHarms)('takes nothing more once its blob was %s, and says so when it is asked', async (_, harm) => {
+    for (const asked of ['append', 'check'] as const) {
+      const container = await newContainer();
+      const stream = await createBlobLog({ container, clock: systemClock }).open('s1');
+      await stream.append(['a']);
+      await expect(stream.check()).resolves.toBeUndefined();
+      await harm(container);
+      await expect(asked === 'check' ? stream.check() : stream.append(['b'])).rejects.toMatchObject({
+        name: 'StorageUnavailable',
+      });
+      await stream.close();
+    }
   });
 
   test('takes another writer at the same place for no success after a lost answer', async () => {
@@ -286,13 +352,13 @@ describeAzurite('with an emulated storage account', () => {
       (append) => (append === 2 ? 'lose-request' : 'pass'),
       async (log, container) => {
         const stream = await log.open('s1');
-        await stream.append('a');
+        await stream.append(['a']);
         const real = new ContainerClient(
           container.url.replace(/127\.0\.0\.1:\d+/, new URL(origin).host),
           newPipeline(credential),
         );
         await real.getAppendBlobClient('s1.000000.jsonl').appendBlock('x\n', 2);
-        await expect(stream.append('b')).rejects.toMatchObject({ name: 'StorageUnavailable' });
+        await expect(stream.append(['b'])).rejects.toMatchObject({ name: 'StorageUnavailable' });
         expect((await real.getBlobClient('s1.000000.jsonl').downloadToBuffer()).toString()).toBe('a\nx\n');
         await stream.close();
       },

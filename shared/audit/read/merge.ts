@@ -1,177 +1,150 @@
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { Problem } from '../../errors.ts';
-import type { AppendLog, LogLine, Position } from '../../store/append-log.ts';
-import { SLACK_MS, after, lineTime, seek, startTime } from './seek.ts';
+import type { LogLine, Position } from '../../store/append-log.ts';
+import { type Cursor, readCursor, writeCursor } from './cursor.ts';
+import { START, after, seek } from './seek.ts';
+import { type Extent, type StreamIndex, lineTime, readSigned } from './stream-index.ts';
 
-/** The lines of all streams as one sequence by time. */
+/** The lines of all streams as one sequence by time; within a stream they keep their order. */
 export interface Merge {
+  /** `time` is the line's own, epoch ms. */
   next(): Promise<{ readonly line: LogLine; readonly time: number } | undefined>;
-  /** Where a later merge goes on. */
+  /** Where a later merge goes on. Throws Problem `request-invalid` when more streams are alive than it holds. */
   cursor(): string;
   close(): Promise<void>;
 }
 
 export interface MergeOptions {
-  /** Epoch ms; what lies clearly before or after may be left out, the rest is the caller's to filter. */
+  /** Epoch ms; what lies before or after may be left out, the rest is the caller's to filter. */
   readonly since: number;
   readonly until: number;
   readonly cursor?: string | undefined;
 }
 
+/** How far clocks of processes may lie apart, and how late a stream may show in the listing after it took its name. */
+const SLACK_MS = 10 * 60_000;
 /** A living stream has a checkpoint each minute: one that is silent so long behind the others has died. */
 const DEAD_AFTER_MS = 60 * 60_000;
-/** So many fit into a request line (Kestrel's, before Functions, takes 8 KiB): see MAX_CURSOR. */
-const MAX_PLACES = 150;
-/** Characters of the longest cursor. */
-export const MAX_CURSOR = 7_500;
-/** What the longest cursor is before it is packed, with room to spare. */
-const MAX_UNPACKED = 64 * 1024;
-
-interface Cursor {
-  /** The newest stream that was begun. */
-  readonly newest: string;
-  /** The next line of each stream that may have one: those that may still grow, and the newest ones, read or not. */
-  readonly places: Readonly<Record<string, Position>>;
-}
 
 interface Reader {
-  readonly stream: string;
+  readonly extent: Extent;
   readonly lines: AsyncIterator<LogLine>;
-  /** The line that comes next, with its time; undefined at the end. */
-  head: { readonly line: LogLine; readonly time: number } | undefined;
+  /** The line that comes next; undefined at the end. */
+  head: LogLine | undefined;
+  /** Its own time, and the running maximum with it: what streams are merged by. */
+  time: number;
+  maxTime: number;
+  /** Where the next line begins. */
   place: Position;
-  lastTime: number;
-  closed: boolean;
+  /** `beyond`: what comes lies after the range. `ended`: the stream has its signed end. */
+  state: 'open' | 'beyond' | 'ended';
 }
 
-export async function startMerge(log: AppendLog, { since, until, cursor }: MergeOptions): Promise<Merge> {
-  const from = readCursor(cursor);
-  const known = horizon(from.newest);
-  const listed = await log.streams(since > 0 ? { modifiedSince: since - SLACK_MS } : {});
-  const waiting = listed
-    .filter((stream) => from.places[stream] !== undefined || stream >= known)
-    .map((stream) => ({ stream, start: startTime(stream) }))
-    .filter(({ start }) => start < until + SLACK_MS);
-  const readers: Reader[] = [];
-  const ended: Reader[] = [];
-  let newest = from.newest;
-  let reached = 0;
+interface Context {
+  readonly index: StreamIndex;
+  readonly options: MergeOptions;
+  readonly from: Cursor | undefined;
+  /** Streams that begin later, in the order of their start. */
+  readonly waiting: Extent[];
+  readonly readers: Reader[];
+  readonly ended: Reader[];
+  reached: number;
+}
 
-  const begin = async (stream: string): Promise<void> => {
-    newest = stream > newest ? stream : newest;
-    const place = from.places[stream] ?? (await seek(log, stream, since));
-    const lines = log.read(stream, place)[Symbol.asyncIterator]();
-    const reader: Reader = { stream, lines, head: undefined, place, lastTime: 0, closed: false };
-    readers.push(reader);
-    await advance(reader);
+/** Rejects with StorageUnavailable; throws Problem `request-invalid` for a cursor that is not one. */
+export async function startMerge(index: StreamIndex, options: MergeOptions): Promise<Merge> {
+  const from = readCursor(options.cursor);
+  const context: Context = {
+    index,
+    options,
+    from,
+    waiting: [...(await index.within(options.since, options.until))],
+    readers: [],
+    ended: [],
+    reached: from?.reached ?? 0,
   };
-
-  const advance = async (reader: Reader): Promise<void> => {
-    const { done, value } = await reader.lines.next();
-    // A line that is still being written is read the next time.
-    if (done || !value.complete) reader.head = undefined;
-    else {
-      const time = lineTime(value.bytes) ?? reader.lastTime;
-      reader.head = { line: value, time };
-      reader.place = value.position;
-      reader.lastTime = time;
-    }
-    if (reader.head && reader.head.time < until + SLACK_MS) return;
-    readers.splice(readers.indexOf(reader), 1);
-    if (reader.head) reader.closed = true;
-    ended.push(reader);
-    await reader.lines.return?.();
-  };
-
-  const earliest = (): Reader | undefined => {
-    let first: Reader | undefined;
-    for (const reader of readers)
-      if (reader.head && (!first?.head || reader.head.time < first.head.time)) first = reader;
-    return first;
-  };
-
   return {
-    next: async () => {
-      let first = earliest();
-      for (let begins = waiting[0]; begins; begins = waiting[0]) {
-        if (first?.head && begins.start > first.head.time) break;
-        waiting.shift();
-        await begin(begins.stream);
-        first = earliest();
-      }
-      const found = first?.head;
-      if (!first || !found) return undefined;
-      reached = Math.max(reached, found.time);
-      first.closed = isClose(found.line);
-      first.place = after(found.line);
-      await advance(first);
-      return found;
-    },
-    cursor: () => {
-      const recent = horizon(newest);
-      const alive = ended.filter(
-        ({ stream, closed, lastTime }) => stream >= recent || (!closed && lastTime > reached - DEAD_AFTER_MS),
-      );
-      const places = new Map([...readers, ...alive].map(({ stream, place }) => [stream, place]));
-      for (const { stream } of waiting) {
-        const place = from.places[stream];
-        if (place) places.set(stream, place);
-      }
-      if (places.size > MAX_PLACES)
-        throw new Problem(
-          'request-invalid',
-          'More streams are alive at that time than a cursor holds; ask for less time',
-        );
-      return writeCursor({ newest, places: Object.fromEntries(places) });
-    },
+    next: () => next(context),
+    cursor: () => cursorOf(context),
     close: async () => {
-      for (const { lines } of readers) await lines.return?.();
+      for (const { lines } of context.readers) await lines.return?.();
     },
   };
 }
 
-const closeMember = Buffer.from('"code":"AKG002I"', 'latin1');
-
-const isClose = ({ bytes }: LogLine): boolean => bytes.includes(closeMember);
-
-/** Older streams than this that the cursor does not hold have been read to their end. */
-function horizon(newest: string): string {
-  const time = startTime(newest);
-  if (time === 0) return newest;
-  return new Date(Math.max(0, time - SLACK_MS)).toISOString().toLowerCase().replace(/[-:.]/g, '');
+async function next(context: Context): ReturnType<Merge['next']> {
+  let first = earliest(context.readers);
+  for (let [begins] = context.waiting; begins; [begins] = context.waiting) {
+    if (first && begins.start > first.maxTime) break;
+    context.waiting.shift();
+    await begin(context, begins);
+    first = earliest(context.readers);
+  }
+  const line = first?.head;
+  if (!first || !line) return undefined;
+  const { time, maxTime } = first;
+  context.reached = Math.max(context.reached, maxTime);
+  await advance(context, first, after(line));
+  return { line, time };
 }
 
-const writeCursor = (cursor: Cursor): string =>
-  deflateRawSync(
-    JSON.stringify([
-      cursor.newest,
-      Object.entries(cursor.places).map(([stream, { segment, offset }]) => [stream, segment, offset]),
-    ]),
-  ).toString('base64url');
-
-function readCursor(text: string | undefined): Cursor {
-  if (text === undefined) return { newest: '', places: {} };
-  const invalid = (): Problem => new Problem('request-invalid', 'The cursor is not one that this gateway gave');
-  let parsed: unknown;
-  try {
-    const packed = Buffer.from(text, 'base64url');
-    parsed = JSON.parse(inflateRawSync(packed, { maxOutputLength: MAX_UNPACKED }).toString('utf8'));
-  } catch {
-    throw invalid();
-  }
-  if (!isArray(parsed)) throw invalid();
-  const [newest, list] = parsed;
-  if (typeof newest !== 'string' || !isArray(list) || list.length > MAX_PLACES) throw invalid();
-  const places = new Map<string, Position>();
-  for (const place of list) {
-    if (!isArray(place)) throw invalid();
-    const [stream, segment, offset] = place;
-    if (typeof stream !== 'string' || !isNatural(segment) || !isNatural(offset)) throw invalid();
-    places.set(stream, { segment, offset });
-  }
-  return { newest, places: Object.fromEntries(places) };
+function earliest(readers: readonly Reader[]): Reader | undefined {
+  let first: Reader | undefined;
+  for (const reader of readers) if (!first || reader.maxTime < first.maxTime) first = reader;
+  return first;
 }
 
-const isArray: (value: unknown) => value is readonly unknown[] = Array.isArray;
-const isNatural = (value: unknown): value is number =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+async function begin(context: Context, extent: Extent): Promise<void> {
+  const start = await startOf(context, extent);
+  if (!start) return;
+  const { place, given } = start;
+  const lines = context.index.log.read(extent.stream, place)[Symbol.asyncIterator]();
+  const reader: Reader = { extent, lines, head: undefined, time: 0, maxTime: extent.start, place, state: 'open' };
+  context.readers.push(reader);
+  await advance(context, reader, place);
+  while (reader.head && reader.state === 'open' && reader.maxTime <= given)
+    await advance(context, reader, after(reader.head));
+}
+
+/** Where a stream is read from, and up to which running maximum an earlier page gave it; undefined when it gave all. */
+async function startOf({ index, options, from }: Context, { stream, start, maxTime }: Extent) {
+  const kept = from?.places.get(stream);
+  if (kept) return { place: kept, given: -1 };
+  const seekFrom = (time: number): Promise<Position> => seek(index.log, stream, time);
+  // The cursor holds every stream that is newer than this: another one has come since.
+  if (!from || start >= from.reached - SLACK_MS)
+    return { place: start >= options.since ? START : await seekFrom(options.since), given: -1 };
+  if (maxTime <= from.reached) return undefined;
+  // It was dead or had ended then: what it has written since comes after what was reached.
+  return { place: await seekFrom(Math.max(options.since, from.reached)), given: from.reached };
+}
+
+async function advance(context: Context, reader: Reader, place: Position): Promise<void> {
+  const { done, value } = await reader.lines.next();
+  reader.place = place;
+  // A line that is still being written is read the next time.
+  reader.head = done || !value.complete ? undefined : value;
+  if (reader.head) {
+    reader.time = lineTime(reader.head.bytes) ?? reader.maxTime;
+    reader.maxTime = Math.max(reader.maxTime, reader.time, readSigned(reader.head)?.maxTime ?? 0);
+    // No line's own time lies further behind the running maximum than this.
+    if (reader.maxTime < context.options.until + reader.extent.lagMs) return;
+    reader.state = 'beyond';
+  } else reader.state = reader.extent.final ? 'ended' : 'open';
+  context.readers.splice(context.readers.indexOf(reader), 1);
+  context.ended.push(reader);
+  await reader.lines.return?.();
+}
+
+/** Holds the place in each stream that may still grow, so that nothing is lost or told twice. */
+function cursorOf({ readers, ended, waiting, from, reached }: Context): string {
+  const recent = reached - SLACK_MS;
+  const alive = ended.filter(
+    ({ extent, state, maxTime }) =>
+      extent.start >= recent || state === 'beyond' || (state === 'open' && maxTime > reached - DEAD_AFTER_MS),
+  );
+  const places = new Map([...readers, ...alive].map(({ extent, place }) => [extent.stream, place]));
+  for (const { stream } of waiting) {
+    const place = from?.places.get(stream);
+    if (place) places.set(stream, place);
+  }
+  return writeCursor({ reached, places });
+}

@@ -1,9 +1,10 @@
-import type { AppendLog, LogLine } from '../../store/append-log.ts';
+import type { LogLine } from '../../store/append-log.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import { hashLine } from '../chain.ts';
 import { eventCodes } from '../events.ts';
-import { startMerge } from './merge.ts';
 import { attach } from '../signature.ts';
+import { startMerge } from './merge.ts';
+import type { StreamIndex } from './stream-index.ts';
 
 export interface EventQuery {
   /** Epoch ms, inclusive. */
@@ -19,6 +20,8 @@ export interface EventQuery {
   readonly command?: string | undefined;
   readonly limit: number;
   readonly cursor?: string | undefined;
+  /** So many lines are looked at for one page at most: a query that finds nothing answers in bounded time, with a cursor. */
+  readonly maxScanned?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -31,7 +34,6 @@ export interface Page<T> {
   readonly next?: string | undefined;
 }
 
-/** So many lines are looked at for one page at most: a query that finds nothing answers in bounded time, with a cursor. */
 const MAX_SCANNED = 100_000;
 
 /**
@@ -39,13 +41,13 @@ const MAX_SCANNED = 100_000;
  * nothing written while somebody pages is lost or told twice; an event that is written late comes late. Throws Problem
  * `request-invalid` for a cursor that is none; rejects with StorageUnavailable.
  */
-export async function queryEvents(log: AppendLog, query: EventQuery): Promise<Page<AuditItem>> {
-  const { since = 0, until = Number.POSITIVE_INFINITY, limit, signal } = query;
+export async function queryEvents(index: StreamIndex, query: EventQuery): Promise<Page<AuditItem>> {
+  const { since = 0, until = Number.POSITIVE_INFINITY, limit, maxScanned = MAX_SCANNED, signal } = query;
   const matches = createMatcher(query);
-  const merge = await startMerge(log, { since, until, cursor: query.cursor });
+  const merge = await startMerge(index, { since, until, cursor: query.cursor });
   try {
     const items: AuditItem[] = [];
-    for (let scanned = 0; items.length < limit && scanned < MAX_SCANNED; scanned += 1) {
+    for (let scanned = 0; items.length < limit && scanned < maxScanned; scanned += 1) {
       if (scanned % 1024 === 0) signal?.throwIfAborted();
       const found = await merge.next();
       if (!found) return { items };
@@ -60,10 +62,10 @@ export async function queryEvents(log: AppendLog, query: EventQuery): Promise<Pa
 
 /** Checkpoints as compact JWS, to be kept in a second place; oldest first. */
 export async function checkpoints(
-  log: AppendLog,
+  index: StreamIndex,
   query: Pick<EventQuery, 'limit' | 'cursor' | 'signal'>,
 ): Promise<Page<{ readonly stream: string; readonly seq: number; readonly time: string; readonly jws: string }>> {
-  const { items, next } = await queryEvents(log, { ...query, code: eventCodes.checkpoint });
+  const { items, next } = await queryEvents(index, { ...query, code: eventCodes.checkpoint });
   return {
     items: items.flatMap(({ stream, seq, time, checkpoint, signature }) =>
       typeof stream === 'string' && typeof seq === 'number' && typeof time === 'string' && typeof signature === 'string'

@@ -1,64 +1,113 @@
+import { type Clock, after } from '../../clock.ts';
 import { StorageUnavailable, type AppendLog, type AppendStream } from '../../store/append-log.ts';
-import type { CheckpointSink } from '../write/open-trail.ts';
 
-/** What may wait for a second place that does not answer; older copies give way, since a newer checkpoint covers them. */
-const MAX_WAITING = 64;
-
-export interface CopySink extends CheckpointSink {
+/** A second place for signatures, out of reach of whoever can write the first. Best effort: never waited for. */
+export interface CopySink {
+  /** Takes a signature over the head of a stream, a compact JWS; a newer one covers those before it. */
+  offer(stream: string, jws: string): void;
   /** What became of the copies, since the start. */
   counts(): { readonly copied: number; readonly failed: number };
+  close(): Promise<void>;
+}
+
+export interface CopySinkOptions {
+  readonly log: AppendLog;
+  readonly clock: Pick<Clock, 'sleep'>;
+  readonly onError?: (error: unknown) => void;
+}
+
+/** Between two copies of one stream: the newest signature is at the second place within this. */
+const COPY_MS = 500;
+
+interface Context {
+  readonly options: CopySinkOptions;
+  /** The newest signature of each stream that is not copied yet. */
+  readonly waiting: Map<string, string>;
+  readonly open: Map<string, AppendStream>;
+  /** Ends the pause before the next copy; undefined while none is running. */
+  pause: (() => void) | undefined;
+  writing: Promise<void> | undefined;
+  /** A stream of the second place that failed takes nothing more: its copies go on under another name. */
+  part: number;
+  copied: number;
+  failed: number;
 }
 
 /**
- * Copies of signed checkpoints in a second place: another account, another disk. One line a checkpoint, the compact JWS as it
- * stands in the trail's stream of the same name; `aksgw audit verify --copies` reads them. Best effort, and never waited for.
+ * Copies in another account or on another disk. One line a copy: the compact JWS of a batch's or a checkpoint's signature, in a
+ * stream of the same name; `aksgw audit verify --copies` reads them.
  */
-export function createCopySink(log: AppendLog, onError: (error: unknown) => void = () => undefined): CopySink {
-  const waiting: { readonly stream: string; readonly jws: string }[] = [];
-  const open = new Map<string, AppendStream>();
-  let writing: Promise<void> | undefined;
-  /** A stream of the second place that failed takes nothing more: its copies go on under another name. */
-  let part = 0;
-  const counts = { copied: 0, failed: 0 };
-
-  const write = async (): Promise<void> => {
-    for (let next = waiting[0]; next; next = waiting[0]) {
-      const name = part === 0 ? next.stream : `${next.stream}-${part}`;
-      try {
-        const stream = open.get(name) ?? (await log.open(name));
-        open.set(name, stream);
-        await stream.append(next.jws);
-        waiting.shift();
-        counts.copied += 1;
-      } catch (error) {
-        open.delete(name);
-        part += 1;
-        counts.failed += 1;
-        onError(error);
-        if (!(error instanceof StorageUnavailable)) waiting.shift();
-        return; // with the next checkpoint it is tried again
-      }
-    }
+export function createCopySink(options: CopySinkOptions): CopySink {
+  const context: Context = {
+    options,
+    waiting: new Map(),
+    open: new Map(),
+    pause: undefined,
+    writing: undefined,
+    part: 0,
+    copied: 0,
+    failed: 0,
   };
-
   return {
-    counts: () => ({ ...counts }),
-    offer({ stream }, jws) {
-      if (waiting.length >= MAX_WAITING) waiting.shift();
-      waiting.push({ stream, jws });
-      writing ??= write().finally(() => (writing = undefined));
+    counts: () => ({ copied: context.copied, failed: context.failed }),
+    offer(stream, jws) {
+      context.waiting.set(stream, jws);
+      if (!context.pause) start(context);
     },
     async close() {
-      await writing;
-      await Promise.all([...open.values()].map((stream) => stream.close()));
+      context.pause?.();
+      await context.writing;
+      await copyAll(context);
+      await Promise.all([...context.open.values()].map((stream) => stream.close()));
     },
   };
 }
 
+/** The first copy goes out at once, the next after the pause. */
+function start(context: Context): void {
+  context.pause = after(
+    context.options.clock,
+    COPY_MS,
+    () => {
+      context.pause = undefined;
+      if (context.waiting.size > 0) start(context);
+    },
+    { unref: true },
+  );
+  context.writing ??= copyAll(context).finally(() => (context.writing = undefined));
+}
+
+async function copyAll(context: Context): Promise<void> {
+  // What is offered meanwhile waits for its turn.
+  for (const [stream, jws] of new Map(context.waiting)) {
+    context.waiting.delete(stream);
+    if (await copy(context, stream, jws)) continue;
+    // The next signature tries again; this one waits for it unless a newer one is there.
+    if (!context.waiting.has(stream)) context.waiting.set(stream, jws);
+    return;
+  }
+}
+
+async function copy(context: Context, stream: string, jws: string): Promise<boolean> {
+  const { options, open, part } = context;
+  const name = part === 0 ? stream : `${stream}-${part}`;
+  try {
+    const place = open.get(name) ?? (await options.log.open(name));
+    open.set(name, place);
+    await place.append([jws]);
+    context.copied += 1;
+    return true;
+  } catch (error) {
+    open.delete(name);
+    context.part += 1;
+    context.failed += 1;
+    options.onError?.(error);
+    return !(error instanceof StorageUnavailable);
+  }
+}
+
 /** Every copy in the second place, for verifyTrail. */
-export async function readCopies(log: AppendLog): Promise<readonly string[]> {
-  const copies: string[] = [];
+export async function* readCopies(log: AppendLog): AsyncGenerator<string> {
   for (const stream of await log.streams())
-    for await (const { text, complete } of log.read(stream)) if (complete) copies.push(text);
-  return copies;
+    for await (const { text, complete } of log.read(stream)) if (complete) yield text;
 }

@@ -1,7 +1,7 @@
 import { Problem } from '../../errors.ts';
 import { isLoopback } from '../../config/values.ts';
 import type { Secret } from '../../secret.ts';
-import { type ActivityRun, readActivityLog } from './reconcile.ts';
+import { type ActivityRun, readActivityLog } from './activity-run.ts';
 
 export interface ActivityLogOptions {
   /** `https://management.azure.com`; plain http for loopback only. */
@@ -77,7 +77,7 @@ async function readPage(url: URL, token: () => Promise<Secret>, fetch: typeof gl
   try {
     body = JSON.parse(text) as typeof body;
   } catch (error) {
-    throw unavailable('The Activity Log is no JSON', error);
+    throw unavailable('The Activity Log is not JSON', error);
   }
   if (!Array.isArray(body?.value)) throw unavailable('A page of the Activity Log has no "value"');
   const { nextLink } = body;

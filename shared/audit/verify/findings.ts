@@ -1,46 +1,60 @@
+import { hash } from 'node:crypto';
 import type { Position } from '../../store/append-log.ts';
 
 /**
- * What verification can find. `broken`: the trail is not what was written. `suspect`: it may be, but something in it wants an
- * explanation. `note`: what an honest crash leaves.
+ * What verification can find. `broken`: a contradiction, so the trail is not what was written. `unproven`: no contradiction, but
+ * something is not covered or wants an explanation. `note`: what an honest crash leaves, explained.
  */
 export const findingKinds = {
   'not-canonical': 'broken',
+  'line-invalid': 'broken',
   'torn-line': 'broken',
-  'torn-tail': 'broken',
-  'stream-empty': 'broken',
   'opening-missing': 'broken',
   'opening-invalid': 'broken',
   'root-key-unknown': 'broken',
-  'member-invalid': 'broken',
-  'code-unknown': 'broken',
+  'root-key-revoked': 'broken',
+  'foreign-stream': 'broken',
   'foreign-line': 'broken',
   'seq-broken': 'broken',
   'chain-broken': 'broken',
   'after-close': 'broken',
   'checkpoint-invalid': 'broken',
+  'signature-invalid': 'broken',
+  'batch-invalid': 'broken',
   'monotonic-back': 'broken',
   'tail-cut': 'broken',
   'stream-missing': 'broken',
   'history-replaced': 'broken',
-  'receipt-invalid': 'broken',
-  'copy-invalid': 'broken',
   'two-intents': 'broken',
   'two-outcomes': 'broken',
   'outcome-without-intent': 'broken',
   'outcome-before-intent': 'broken',
   'sent-without-intent': 'broken',
-  'intent-without-outcome': 'suspect',
-  'clock-stepped': 'suspect',
-  'store-clock': 'suspect',
-  'heartbeat-missing': 'suspect',
-  'opening-not-exported': 'suspect',
+  'export-altered': 'broken',
+  'export-incomplete': 'broken',
+  'root-key-not-named': 'unproven',
+  'root-key-revoked-later': 'unproven',
+  'tail-unsigned': 'unproven',
+  'tail-torn': 'unproven',
+  'stream-empty': 'unproven',
+  'end-unproven': 'unproven',
+  'intent-without-outcome': 'unproven',
+  'clock-stepped': 'unproven',
+  'clock-ahead': 'unproven',
+  'store-clock': 'unproven',
+  'heartbeat-missing': 'unproven',
+  'not-a-stream': 'unproven',
+  'evidence-without-stream': 'unproven',
+  'manifest-missing': 'unproven',
+  'manifest-not-believed': 'unproven',
+  'opening-not-exported': 'unproven',
   'outcome-repeated': 'note',
-  'not-closed': 'note',
-  'recovered-tail': 'note',
+  'tail-explained': 'note',
+  alive: 'note',
 } as const;
 
 export type FindingKind = keyof typeof findingKinds;
+export type Level = (typeof findingKinds)[FindingKind];
 
 export interface Place {
   readonly stream: string;
@@ -50,8 +64,10 @@ export interface Place {
 }
 
 export interface Finding extends Place {
+  /** Stands for this very finding: what an acknowledgement names. */
+  readonly id: string;
   readonly kind: FindingKind;
-  readonly level: 'broken' | 'suspect' | 'note';
+  readonly level: Level;
   /** One sentence. */
   readonly message: string;
 }
@@ -64,25 +80,30 @@ export interface Findings {
   readonly list: readonly Finding[];
   /** How many of each kind, those not kept included. */
   counts(): Readonly<Partial<Record<FindingKind, number>>>;
-  verdict(): 'sound' | 'suspect' | 'broken';
+  /** The worst level among those that nobody acknowledged. */
+  worst(): Level | undefined;
 }
 
-export function createFindings(): Findings {
+/** @param acknowledged ids of findings that somebody has explained: they are listed, and count no longer. */
+export function createFindings(acknowledged: ReadonlySet<string> = new Set()): Findings {
   const list: Finding[] = [];
   const counts: Partial<Record<FindingKind, number>> = {};
-  let broken = false;
-  let suspect = false;
+  const levels = new Set<Level>();
   return {
     list,
     add: (kind, place, message) => {
       const level = findingKinds[kind];
-      broken ||= level === 'broken';
-      suspect ||= level === 'suspect';
+      const id = findingId(kind, place, message);
+      if (!acknowledged.has(id)) levels.add(level);
       const count = (counts[kind] ?? 0) + 1;
       counts[kind] = count;
-      if (count <= MAX_EACH) list.push({ kind, level, ...place, message });
+      if (count <= MAX_EACH || acknowledged.has(id)) list.push({ id, kind, level, ...place, message });
     },
     counts: () => counts,
-    verdict: () => (broken ? 'broken' : suspect ? 'suspect' : 'sound'),
+    worst: () => (['broken', 'unproven', 'note'] as const).find((level) => levels.has(level)),
   };
 }
+
+/** The same for the same finding at the same place, and for no other: a second change there is a finding of its own. */
+const findingId = (kind: FindingKind, { stream, seq }: Place, message: string): string =>
+  hash('sha256', JSON.stringify([kind, stream, seq ?? null, message]), 'hex').slice(0, 16);

@@ -1,7 +1,5 @@
+import { type EventName, outcomeEvents } from '../events.ts';
 import type { Findings, Place } from './findings.ts';
-
-/** The outcomes by their code's number: rejected, unknown, completed, failed, interrupted. */
-const INTERRUPTED = 308;
 
 export interface OpenCommand extends Place {
   readonly commandId: string;
@@ -10,8 +8,8 @@ export interface OpenCommand extends Place {
 }
 
 /** An outcome in brief, so that a repeated one can be compared: HMACs differ from stream to stream. */
-export interface OutcomeBrief {
-  readonly code: number;
+interface OutcomeBrief {
+  readonly event: EventName;
   /** -1 for none. */
   readonly exitCode: number;
 }
@@ -23,95 +21,132 @@ export interface OutcomeBrief {
  * between outcome and record).
  */
 export interface Pairing {
-  intent(commandId: string, place: Place, time: number): void;
-  sent(commandId: string, place: Place): void;
-  outcome(commandId: string, brief: OutcomeBrief, place: Place): void;
+  /** Takes an event about a command from a signed line; `exitCode` is -1 for none, `time` is epoch ms. */
+  take(event: EventName, commandId: string, exitCode: number, place: Place, time: number): void;
   /** `brokeOff`: whether the stream ended without its close. Gives the commands that have no outcome yet. */
   finish(brokeOff: (stream: string) => boolean): { readonly paired: number; readonly open: readonly OpenCommand[] };
 }
 
-interface Early extends OutcomeBrief {
+interface Outcome extends OutcomeBrief {
   readonly place: Place;
 }
 
-/** An outcome packed into a number, with its stream's index: millions of them are kept. */
-const pack = (stream: number, { code, exitCode }: OutcomeBrief): number =>
-  (stream * 16 + (code - 300)) * 4096 + Math.min(Math.max(exitCode, -1) + 1, 4095);
+interface Repeated {
+  readonly commandId: string;
+  readonly first: OutcomeBrief & { readonly stream: string };
+  readonly second: Outcome;
+}
+
+interface Context {
+  readonly findings: Findings;
+  readonly open: Map<string, Place & { readonly intendedAt: number }>;
+  /** Packed into a number, with its stream's index: millions of them are kept. */
+  readonly done: Map<string, number>;
+  /** Outcomes whose intent was not read yet. */
+  readonly early: Map<string, Outcome>;
+  readonly sent: Map<string, Place>;
+  readonly repeated: Repeated[];
+  readonly streams: string[];
+}
+
+const outcomes = new Set<EventName>(outcomeEvents);
+
+export function createPairing(findings: Findings): Pairing {
+  const context: Context = {
+    findings,
+    open: new Map(),
+    done: new Map(),
+    early: new Map(),
+    sent: new Map(),
+    repeated: [],
+    streams: [],
+  };
+  return {
+    take: (event, commandId, exitCode, place, time) => {
+      if (event === 'command.intended') takeIntent(context, commandId, place, time);
+      else if (event === 'command.accepted') takeSent(context, commandId, place);
+      else if (outcomes.has(event)) takeOutcome(context, commandId, { event, exitCode, place });
+    },
+    finish: (brokeOff) => finish(context, brokeOff),
+  };
+}
+
+function takeIntent(context: Context, commandId: string, place: Place, intendedAt: number): void {
+  const { findings, open, done, early, sent } = context;
+  sent.delete(commandId);
+  const outcome = early.get(commandId);
+  if (open.has(commandId) || done.has(commandId))
+    findings.add('two-intents', place, `Command ${commandId} was intended before`);
+  else if (outcome) {
+    early.delete(commandId);
+    if (outcome.place.stream === place.stream)
+      findings.add('outcome-before-intent', outcome.place, `The outcome of ${commandId} stands before its intent`);
+    settle(context, commandId, outcome);
+  } else open.set(commandId, { ...place, intendedAt });
+}
+
+function takeSent({ open, done, sent }: Context, commandId: string, place: Place): void {
+  if (!open.has(commandId) && !done.has(commandId)) sent.set(commandId, place);
+}
+
+function takeOutcome(context: Context, commandId: string, outcome: Outcome): void {
+  const { open, done, early, repeated, streams } = context;
+  const first = done.get(commandId);
+  const before = early.get(commandId);
+  if (first !== undefined) {
+    const { stream, ...rest } = unpack(first);
+    repeated.push({ commandId, first: { ...rest, stream: streams[stream] ?? '' }, second: outcome });
+  } else if (before) {
+    repeated.push({ commandId, first: { ...before, stream: before.place.stream }, second: outcome });
+  } else if (open.has(commandId)) settle(context, commandId, outcome);
+  else early.set(commandId, outcome);
+}
+
+function settle({ open, done, streams }: Context, commandId: string, outcome: Outcome): void {
+  open.delete(commandId);
+  const known = streams.lastIndexOf(outcome.place.stream);
+  const index = known === -1 ? streams.push(outcome.place.stream) - 1 : known;
+  done.set(commandId, pack(index, outcome));
+}
+
+const pack = (stream: number, { event, exitCode }: OutcomeBrief): number =>
+  (stream * 16 + (outcomeEvents as readonly EventName[]).indexOf(event)) * 4096 +
+  Math.min(Math.max(exitCode, -1) + 1, 4095);
 const unpack = (packed: number): OutcomeBrief & { readonly stream: number } => ({
   exitCode: (packed % 4096) - 1,
-  code: (Math.floor(packed / 4096) % 16) + 300,
+  event: outcomeEvents[Math.floor(packed / 4096) % 16] ?? 'command.unknown',
   stream: Math.floor(packed / 65_536),
 });
 
-export function createPairing(findings: Findings): Pairing {
-  const open = new Map<string, Place & { readonly intendedAt: number }>();
-  const done = new Map<string, number>();
-  const early = new Map<string, Early>();
-  const sent = new Map<string, Place>();
-  const repeated: {
-    readonly commandId: string;
-    readonly first: OutcomeBrief & { readonly stream: string };
-    readonly second: Early;
-  }[] = [];
-  const streams: string[] = [];
+function finish(context: Context, brokeOff: (stream: string) => boolean): ReturnType<Pairing['finish']> {
+  const { findings, early, sent, repeated, done, open } = context;
+  for (const [commandId, { event, place }] of early)
+    if (event !== 'command.interrupted')
+      findings.add('outcome-without-intent', place, `The outcome of ${commandId} has no intent`);
+  for (const [commandId, place] of sent)
+    findings.add('sent-without-intent', place, `Command ${commandId} was sent without an intent`);
+  for (const one of repeated) judgeRepeated(findings, one, brokeOff);
+  return { paired: done.size, open: [...open].map(([commandId, place]) => ({ commandId, ...place })) };
+}
 
-  const indexOf = (stream: string): number => {
-    const index = streams.lastIndexOf(stream);
-    return index === -1 ? streams.push(stream) - 1 : index;
-  };
-
-  const close = (commandId: string, outcome: Early): void => {
-    open.delete(commandId);
-    done.set(commandId, pack(indexOf(outcome.place.stream), outcome));
-  };
-
-  return {
-    intent: (commandId, place, time) => {
-      sent.delete(commandId);
-      const outcome = early.get(commandId);
-      if (open.has(commandId) || done.has(commandId))
-        findings.add('two-intents', place, `Command ${commandId} was intended before`);
-      else if (outcome) {
-        early.delete(commandId);
-        if (outcome.place.stream === place.stream)
-          findings.add('outcome-before-intent', outcome.place, `The outcome of ${commandId} stands before its intent`);
-        close(commandId, outcome);
-      } else open.set(commandId, { ...place, intendedAt: time });
-    },
-    sent: (commandId, place) => {
-      if (!open.has(commandId) && !done.has(commandId)) sent.set(commandId, place);
-    },
-    outcome: (commandId, brief, place) => {
-      const outcome = { ...brief, place };
-      const first = done.get(commandId);
-      const before = early.get(commandId);
-      if (first !== undefined) {
-        const { stream, ...rest } = unpack(first);
-        repeated.push({ commandId, first: { ...rest, stream: streams[stream] ?? '' }, second: outcome });
-      } else if (before) {
-        repeated.push({ commandId, first: { ...before, stream: before.place.stream }, second: outcome });
-      } else if (open.has(commandId)) close(commandId, outcome);
-      else early.set(commandId, outcome);
-    },
-    finish: (brokeOff) => {
-      for (const [commandId, { code, place }] of early)
-        if (code !== INTERRUPTED)
-          findings.add('outcome-without-intent', place, `The outcome of ${commandId} has no intent`);
-      for (const [commandId, place] of sent)
-        findings.add('sent-without-intent', place, `Command ${commandId} was sent without an intent`);
-      for (const { commandId, first, second } of repeated) {
-        const [earlier] = [first.stream, second.place.stream].sort();
-        const alike = first.code === second.code && first.exitCode === second.exitCode;
-        const honest = alike && first.stream !== second.place.stream && brokeOff(earlier ?? '');
-        findings.add(
-          honest ? 'outcome-repeated' : 'two-outcomes',
-          second.place,
-          honest
-            ? `The outcome of ${commandId} is told again, alike, after stream ${earlier ?? ''} broke off`
-            : `Command ${commandId} has two outcomes, which ${alike ? 'agree' : 'differ'}; the other is in ${first.stream}`,
-        );
-      }
-      return { paired: done.size, open: [...open].map(([commandId, place]) => ({ commandId, ...place })) };
-    },
-  };
+function judgeRepeated(
+  findings: Findings,
+  { commandId, first, second }: Repeated,
+  brokeOff: (stream: string) => boolean,
+): void {
+  const streams = [first.stream, second.place.stream];
+  const alike = first.event === second.event && first.exitCode === second.exitCode;
+  const broken = streams.find(brokeOff);
+  if (alike && first.stream !== second.place.stream && broken !== undefined)
+    findings.add(
+      'outcome-repeated',
+      second.place,
+      `The outcome of ${commandId} is told in two streams, alike; ${broken} broke off`,
+    );
+  else
+    findings.add(
+      'two-outcomes',
+      second.place,
+      `Command ${commandId} has two outcomes, which ${alike ? 'agree' : 'differ'}; the other is in ${first.stream}`,
+    );
 }

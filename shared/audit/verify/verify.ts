@@ -1,33 +1,29 @@
-import { hash as digest } from 'node:crypto';
-import type { AppendLog } from '../../store/append-log.ts';
-import { type Head, hashLine } from '../chain.ts';
-import { type Claims, createClaims } from './claims.ts';
+import { systemClock } from '../../clock.ts';
+import type { AppendLog, Stranger } from '../../store/append-log.ts';
+import { rfc3339 } from '../chain.ts';
+import { isGatewayStream } from '../stream-name.ts';
+import { TRAIL_FILE } from '../trail-identity.ts';
+import { judgeEnds, judgeExportedEnds, lookAgain } from './ends.ts';
+import { type EvidenceReport, judgeEvidence } from './evidence.ts';
 import { type Finding, type FindingKind, type Findings, createFindings } from './findings.ts';
 import { type OpenCommand, createPairing } from './pairing.ts';
-import { createLineScanner } from './scan.ts';
 import { meaning } from './report.ts';
-import { peekPayload, verifyCompact } from '../signature.ts';
+import { type RootKeys, createRootKeys } from './root-keys.ts';
+import { EMPTY_STATE, type Acknowledgement, type TrailState } from './state.ts';
 import { type StreamFacts, verifyStream } from './verify-stream.ts';
-
-/** What a verifier keeps from one time to the next: what was there must still be there. */
-export interface TrailState {
-  readonly version: 1;
-  /** Thumbprints (RFC 7638) of the root keys that were believed. */
-  readonly rootKeys: readonly string[];
-  readonly streams: Readonly<Record<string, { readonly seq: number; readonly hash: string }>>;
-}
+import { type Witnesses, createWitnesses } from './witnesses.ts';
 
 export interface VerifyOptions {
-  /** Thumbprints of the root keys to believe; without them (and without `state`) the streams' own word is taken, and the report says so. */
+  /** Thumbprints of the root keys to believe, beside those of `state`. Without any the streams' own word is taken, which proves nothing. */
   readonly rootKeys?: readonly string[] | undefined;
   readonly state?: TrailState | undefined;
   /** Receipts that callers kept: compact JWS. */
-  readonly receipts?: readonly string[] | undefined;
-  /** Checkpoints from the second place: compact JWS. */
-  readonly copies?: readonly string[] | undefined;
+  readonly receipts?: Iterable<string> | AsyncIterable<string> | undefined;
+  /** Signatures from the second place: compact JWS. */
+  readonly copies?: Iterable<string> | AsyncIterable<string> | undefined;
   /** True for an export by time: what is not in it is no finding. */
   readonly partial?: boolean | undefined;
-  /** Epoch ms: an intent without outcome is a finding once it is older than `graceMs`. Without it, the time of the trail's last line. */
+  /** Epoch ms, by the verifier's own clock; default: the real time. */
   readonly now?: number | undefined;
   /** How long a command may be without an outcome: default 2 h, above the longest time-out. */
   readonly graceMs?: number | undefined;
@@ -39,7 +35,8 @@ export interface StreamReport {
   readonly events: number;
   readonly lastSeq: number;
   readonly lastTime?: string | undefined;
-  readonly closed: boolean;
+  /** The stream has a signed end. */
+  readonly final: boolean;
   /** The last seq under a signature of the stream's key, -1 for none. */
   readonly signedUpTo: number;
   /** The last seq that something outside the stream has seen, -1 for none. */
@@ -47,15 +44,22 @@ export interface StreamReport {
   readonly rootKeyId?: string | undefined;
 }
 
+export type Verdict = 'INTACT' | 'UNPROVEN' | 'BROKEN';
+
 export interface VerificationReport {
-  /** `sound` when nothing is broken or suspect: see what that proves, and what not. */
-  readonly verdict: 'sound' | 'suspect' | 'broken';
+  /** INTACT: no contradiction, and everything is covered. UNPROVEN: no contradiction, and something is not covered. */
+  readonly verdict: Verdict;
+  readonly trail?: string | undefined;
   readonly streams: readonly StreamReport[];
   readonly events: number;
   readonly commands: { readonly paired: number; readonly open: readonly OpenCommand[] };
   /** The first hundred of each kind, in the order of streams. */
   readonly findings: readonly Finding[];
   readonly counts: Readonly<Partial<Record<FindingKind, number>>>;
+  /** Those among the findings that somebody has explained. */
+  readonly acknowledged: readonly Acknowledgement[];
+  /** Receipts and copies: how many are valid, and each that is not. */
+  readonly evidence: { readonly valid: number; readonly other: readonly EvidenceReport[] };
   readonly proves: readonly string[];
   readonly doesNotProve: readonly string[];
   /** To keep for the next time; pins nothing that was found broken. */
@@ -64,200 +68,191 @@ export interface VerificationReport {
 
 const DEFAULT_GRACE_MS = 2 * 60 * 60_000;
 
+interface Context {
+  readonly log: AppendLog;
+  readonly options: VerifyOptions;
+  readonly state: TrailState;
+  readonly now: number;
+  readonly findings: Findings;
+  readonly witnesses: Witnesses;
+  readonly rootKeys: RootKeys;
+  readonly facts: Map<string, StreamFacts>;
+}
+
 /**
- * Reads the whole trail and says what it proves (spec/audit.md, "What verification says"). Streams are read newest first, since
- * what newer ones saw of older ones can then be compared in passing. Rejects with StorageUnavailable.
+ * Reads the whole trail and says what it proves (README.md, "What a verdict says"). Streams are read newest first, since what
+ * newer ones saw of older ones can then be compared in passing. Rejects with StorageUnavailable.
  */
 export async function verifyTrail(log: AppendLog, options: VerifyOptions = {}): Promise<VerificationReport> {
-  const findings = createFindings();
-  const partial = options.partial ?? false;
-  const claims = createClaims(findings, partial);
+  return verifyInto(log, options, createFindings(acknowledgedIds(options.state)));
+}
+
+export const acknowledgedIds = (state: TrailState | undefined): ReadonlySet<string> =>
+  new Set((state?.acknowledged ?? []).map(({ id }) => id));
+
+/** The same, with findings that were made before. */
+export async function verifyInto(
+  log: AppendLog,
+  options: VerifyOptions,
+  findings: Findings,
+): Promise<VerificationReport> {
+  const { state = EMPTY_STATE, partial = false } = options;
+  const believed = [...new Set([...(options.rootKeys ?? []), ...state.rootKeys])];
+  const context: Context = {
+    log,
+    options,
+    state,
+    now: options.now ?? systemClock.now(),
+    findings,
+    witnesses: createWitnesses(findings, partial),
+    rootKeys: createRootKeys(findings, believed, state.keys ?? {}),
+    facts: new Map(),
+  };
   const pairing = partial ? undefined : createPairing(findings);
-  const believed = options.rootKeys ?? options.state?.rootKeys;
-  const rootKeys = believed && believed.length > 0 ? new Set(believed) : undefined;
-
-  for (const [stream, { seq, hash }] of Object.entries(options.state?.streams ?? {}))
-    claims.add({ stream, seq, hash, by: 'Your own state file', outside: true });
-
-  const facts = new Map<string, StreamFacts>();
-  const scanner = createLineScanner();
+  if (!context.rootKeys.named)
+    findings.add('root-key-not-named', { stream: '' }, 'No root key was named, so the streams vouch for themselves');
+  takeState(context);
+  if (!partial) tellStrangers(findings, await log.strangers());
   for (const stream of (await log.streams()).toReversed()) {
     options.signal?.throwIfAborted();
+    const { facts, witnesses, rootKeys } = context;
+    if (!isGatewayStream(stream))
+      findings.add('not-a-stream', { stream }, 'A stream of the gateway has a name of another form');
     facts.set(
       stream,
-      await verifyStream(
-        { log, scanner, findings, claims, pairing, rootKeys, partial, signal: options.signal },
-        stream,
-      ),
+      await verifyStream({ log, findings, witnesses, pairing, rootKeys, partial, signal: options.signal }, stream),
     );
   }
-  for (const receipt of options.receipts ?? []) await claimOf(receipt, 'receipt', facts, findings, claims);
-  for (const copy of options.copies ?? []) await claimOf(copy, 'copy', facts, findings, claims);
-  await lookAgain(log, claims, facts, findings);
-  claims.finish();
-  if (!partial) explainEnds(facts, findings);
+  const evidence = await takeEvidence(context);
+  await lookAgain(log, context.witnesses, context.facts, findings);
+  context.witnesses.finish();
+  const trail = judgeTrail(context);
+  judgeRevoked(context);
+  if (partial) judgeExportedEnds(context.facts, findings);
+  else judgeEnds(context.facts, context.witnesses, findings, context.now);
+  const { paired, open } = pairing?.finish((stream) => context.facts.get(stream)?.final === false) ?? NO_COMMANDS;
+  judgeOpen(context, open);
+  return report(context, { trail, evidence, commands: { paired, open } });
+}
 
-  const { paired, open } = pairing?.finish((stream) => facts.get(stream)?.closed === false) ?? { paired: 0, open: [] };
-  const now = options.now ?? Math.max(0, ...[...facts.values()].map(({ lastTime }) => Date.parse(lastTime ?? '') || 0));
+const NO_COMMANDS = { paired: 0, open: [] };
+
+/** What the verifier itself saw the last time. */
+function takeState({ state, witnesses }: Context): void {
+  for (const [stream, { seq, hash, at }] of Object.entries(state.streams))
+    witnesses.add({ stream, seq, hash, kind: 'state', by: 'Your state file', at: Date.parse(at) || 0 });
+}
+
+const STRANGERS: Readonly<Record<Stranger['why'], string>> = {
+  link: 'is not a regular file, so it is not read',
+  name: 'is not named as a segment of a stream, so it is not read',
+  gap: 'is not read, since a segment before it is missing',
+};
+
+function tellStrangers(findings: Findings, strangers: readonly Stranger[]): void {
+  for (const { name, why } of strangers)
+    if (name !== TRAIL_FILE) findings.add('not-a-stream', { stream: name }, `${name} ${STRANGERS[why]}`);
+}
+
+async function takeEvidence(context: Context): Promise<VerificationReport['evidence']> {
+  let valid = 0;
+  const other: EvidenceReport[] = [];
+  for (const [what, all] of [
+    ['receipt', context.options.receipts ?? []],
+    ['copy', context.options.copies ?? []],
+  ] as const) {
+    let number = 0;
+    for await (const jws of all) {
+      number += 1;
+      const judged = judgeEvidence(context, what, jws, number);
+      if (judged.judgement === 'valid') valid += 1;
+      else other.push(judged);
+    }
+  }
+  return { valid, other };
+}
+
+/** A stream of another trail does not belong here, whoever signed it. The trail is the pinned one, or that of most streams. */
+function judgeTrail({ facts, state, findings }: Context): string | undefined {
+  const counts = new Map<string, number>();
+  for (const { trail } of facts.values()) if (trail !== undefined) counts.set(trail, (counts.get(trail) ?? 0) + 1);
+  const [most] = [...counts].toSorted(([, a], [, b]) => b - a);
+  const own = state.trail ?? most?.[0];
+  for (const { stream, trail } of facts.values())
+    if (trail !== undefined && trail !== own)
+      findings.add(
+        'foreign-stream',
+        { stream, seq: 0 },
+        `The stream belongs to the trail ${trail}, not to ${own ?? 'this one'}`,
+      );
+  return own;
+}
+
+/** What a key that was revoked later has opened before counts as far as it was seen at that time, outside that key's reach. */
+function judgeRevoked({ facts, rootKeys, witnesses, findings }: Context): void {
+  for (const { stream, rootKeyId = '', openedAt, lastSeq } of facts.values()) {
+    const decision = rootKeys.decision(rootKeyId);
+    if (decision?.status !== 'revoked' || openedAt >= Date.parse(decision.from)) continue;
+    const { upTo } = witnesses.of(stream);
+    if (upTo < lastSeq)
+      findings.add(
+        'root-key-revoked-later',
+        { stream, seq: upTo + 1 },
+        `The stream's root key was revoked from ${decision.from} on, and nothing outside has seen the stream after seq ${upTo}`,
+      );
+  }
+}
+
+function judgeOpen({ findings, now, options }: Context, open: readonly OpenCommand[]): void {
   for (const command of open)
     if (now - command.intendedAt > (options.graceMs ?? DEFAULT_GRACE_MS))
       findings.add('intent-without-outcome', command, `Command ${command.commandId} was intended and has no outcome`);
+}
 
-  const streams = [...facts.values()]
-    .toReversed()
-    .map(({ stream, events, lastSeq, lastTime, closed, signedUpTo, rootKeyId }): StreamReport => ({
-      stream,
-      events,
-      lastSeq,
-      lastTime,
-      closed,
-      signedUpTo,
-      witnessedUpTo: claims.witnessed(stream),
-      rootKeyId,
-    }));
-  const report = {
-    verdict: findings.verdict(),
+const VERDICTS = { broken: 'BROKEN', unproven: 'UNPROVEN', note: 'INTACT' } as const;
+
+function report(
+  context: Context,
+  { trail, evidence, commands }: Pick<VerificationReport, 'trail' | 'evidence' | 'commands'>,
+): VerificationReport {
+  const { facts, findings, witnesses, state, rootKeys, options } = context;
+  const streams = [...facts.values()].toReversed().map((one): StreamReport => ({
+    stream: one.stream,
+    events: one.events,
+    lastSeq: one.lastSeq,
+    lastTime: one.lastSeq === -1 ? undefined : rfc3339(one.lastWall),
+    final: one.final,
+    signedUpTo: one.signedUpTo,
+    witnessedUpTo: witnesses.of(one.stream).upTo,
+    rootKeyId: one.rootKeyId,
+  }));
+  const found = new Set(findings.list.map(({ id }) => id));
+  const whole = {
+    verdict: VERDICTS[findings.worst() ?? 'note'],
+    trail,
     streams,
     events: streams.reduce((sum, { events }) => sum + events, 0),
-    commands: { paired, open },
+    commands,
     findings: findings.list.toSorted((a, b) => a.stream.localeCompare(b.stream)),
     counts: findings.counts(),
-    state: newState(options, facts, findings),
+    acknowledged: (state.acknowledged ?? []).filter(({ id }) => found.has(id)),
+    evidence,
+    state: newState(context, trail),
   };
-  return { ...report, ...meaning(report, { pinned: rootKeys !== undefined, partial, facts: [...facts.values()] }) };
+  const circumstances = { partial: options.partial ?? false, named: rootKeys.named, facts: [...facts.values()] };
+  return { ...whole, ...meaning(whole, circumstances) };
 }
 
-const signedThings = {
-  receipt: { typ: 'aksgw-receipt', invalid: 'receipt-invalid', by: 'A receipt' },
-  copy: { typ: 'aksgw-checkpoint', invalid: 'copy-invalid', by: 'A copied checkpoint' },
-} as const;
-
-/** Makes a claim of a receipt or a copied checkpoint, if the key of the stream that it names did sign it. */
-async function claimOf(
-  jws: string,
-  what: keyof typeof signedThings,
-  facts: ReadonlyMap<string, StreamFacts>,
-  findings: Findings,
-  claims: Claims,
-): Promise<void> {
-  const { typ, invalid, by } = signedThings[what];
-  const { stream, seq, hash } = (peekPayload(jws) ?? {}) as Partial<Head>;
-  if (
-    typeof stream !== 'string' ||
-    typeof hash !== 'string' ||
-    seq === undefined ||
-    !Number.isSafeInteger(seq) ||
-    seq < 0
-  ) {
-    findings.add(invalid, { stream: '' }, `${by} is none: ${jws.slice(0, 40)}…`);
-    return;
-  }
-  const known = facts.get(stream);
-  if (!known) findings.add(invalid, { stream, seq }, `${by} is of a stream that is not there`);
-  else if (!known.key)
-    findings.add(invalid, { stream, seq }, `${by} cannot be checked: the stream's opening is not valid`);
-  else if ((await verifyCompact(jws, typ, known.key)) === undefined)
-    findings.add(invalid, { stream, seq }, `${by} is not signed by the key of the stream that it names`);
-  else claims.add({ stream, seq, hash, by: `${by} (seq ${seq})`, outside: true });
-}
-
-const seqMember = Buffer.from('"seq":', 'latin1');
-
-/** A line's own seq: in canonical order nothing after it holds another. */
-function lineSeq(bytes: Buffer): number {
-  const at = bytes.lastIndexOf(seqMember);
-  return at === -1
-    ? -1
-    : Number.parseInt(bytes.toString('latin1', at + seqMember.length, at + seqMember.length + 17), 10);
-}
-
-/** Reads streams again for what was said of them after they had been read: only the lines in question are hashed. */
-async function lookAgain(
-  log: AppendLog,
-  claims: Claims,
-  facts: ReadonlyMap<string, StreamFacts>,
-  findings: Findings,
-): Promise<void> {
-  const torn = continuedTails(facts);
-  const late = claims.late();
-  for (const stream of new Set([...late.keys(), ...torn.keys()])) {
-    const wanted = late.get(stream);
-    const tails = torn.get(stream) ?? [];
-    for await (const line of log.read(stream)) {
-      if (!line.complete) continue;
-      const seq = lineSeq(line.bytes);
-      const place = { stream, seq, position: line.position };
-      if (wanted?.has(seq)) claims.line(stream, seq, hashLine(line.bytes), place);
-      for (const tail of tails)
-        if (seq === tail.seq + 1 && !beginsWith(line.bytes, tail))
-          findings.add('history-replaced', place, 'A recovery saw another beginning of this line');
-    }
-    claims.end(stream, facts.get(stream)?.lastSeq ?? -1);
-  }
-}
-
-/** Torn tails that were seen of streams that went on: their writer lived, and the line was only half written at that moment. */
-function continuedTails(facts: ReadonlyMap<string, StreamFacts>): ReadonlyMap<string, readonly Head[]> {
-  const tails = new Map<string, Head[]>();
-  for (const { recovered } of facts.values())
-    for (const { lost } of recovered)
-      if (lost.torn && (facts.get(lost.stream)?.lastSeq ?? -1) > lost.seq)
-        tails.set(lost.stream, [...(tails.get(lost.stream) ?? []), lost]);
-  return tails;
-}
-
-function beginsWith(line: Buffer, { torn }: Head): boolean {
-  if (!torn) return true;
-  const start = Buffer.concat([line, Buffer.from('\n')]).subarray(0, torn.bytes);
-  return digest('sha256', start, 'hex') === torn.sha256;
-}
-
-/** How each stream ends: closed, broken off and explained by the next, or broken off by nobody knows whom. */
-function explainEnds(facts: ReadonlyMap<string, StreamFacts>, findings: Findings): void {
-  const recoveries = [...facts.values()].flatMap(({ recovered }) => recovered);
-  for (const { stream, lastSeq, torn, tornPlace, closed } of facts.values()) {
-    const explained = recoveries.filter(({ lost }) => lost.stream === stream && lost.seq === lastSeq);
-    const place = tornPlace ?? { stream, seq: lastSeq };
-    if (torn) {
-      const by = explained.find(({ lost }) => lost.torn?.bytes === torn.bytes && lost.torn.sha256 === torn.sha256);
-      if (by)
-        findings.add(
-          'recovered-tail',
-          place,
-          `A crash left ${torn.bytes} bytes of a line; ${by.place.stream} recovered`,
-        );
-      else
-        findings.add(
-          'torn-tail',
-          place,
-          `The stream ends in ${torn.bytes} bytes of a line, which no recovery explains`,
-        );
-    } else if (explained.some(({ lost }) => lost.torn)) {
-      findings.add('history-replaced', place, 'A recovery saw a torn tail here; it was taken away');
-    } else if (lastSeq === -1) {
-      if (explained.length === 0)
-        findings.add('stream-empty', place, 'The stream has no line, which no recovery explains');
-    } else if (!closed) {
-      findings.add(
-        'not-closed',
-        place,
-        `The stream is not closed: its process was killed, lives on, or its end was cut off`,
-      );
-    }
-  }
-}
-
-/** What was found whole is pinned for the next time; a broken trail pins nothing new. */
-function newState(options: VerifyOptions, facts: ReadonlyMap<string, StreamFacts>, findings: Findings): TrailState {
-  const before = options.state ?? { version: 1, rootKeys: [], streams: {} };
-  if (findings.verdict() === 'broken' || options.partial) return before;
-  const seen = [...facts.values()].map(({ rootKeyId }) => rootKeyId).filter((id) => id !== undefined);
+/** What was signed is pinned for the next time; a broken trail pins nothing new, and no key is believed that nobody named. */
+function newState({ options, state, facts, findings, rootKeys, now }: Context, trail: string | undefined): TrailState {
+  if (findings.worst() === 'broken' || options.partial) return state;
   const pins = [...facts.values()]
-    .filter(({ lastSeq }) => lastSeq >= 0)
-    .map(({ stream, lastSeq, lastHash }) => [stream, { seq: lastSeq, hash: lastHash }] as const);
+    .filter(({ lastSeq, signedUpTo }) => lastSeq >= 0 && signedUpTo === lastSeq)
+    .map(({ stream, lastSeq, lastHash }) => [stream, { seq: lastSeq, hash: lastHash, at: rfc3339(now) }] as const);
   return {
-    version: 1,
-    rootKeys: [...new Set(options.rootKeys ?? [...before.rootKeys, ...seen])].sort(),
-    streams: { ...before.streams, ...Object.fromEntries(pins) },
+    ...state,
+    ...(rootKeys.named && trail !== undefined && { trail }),
+    rootKeys: [...new Set([...(options.rootKeys ?? []), ...state.rootKeys])].sort(),
+    streams: { ...state.streams, ...Object.fromEntries(pins) },
   };
 }

@@ -4,21 +4,17 @@ import { Problem } from '../../errors.ts';
 import type { AppendLog } from '../../store/append-log.ts';
 import { StorageUnavailable } from '../../store/append-log.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
-import type { Checkpoint, Head } from '../chain.ts';
-import { composeEvent } from './compose.ts';
-import type { AuditEvent } from '../events.ts';
-import { createFloodGate, isFloodEvent } from './flood.ts';
-import { type SeenHead, seenHead, seenHeads } from '../verify/heads.ts';
+import type { Head, TrailIdentity } from '../chain.ts';
+import type { AuditEvent, EventName } from '../events.ts';
+import { type SeenHead, seenHead, seenHeads } from '../heads.ts';
 import type { RootKey } from '../keys.ts';
+import type { CopySink } from '../sinks/copies.ts';
 import type { SiemSink } from '../sinks/siem.ts';
+import { trailId } from '../trail-identity.ts';
 import type { AuditTrail, Recorded } from '../trail.ts';
-import { type StreamWriter, openWriter, rfc3339 } from './writer.ts';
-
-/** A second place for checkpoints, out of reach of whoever can write the first. Best effort: it is never waited for. */
-export interface CheckpointSink {
-  offer(checkpoint: Checkpoint, jws: string): void;
-  close(): Promise<void>;
-}
+import { composeEvent } from './compose.ts';
+import { type FloodGate, createFloodGate, isFloodEvent } from './flood.ts';
+import { type StreamWriter, openWriter } from './writer.ts';
 
 export interface AuditTrailOptions {
   readonly log: AppendLog;
@@ -27,8 +23,13 @@ export interface AuditTrailOptions {
   readonly entropy: Entropy;
   /** Version and digest of what runs. */
   readonly build: string;
-  readonly copies?: readonly CheckpointSink[];
+  /** Whose trail it is, for people: the openings name it. */
+  readonly about?: Omit<TrailIdentity, 'id'>;
+  /** A second place for signatures, out of reach of whoever can write the first. Best effort: never waited for. */
+  readonly copies?: readonly CopySink[];
   readonly siem?: SiemSink | undefined;
+  /** Hears why the stream broke off. Must not throw. */
+  readonly onError?: ((error: unknown) => void) | undefined;
 }
 
 const HEARTBEAT_MS = 5_000;
@@ -38,227 +39,259 @@ const REOPEN_MS = 1_000;
 /** What may wait for the store; beyond it, callers are told at once. */
 const MAX_WAITING = 4_096;
 
-interface Composed {
-  readonly event: AuditEvent['event'];
-  readonly members: JsonObject;
-}
-
 type State =
   | { readonly kind: 'live'; readonly writer: StreamWriter }
-  /** `since`: when it last failed (monotonic ms); `stream`: the one that broke off. */
-  | { readonly kind: 'down'; readonly since: number; readonly stream: string; readonly cause: unknown }
+  /** `since`: when it last failed (monotonic ms); `lost`: the end of the stream that broke off, as it was written. */
+  | { readonly kind: 'down'; readonly since: number; readonly lost: Head; readonly cause: unknown }
   | { readonly kind: 'closed' };
+
+/** What the steps below share. */
+interface Context {
+  readonly options: AuditTrailOptions;
+  readonly gate: FloodGate;
+  readonly stop: AbortController;
+  /** The trail's id, once it is known. */
+  trail: string | undefined;
+  seen: ReadonlyMap<string, SeenHead>;
+  state: State;
+  reopening: Promise<StreamWriter> | undefined;
+  waiting: number;
+}
 
 /**
  * The enforced audit trail: begins its stream, and begins another when the store failed and answers again. Rejects with Problem
- * `audit-unavailable` when the store or the root key cannot be had.
+ * `audit-unavailable` when the store or the root key cannot be used.
  */
 export async function openAuditTrail(options: AuditTrailOptions): Promise<AuditTrail> {
-  const { log, clock, copies = [], siem } = options;
-  const gate = createFloodGate();
-  const stop = new AbortController();
-  let seen: ReadonlyMap<string, SeenHead> = new Map();
-  let reopening: Promise<StreamWriter> | undefined;
-  let waiting = 0;
-
-  const begin = async (broken?: string): Promise<StreamWriter> => {
-    try {
-      seen = await seenHeads(log, '', seen);
-      const stream = streamName(options, [...seen.keys()]);
-      const writer = await openWriter({
-        ...options,
-        stream,
-        heads: [...seen.values()].map(({ head }) => head),
-        onCheckpoint: (checkpoint, jws) => {
-          for (const copy of copies) copy.offer(checkpoint, jws);
-        },
-        onLine: siem && ((line) => siem.offer(line)),
-      });
-      try {
-        const lost = await unexplained(log, seen, broken);
-        await Promise.all(lost.map((head) => writer.append('recovered', { lost: head })));
-      } catch (error) {
-        await writer.abandon();
-        throw error;
-      }
-      return writer;
-    } catch (error) {
-      throw asProblem(error);
-    }
+  const context: Context = {
+    options,
+    gate: createFloodGate(),
+    stop: new AbortController(),
+    trail: undefined,
+    seen: new Map(),
+    state: { kind: 'closed' },
+    reopening: undefined,
+    waiting: 0,
   };
-
-  let state: State = { kind: 'live', writer: await begin() };
-
-  const fail = async (writer: StreamWriter, cause: unknown): Promise<void> => {
-    if (state.kind !== 'live' || state.writer !== writer) return;
-    state = { kind: 'down', since: clock.monotonic(), stream: writer.stream, cause };
-    // It has failed already; that it cannot be closed properly either tells nothing new.
-    await writer.abandon().catch(() => undefined);
-  };
-
-  /** The stream to write to, begun anew if the last one broke off and the store has had its rest. */
-  const live = (): StreamWriter | Promise<StreamWriter> => {
-    if (state.kind === 'live') return state.writer;
-    if (state.kind === 'closed') throw new Problem('audit-unavailable', 'The audit trail is closed');
-    if (reopening) return reopening;
-    if (clock.monotonic() - state.since < REOPEN_MS) throw asProblem(state.cause);
-    const { stream } = state;
-    reopening = begin(stream)
-      .then(async (writer) => {
-        if (stop.signal.aborted) {
-          await writer.close();
-          throw new Problem('audit-unavailable', 'The audit trail is closed');
-        }
-        state = { kind: 'live', writer };
-        return writer;
-      })
-      .catch((error: unknown) => {
-        if (state.kind === 'down') state = { kind: 'down', since: clock.monotonic(), stream, cause: error };
-        throw error;
-      })
-      .finally(() => {
-        reopening = undefined;
-      });
-    return reopening;
-  };
-
-  const write = async (compose: (writer: StreamWriter) => Composed): Promise<Recorded> => {
-    if (waiting >= MAX_WAITING) throw new Problem('audit-unavailable', 'Too many events wait for the audit store');
-    waiting += 1;
-    try {
-      const found = live();
-      const writer = 'append' in found ? found : await found;
-      const { event, members } = compose(writer);
-      try {
-        return await writer.append(event, members);
-      } catch (error) {
-        if (error instanceof StorageUnavailable) await fail(writer, error);
-        throw asProblem(error);
-      }
-    } finally {
-      waiting -= 1;
-    }
-  };
-
-  const writeEvent = (event: AuditEvent): Promise<Recorded> =>
-    write((writer) => ({ event: event.event, members: composeEvent(event, writer.digest) }));
-
-  const summarise = (all: boolean): Promise<void> =>
-    gate.flush(clock.monotonic(), (event, members) => write(() => ({ event, members })), all);
-
-  const beat = async (): Promise<void> => {
-    const writer = await live();
-    await summarise(false);
-    if (clock.monotonic() - writer.lastCheckpointAt() < CHECKPOINT_MS) return;
-    try {
-      seen = await seenHeads(log, writer.stream, seen);
-      writer.see(seen);
-      await writer.checkpoint();
-    } catch (error) {
-      if (error instanceof StorageUnavailable) await fail(writer, error);
-      throw error;
-    }
-  };
-
-  const heartbeat = async (): Promise<void> => {
-    while (!stop.signal.aborted) {
-      await clock.sleep(HEARTBEAT_MS, { signal: stop.signal, unref: true });
-      // A clock of a test may return at once: other work gets its turn.
-      await turn();
-      // A failure is in `state` by now, and healthy() tells it.
-      await beat().catch(() => undefined);
-    }
-  };
-  const beating = heartbeat().catch((error: unknown) => {
-    if (!stop.signal.aborted) throw error;
-  });
-
+  context.state = { kind: 'live', writer: await begin(context) };
+  const beating = heartbeat(context);
   return {
     record: (event) =>
-      isFloodEvent(event) ? gate.pass(event, clock.monotonic(), () => writeEvent(event)) : writeEvent(event),
-    healthy: () => state.kind === 'live',
-    close: async () => {
-      if (state.kind === 'closed') return;
-      stop.abort(new Error('The audit trail is closed'));
-      await beating;
-      await reopening?.catch(() => undefined);
-      try {
-        if (state.kind === 'live') {
-          await summarise(true);
-          const { writer } = state;
-          state = { kind: 'closed' };
-          await writer.close();
-        }
-      } catch (error) {
-        throw asProblem(error);
-      } finally {
-        state = { kind: 'closed' };
-        await Promise.all([...copies.map((copy) => copy.close()), siem?.close()]);
-      }
-    },
+      isFloodEvent(event)
+        ? context.gate.pass(event, options.clock.monotonic(), () => writeEvent(context, event))
+        : writeEvent(context, event),
+    check: () => check(context),
+    close: () => close(context, beating),
   };
 }
 
-/** `20261122t155146123z-1f9c…`: later than every stream seen, even after the clock was set back, and unlike any other. */
-function streamName({ clock, entropy }: AuditTrailOptions, others: readonly string[]): string {
-  const stamp = (epochMs: number): string => rfc3339(epochMs).toLowerCase().replace(/[-:.]/g, '');
-  const latest = others.toSorted().at(-1)?.split('-')[0] ?? '';
-  let now = clock.now();
-  if (stamp(now) <= latest) {
-    const [, y, mo, d, h, mi, s, ms] =
-      /^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)(\d{3})z$/.exec(latest)?.map(Number) ?? [];
-    const next = Date.UTC(y ?? 0, (mo ?? 1) - 1, d, h, mi, s, (ms ?? 0) + 1);
-    if (Number.isFinite(next)) now = Math.max(now, next);
+/** Opens a stream and tells in it of the ends that nothing has explained yet. */
+async function begin(context: Context, lost?: Head): Promise<StreamWriter> {
+  const { options } = context;
+  const { log, key, clock, entropy, copies = [], siem, about = { tenants: [], clusters: [] } } = options;
+  try {
+    context.trail ??= await trailId(log, key.jwk, entropy);
+    context.seen = await seenHeads(log, { known: context.seen, now: clock.now() });
+    const unexplained = await unexplainedEnds(context, lost);
+    const writer = await openWriter({
+      ...options,
+      trail: { id: context.trail, ...about },
+      heads: headsOf(context),
+      onSigned: (jws, stream) => {
+        for (const copy of copies) copy.offer(stream, jws);
+      },
+      onLine: siem && ((line) => siem.offer(line)),
+    });
+    try {
+      await Promise.all(unexplained.map((head) => writer.append('recovered', { lost: head })));
+    } catch (error) {
+      await writer.abandon();
+      throw error;
+    }
+    return writer;
+  } catch (error) {
+    throw asProblem(error);
   }
-  return `${stamp(now)}-${Buffer.from(entropy.bytes(8)).toString('hex')}`;
 }
 
-/**
- * The ends that nothing has explained yet: torn tails and streams without a line, unless the newest stream's own opening has seen
- * them already; and always the stream of this process that broke off.
- */
-async function unexplained(
-  log: AppendLog,
-  seen: ReadonlyMap<string, SeenHead>,
-  broken: string | undefined,
-): Promise<readonly Head[]> {
-  const own = broken === undefined ? [] : [(await seenHead(log, broken)).head];
-  const lost = [...seen.values()]
+const headsOf = ({ seen }: Context): readonly Head[] => [...seen.values()].map(({ head }) => head);
+
+/** Torn tails and streams without a line, unless the newest stream's opening has them already; and always the own stream that broke off. */
+async function unexplainedEnds({ options: { log }, seen }: Context, own: Head | undefined): Promise<readonly Head[]> {
+  const torn = [...seen.values()]
     .map(({ head }) => head)
-    .filter(({ stream, torn, seq }) => stream !== broken && (torn !== undefined || seq === -1));
-  if (lost.length === 0) return own;
-  const explained = await explainedBefore(log, [...seen.keys()]);
-  return [...own, ...lost.filter((head) => !explained.some((other) => sameEnd(head, other)))];
+    .filter((head) => head.stream !== own?.stream && (head.torn !== undefined || head.seq === -1));
+  const told = torn.length === 0 ? [] : await openingHeads(log, [...seen.keys()].at(-1) ?? '');
+  const untold = torn.filter((head) => !told.some((other) => sameEnd(head, other)));
+  return own ? [await brokenEnd(log, own), ...untold] : untold;
+}
+
+/** How a stream of this process ended: as the store shows it, unless less stands there than was made durable. */
+async function brokenEnd(log: AppendLog, written: Head): Promise<Head> {
+  const { head } = await seenHead(log, written.stream);
+  return head.seq < written.seq ? written : head;
 }
 
 const sameEnd = (a: Head, b: Head): boolean =>
   a.stream === b.stream && a.hash === b.hash && a.torn?.sha256 === b.torn?.sha256;
 
-/** What the `recovered` lines of the last streams say: they stand right after the opening. */
-async function explainedBefore(log: AppendLog, streams: readonly string[]): Promise<readonly Head[]> {
-  const heads: Head[] = [];
-  for (const stream of streams) {
-    let count = 0;
-    for await (const line of log.read(stream)) {
-      count += 1;
-      if (count === 1) continue;
-      const lost = recoveredHead(line.text);
-      if (!lost) break;
-      heads.push(lost);
+async function openingHeads(log: AppendLog, stream: string): Promise<readonly Head[]> {
+  for await (const { text, complete } of log.read(stream)) {
+    if (!complete) return [];
+    try {
+      const { opening } = (JSON.parse(text) ?? {}) as { readonly opening?: { readonly heads?: readonly Head[] } };
+      return Array.isArray(opening?.heads) ? (opening?.heads ?? []) : [];
+    } catch {
+      // A damaged stream explains nothing; verification names the place.
+      return [];
     }
   }
-  return heads;
+  return [];
 }
 
-function recoveredHead(text: string): Head | undefined {
+async function fail(context: Context, writer: StreamWriter, cause: unknown): Promise<void> {
+  const { state, options } = context;
+  if (state.kind !== 'live' || state.writer !== writer) return;
+  context.state = { kind: 'down', since: options.clock.monotonic(), lost: writer.durable(), cause };
+  options.onError?.(cause);
+  // It has failed already; that it cannot be closed properly either tells nothing new.
+  await writer.abandon().catch(() => undefined);
+}
+
+/** The stream to write to: another one if the last broke off and the store has had its rest. */
+function live(context: Context): StreamWriter | Promise<StreamWriter> {
+  const { state, options } = context;
+  if (state.kind === 'live') return state.writer;
+  if (state.kind === 'closed') throw closedProblem();
+  if (context.reopening) return context.reopening;
+  if (options.clock.monotonic() - state.since < REOPEN_MS) throw asProblem(state.cause);
+  context.reopening = reopen(context, state.lost).finally(() => {
+    context.reopening = undefined;
+  });
+  return context.reopening;
+}
+
+async function reopen(context: Context, lost: Head): Promise<StreamWriter> {
   try {
-    const { code, lost } = (JSON.parse(text) ?? {}) as { code?: unknown; lost?: Head };
-    return code === 'AKG003W' && typeof lost?.stream === 'string' ? lost : undefined;
-  } catch {
-    // A damaged stream explains nothing; verification names the place.
-    return undefined;
+    const writer = await begin(context, lost);
+    if (context.stop.signal.aborted) {
+      await writer.close(headsOf(context));
+      throw closedProblem();
+    }
+    context.state = { kind: 'live', writer };
+    return writer;
+  } catch (error) {
+    if (context.state.kind === 'down')
+      context.state = { kind: 'down', since: context.options.clock.monotonic(), lost, cause: error };
+    throw error;
   }
 }
+
+interface Composed {
+  readonly event: EventName;
+  readonly members: JsonObject;
+}
+
+async function write(context: Context, compose: (writer: StreamWriter) => Composed): Promise<Recorded> {
+  if (context.waiting >= MAX_WAITING)
+    throw new Problem('audit-unavailable', 'Too many events wait for the audit store');
+  context.waiting += 1;
+  try {
+    const found = live(context);
+    const writer = 'append' in found ? found : await found;
+    const { event, members } = compose(writer);
+    try {
+      return await writer.append(event, members);
+    } catch (error) {
+      if (error instanceof StorageUnavailable) await fail(context, writer, error);
+      throw asProblem(error);
+    }
+  } finally {
+    context.waiting -= 1;
+  }
+}
+
+const writeEvent = (context: Context, event: AuditEvent): Promise<Recorded> =>
+  write(context, (writer) => ({ event: event.event, members: composeEvent(event, writer.digest) }));
+
+const summarise = (context: Context, all: boolean): Promise<void> =>
+  context.gate.flush(
+    context.options.clock.monotonic(),
+    (event, members) => write(context, () => ({ event, members })),
+    all,
+  );
+
+async function heartbeat(context: Context): Promise<void> {
+  const { stop, options } = context;
+  try {
+    while (!stop.signal.aborted) {
+      await options.clock.sleep(HEARTBEAT_MS, { signal: stop.signal, unref: true });
+      // A clock of a test may return at once: other work gets its turn.
+      await turn();
+      // A failure is in `state` by now, and check() tells it.
+      await beat(context).catch(() => undefined);
+    }
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+  }
+}
+
+async function beat(context: Context): Promise<void> {
+  const { options } = context;
+  const writer = await live(context);
+  await summarise(context, false);
+  try {
+    await writer.check();
+    if (options.clock.monotonic() - writer.lastCheckpointAt() < CHECKPOINT_MS) return;
+    await writer.checkpoint(await look(context, writer));
+  } catch (error) {
+    if (error instanceof StorageUnavailable) await fail(context, writer, error);
+    throw error;
+  }
+}
+
+/** The ends of the other streams as they are now. */
+async function look(context: Context, { stream }: StreamWriter): Promise<readonly Head[]> {
+  const { log, clock } = context.options;
+  context.seen = await seenHeads(log, { own: stream, known: context.seen, now: clock.now() });
+  return headsOf(context);
+}
+
+async function check(context: Context): Promise<void> {
+  const { state } = context;
+  if (state.kind === 'closed') throw closedProblem();
+  if (state.kind === 'down') throw asProblem(state.cause);
+  try {
+    await state.writer.check();
+  } catch (error) {
+    if (error instanceof StorageUnavailable) await fail(context, state.writer, error);
+    throw asProblem(error);
+  }
+}
+
+async function close(context: Context, beating: Promise<void>): Promise<void> {
+  if (context.state.kind === 'closed') return;
+  const { copies = [], siem } = context.options;
+  context.stop.abort(new Error('The audit trail is closed'));
+  await beating;
+  await context.reopening?.catch(() => undefined);
+  try {
+    if (context.state.kind === 'live') {
+      await summarise(context, true);
+      const { writer } = context.state;
+      const heads = await look(context, writer);
+      context.state = { kind: 'closed' };
+      await writer.close(heads);
+    }
+  } catch (error) {
+    throw asProblem(error);
+  } finally {
+    context.state = { kind: 'closed' };
+    await Promise.all([...copies.map((copy) => copy.close()), siem?.close()]);
+  }
+}
+
+const closedProblem = (): Problem => new Problem('audit-unavailable', 'The audit trail is closed');
 
 function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;

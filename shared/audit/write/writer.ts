@@ -1,20 +1,17 @@
 import { createHmac, createSecretKey } from 'node:crypto';
 import type { Clock, Entropy } from '../../clock.ts';
-import type { AppendLog } from '../../store/append-log.ts';
+import type { AppendLog, AppendStream } from '../../store/append-log.ts';
+import { StorageUnavailable } from '../../store/append-log.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
-import { canonicalJson } from '../../lib/canonical-json.ts';
-import type { Checkpoint, Head, Opening } from '../chain.ts';
-import { GENESIS, hashLine } from '../chain.ts';
-import type { Digest } from './compose.ts';
-import { type EventName, eventCodes } from '../events.ts';
-import type { SeenHead } from '../verify/heads.ts';
+import type { Head, Opening, TrailIdentity } from '../chain.ts';
+import { rfc3339 } from '../chain.ts';
+import type { EventName } from '../events.ts';
 import type { RootKey } from '../keys.ts';
-import { createSigningKey, detach, signCompact, signDetached } from '../signature.ts';
+import { createSigningKey, detach, signCompact, signCompactWith } from '../signature.ts';
+import { streamName } from '../stream-name.ts';
 import type { Recorded } from '../trail.ts';
-
-export const LINE_VERSION = 1;
-/** spec/audit.md: a checkpoint every 1,000 events or 60 s. */
-const CHECKPOINT_EVENTS = 1000;
+import { type Batch, type Chain, type ComposedLine, type Entry, composeBatch, newChain } from './batch.ts';
+import type { Digest } from './compose.ts';
 
 export interface WriterOptions {
   readonly log: AppendLog;
@@ -22,47 +19,103 @@ export interface WriterOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly build: string;
-  readonly stream: string;
+  readonly trail: TrailIdentity;
   readonly heads: readonly Head[];
-  /** Gets each checkpoint as a compact JWS once it is durable. Must not throw. */
-  readonly onCheckpoint: (checkpoint: Checkpoint, jws: string) => void;
+  /** Gets the opening's signature, and each other one as a compact JWS once its batch is durable. Must not throw. */
+  readonly onSigned: (jws: string, stream: string) => void;
   /** Gets each line once it is durable, with its hash. Must not throw. */
   readonly onLine?: ((line: JsonObject) => void) | undefined;
 }
 
-/** One stream being written. Once an append has failed, so does every later one. */
+/** One stream being written. Once a batch has failed, so does every later one. */
 export interface StreamWriter {
   readonly stream: string;
   readonly digest: Digest;
-  /** Chains and hands the line to the store in one turn, so that order in the chain is order in the store. */
+  /** Resolves once the line and the signature over it are durable. Rejects with StorageUnavailable. */
   append(event: EventName, members: JsonObject): Promise<Recorded>;
-  checkpoint(): Promise<void>;
-  /** What the next checkpoints say of other streams. */
-  see(heads: ReadonlyMap<string, SeenHead>): void;
-  /** Epoch of the monotonic clock at the last checkpoint, ms. */
+  /** Everything so far, signed together with the ends of the other streams. */
+  checkpoint(heads: readonly Head[]): Promise<void>;
+  /** Rejects with StorageUnavailable when the store no longer holds what was written. */
+  check(): Promise<void>;
+  /** The last line that is known to be durable. */
+  durable(): Head;
+  /** On the monotonic clock, ms. */
   lastCheckpointAt(): number;
-  close(): Promise<void>;
+  /** Writes the end: `stream.closed` under a final checkpoint. */
+  close(heads: readonly Head[]): Promise<void>;
   /** Lets go of the store without another line. */
   abandon(): Promise<void>;
 }
 
+interface Waiting {
+  readonly entry: Entry;
+  readonly resolve: (line: ComposedLine) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What the steps below share. */
+interface Context {
+  readonly options: WriterOptions;
+  readonly chain: Chain;
+  readonly store: AppendStream;
+  readonly started: number;
+  waiting: Waiting[];
+  writing: Promise<void> | undefined;
+  ended: StorageUnavailable | undefined;
+  checkpointAt: number;
+  durable: Head;
+}
+
 /** Opens a stream with its `stream.opened`, durable. Rejects with StorageUnavailable or Problem `audit-unavailable`. */
 export async function openWriter(options: WriterOptions): Promise<StreamWriter> {
-  const { log, key: root, clock, entropy, stream } = options;
-  const key = await createSigningKey();
+  const { log, clock, entropy } = options;
+  const began = clock.now();
+  const stream = streamName(began, entropy.bytes(8));
+  const key = createSigningKey();
   const hmacKey = entropy.bytes(32);
-  const started = clock.monotonic();
-  let seq = 0;
-  let prev = GENESIS;
-  let prevCheckpoint = GENESIS;
-  let sinceCheckpoint = 0;
-  let checkpointAt = started;
-  let heads = options.heads;
+  const { opening, jws } = await signOpening(options, stream, key, hmacKey);
+  const context: Context = {
+    options,
+    chain: newChain(options.trail.id, stream, key, began),
+    store: await log.open(stream),
+    started: clock.monotonic(),
+    waiting: [],
+    writing: undefined,
+    ended: undefined,
+    checkpointAt: clock.monotonic(),
+    durable: { stream, seq: -1, hash: '' },
+  };
+  try {
+    options.onSigned(jws, stream);
+    await append(context, 'stream.opened', { opening, signature: detach(jws) });
+  } catch (error) {
+    await context.store.close().catch(() => undefined); // why it could not begin is what counts
+    throw error;
+  }
+  return {
+    stream,
+    digest: createDigest(hmacKey),
+    append: (event, members) => append(context, event, members),
+    checkpoint: (heads) => checkpoint(context, heads, false),
+    check: () => context.store.check(),
+    durable: () => context.durable,
+    lastCheckpointAt: () => context.checkpointAt,
+    close: (heads) => close(context, heads),
+    abandon: () => context.store.close(),
+  };
+}
 
+async function signOpening(
+  { key: root, clock, trail, build, heads }: WriterOptions,
+  stream: string,
+  key: ReturnType<typeof createSigningKey>,
+  hmacKey: Uint8Array,
+): Promise<{ readonly opening: Opening; readonly jws: string }> {
   const opening: Opening = {
+    trail,
     stream,
     time: rfc3339(clock.now()),
-    build: options.build,
+    build,
     key: key.jwk,
     keyId: key.keyId,
     root: root.jwk,
@@ -71,93 +124,92 @@ export async function openWriter(options: WriterOptions): Promise<StreamWriter> 
     hmacKey: await root.wrap(stream, hmacKey),
     heads,
   };
-  const rootSignature = await signDetached(root, 'aksgw-stream', opening);
-  const store = await log.open(stream);
-
-  const chain = async (event: EventName, members: JsonObject): Promise<Recorded> => {
-    const own = seq;
-    const time = rfc3339(clock.now());
-    const all: JsonObject = {
-      ...members,
-      v: LINE_VERSION,
-      stream,
-      seq: own,
-      prev,
-      time,
-      monoMs: Math.floor(clock.monotonic() - started),
-      code: eventCodes[event],
-    };
-    const line = canonicalJson(all);
-    const hash = hashLine(line);
-    seq += 1;
-    prev = hash;
-    sinceCheckpoint += 1;
-    await store.append(line);
-    options.onLine?.({ ...all, hash });
-    return {
-      stream,
-      seq: own,
-      hash,
-      receipt: async () => signCompact(key, 'aksgw-receipt', { stream, seq: own, hash, time, keyId: key.keyId }),
-    };
-  };
-
-  const checkpoint = async (): Promise<void> => {
-    const storeTime = store.storeTime();
-    const what: Checkpoint = {
-      stream,
-      seq: seq - 1,
-      hash: prev,
-      time: rfc3339(clock.now()),
-      prevCheckpoint,
-      heads,
-      storeTime: storeTime === undefined ? undefined : rfc3339(storeTime),
-    };
-    const jws = signCompact(key, 'aksgw-checkpoint', what);
-    const written = chain('checkpoint', { checkpoint: what, signature: detach(jws) });
-    prevCheckpoint = prev;
-    sinceCheckpoint = 0;
-    checkpointAt = clock.monotonic();
-    heads = [];
-    await written;
-    options.onCheckpoint(what, jws);
-  };
-
-  // As a KeyObject: raw bytes are asked first whether they are not some other kind of key, which costs more than the HMAC.
-  const secret = createSecretKey(hmacKey);
-  const digest: Digest = (label, data) => createHmac('sha256', secret).update(`${label}\n`).update(data).digest('hex');
-
-  try {
-    await chain('stream.opened', { opening, signature: rootSignature });
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
-  return {
-    stream,
-    digest,
-    append: (event, members) => {
-      const written = chain(event, members);
-      if (sinceCheckpoint < CHECKPOINT_EVENTS) return written;
-      // Its failure is the stream's: the next record learns of it.
-      return Promise.all([written, checkpoint()]).then(([recorded]) => recorded);
-    },
-    checkpoint,
-    see: (seen) => {
-      heads = [...seen.values()].map(({ head }) => head);
-    },
-    lastCheckpointAt: () => checkpointAt,
-    close: async () => {
-      try {
-        await checkpoint();
-        await chain('stream.closed', {});
-      } finally {
-        await store.close();
-      }
-    },
-    abandon: () => store.close(),
-  };
+  return { opening, jws: await signCompactWith(root, 'aksgw-stream', opening) };
 }
 
-/** RFC 3339 in UTC with milliseconds: of fixed length, so that text order is time order. */
-export const rfc3339 = (epochMs: number): string => new Date(epochMs).toISOString();
+function createDigest(hmacKey: Uint8Array): Digest {
+  // As a KeyObject: raw bytes are asked first whether they are not some other kind of key, which costs more than the HMAC.
+  const secret = createSecretKey(hmacKey);
+  return (label, data) => createHmac('sha256', secret).update(`${label}\n`).update(data).digest('hex');
+}
+
+async function append(context: Context, event: EventName, members: JsonObject): Promise<Recorded> {
+  const { chain } = context;
+  const { seq, hash, time } = await enqueue(context, { kind: 'event', event, members, at: moment(context) });
+  const { stream, key } = chain;
+  const receipt = { stream, seq, hash, time, keyId: key.keyId };
+  return { stream, seq, hash, receipt: async () => signCompact(key, 'aksgw-receipt', receipt) };
+}
+
+async function checkpoint(context: Context, heads: readonly Head[], final: boolean): Promise<void> {
+  const { store, options } = context;
+  const before = context.checkpointAt;
+  context.checkpointAt = options.clock.monotonic();
+  try {
+    await enqueue(context, { kind: 'checkpoint', heads, final, storeTime: store.storeTime(), at: moment(context) });
+  } catch (error) {
+    context.checkpointAt = before;
+    throw error;
+  }
+}
+
+async function close(context: Context, heads: readonly Head[]): Promise<void> {
+  try {
+    await Promise.all([append(context, 'stream.closed', {}), checkpoint(context, heads, true)]);
+  } finally {
+    await context.store.close();
+  }
+}
+
+const moment = ({ options: { clock }, started }: Context) => ({ wall: clock.now(), mono: clock.monotonic() - started });
+
+function enqueue(context: Context, entry: Entry): Promise<ComposedLine> {
+  if (context.ended) return Promise.reject(context.ended);
+  return new Promise((resolve, reject) => {
+    context.waiting.push({ entry, resolve, reject });
+    context.writing ??= drain(context);
+  });
+}
+
+/** Group commit: one batch under way; what arrives meanwhile goes out with the next. */
+async function drain(context: Context): Promise<void> {
+  // What is recorded in the same turn of the event loop shares the first batch.
+  await Promise.resolve();
+  while (context.waiting.length > 0) await writeBatch(context);
+  context.writing = undefined;
+}
+
+async function writeBatch(context: Context): Promise<void> {
+  const { chain, store, waiting } = context;
+  let taken = waiting;
+  let batch: Batch;
+  try {
+    batch = composeBatch(
+      chain,
+      waiting.map(({ entry }) => entry),
+    );
+    taken = waiting.slice(0, batch.composed.length);
+    context.waiting = waiting.slice(batch.composed.length);
+    await store.append(batch.lines);
+  } catch (error) {
+    fail(context, [...new Set([...taken, ...context.waiting])], error);
+    return;
+  }
+  context.durable = { stream: chain.stream, seq: chain.seq - 1, hash: chain.prev };
+  announce(context, batch);
+  for (const [index, { resolve }] of taken.entries()) {
+    const line = batch.composed[index];
+    if (line) resolve(line);
+  }
+}
+
+function announce({ options: { onLine, onSigned }, chain }: Context, { composed, seal, signed }: Batch): void {
+  for (const { members, hash } of [...composed, seal]) onLine?.({ ...members, hash });
+  for (const jws of signed) onSigned(jws, chain.stream);
+}
+
+function fail(context: Context, lost: readonly Waiting[], error: unknown): void {
+  context.waiting = [];
+  context.ended = error instanceof StorageUnavailable ? error : new StorageUnavailable('The audit store failed');
+  for (const { reject } of lost) reject(error);
+}

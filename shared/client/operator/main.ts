@@ -8,9 +8,9 @@ export async function operator(argv: readonly string[], host: Host): Promise<num
   const [noun = '', verb, ...rest] = argv;
   const asked = `${noun} ${verb ?? ''}`.trim();
   const commands: Readonly<Record<string, () => Promise<number>>> = {
-    'audit verify': async () => (await import('./audit.ts')).verify(rest, host),
-    'audit export': async () => (await import('./audit.ts')).exportEvents(rest, host),
-    'audit reconcile': async () => (await import('./audit.ts')).reconcile(rest, host),
+    'audit verify': async () => (await import('./audit/verify.ts')).verify(rest, host),
+    'audit export': async () => (await import('./audit/export.ts')).exportEvents(rest, host),
+    'audit reconcile': async () => (await import('./audit/reconcile.ts')).reconcile(rest, host),
     'policy test': async () => (await import('./policy.ts')).testPolicy(rest, host),
     doctor: async () => (await import('./doctor.ts')).doctor(argv.slice(1), host),
   };

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
-import { MAX_CURSOR } from '../../audit/read/merge.ts';
+import { MAX_CURSOR } from '../../audit/read/cursor.ts';
 import { Problem } from '../../errors.ts';
 import type { AppOptions } from '../app.ts';
 import { json, problemsOf } from '../answers.ts';

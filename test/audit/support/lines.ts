@@ -21,6 +21,10 @@ export function explainLine(line: Readonly<Record<string, unknown>>): string | u
 
 /** What a crash in the middle of a write leaves at the end of the newest stream. */
 export function tear(folder: string): void {
-  const newest = readdirSync(folder).sort().at(-1) ?? '';
+  const newest =
+    readdirSync(folder)
+      .filter((name) => name.endsWith('.jsonl'))
+      .sort()
+      .at(-1) ?? '';
   appendFileSync(path.join(folder, newest), '{"argv":["kub');
 }

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { hashLine } from '../../../shared/audit/chain.ts';
+import { type JsonObject, canonicalJson } from '../../../shared/lib/canonical-json.ts';
 import { parseSegmentName } from '../../../shared/store/append-log-lines.ts';
 
-/** Streams by name, each as its bytes: what a tamperer has in hand. */
+/** Streams by name, each as its bytes: what a forger has in hand. */
 export type Trail = ReadonlyMap<string, Buffer>;
 
 export async function readTrail(folder: string): Promise<Trail> {
@@ -20,21 +22,17 @@ export const joinLines = (lines: readonly string[]): Buffer => Buffer.from(lines
 
 export const withStream = (trail: Trail, stream: string, bytes: Buffer): Trail => new Map(trail).set(stream, bytes);
 
-/** Lines rewritten from `from` on so that the chain holds again: what somebody can do who can write, but not sign. */
-export function rechain(
-  lines: readonly string[],
-  edit: (line: Record<string, unknown>, index: number) => Record<string, unknown> | undefined,
-  serialise: (line: unknown) => string,
-  hash: (line: string) => string,
-): readonly string[] {
+/** Lines with seq and prev set anew, so that the chain holds: what somebody can do who can write, but not sign. */
+export function rechain(lines: readonly JsonObject[]): readonly string[] {
   const out: string[] = [];
   let prev = '0'.repeat(64);
-  for (const [index, text] of lines.entries()) {
-    const edited = edit(JSON.parse(text) as Record<string, unknown>, index);
-    if (!edited) continue;
-    const line = serialise({ ...edited, seq: out.length, prev });
-    prev = hash(line);
-    out.push(line);
+  for (const line of lines) {
+    const text = canonicalJson({ ...line, seq: out.length, prev });
+    prev = hashLine(text);
+    out.push(text);
   }
   return out;
 }
+
+export const parseLines = (lines: readonly string[]): readonly JsonObject[] =>
+  lines.map((line) => JSON.parse(line) as JsonObject);

@@ -1,4 +1,5 @@
 import { type EventQuery, queryEvents } from '../../../shared/audit/read/query.ts';
+import { createStreamIndex } from '../../../shared/audit/read/stream-index.ts';
 import { createFileLog } from '../../../shared/store/file-log.ts';
 import { clusterOf, commandOf, principalOf } from './audit-trail.ts';
 
@@ -7,7 +8,7 @@ import { clusterOf, commandOf, principalOf } from './audit-trail.ts';
  * Arguments: folder, the number of its events, epoch ms of its middle. Prints one JSON object.
  */
 const [, , folder = '', events = '0', middle = '0'] = process.argv;
-const log = createFileLog({ folder });
+const index = createStreamIndex(createFileLog({ folder }));
 const peakMiB = (): number => Math.round(process.resourceUsage().maxRSS / 1024);
 const startMiB = peakMiB();
 
@@ -31,7 +32,7 @@ async function ask(query: Partial<EventQuery>) {
   let cursor: string | undefined;
   do {
     const before = performance.now();
-    const page = await queryEvents(log, { ...query, limit: 1_000, cursor });
+    const page = await queryEvents(index, { ...query, limit: 1_000, cursor });
     longest = Math.max(longest, performance.now() - before);
     found += page.items.length;
     pages += 1;
