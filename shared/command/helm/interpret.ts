@@ -5,7 +5,7 @@ import type { CommandRequest, Invocation } from '../invocation.ts';
 import { isSubdomain } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { NO_PODS } from '../pod-security/findings.ts';
-import { holdsSecret, redactArgv } from '../redact.ts';
+import { holdsSecret, redactArgv } from '../../lib/redact.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { createCall, type HelmCall } from './call.ts';
 import type { Lookup } from './lookups.ts';
