@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock.ts';
 import { withDeadline } from '../lib/deadline.ts';
-import { untilAborted } from '../lib/until-aborted.ts';
+import { untilAborted } from '../lib/abort.ts';
 import { parseBlockedList, withBlocked } from './blocked-list.ts';
 import type { Config, ConfigSource } from './config.ts';
 import { loadConfig, type Loaded } from './load.ts';

@@ -10,7 +10,7 @@ import { refuseCommand } from '../gateway/deny.ts';
 import type { Caller } from '../identity/principal.ts';
 import { redactText } from '../lib/redact.ts';
 import { identify } from './identify.ts';
-import { checkUtf8, readJsonBody } from './json-body.ts';
+import { checkUtf8, readJsonBody } from '../lib/strict-json.ts';
 import { malformed } from './malformed.ts';
 import { problemDocument, sendProblem, toProblem } from './problem.ts';
 import { auditRoutes } from './routes/audit.ts';

@@ -1,5 +1,5 @@
 import { after, type Clock } from '../clock.ts';
-import { untilAborted } from './until-aborted.ts';
+import { untilAborted } from './abort.ts';
 
 /** Our own time-out, told apart from an abort that came from outside. */
 export class DeadlineExceeded extends Error {

@@ -5,7 +5,7 @@ import type { Credential } from './credential.ts';
 import { AKS_SCOPE, type OnBehalfOf } from './on-behalf-of.ts';
 import type { Caller } from '../identity/principal.ts';
 import type { ClusterAuthority } from './relay.ts';
-import { untilAborted } from '../lib/until-aborted.ts';
+import { untilAborted } from '../lib/abort.ts';
 
 /**
  * As whom the command runs in the cluster. `runAs` is held against what the cluster is, and where the two do not fit the answer is

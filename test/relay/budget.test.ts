@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 
 import type { Clock } from '../../shared/clock.ts';
 import { BURST, createBucket, DOCUMENTED } from '../../shared/relay/budget/bucket.ts';
-import { createLine } from '../../shared/relay/budget/line.ts';
+import { createLine } from '../../shared/lib/fair-queue.ts';
 import { createMeter, type Meter } from '../../shared/relay/budget/meter.ts';
 import { LEAST_INTERVAL, planIntervals, restInterval, shareOut } from '../../shared/relay/budget/plan.ts';
 import type { Leases } from '../../shared/relay/budget/seats.ts';

@@ -1,10 +1,10 @@
 import { after, type Clock } from '../../clock.ts';
 import { Problem } from '../../errors.ts';
-import { createLine } from './line.ts';
+import { createLine } from '../../lib/fair-queue.ts';
 import { createMembership } from './membership.ts';
 import { BURST, createBucket } from './bucket.ts';
 import { planIntervals, restInterval } from './plan.ts';
-import { untilAborted } from '../../lib/until-aborted.ts';
+import { untilAborted } from '../../lib/abort.ts';
 import type { Leases } from './seats.ts';
 
 /** What a poll came to. `lost` is an answer that was not read: the next one waits longer. */

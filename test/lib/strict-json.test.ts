@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Problem } from '../../shared/errors.ts';
-import { readJsonBody } from '../../shared/http/json-body.ts';
+import { readJsonBody } from '../../shared/lib/strict-json.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'utf8');
 
