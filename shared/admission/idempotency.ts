@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 
 import type { Clock } from '../clock.ts';
 import { Problem } from '../errors.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
 import type { CommandId } from '../lib/ids.ts';
 import { trimEnd } from '../lib/trim-end.ts';
 import type { CommandRecord, KeyClaim, Records } from '../store/records.ts';
@@ -130,11 +131,5 @@ export const keyScope = ({ owner, cluster, key }: Pick<KeyedRequest, 'owner' | '
  */
 export const bodyDigest = ({ key, body }: Pick<KeyedRequest, 'key' | 'body'>): string =>
   createHmac('sha256', key)
-    .update(JSON.stringify(body, sortedMembers) ?? '')
+    .update(body === undefined ? '' : canonicalJson(body))
     .digest('hex');
-
-/** For JSON.stringify: objects with their members in order. */
-const sortedMembers = (_name: string, value: unknown): unknown =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-    : value;

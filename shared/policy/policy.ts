@@ -1,4 +1,5 @@
-import { canonicalJson, sha256 } from '../config/canonical.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
+import { sha256 } from '../lib/digest.ts';
 import { compileGlob } from '../config/glob.ts';
 import type { ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { BlockedFile, PolicyFile, RoleFile, SubjectFile } from '../config/schema.ts';

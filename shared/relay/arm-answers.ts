@@ -1,4 +1,4 @@
-import { DeadlineExceeded } from '../lib/deadline.ts';
+import { DeadlineExceeded } from '../lib/abort.ts';
 import { redactText } from '../lib/redact.ts';
 import type { Body } from './arm-body.ts';
 import { ClusterBody, ErrorBody, readerOf, ResultBody } from './azure-forms.ts';

@@ -23,7 +23,7 @@ import {
   type Seen,
 } from './arm-answers.ts';
 import { boundedBody, type Body } from './arm-body.ts';
-import { withDeadline } from '../lib/deadline.ts';
+import { withDeadline } from '../lib/abort.ts';
 
 /** Azure Resource Manager as far as the relay needs it. One call is one request: whoever calls decides about another. */
 export interface Arm {
