@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 
-/** Ground floor first (DESIGN, "Rooms"); a file imports only from floors below its own, or from its own room. */
+/** Ground floor first (shared/README.md, "Rooms"); a file imports only from floors below its own, or from its own room. */
 const floors = [
   ['lib', 'errors', 'clock', 'secret', 'config', 'kubernetes'],
   ['identity', 'command', 'store'],

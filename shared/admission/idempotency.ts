@@ -7,7 +7,7 @@ import type { CommandId } from '../lib/ids.ts';
 import { trimEnd } from '../lib/trim-end.ts';
 import type { CommandRecord, KeyClaim, Records } from '../store/records.ts';
 
-/** How long a key gives the same record (contract: 24 h). */
+/** How long a key gives the same record (README.md: 24 hours). */
 const KEPT_MS = 24 * 60 * 60_000;
 /**
  * A claim is first made for this long, and for KEPT_MS once its record is stored: a process that is killed between the two

@@ -9,7 +9,7 @@ import { untilAborted } from '../lib/abort.ts';
 
 /**
  * As whom the command runs in the cluster. `runAs` is held against what the cluster is, and where the two do not fit the answer is
- * no: falling back to the gateway's own rights would make it a confused deputy (facts: attacks, 9).
+ * no: falling back to the gateway's own rights would make it a confused deputy.
  */
 export async function authorise(
   cluster: Cluster,
