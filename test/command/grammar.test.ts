@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { merge, readTool, render, type Reading } from '../../shared/command/grammar/generate.ts';
+import { merge, readTool, render, type Earlier, type Reading } from '../../shared/command/grammar/generate.ts';
 import type { CommandGrammar, FlagGrammar, ToolGrammar } from '../../shared/command/grammar/grammar.ts';
 import { findTools } from './tools.ts';
 
@@ -37,10 +37,11 @@ describe.each(['kubectl', 'helm'] as const)('the grammar of %s', (tool) => {
     `comes out to the byte when all is read again (${complete ? versions.join(', ') : 'skipped: AKSGW_GRAMMAR=all and every version'})`,
     async () => {
       const readings: Reading[] = [];
+      const earlier: Earlier = { types: new Map() };
       const count = grammar.versions.length;
       for (const binary of found) {
         const like = readings.length < count ? undefined : readings[count - 1];
-        readings.push(await readTool(tool, binary ?? '', like === undefined ? {} : { like }));
+        readings.push(await readTool(tool, binary ?? '', like === undefined ? { earlier } : { like }));
       }
       expect(render(merge(tool, readings.slice(0, count), readings.slice(count)))).toBe(written(tool));
     },

@@ -1,17 +1,19 @@
 /**
  * Reads the grammar of kubectl and helm from the real programs and writes kubectl.json and helm.json beside this file.
  *
- *     node shared/command/grammar/generate.ts kubectl FOLDER/kubectl.1.27 … FOLDER/kubectl.1.33
+ *     node shared/command/grammar/generate.ts kubectl FOLDER/kubectl.1.27 … FOLDER/kubectl.1.37
  *     node shared/command/grammar/generate.ts helm FOLDER/helm-3.12 … FOLDER/helm-3.22 -- FOLDER/helm-4.3
  *
  * Old to new: the newest before `--` is the grammar, older ones give `since`. A program after `--` is a next major version: commands
  * that it lacks and flags that it does not take (hidden ones are tried) are marked `gone`. helm is built by
- * `GOBIN=FOLDER go install helm.sh/helm/v3/cmd/helm@v3.22.0` and `…/helm/v4/cmd/helm@v4.3.1`; kubectl comes with the Google Cloud
- * SDK in several versions, or from dl.k8s.io.
+ * `GOBIN=FOLDER go install helm.sh/helm/v3/cmd/helm@v3.22.0` and `…/helm/v4/cmd/helm@v4.3.1`; test/conformance/record/build.sh
+ * builds every version of both.
  *
  * How it reads: help lists commands, aliases, flags and short forms. The rest is told by pflag's parse errors, since all flags
  * are parsed before anything runs: a value that no type but text takes names the type, and `--flag --zz1 --zz2` names the word that
- * `--flag` did not swallow. Every probe ends in a flag that does not exist, so nothing is ever run.
+ * `--flag` did not swallow. Every probe ends in a flag that does not exist, so nothing is ever run. A flag whose help is to the letter that of
+ * a version read before is not probed again. A flag that the version before had and that help no longer lists is tried: it may be hidden
+ * and still be taken, as `autoscale --cpu-percent` is.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -35,6 +37,13 @@ export interface Reading {
 const PARALLEL = 2;
 const UNPARSABLE = '\u0001"';
 
+/** What was read of the versions before. */
+export interface Earlier {
+  /** The types of flags by their command and help. */
+  readonly types: Map<string, FlagGrammar>;
+  last?: Reading;
+}
+
 /**
  * Reads one program. `only` limits it to the commands that begin with one of these words, which is what a test of one slice
  * needs; `like` to the commands and flags of another version, of which only the presence is read (hidden ones are tried too).
@@ -43,8 +52,10 @@ const UNPARSABLE = '\u0001"';
 export async function readTool(
   tool: Tool,
   binary: string,
-  { only, like }: { readonly only?: readonly string[]; readonly like?: Reading } = {},
+  options: { readonly only?: readonly string[]; readonly like?: Reading; readonly earlier?: Earlier } = {},
 ): Promise<Reading> {
+  const { only, like } = options;
+  const earlier: Earlier = options.earlier ?? { types: new Map() };
   const home = await mkdtemp(join(tmpdir(), 'aksgw-grammar-'));
   try {
     const run = runner(binary, home);
@@ -53,6 +64,7 @@ export async function readTool(
       run,
       [only?.[0] ?? (tool === 'kubectl' ? 'get' : 'list')],
       asIn(await readGlobals(tool, run), like?.globals),
+      earlier,
     );
     const commands: Record<string, CommandGrammar> = {};
     const visit = async (path: readonly string[]): Promise<void> => {
@@ -62,7 +74,7 @@ export async function readTool(
         .filter((name) => name !== undefined);
       if (path.length > 0) {
         const others = like?.commands[path.join(' ')]?.flags;
-        commands[path.join(' ')] = await readCommand(tool, run, path, help, children, { globals, others });
+        commands[path.join(' ')] = await readCommand(tool, run, path, help, children, { globals, others, earlier });
       }
       for (const child of children) {
         const wanted = path.length > 0 || only === undefined || only.includes(child);
@@ -71,7 +83,9 @@ export async function readTool(
       }
     };
     await visit([]);
-    return { version, globals, commands };
+    const reading = { version, globals, commands };
+    if (like === undefined) earlier.last = reading;
+    return reading;
   } finally {
     await rm(home, { recursive: true, force: true });
   }
@@ -170,7 +184,11 @@ async function readCommand(
   path: readonly string[],
   help: string,
   children: readonly string[],
-  { globals, others }: { readonly globals: Flags; readonly others: Flags | undefined },
+  {
+    globals,
+    others,
+    earlier,
+  }: { readonly globals: Flags; readonly others: Flags | undefined; readonly earlier: Earlier },
 ): Promise<CommandGrammar> {
   // pflag can be told to stop at the first word that is no flag. None of these commands does, and parse.ts relies on it.
   const behind = await run([...path, 'word', '--zz1']);
@@ -185,12 +203,38 @@ async function readCommand(
   return {
     ...(aliases.length > 0 && { aliases: aliases.toSorted() }),
     ...(children.length > 0 && { parent: true as const }),
-    flags: sorted(await classify(run, path, asIn(own, others)), (_, flag) => flag),
+    flags: sorted(
+      await classify(run, path, asIn([...own, ...(await hiddenFlags(run, path, own, earlier))], others), earlier),
+      (_, flag) => flag,
+    ),
   };
+}
+
+/** Flags that the version before had, that help does not list and that are taken all the same. */
+async function hiddenFlags(
+  run: Run,
+  path: readonly string[],
+  listed: readonly ListedFlag[],
+  { last }: Earlier,
+): Promise<ListedFlag[]> {
+  const found: ListedFlag[] = [];
+  for (const [name, { short, optional }] of Object.entries(last?.commands[path.join(' ')]?.flags ?? {})) {
+    if (listed.some((flag) => flag.name === name)) continue;
+    const answer = await run([...path, `--${name}=${UNPARSABLE}`, '--zz1']);
+    if (answer.includes(`unknown flag: --${name}`)) continue;
+    found.push({
+      name,
+      ...(short !== undefined && { short }),
+      ...(typeof optional === 'string' && { bare: optional }),
+    });
+  }
+  return found;
 }
 
 interface ListedFlag {
   readonly name: string;
+  /** Its lines of the help. */
+  readonly help?: string;
   readonly short?: string;
   /** What the flag means without a value, where the help tells (`string[="client"]`). */
   readonly bare?: string;
@@ -216,11 +260,13 @@ function section(text: string, heading: RegExp): string[] {
 
 function listedFlags(lines: readonly string[]): ListedFlag[] {
   const found: ListedFlag[] = [];
-  for (const line of lines) {
+  for (const [at, line] of lines.entries()) {
     const match = /^ +(?:-(?<short>\w), )?--(?<name>[\w-]+)(?: ?\w*\[="?(?<bare>[^"\]]*)"?\])?/u.exec(line);
     const { short, name, bare } = match?.groups ?? {};
     if (name === undefined) continue;
-    found.push({ name, ...(short !== undefined && { short }), ...(bare !== undefined && { bare }) });
+    // kubectl describes a flag on the line below.
+    const help = line.endsWith(':') ? `${line}${lines[at + 1] ?? ''}` : line;
+    found.push({ name, help, ...(short !== undefined && { short }), ...(bare !== undefined && { bare }) });
   }
   return found;
 }
@@ -229,6 +275,7 @@ async function classify(
   run: Run,
   path: readonly string[],
   listed: readonly ListedFlag[],
+  { types }: Earlier,
 ): Promise<Record<string, FlagGrammar>> {
   const found: Record<string, FlagGrammar> = {};
   const queue = [...listed];
@@ -239,12 +286,20 @@ async function classify(
         if (!answer.includes(`unknown flag: --${flag.name}`)) found[flag.name] = { type: 'string' };
         continue;
       }
+      const key = `${path.join(' ')} ${flag.help ?? ''}`;
+      const known = flag.help === undefined ? undefined : types.get(key);
+      if (known !== undefined) {
+        found[flag.name] = known;
+        continue;
+      }
       const type = await typeOf(run, path, flag.name);
-      found[flag.name] = {
+      const read: FlagGrammar = {
         type: type.type,
         ...(flag.short !== undefined && { short: flag.short }),
         ...(type.optional && { optional: flag.bare ?? true }),
       };
+      found[flag.name] = read;
+      types.set(key, read);
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, work));
@@ -262,7 +317,7 @@ async function typeOf(
   if (type === 'bool') return { type, optional: false };
   const bare = await run([...path, `--${name}`, '--zz1', '--zz2']);
   if (bare.includes('unknown flag: --zz1')) return { type, optional: true };
-  if (bare.includes('unknown flag: --zz2') || bare.includes('invalid argument "--zz1"'))
+  if (bare.includes('unknown flag: --zz2') || bare.includes('invalid argument "--zz1"') || bare.includes('open --zz1'))
     return { type, optional: false };
   throw new Error(`${path.join(' ')} --${name}: arity not understood: ${bare.slice(0, 300)}`);
 }
@@ -284,6 +339,8 @@ function typeFromError(text: string): FlagType | undefined {
     // helm's own kinds of text: -o and --post-renderer, which looks for the program while flags are read.
     ['invalid format type', 'string'],
     ['unable to find binary', 'string'],
+    // --kuberc names a file that kubectl reads before the other flags.
+    ['kuberc error kuberc: open ', 'string'],
     ['unknown flag: --zz1', 'string'],
   ];
   return errors.find(([mark]) => text.includes(mark))?.[1];
@@ -304,9 +361,10 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
   }
   const split = binaries.includes('--') ? binaries.indexOf('--') : binaries.length;
   const readings: Reading[] = [];
+  const earlier: Earlier = { types: new Map() };
   for (const [at, binary] of binaries.filter((word) => word !== '--').entries()) {
     const newest = at < split ? undefined : readings[split - 1];
-    readings.push(await readTool(tool, binary, newest === undefined ? {} : { like: newest }));
+    readings.push(await readTool(tool, binary, newest === undefined ? { earlier } : { like: newest }));
   }
   const grammar = merge(tool, readings.slice(0, split), readings.slice(split));
   await writeFile(join(import.meta.dirname, `${tool}.json`), render(grammar));

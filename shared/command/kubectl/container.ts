@@ -64,7 +64,7 @@ export const exec: Verb = {
 };
 
 export const attach: Verb = {
-  flags: into,
+  flags: { ...into, 'detach-keys': refused(NOT_TERMINAL) },
   means: (call) => {
     const [pod, surplus] = call.parsed.args;
     if (pod === undefined) throw refuse('attach', 'needs a pod or TYPE/NAME');

@@ -22,7 +22,13 @@ function discovery(flags: FlagTable): Verb {
 
 /** `explain deployments.spec.replicas`: the schemas are public to every authenticated user. */
 const explain: Verb = {
-  flags: { ...globalFlags, 'api-version': sent, output: oneOf('plaintext', 'plaintext-openapiv2'), recursive: sent },
+  flags: {
+    ...globalFlags,
+    'api-version': sent,
+    'max-depth': sent,
+    output: oneOf('plaintext', 'plaintext-openapiv2'),
+    recursive: sent,
+  },
   means: ({ parsed }) => {
     const [word, surplus] = parsed.args;
     if (word === undefined || !/^[A-Za-z][-A-Za-z0-9.]*$/u.test(word)) {
@@ -53,6 +59,7 @@ export const discoveryVerbs: Readonly<Record<string, Verb>> = {
     namespaced: sent,
     'no-headers': sent,
     output: oneOf('wide', 'name'),
+    'show-managed-fields': sent,
     'sort-by': sent,
     verbs: sent,
   }),

@@ -42,6 +42,7 @@ export const topPod: Verb = {
     'field-selector': sent,
     'no-headers': sent,
     selector: sent,
+    'show-swap': sent,
     'sort-by': sent,
     sum: sent,
     'use-protocol-buffers': sent,
@@ -58,7 +59,10 @@ export const topPod: Verb = {
         throw refuse('--all-namespaces', 'an object cannot be named across namespaces; give its namespace with -n');
       const name = checkName(metrics, word);
       call.needs.add('get', metrics, { name, namespace: call.namespace });
-      call.needs.add('get', pods, { name, namespace: call.namespace });
+      if ((call.flag('field-selector') ?? '') !== '') {
+        call.needs.add('get', pods, { name, namespace: call.namespace });
+        call.needs.add('list', pods, { namespace: call.namespace });
+      }
       return { args: [name] };
     }
     for (const type of [metrics, pods])
@@ -75,6 +79,7 @@ export const topNode: Verb = {
     'no-headers': sent,
     selector: sent,
     'show-capacity': sent,
+    'show-swap': sent,
     'sort-by': sent,
     'use-protocol-buffers': sent,
   },

@@ -32,6 +32,7 @@ export const run: Verb = {
     attach: refused(WATCHES),
     cascade: refused(NO_USE),
     command: sent,
+    'detach-keys': refused(NOT_TERMINAL),
     env: sent,
     expose: sent,
     filename: refused(NO_USE),

@@ -70,6 +70,7 @@ export const refusedVerbs: ReadonlyMap<string, string> = new Map(
     completion: 'is for a shell of your own',
     config: 'is about a kubeconfig, which the gateway does not use',
     edit: 'needs an editor; get the object, change it and apply it',
+    kuberc: 'is about preferences of your own machine',
     kustomize: 'can fetch remote bases and run plugins; run it yourself and send the result',
     plugin: 'runs programs that nobody has judged',
     'port-forward': 'needs a connection that lasts, and run command has none',

@@ -77,6 +77,7 @@ export const diff: Verb = {
     selector: sent,
     'server-side': sent,
     'show-managed-fields': sent,
+    'show-secrets': refused('prints what a Secret holds, which a diff masks otherwise; get the Secret'),
   },
   // The patch or create is a dry run; Kubernetes asks for the same rights.
   means: (call) => writeObjects(call, ['get', 'create', 'patch']),
