@@ -12,7 +12,6 @@ import {
   type Scalar,
 } from 'yaml';
 import { refuse } from '../lib/refuse.ts';
-import { decodeUtf8 } from '../lib/utf8.ts';
 import { readBlockYaml } from './yaml-block.ts';
 import { plainScalar, readJson, type Json, type JsonObject } from './json.ts';
 
@@ -49,7 +48,7 @@ export const yamlBudget = (): YamlBudget => ({ general: 64 * 1024 });
 export function decodeText(name: string, bytes: Uint8Array): string {
   let text: string;
   try {
-    text = decodeUtf8(bytes).replace(/^\ufeff/u, '');
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     if (error instanceof TypeError) throw refuse(name, 'is not UTF-8 text');
     throw error;
@@ -202,11 +201,13 @@ function toJson(document: Document.Parsed, text: string, complain: Complain): Js
   const convertMap = (items: readonly unknown[], depth: number, inAlias: boolean): JsonObject => {
     const object: Record<string, Json> = Object.create(null);
     const merged: Json[] = [];
+    let before: readonly string[] = [];
     for (const pair of items) {
       if (!isPair(pair)) throw complain(0, 'has a map entry without a key');
       const offset = isScalar(pair.key) || isAlias(pair.key) ? (pair.key.range?.[0] ?? 0) : 0;
       if (isScalar(pair.key) && pair.key.value === '<<' && pair.key.type === 'PLAIN') {
         merged.push(convert(pair.value, depth + 1, inAlias));
+        before = Object.keys(object);
         if (merged.length > 1) throw complain(offset, 'the key << is there twice');
         continue;
       }
@@ -214,7 +215,7 @@ function toJson(document: Document.Parsed, text: string, complain: Complain): Js
       if (key in object) throw complain(offset, `the key ${JSON.stringify(key)} is there twice`);
       object[key] = convert(pair.value, depth + 1, inAlias);
     }
-    for (const source of merged) merge(object, source);
+    for (const source of merged) merge(object, source, before);
     return object;
   };
 
@@ -229,11 +230,18 @@ function toJson(document: Document.Parsed, text: string, complain: Complain): Js
     throw complain(offset, 'a key of a map has to be text');
   };
 
-  /** `<<: *base`: what the map says itself wins, then the earlier of several. */
-  const merge = (object: Record<string, Json>, source: Json): void => {
+  /**
+   * `<<: *base`: what the map says itself wins, then the earlier of several. A key that stands before `<<` and is in the base
+   * too is refused: kubectl takes the base's (go-yaml merges where `<<` stands; measured with 1.27 to 1.37).
+   */
+  const merge = (object: Record<string, Json>, source: Json, before: readonly string[]): void => {
     for (const one of Array.isArray(source) ? source : [source]) {
       if (one === null || typeof one !== 'object' || Array.isArray(one)) throw complain(0, '<< has to name a map');
-      for (const [key, value] of Object.entries(one as JsonObject)) if (!(key in object)) object[key] = value;
+      for (const [key, value] of Object.entries(one as JsonObject)) {
+        if (before.includes(key))
+          throw complain(0, `the key ${JSON.stringify(key)} stands before a << that has it too; write << first`);
+        if (!(key in object)) object[key] = value;
+      }
     }
   };
 

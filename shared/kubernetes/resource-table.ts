@@ -1,5 +1,5 @@
 /**
- * What an AKS cluster of Kubernetes 1.29 to 1.33 serves without further installation, from the API server's own discovery
+ * What an AKS cluster of Kubernetes 1.29 to 1.34 serves without further installation, from the API server's own discovery
  * documents: `resource|Kind|shortNames|subresources`. A group's first version is the one that is sent; the further ones are read
  * in manifests only. Alpha resources are left out: AKS does not switch them on.
  */
@@ -79,6 +79,7 @@ export const groups: readonly Group[] = [
       'csinodes|CSINode||',
       'storageclasses|StorageClass|sc|',
       'volumeattachments|VolumeAttachment||status',
+      'volumeattributesclasses|VolumeAttributesClass|vac|',
     ],
   },
   {

@@ -153,7 +153,7 @@ describe('verbs that change, and what they need', () => {
     [
       'wait pods --all --for=condition=Ready --timeout=2h',
       'wait pods.v1. --all=true --for=condition=Ready --timeout=3600s --namespace=shop',
-      ['get pods in shop', 'list pods in shop', 'watch pods in shop'],
+      ['list pods in shop', 'watch pods in shop'],
     ],
     [
       'top pods -A',

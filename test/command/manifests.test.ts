@@ -241,6 +241,15 @@ metadata: {<<: *b, name: a, labels: {own: yes}}
     expect(read(text)).toMatchObject({ metadata: { namespace: 'team', name: 'a', labels: { own: true } } });
   });
 
+  test('a key before << that the base has too is refused: kubectl takes that of the base', () => {
+    const text = (metadata: string): string =>
+      `apiVersion: v1\nkind: ConfigMap\nbase: &b {name: other}\nmetadata: ${metadata}\n`;
+    expect(refusal(() => apply(text('{name: a, <<: *b}')))).toMatchObject({ word: 'x.yaml' });
+    expect(refusal(() => apply(text('{name: a, <<: [{c: d}, *b]}')))).toMatchObject({ word: 'x.yaml' });
+    expect(asked(apply(text('{<<: *b, name: a}')))[0]).toBe('get configmaps a in shop');
+    expect(asked(apply(text('{namespace: team, <<: *b}')))[0]).toBe('get configmaps other in team');
+  });
+
   test('an anchor that is set again counts from there on', () => {
     expect(data('  a: &x 1\n  b: *x\n  c: &x 2\n  d: *x\n')).toEqual({ a: 1, b: 1, c: 2, d: 2 });
   });

@@ -16,7 +16,9 @@ export function findTools(tool: 'kubectl' | 'helm'): string[] {
     process.env[`AKSGW_${tool.toUpperCase()}_DIR`] ??
     (onPath === undefined ? undefined : dirname(realpathSync(onPath)));
   const versioned =
-    folder === undefined ? [] : readdirSync(folder).filter((name) => /^(?:kubectl\.|helm-)\d+\.\d+$/u.test(name));
+    folder === undefined
+      ? []
+      : readdirSync(folder).filter((name) => new RegExp(`^${tool}[.-]\\d+\\.\\d+$`, 'u').test(name));
   if (folder === undefined || versioned.length === 0) return onPath === undefined ? [] : [onPath];
   return versioned
     .toSorted((a, b) => b.localeCompare(a, 'en', { numeric: true }))

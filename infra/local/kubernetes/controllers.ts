@@ -7,6 +7,7 @@ import { safeSuffix, timestamp, type Storage } from './storage.ts';
 const kinds = {
   cronJob: kindNamed('CronJob'),
   daemonSet: kindNamed('DaemonSet'),
+  definition: kindNamed('CustomResourceDefinition'),
   deployment: kindNamed('Deployment'),
   endpointSlice: kindNamed('EndpointSlice'),
   job: kindNamed('Job'),
@@ -39,6 +40,7 @@ export function reconcile(storage: Storage, clock: Clock): void {
     for (const set of storage.list(kinds.daemonSet)) runDaemonSet(storage, clock, set);
     for (const job of storage.list(kinds.job)) runJob(storage, clock, job);
     for (const service of storage.list(kinds.service)) runService(storage, service);
+    for (const definition of storage.list(kinds.definition)) establish(storage, definition);
     if (storage.version() === before) return;
   }
 }
@@ -290,6 +292,13 @@ function runService(storage: Storage, service: KubeObject): void {
   };
   if (existing) storage.update(kinds.endpointSlice, slice);
   else storage.create(kinds.endpointSlice, slice);
+}
+
+/** A kind is served as soon as it is defined; helm waits until its definition says so. */
+function establish(storage: Storage, definition: KubeObject): void {
+  if (at(definition, 'status', 'conditions') !== undefined) return;
+  const conditions = ['NamesAccepted', 'Established'].map((type) => ({ type, status: 'True' }));
+  setStatus(storage, kinds.definition, definition, { conditions });
 }
 
 function namedPort(pod: KubeObject | undefined, name: string): number {

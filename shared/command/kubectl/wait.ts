@@ -27,7 +27,9 @@ export const wait: Verb = {
   means: (call) => {
     const targets = readTargets(call, { query: 'flags', fieldSelector: true });
     const verbs = ['get', 'list', 'watch'];
-    needTargets(call, targets, { named: verbs, query: verbs });
+    // What a query found is read one by one only where its being there is the question.
+    const existence = call.flags('for').some((one) => /^(?:create|delete)$/iu.test(one));
+    needTargets(call, targets, { named: verbs, query: existence ? verbs : ['list', 'watch'] });
     return { ...targets.sent, flags: { ...targets.sent.flags, ...clamped(call) } };
   },
 };
