@@ -9,16 +9,23 @@ import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../
 import { interpret } from '../../shared/command/interpret.ts';
 import type { Invocation } from '../../shared/command/invocation.ts';
 import { splitWords } from '../../shared/command/words.ts';
+import { charts } from './helm-charts.ts';
 import { openProtobufDoor, type Door } from './protobuf-door.ts';
-import { findTools, toolRunner, type RunTool, type ToolResult } from '../command/tools.ts';
+import { findVersions, toolRunner, type RunTool, type ToolResult } from '../command/tools.ts';
 
 /**
  * The words that we would send, run by the real helm against the emulated API: what helm asks for must be what we said, where a
  * release is the Secrets that helm keeps it in. helm is not on every machine: AKSGW_HELM_DIR names a folder of `helm-3.22` and the like.
  */
-const helms = findTools('helm')
-  // Read for the grammar's `since` alone: it has neither `get metadata` nor values of --dry-run.
-  .filter((path) => !path.endsWith('helm-3.12'));
+const everything = process.env['AKSGW_CONFORMANCE'] === 'all';
+const majors = new Set<string>();
+const helms = findVersions('helm')
+  // The newest of each major version, or every one with AKSGW_CONFORMANCE=all.
+  .filter(({ version: { [0]: major = '' } }) => everything || (!majors.has(major) && majors.add(major)));
+
+/** helm 3.12 has neither `get metadata` nor values of --dry-run. */
+const knows = (version: string, line: string): boolean =>
+  version !== '3.12' || !/get metadata|--dry-run=(?!true)/u.test(line);
 
 const chart = {
   'web/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
@@ -38,11 +45,13 @@ const chart = {
 
 const context = { defaultNamespace: 'shop', resources: [] };
 
-const understand = (line: string, stdin?: string): Invocation =>
+type Files = Readonly<Record<string, string>>;
+
+const understand = (line: string, stdin?: string, files: Files = chart): Invocation =>
   interpret(
     {
       argv: splitWords(line),
-      files: Object.entries(chart).map(([path, text]) => ({ path, bytes: Buffer.from(text) })),
+      files: Object.entries(files).map(([path, text]) => ({ path, bytes: Buffer.from(text) })),
       stdin,
     },
     context,
@@ -50,7 +59,9 @@ const understand = (line: string, stdin?: string): Invocation =>
 
 const onHelm = helms.length > 0 ? describe : describe.skip;
 
-onHelm.each(helms.length > 0 ? helms : ['(skipped: no helm on this machine)'])('%s', (binary) => {
+const NONE = { version: '(skipped: no helm on this machine)', path: '' };
+
+onHelm.each(helms.length > 0 ? helms : [NONE])('helm $version', ({ version, path: binary }) => {
   let kubernetes: EmulatedKubernetes;
   let door: Door;
   let run: RunTool;
@@ -70,8 +81,12 @@ onHelm.each(helms.length > 0 ? helms : ['(skipped: no helm on this machine)'])('
   });
 
   /** Runs what would be sent, with only the files that would be sent. */
-  async function helm(line: string, stdin?: string): Promise<ToolResult & { readonly invocation: Invocation }> {
-    const invocation = understand(line, stdin);
+  async function helm(
+    line: string,
+    stdin?: string,
+    uploads?: Files,
+  ): Promise<ToolResult & { readonly invocation: Invocation }> {
+    const invocation = understand(line, stdin, uploads);
     const cwd = mkdtempSync(join(folder, 'run-'));
     for (const { path, bytes } of invocation.sent.files) {
       mkdirSync(dirname(join(cwd, path)), { recursive: true });
@@ -118,7 +133,7 @@ onHelm.each(helms.length > 0 ? helms : ['(skipped: no helm on this machine)'])('
       ['helm uninstall web', /release "web" uninstalled/u],
       ['helm list -q', /^$/u],
     ];
-    for (const [line, prints] of story) {
+    for (const [line, prints] of story.filter(([line]) => knows(version, line))) {
       const { code, stdout, stderr, invocation } = await helm(line);
       expect({ line, code, stderr: code === 0 ? '' : stderr }).toEqual({ line, code: 0, stderr: '' });
       expect(stdout).toMatch(prints);
@@ -141,7 +156,9 @@ onHelm.each(helms.length > 0 ? helms : ['(skipped: no helm on this machine)'])('
       'get hooks web',
     ];
     const printing: string[] = [];
-    for (const words of [...reads, 'get values web', 'get manifest web', 'get all web']) {
+    for (const words of [...reads, 'get values web', 'get manifest web', 'get all web'].filter((line) =>
+      knows(version, line),
+    )) {
       const { stdout, invocation } = await helm(`helm ${words}`);
       const saysSecrets = invocation.attributes.some(({ resource }) => resource === 'secrets');
       // Notes are meant to be read; they are what `status` shows of the values.
@@ -182,13 +199,53 @@ onHelm.each(helms.length > 0 ? helms : ['(skipped: no helm on this machine)'])('
     expect((await helm('helm template ./web -f -', 'color: piped')).stdout).toMatch(/color: piped/u);
   }, 30_000);
 
-  test('a lookup on the server is covered by secrets of all namespaces', async () => {
-    const { invocation } = await helm('helm template ./look --dry-run=server');
+  test('a lookup on the server is covered by what the template names', async () => {
+    const { invocation } = await helm(`helm template ./look ${version === '3.12' ? '--validate' : '--dry-run=server'}`);
     const asked = kubernetes.requests.map(describeAttributes);
     expect(asked).toContain('list secrets in kube-system');
     // helm 4 also looks whether the chart's own objects are there and another release's; it prints nothing of them.
     expect(uncovered(invocation).filter((text) => text !== 'get configmaps look in shop')).toEqual([]);
   }, 30_000);
+
+  describe.each(charts)('a chart that $name', ({ files, holds, looksUp }) => {
+    /** What helm asked for, but for the release's own Secrets and the objects that the chart holds. */
+    const beside = ({ attributes }: Invocation): string[] => {
+      const releases = attributes.filter(({ resource }) => resource === 'releases');
+      return (
+        kubernetes.requests
+          // After a 404 helm, as kubectl, looks whether the namespace is there, to word its error.
+          .filter(({ verb, resource, name }) => !(verb === 'get' && resource === 'namespaces' && name === 'shop'))
+          .filter((request) => !releases.some((one) => keepsRelease(one, request)))
+          .filter((request) => !holds.some((text) => isOf(text, request)))
+          .map(describeAttributes)
+      );
+    };
+
+    test('asks for what it looks up and holds, and nothing else', async () => {
+      const onServer = version === '3.12' ? '--validate' : '--dry-run=server';
+      for (const line of ['helm install web ./c', 'helm upgrade web ./c', `helm template web ./c ${onServer}`]) {
+        const { code, stderr, invocation } = await helm(line, undefined, files);
+        expect({ line, code, stderr: code === 0 ? '' : stderr }).toEqual({ line, code: 0, stderr: '' });
+        expect({ line, asked: [...new Set(beside(invocation))].toSorted() }).toEqual({
+          line,
+          asked: looksUp.toSorted(),
+        });
+        expect({ line, uncovered: uncovered(invocation).filter((text) => looksUp.includes(text)) }).toEqual({
+          line,
+          uncovered: [],
+        });
+      }
+      const { code, invocation } = await helm('helm uninstall web');
+      expect({ code, asked: beside(invocation) }).toEqual({ code: 0, asked: [] });
+    }, 120_000);
+
+    test('looks nothing up where it is rendered for the client alone', async () => {
+      for (const line of ['helm template web ./c', 'helm lint ./c']) {
+        const { invocation } = await helm(line, undefined, files);
+        expect({ line, asked: beside(invocation) }).toEqual({ line, asked: [] });
+      }
+    }, 60_000);
+  });
 
   test('a value that looks like a global flag leads nowhere else', async () => {
     const strangers: string[] = [];
@@ -219,6 +276,12 @@ const covers = (allowed: ResourceAttributes, asked: ResourceAttributes): boolean
   allowed.subresource === asked.subresource &&
   (allowed.namespace === ALL_NAMESPACES || allowed.namespace === asked.namespace) &&
   (allowed.name === '' || allowed.name === asked.name);
+
+/** A request for one of the objects that `resource.group namespace/name` names; a POST has the name in its body. */
+function isOf(text: string, { group, resource, namespace, name }: ResourceAttributes): boolean {
+  const place = `${resource}.${group} ${namespace}/`;
+  return text.startsWith(place) && (name === '' || text === `${place}${name}`);
+}
 
 const READS = ['get', 'list'];
 

@@ -302,7 +302,7 @@ export const cases: readonly Case[] = [
     'delete pod web-1 --force --grace-period=0',
     'delete pod web-1 --cascade=orphan',
     'delete deploy web --cascade',
-    'delete ns default',
+    'delete ns team',
     'delete node node-1',
     'delete widget gear',
     'delete fleet main',

@@ -72,7 +72,7 @@ const role = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'deplo
 
 /** Such as a real API server takes too. Namespaces and definitions come first. */
 export const objects: readonly KubeObject[] = [
-  ...['default', 'kube-system', 'kube-node-lease', 'aks-command', 'shop'].map((name) =>
+  ...['default', 'kube-system', 'kube-node-lease', 'aks-command', 'shop', 'team'].map((name) =>
     made('v1', 'Namespace', name, { status: { phase: 'Active' } }, {}),
   ),
   crd('widgets', 'Widget', 'Namespaced', ['wd']),
@@ -114,6 +114,12 @@ export const objects: readonly KubeObject[] = [
   made('v1', 'Endpoints', 'web', { subsets: [] }),
   made('discovery.k8s.io/v1', 'EndpointSlice', 'web-1', { addressType: 'IPv4', endpoints: [], ports: [] }),
   made('v1', 'ServiceAccount', 'builder'),
+  // What the uploaded manifests hold (kubectl-cases.ts), so that it is changed as well as created.
+  ...['a', 'b', 'c', 'one', 'fresh', 'piped'].map((name) => made('v1', 'ConfigMap', name)),
+  made('v1', 'ConfigMap', 'two', {}, { namespace: 'default' }),
+  made('v1', 'Service', 'fresh', { spec: { ports: [{ port: 80 }], selector: { app: 'web' } } }),
+  made(rbac, 'ClusterRole', 'reader', { rules: [] }, {}),
+  made(rbac, 'RoleBinding', 'viewers', { roleRef: { ...role, kind: 'ClusterRole', name: 'view' }, subjects: [] }),
   made('v1', 'ConfigMap', 'web-config', { data: { mode: 'x' } }),
   made('v1', 'Secret', 'db', { data: { password: 'eA==' }, type: 'Opaque' }),
   made('v1', 'PersistentVolumeClaim', 'data', {
@@ -162,7 +168,15 @@ export const objects: readonly KubeObject[] = [
   made('apps/v1', 'ReplicaSet', 'web-abc', { spec: { replicas: 2, selector, template }, status: { replicas: 2 } }),
   made('apps/v1', 'StatefulSet', 'db', {
     spec: { replicas: 1, selector, template, serviceName: 'db', updateStrategy: { type: 'RollingUpdate' } },
-    status: { ...rolledOut, replicas: 1, readyReplicas: 1, currentRevision: 'a', updateRevision: 'a' },
+    status: {
+      replicas: 1,
+      updatedReplicas: 1,
+      readyReplicas: 1,
+      availableReplicas: 1,
+      observedGeneration: 1,
+      currentRevision: 'a',
+      updateRevision: 'a',
+    },
   }),
   made('apps/v1', 'DaemonSet', 'agent', { spec: { selector, template } }, { namespace: 'kube-system' }),
   made('batch/v1', 'Job', 'once', { spec: { template: once } }),

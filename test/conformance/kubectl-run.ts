@@ -46,7 +46,7 @@ export async function openBench(kubectl: Tool): Promise<Bench> {
 const LONGEST_MS = 20_000;
 
 /** Runs the words that would be sent, in a folder with the files that would be sent. Gives kubectl's own words, for a failure. */
-function runKubectl(
+export function runKubectl(
   { path }: Tool,
   kubernetes: EmulatedKubernetes,
   home: string,

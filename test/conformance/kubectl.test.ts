@@ -3,8 +3,8 @@ import { cases } from './kubectl-cases.ts';
 import { findVersions } from '../command/tools.ts';
 import { openBench, type Bench } from './kubectl-run.ts';
 
-/** Every command with the newest kubectl; with the others every tenth, or all of them with AKSGW_CONFORMANCE=all. */
-const SAMPLE = 10;
+/** Every command with the newest kubectl; with the others every twenty-fifth, or all of them with AKSGW_CONFORMANCE=all. */
+const SAMPLE = 25;
 
 const kubectls = findVersions('kubectl');
 const newest = kubectls[0];

@@ -18,8 +18,8 @@ export interface Recording {
 
 export interface RecordedCommand {
   readonly command: string;
-  /** The words that were run, in the form in which a shell takes them. */
-  readonly sent: string;
+  /** The words that were run. */
+  readonly sent: readonly string[];
   /** By state: the requests as describeAttributes writes them, each once, ` -> 404` behind those that failed. */
   readonly asked: Readonly<Record<string, readonly string[]>>;
 }

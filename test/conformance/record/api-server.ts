@@ -80,8 +80,8 @@ export async function startApiServer(programs: string): Promise<ApiServer> {
       '--service-account-issuer=https://kubernetes.default.svc',
       '--service-cluster-ip-range=10.0.0.0/24',
       '--authorization-mode=RBAC',
-      // No controller makes the accounts that pods would use.
-      '--disable-admission-plugins=ServiceAccount',
+      // No controller makes the accounts that pods would use, nor counts what is there for quotas.
+      '--disable-admission-plugins=ServiceAccount,ResourceQuota',
       // The address of a node is loopback here, where kubelets are not looked for by default.
       '--endpoint-reconciler-type=none',
       `--audit-policy-file=${file('audit-policy.json', JSON.stringify(AUDIT_POLICY))}`,
@@ -152,6 +152,7 @@ function call(
   path: string,
   content?: unknown,
 ): Promise<{ status: number; body: unknown }> {
+  const sent = content === undefined ? undefined : Buffer.from(JSON.stringify(content));
   return new Promise((resolve, reject) => {
     const outgoing = request(
       new URL(path, url),
@@ -160,6 +161,7 @@ function call(
         rejectUnauthorized: false,
         headers: {
           authorization: `Bearer ${token('admin')}`,
+          'content-length': sent?.length ?? 0,
           'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
         },
       },
@@ -173,7 +175,7 @@ function call(
       },
     );
     outgoing.on('error', reject);
-    outgoing.end(content === undefined ? undefined : JSON.stringify(content));
+    outgoing.end(sent);
   });
 }
 

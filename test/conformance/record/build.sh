@@ -16,11 +16,10 @@ mkdir -p "$folder/bin" "$folder/source"
 folder=$(cd "$folder" && pwd)
 export GOFLAGS="-p=${PARALLEL:-2} -mod=mod" GOTOOLCHAIN=local CGO_ENABLED=0
 
-# The newest patch of each minor that the proxy serves.
-all='kubectl@1.37.2 etcd@3.6.16 kube-apiserver@1.34.4 helm@3.22.0 helm@4.3.1
-  kubectl@1.34.13 kubectl@1.36.6 kubectl@1.35.10
-  kubectl@1.33.13 kubectl@1.32.3 kubectl@1.31.3 kubectl@1.30.14 kubectl@1.29.6 kubectl@1.28.3 kubectl@1.27.3
-  helm@3.18.6 helm@3.15.4 helm@3.12.3'
+# The newest patch of each minor that the proxy serves; kubectl 1.34 is of the API server's own version, with which it shares most packages.
+all='kubectl@1.37.2 etcd@3.6.16 kube-apiserver@1.34.4 kubectl@1.34.4 helm@3.22.0 helm@4.3.1
+  kubectl@1.36.6 kubectl@1.35.10 helm@3.18.6 helm@3.15.4 helm@3.12.3
+  kubectl@1.33.13 kubectl@1.32.3 kubectl@1.31.3 kubectl@1.30.14 kubectl@1.29.6 kubectl@1.28.3 kubectl@1.27.3'
 
 minor() { echo "$1" | cut -d . -f 1,2; }
 

@@ -2,18 +2,18 @@
  * Writes the recordings: real tools, a real API server, its own audit log.
  *
  *     test/conformance/record/build.sh FOLDER
- *     node test/conformance/record/record.ts FOLDER/bin [--only WORD] [--kubectl 1.37,1.30]
+ *     node test/conformance/record/record.ts FOLDER/bin [--only WORD] [--kubectl 1.37,1.30] [--states ready,absent] [--again REGEXP]
  *
  * Every command of kubectl-cases.ts runs with the newest kubectl in every state (states.ts) and with each other one too; of the
- * others only what differs is kept. It takes the better part of an hour for each kubectl on a quiet machine. `--only` runs the commands
- * that begin with WORD and prints instead of writing.
+ * others only what differs is kept. All states take the better part of an hour for each kubectl, so that older ones are best recorded in a
+ * few. `--only` runs the commands that begin with WORD and prints instead of writing. `--again`
+ * runs those that match once more, those whose words have changed and those that are new, and keeps what was recorded of the others.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { interpret } from '../../../shared/command/interpret.ts';
-import { quote } from '../../../shared/command/quote.ts';
 import { splitWords } from '../../../shared/command/words.ts';
 import { cases, uploads, type Case } from '../kubectl-cases.ts';
 import { context } from '../kubectl-cluster.ts';
@@ -26,7 +26,12 @@ import { makeStates, type State } from './states.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: 'string' }, kubectl: { type: 'string' } },
+  options: {
+    only: { type: 'string' },
+    kubectl: { type: 'string' },
+    states: { type: 'string' },
+    again: { type: 'string' },
+  },
 });
 const [programs] = positionals;
 if (programs === undefined) throw new Error('Usage: record.ts FOLDER [--only WORD] [--kubectl VERSIONS]');
@@ -41,7 +46,8 @@ if (newest === undefined) throw new Error(`No kubectl in ${programs}`);
 const server = await startApiServer(programs);
 const log = followAuditLog(server.auditLog);
 try {
-  const states = await makeStates(server);
+  const all = await makeStates(server);
+  const states = all.filter(({ name }) => values.states?.split(',').includes(name) ?? true);
   const isNamespaced = await readScopes(server);
   for (const version of chosen) await recordVersion(version, states, isNamespaced);
 } finally {
@@ -57,9 +63,16 @@ async function recordVersion(
   const homes = new Map(['asker', 'stranger'].map((user) => [user, homeOf(user as State['user'])]));
   const commands: RecordedCommand[] = [];
   const only = values.only;
+  const before = values.again === undefined ? undefined : readBefore(version);
   for (const one of cases.filter(({ command }) => only === undefined || command.startsWith(only))) {
     if (compare(version, one.since ?? '') < 0) continue;
     const sent = sentFor(one);
+    const kept = before?.get(one.command);
+    const same = kept !== undefined && kept.sent.join('\n') === sent.words.join('\n');
+    if (same && !new RegExp(values.again ?? '', 'u').test(one.command)) {
+      commands.push(kept);
+      continue;
+    }
     const asked: Record<string, readonly string[]> = {};
     for (const state of states) {
       await restoreKeys(server.etcd, state.keys);
@@ -75,10 +88,18 @@ async function recordVersion(
         );
       }
     }
-    commands.push({ command: one.command, sent: sent.words.map(quote).join(' '), asked });
+    if (commands.length % 20 === 0) process.stderr.write(`kubectl ${version}: ${commands.length} commands\n`);
+    commands.push({ command: one.command, sent: sent.words, asked });
   }
   for (const home of homes.values()) rmSync(home, { recursive: true, force: true });
   if (only === undefined) write(version, commands, states);
+}
+
+/** What was recorded of the newest version. */
+function readBefore(version: string): ReadonlyMap<string, RecordedCommand> {
+  if (version !== newest) throw new Error('--again is for the newest kubectl: of the others only what differs is kept');
+  const { commands } = JSON.parse(readFileSync(join(RECORDINGS, `kubectl-${version}.json`), 'utf8')) as Recording;
+  return new Map(commands.map((one) => [one.command, one]));
 }
 
 function homeOf(user: State['user']): string {
@@ -106,11 +127,19 @@ function write(version: string, all: readonly RecordedCommand[], states: readonl
     ...(whole !== undefined && { differsFrom: newest }),
     states: Object.fromEntries(states.map(({ name, what }) => [name, what])),
   };
-  // One line a request, so that a change reads well as a diff.
-  writeFileSync(
-    join(RECORDINGS, `kubectl-${version}.json`),
-    `${JSON.stringify({ ...head, commands }, undefined, 1)}\n`,
-  );
+  writeFileSync(join(RECORDINGS, `kubectl-${version}.json`), render(head, commands));
+}
+
+/** One line for each command and state, so that a change reads well as a diff. */
+function render(head: Readonly<Record<string, unknown>>, commands: readonly RecordedCommand[]): string {
+  const members = Object.entries(head).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+  const lines = commands.map(({ command, sent, asked }) => {
+    const states = Object.entries(asked).map(
+      ([state, requests]) => `  ${JSON.stringify(state)}: ${JSON.stringify(requests)}`,
+    );
+    return `{"command": ${JSON.stringify(command)},\n "sent": ${JSON.stringify(sent)},\n "asked": {\n${states.join(',\n')}}}`;
+  });
+  return `{${members.join(',\n')},\n"commands": [\n${lines.join(',\n')}\n]}\n`;
 }
 
 /** The states in which another set of requests was made. */

@@ -5,7 +5,7 @@ import type { SentCommand } from '../../../shared/command/invocation.ts';
 import { areAnswered, followAuditLog } from './audit-log.ts';
 
 /** A command that asks for nothing more, and does not end, is waiting for something that never comes. */
-const QUIET_MS = 2_500;
+const QUIET_MS = 2_000;
 const LONGEST_MS = 40_000;
 const LOOK_MS = 40;
 /** For the last answers to reach the log. */

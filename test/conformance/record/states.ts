@@ -23,12 +23,15 @@ export async function makeStates(server: ApiServer): Promise<readonly State[]> {
   const absent = await readKeys(server.etcd);
   const noNamespace = new Map([...absent].filter(([key]) => key !== '/registry/namespaces/shop'));
 
-  for (const object of [...objects.filter((one) => !early.includes(one)), ...history()]) await create(server, object);
+  for (const object of [...objects.filter((one) => !early.includes(one)), ...history(), ...figures]) {
+    await create(server, object);
+  }
   for (const kind of ['deployments', 'statefulsets', 'daemonsets']) await adopt(server, kind);
   const ready = await readKeys(server.etcd);
 
   for (const object of objects.filter((one) => !early.includes(one))) await getStuck(server, object);
   const stuck = await readKeys(server.etcd);
+  const noPods = new Map([...ready].filter(([key]) => !key.startsWith('/registry/pods/')));
   return [
     { name: 'ready', what: 'everything is there and ready', user: 'asker', keys: ready },
     {
@@ -38,6 +41,7 @@ export async function makeStates(server: ApiServer): Promise<readonly State[]> {
       keys: absent,
     },
     { name: 'no namespace', what: 'the namespace shop is not there either', user: 'asker', keys: noNamespace },
+    { name: 'no pods', what: 'the workloads are there and have no pods yet', user: 'asker', keys: noPods },
     {
       name: 'stuck',
       what: 'no pod is scheduled, no rollout goes on, deployments are paused, every object has a finalizer',
@@ -165,7 +169,27 @@ async function adopt(server: ApiServer, owners: string): Promise<void> {
   }
 }
 
-/** metrics-server is an API server of its own; kinds of the same names answer in its place, with no figures. */
+/** What metrics-server would tell of the pod web-1 and the node node-1. */
+const figures = [
+  {
+    apiVersion: 'metrics.k8s.io/v1beta1',
+    kind: 'PodMetrics',
+    metadata: { name: 'web-1', namespace: 'shop' },
+    timestamp: '2026-01-01T00:00:00Z',
+    window: '30s',
+    containers: [{ name: 'web', usage: { cpu: '10m', memory: '10Mi' } }],
+  },
+  {
+    apiVersion: 'metrics.k8s.io/v1beta1',
+    kind: 'NodeMetrics',
+    metadata: { name: 'node-1' },
+    timestamp: '2026-01-01T00:00:00Z',
+    window: '30s',
+    usage: { cpu: '10m', memory: '10Mi' },
+  },
+];
+
+/** metrics-server is an API server of its own; kinds of the same names answer in its place. */
 function metrics(): KubeObject[] {
   return [
     ['pods', 'PodMetrics', 'Namespaced'],

@@ -1,0 +1,82 @@
+/** An attribute that we ask for although no kubectl was seen to need it in any recorded state. */
+export interface Exception {
+  readonly command: RegExp;
+  /** As describeAttributes writes it. */
+  readonly attribute: RegExp;
+  readonly reason: string;
+}
+
+export const exceptions: readonly Exception[] = [
+  {
+    command: /--dry-run=(?:client|server)/u,
+    attribute: /^(?:create|patch|delete|get|list|watch) /u,
+    reason: 'a dry run never reduces what is needed: what it prints can be as much as the real thing',
+  },
+  {
+    command: / -o (?:yaml|json)$/u,
+    attribute: /^get /u,
+    reason: 'what is printed is the object, as a read would be',
+  },
+  {
+    command: /--subresource=status/u,
+    attribute: /^get deployments\.apps web /u,
+    reason: 'what comes back is the object, not its status alone',
+  },
+  {
+    command: /(?:apply|diff) .*--server-side/u,
+    attribute: /^create /u,
+    reason:
+      'a server-side apply creates by a patch; the API server asks for create itself when the object is not there',
+  },
+  {
+    command: /^apply .*--force$/u,
+    attribute: /^delete /u,
+    reason: 'only when the patch cannot be made is the object deleted and made again',
+  },
+  {
+    command: /^(?:scale|patch) -f/u,
+    attribute: /^get /u,
+    reason: 'kubectl takes the object from the file; to change it is to know it',
+  },
+  {
+    command: /^delete all -l app=none$/u,
+    attribute: /^delete /u,
+    reason: 'the query finds nothing',
+  },
+  {
+    command: /^delete (?:pods web-1 db-0|deploy\/web svc\/web|-f folder|-f cluster\.yaml)/u,
+    attribute: /^(?:get|list|watch) /u,
+    reason: 'kubectl waits for one object after the other, and the first never ends',
+  },
+  {
+    command: /^(?:delete pod|wait pod\/)\s?gone/u,
+    attribute: /^(?:list|watch) /u,
+    reason: 'what is not there is not waited for',
+  },
+  {
+    command: /^(?:delete|wait|rollout status) /u,
+    attribute: /^list /u,
+    reason:
+      'kubectl up to 1.34 lists what it then watches; from 1.35 on one watch does both where the server can (WatchList)',
+  },
+  {
+    command: /^(?:logs|exec) job\/once/u,
+    attribute: /^(?:get pods\/log|create pods\/exec) /u,
+    reason: 'a job knows its pods by a label that only the controller gives',
+  },
+  {
+    command: /^set env deploy\/web MODE-$/u,
+    attribute: /^patch /u,
+    reason: 'there is no such variable, so nothing is changed',
+  },
+  {
+    command: /^events -w$/u,
+    attribute: /^list /u,
+    reason: 'kubectl watches without a list; who may see each event may see them all',
+  },
+  {
+    command: /^apply -f fresh\.yaml -n default$/u,
+    attribute: /^patch /u,
+    reason: 'the objects are in shop alone, so that in default they are always created',
+  },
+];
