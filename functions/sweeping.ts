@@ -1,5 +1,6 @@
 import type { Assembled } from '../shared/assemble.ts';
 import { systemClock } from '../shared/clock.ts';
+import { pause } from '../shared/lib/abort.ts';
 
 const SWEEP_MS = 15_000;
 
@@ -11,9 +12,7 @@ export function sweepRegularly({ sweep, app }: Pick<Assembled, 'sweep' | 'app'>)
       await sweep().catch((error: unknown) =>
         app.log.error({ err: error }, 'the sweep failed; the next one tries again'),
       );
-      await systemClock.sleep(SWEEP_MS, { signal: stopping.signal, unref: true }).catch((error: unknown) => {
-        if (!stopping.signal.aborted) throw error;
-      });
+      await pause(systemClock, SWEEP_MS, stopping.signal);
     }
   })();
   return {

@@ -81,7 +81,7 @@ const closeMs = 2_000;
 
 /**
  * Azure Resource Manager's three operations on managed clusters that the gateway uses, on loopback, after the recordings:
- * statuses, headers, bodies and time resolution. It claims nothing about Azure that the facts do not.
+ * statuses, headers, bodies and time resolution. It claims nothing about Azure that is not on record.
  */
 export async function startArm(options: ArmOptions): Promise<EmulatedArm> {
   const clock = options.clock ?? systemClock;

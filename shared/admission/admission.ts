@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Limits } from '../config/config.ts';
 import { Problem } from '../errors.ts';
+import { onAbort } from '../lib/abort.ts';
 import { principalKey } from '../identity/principal.ts';
 import type { PrincipalId } from '../identity/principal.ts';
 import type { Records } from '../store/records.ts';
@@ -120,9 +121,10 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     promise.catch(() => undefined); // the caller that awaits it gets the error; one that left need not
     let grantedAt: number | undefined;
+    let stopListening = (): void => undefined;
     const stopWaiting = (): void => {
       waiters.delete(waiter);
-      signal?.removeEventListener('abort', onAbort);
+      stopListening();
     };
     const waiter: WaitingCommand = {
       owner,
@@ -138,8 +140,6 @@ export function createAdmission(options: AdmissionOptions): Admission {
         reject(error);
       },
     };
-    const onAbort = (): void => waiter.refuse(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
     waiters.add(waiter);
     slots.join(waiter);
     if (waiters.has(waiter)) {
@@ -149,6 +149,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         waiter.refuse(problem);
         throw problem;
       }
+      stopListening = onAbort(signal, waiter.refuse);
       void watch();
     }
     let released = false;

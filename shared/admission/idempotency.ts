@@ -2,11 +2,12 @@ import { createHash, createHmac } from 'node:crypto';
 
 import type { Clock } from '../clock.ts';
 import { Problem } from '../errors.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
 import type { CommandId } from '../lib/ids.ts';
 import { trimEnd } from '../lib/trim-end.ts';
 import type { CommandRecord, KeyClaim, Records } from '../store/records.ts';
 
-/** How long a key gives the same record (contract: 24 h). */
+/** How long a key gives the same record (README.md: 24 hours). */
 const KEPT_MS = 24 * 60 * 60_000;
 /**
  * A claim is first made for this long, and for KEPT_MS once its record is stored: a process that is killed between the two
@@ -130,11 +131,5 @@ export const keyScope = ({ owner, cluster, key }: Pick<KeyedRequest, 'owner' | '
  */
 export const bodyDigest = ({ key, body }: Pick<KeyedRequest, 'key' | 'body'>): string =>
   createHmac('sha256', key)
-    .update(JSON.stringify(body, sortedMembers) ?? '')
+    .update(body === undefined ? '' : canonicalJson(body))
     .digest('hex');
-
-/** For JSON.stringify: objects with their members in order. */
-const sortedMembers = (_name: string, value: unknown): unknown =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-    : value;

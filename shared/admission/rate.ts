@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 
 /** Callers that are remembered; each is authenticated, so nobody can make up more of them. */
@@ -19,7 +20,8 @@ export interface RateLimiter {
 
 /** A token bucket for each caller, refilled evenly. Exact within one process; several processes each have their own. */
 export function createRateLimiter(clock: Clock): RateLimiter {
-  const buckets = new Map<string, Bucket>();
+  // The one used longest ago goes first: most likely it is full again, and then nothing is lost.
+  const buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS });
 
   return {
     take: (key, perMinute) => {
@@ -28,10 +30,6 @@ export function createRateLimiter(clock: Clock): RateLimiter {
       const { tokens, at } = buckets.get(key) ?? { tokens: perMinute, at: now };
       const filled = Math.min(perMinute, tokens + (now - at) * perMs);
       const taken = filled >= 1;
-      // The one used longest ago goes first: most likely it is full again, and then nothing is lost.
-      buckets.delete(key);
-      const [oldest] = buckets.keys();
-      if (buckets.size >= MAX_BUCKETS && oldest !== undefined) buckets.delete(oldest);
       buckets.set(key, { tokens: taken ? filled - 1 : filled, at: now });
       return taken ? { taken } : { taken, waitSeconds: Math.ceil((1 - filled) / perMs / 1000) };
     },

@@ -1,4 +1,5 @@
 import type { Limits } from '../config/config.ts';
+import { createFairQueue } from '../lib/fair-queue.ts';
 import type { InFlight } from '../store/records.ts';
 import type { OtherProcesses } from './other-processes.ts';
 
@@ -32,10 +33,7 @@ export interface Slots {
  * fill a cluster.
  */
 export function createSlots(limits: () => Limits, otherProcesses: OtherProcesses): Slots {
-  const queues = new Map<string, QueuedCommand[]>();
-  /** When each caller that runs or waits was last granted a slot, counted in grants: the longest ago is next. */
-  const served = new Map<string, number>();
-  let grants = 0;
+  const queue = createFairQueue<QueuedCommand>();
   const running = new Map<string, { owner: string; cluster: string; count: number }>();
 
   const pair = (owner: string, cluster: string): string => JSON.stringify([owner, cluster]);
@@ -56,15 +54,14 @@ export function createSlots(limits: () => Limits, otherProcesses: OtherProcesses
     const { owner, cluster } = command;
     const key = pair(owner, cluster);
     running.set(key, { owner, cluster, count: (running.get(key)?.count ?? 0) + 1 });
-    served.set(owner, (grants += 1));
     command.granted();
   };
 
-  /** The first in a queue whose cluster has room; each cluster is asked once, a queue may be long. */
-  const firstThatFits = (owner: string, queue: readonly QueuedCommand[]): number => {
+  /** The first command of a caller whose cluster has room; each cluster is looked at once, a queue may be long. */
+  const firstThatFits = (owner: string, commands: readonly QueuedCommand[]): number => {
     if (!callerFits(owner)) return -1;
     const full = new Set<string>();
-    return queue.findIndex(({ cluster }) => {
+    return commands.findIndex(({ cluster }) => {
       if (full.has(cluster)) return false;
       if (clusterFits(owner, cluster)) return true;
       full.add(cluster);
@@ -72,64 +69,26 @@ export function createSlots(limits: () => Limits, otherProcesses: OtherProcesses
     });
   };
 
-  const inTurn = (): (readonly [string, QueuedCommand[]])[] =>
-    [...queues].sort(([a], [b]) => (served.get(a) ?? 0) - (served.get(b) ?? 0));
-
-  const forgetIfGone = (owner: string): void => {
-    if (!queues.has(owner) && sum((one) => one.owner === owner) === 0) served.delete(owner);
-  };
-
-  /** The next to be served, taken out of its queue. */
-  const next = (): QueuedCommand | undefined => {
-    for (const [owner, queue] of inTurn()) {
-      const command = queue[firstThatFits(owner, queue)];
-      if (command === undefined) continue;
-      drop(command);
-      return command;
-    }
-    return undefined;
-  };
-
-  const drop = (command: QueuedCommand): boolean => {
-    const queue = queues.get(command.owner);
-    const index = queue?.indexOf(command) ?? -1;
-    if (queue === undefined || index < 0) return false;
-    queue.splice(index, 1);
-    if (queue.length === 0) queues.delete(command.owner);
-    return true;
-  };
-
   const grant = (): void => {
-    for (let command = next(); command !== undefined; command = next()) start(command);
+    for (let next = queue.next(firstThatFits); next !== undefined; next = queue.next(firstThatFits)) start(next);
   };
 
   return {
     join: (command) => {
-      const queue = queues.get(command.owner);
-      if (queue === undefined) queues.set(command.owner, [command]);
-      else queue.push(command);
+      queue.add(command.owner, command);
       grant();
     },
-    leave: (command) => {
-      const waited = drop(command);
-      forgetIfGone(command.owner);
-      return waited;
-    },
+    leave: (command) => queue.remove(command.owner, command),
     release: ({ owner, cluster }) => {
       const key = pair(owner, cluster);
       const count = (running.get(key)?.count ?? 0) - 1;
       if (count > 0) running.set(key, { owner, cluster, count });
       else running.delete(key);
-      forgetIfGone(owner);
       grant();
     },
     grant,
-    waiting: (owner) =>
-      owner === undefined
-        ? [...queues.values()].reduce((total, queue) => total + queue.length, 0)
-        : (queues.get(owner)?.length ?? 0),
-    callersWaiting: (cluster) =>
-      [...queues.values()].filter((queue) => queue.some((command) => command.cluster === cluster)).length,
+    waiting: (owner) => queue.size(owner),
+    callersWaiting: (cluster) => queue.owners((command) => command.cluster === cluster),
     running: () => [...running.values()],
   };
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { AnswerLost, createClient, GatewayProblem } from './client.ts';
-import { printable } from './printable.ts';
+import { printable } from '../lib/safe-text.ts';
 import { tokenSource } from './token.ts';
 import { collectUploads, UploadRefused } from './uploads.ts';
 

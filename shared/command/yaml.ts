@@ -12,6 +12,7 @@ import {
   type Scalar,
 } from 'yaml';
 import { refuse } from '../lib/refuse.ts';
+import { decodeUtf8 } from '../lib/utf8.ts';
 import { readBlockYaml } from './yaml-block.ts';
 import { plainScalar, readJson, type Json, type JsonObject } from './json.ts';
 
@@ -48,7 +49,7 @@ export const yamlBudget = (): YamlBudget => ({ general: 64 * 1024 });
 export function decodeText(name: string, bytes: Uint8Array): string {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = decodeUtf8(bytes).replace(/^\ufeff/u, '');
   } catch (error) {
     if (error instanceof TypeError) throw refuse(name, 'is not UTF-8 text');
     throw error;

@@ -1,4 +1,4 @@
-import { sha256 } from './canonical.ts';
+import { sha256 } from '../lib/digest.ts';
 import { readBlocked } from './bindings.ts';
 import type { Config } from './config.ts';
 import { examine } from './examine.ts';

@@ -5,7 +5,7 @@ import type { Report } from './problem.ts';
 import type { PolicyFile, RuleFile } from './schema.ts';
 
 /**
- * Tells what a role lets its holders do beyond what it says (spec "From command to attributes", the note on install; the
+ * Tells what a role lets its holders do beyond what it says (policy/README.md; the
  * Kubernetes page "RBAC good practices", privilege escalation risks). Warnings, since an operator may well mean it.
  */
 export function warnOfImplications(policy: PolicyFile, clusters: ReadonlyMap<string, Cluster>, report: Report): void {

@@ -1,5 +1,5 @@
 import { readPolicy } from './bindings.ts';
-import { sha256 } from './canonical.ts';
+import { sha256 } from '../lib/digest.ts';
 import type { Config } from './config.ts';
 import { examine, type Examined } from './examine.ts';
 import { keepFixedKeys } from './fixed-keys.ts';

@@ -1,4 +1,6 @@
 import { open } from 'node:fs/promises';
+import { fetchBounded } from '../lib/bounded-fetch.ts';
+import { decodeUtf8 } from '../lib/utf8.ts';
 import type { Secret } from '../secret.ts';
 import { anyCloud, isStorageHost } from './cloud.ts';
 import { MAX_CONFIG_LENGTH } from './examine.ts';
@@ -78,18 +80,16 @@ export function urlReader(location: string, { fetch, credential }: UrlReaderOpti
   async function read(seen: FoundText | undefined, signal: AbortSignal): Promise<FoundText>;
   async function read(seen: FoundText | undefined, signal: AbortSignal): Promise<FoundText> {
     try {
-      const response = await fetch(url ?? location, { headers: await headers(seen), signal, redirect: 'error' });
-      if (response.status === 304 && seen) return seen;
+      const init = { headers: await headers(seen) };
+      const answer = await fetchBounded(url ?? location, init, { fetch, signal, maxBytes: MAX_CONFIG_LENGTH });
+      if (answer.status === 304 && seen) return seen;
       // No other: a 206 is a part of the text (RFC 9110, section 15.3.7), a 203 was changed on the way.
-      if (response.status !== 200) {
-        await response.body?.cancel();
-        throw new Error(`answered ${response.status}`);
-      }
+      if (answer.status !== 200) throw new Error(`answered ${answer.status}`);
       return {
-        text: decode(await body(response)),
-        etag: response.headers.get('etag') ?? undefined,
+        text: decode(answer.bytes),
+        etag: answer.headers.get('etag') ?? undefined,
         // A block blob is replaced as a whole (learn.microsoft.com/rest/api/storageservices/put-block-list).
-        atomic: takesToken && response.headers.get('x-ms-blob-type') === 'BlockBlob',
+        atomic: takesToken && answer.headers.get('x-ms-blob-type') === 'BlockBlob',
       };
     } catch (error) {
       throw unreadable(source, error);
@@ -98,32 +98,16 @@ export function urlReader(location: string, { fetch, credential }: UrlReaderOpti
   return { source, read };
 }
 
-async function body(response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length;
-    if (length > MAX_CONFIG_LENGTH) throw new Error(`is larger than ${MAX_CONFIG_LENGTH} bytes`);
-    chunks.push(chunk);
-  }
-  const promised = response.headers.get('content-length');
-  if (promised !== null && !response.headers.has('content-encoding') && Number(promised) !== length)
-    throw new Error(`broke off after ${length} of ${promised} bytes`);
-  return Buffer.concat(chunks);
-}
-
 /** UTF-8 or nothing: a byte that is none would silently become another name. */
 function decode(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return decodeUtf8(bytes).replace(/^\ufeff/, '');
   } catch (cause) {
     throw new Error('is not UTF-8', { cause });
   }
 }
 
 function unreadable(source: string, error: unknown): ConfigUnreadable {
-  // Node's fetch says only "fetch failed"; the reason is in its cause.
-  const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : '';
   const message = error instanceof Error ? error.message : String(error);
-  return new ConfigUnreadable(`${source}: ${message}${cause}`, { cause: error });
+  return new ConfigUnreadable(`${source}: ${message}`, { cause: error });
 }

@@ -5,7 +5,7 @@ import { didYouMean } from '../lib/suggest.ts';
 import { isName } from './values.ts';
 
 /**
- * Holds each rule to spec "Matching": a word that is not understood, or that reads as something else than it would do, is a
+ * Holds each rule to the rules of matching (policy/README.md): a word that is not understood, or that reads as something else than it would do, is a
  * problem, since a deny that silently does nothing is a hole. `custom` are the `resource.group` names of the clusters' own
  * resources.
  */

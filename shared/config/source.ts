@@ -1,8 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock.ts';
-import { withDeadline } from '../lib/deadline.ts';
-import { untilAborted } from '../lib/until-aborted.ts';
+import { pause, untilAborted, withDeadline } from '../lib/abort.ts';
 import { parseBlockedList, withBlocked } from './blocked-list.ts';
 import type { Config, ConfigSource } from './config.ts';
 import { loadConfig, type Loaded } from './load.ts';
@@ -189,9 +188,7 @@ function make({ options: { env }, reader, blockedReader, baseDir, first }: Watch
 
 async function lookRegularly({ closed, options: { clock } }: Watched, refresh: () => Promise<void>): Promise<void> {
   while (!closed.signal.aborted) {
-    await clock.sleep(LOOK_EVERY_MS, { signal: closed.signal, unref: true }).catch((error: unknown) => {
-      if (!closed.signal.aborted) throw error;
-    });
+    await pause(clock, LOOK_EVERY_MS, closed.signal);
     if (!closed.signal.aborted) await refresh();
   }
 }

@@ -1,4 +1,5 @@
 import { after } from '../clock.ts';
+import { onAbort, pause } from '../lib/abort.ts';
 import { StorageUnavailable } from '../store/append-log.ts';
 import { isFinished, type CommandRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
@@ -23,12 +24,12 @@ async function waitForActive(
   if (ms <= 0) return current();
   const { promise: over, resolve } = Promise.withResolvers<void>();
   const cancel = after(clock, ms, resolve, { unref: true });
-  if (signal?.aborted) resolve();
-  else signal?.addEventListener('abort', () => resolve(), { once: true });
+  const stopListening = onAbort(signal, () => resolve());
   try {
     return (await Promise.race([finished, over])) ?? current();
   } finally {
     cancel();
+    stopListening();
   }
 }
 
@@ -38,12 +39,10 @@ async function watchRecord(context: GatewayContext, first: CommandRecord, wait: 
   const signal = wait.signal ? AbortSignal.any([wait.signal, lifecycle.stopping]) : lifecycle.stopping;
   const end = clock.monotonic() + wait.ms;
   let record = first;
-  for (let pause = LOOK_MS.first; !isFinished(record); pause = Math.min(pause * 1.5, LOOK_MS.most)) {
+  for (let lookAfter = LOOK_MS.first; !isFinished(record); lookAfter = Math.min(lookAfter * 1.5, LOOK_MS.most)) {
     const left = end - clock.monotonic();
     if (left <= 0 || signal.aborted) break;
-    await clock.sleep(Math.min(pause, left), { signal, unref: true }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-    });
+    await pause(clock, Math.min(lookAfter, left), signal);
     record = (await readAgain(context, record.id)) ?? record;
   }
   return record;

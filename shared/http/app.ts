@@ -10,7 +10,8 @@ import { refuseCommand } from '../gateway/deny.ts';
 import type { Caller } from '../identity/principal.ts';
 import { redactText } from '../lib/redact.ts';
 import { identify } from './identify.ts';
-import { checkUtf8, readJsonBody } from './json-body.ts';
+import { readStrictJson } from '../lib/strict-json.ts';
+import { checkUtf8 } from './body-encoding.ts';
 import { malformed } from './malformed.ts';
 import { problemDocument, sendProblem, toProblem } from './problem.ts';
 import { auditRoutes } from './routes/audit.ts';
@@ -76,7 +77,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
       checkUtf8(request.headers);
-      done(null, readJsonBody(body as Buffer));
+      done(null, readStrictJson(body as Buffer));
     } catch (error) {
       done(error as Error);
     }

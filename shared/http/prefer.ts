@@ -1,4 +1,4 @@
-/** Seconds a caller waits for a command's end when it does not say (DESIGN, "Contract: HTTP"). */
+/** Seconds a caller waits for a command's end when it does not say. */
 export const DEFAULT_WAIT_SECONDS = 25;
 /** Azure's front end ends a request after 230 s, whatever the function's own time-out (Functions, "HTTP trigger limits"). */
 export const MOST_WAIT_SECONDS = 225;

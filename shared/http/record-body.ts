@@ -1,8 +1,7 @@
 import type { CommandResult } from '../gateway/read-results.ts';
+import { decodeUtf8 } from '../lib/utf8.ts';
 import { isFinished } from '../store/records.ts';
 import type { CommandOutputBody } from './schemas.ts';
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** A record as the contract has it. Output that is not UTF-8 comes twice: exactly as Base64, and readably with replacement characters. */
 export function recordBody({ record, output }: CommandResult): CommandOutputBody {
@@ -42,7 +41,7 @@ const timeOrNull = (ms: number | undefined): string | null => (ms === undefined 
 function textOf(bytes: Uint8Array | undefined): { text: string; base64?: string } {
   if (!bytes) return { text: '' };
   try {
-    return { text: utf8.decode(bytes) };
+    return { text: decodeUtf8(bytes) };
   } catch {
     return { text: Buffer.from(bytes).toString('utf8'), base64: Buffer.from(bytes).toString('base64') };
   }

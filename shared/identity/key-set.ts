@@ -3,20 +3,23 @@ import type { CryptoKey } from 'jose';
 
 import type { Clock } from '../clock.ts';
 import { Problem } from '../errors.ts';
+import { untilAborted, withDeadline } from '../lib/abort.ts';
+import { fetchBounded } from '../lib/bounded-fetch.ts';
+import { decodeUtf8 } from '../lib/utf8.ts';
 
 /** Up to this age keys are used as they are: Entra wants them looked at daily at least, jose's default is ten minutes. */
-const freshMs = 10 * 60_000;
+const FRESH_MS = 10 * 60_000;
 /** Up to this age they are used while newer ones are fetched beside the request; after it the request waits for them. */
-const waitAfterMs = 60 * 60_000;
+const WAIT_AFTER_MS = 60 * 60_000;
 /** With the authority out of reach the last good keys serve this long. A key that Entra withdrew must not live for ever. */
-const lastGoodMs = 24 * 60 * 60_000;
+const LAST_GOOD_MS = 24 * 60 * 60_000;
 /** Between two fetches of one set, whatever asks for them: a flood of made-up `kid`s costs one fetch in this time. */
-const cooldownMs = 30_000;
+const COOLDOWN_MS = 30_000;
 /** While there are no keys at all nothing else can be done: a gateway that starts before its network need not wait long. */
-const firstCooldownMs = 5_000;
-const fetchTimeoutMs = 5_000;
-const maxBodyBytes = 1024 * 1024;
-const maxKeys = 100;
+const FIRST_COOLDOWN_MS = 5_000;
+const FETCH_TIMEOUT_MS = 5_000;
+const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_KEYS = 100;
 
 /** One tenant's signing keys as fetched. The object is the same for as long as the keys are. */
 export interface KeySet {
@@ -76,7 +79,7 @@ export function createKeySet(source: KeySource, options: { clock: Clock; fetch: 
     }
   };
 
-  const cooldown = (): number => (loaded === undefined ? firstCooldownMs : cooldownMs);
+  const cooldown = (): number => (loaded === undefined ? FIRST_COOLDOWN_MS : COOLDOWN_MS);
 
   /** One fetch at a time, not more often than the cooldown; never rejects, what went wrong stands in `attempt`. */
   const refresh = (): Promise<void> => {
@@ -96,71 +99,36 @@ export function createKeySet(source: KeySource, options: { clock: Clock; fetch: 
   };
 
   const lastGood = (): KeySet => {
-    if (loaded !== undefined && age(loaded.at) < lastGoodMs) return loaded.set;
+    if (loaded !== undefined && age(loaded.at) < LAST_GOOD_MS) return loaded.set;
     throw unavailable();
   };
 
   return {
     current: async (signal) => {
       const old = loaded === undefined ? Number.POSITIVE_INFINITY : age(loaded.at);
-      if (loaded !== undefined && old < freshMs) return loaded.set;
+      if (loaded !== undefined && old < FRESH_MS) return loaded.set;
       const refreshed = refresh();
-      if (old >= waitAfterMs) await orAborted(refreshed, signal);
+      if (old >= WAIT_AFTER_MS) await untilAborted(refreshed, signal);
       return lastGood();
     },
     afterUnknownKey: async (signal) => {
-      await orAborted(refresh(), signal);
+      // The fetch is shared between requests: a request that goes away stops waiting, not the fetch.
+      await untilAborted(refresh(), signal);
       if (attempt?.ok === false) throw unavailable();
       return lastGood();
     },
   };
 }
 
-/** The fetch is shared between requests: one that goes away stops waiting, not the fetch. */
-async function orAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return work;
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
-
-/** GET within the time and size there is; redirects are errors, since the address is pinned. */
 async function download(
   url: string,
   { clock, fetch }: { clock: Clock; fetch: typeof globalThis.fetch },
 ): Promise<string> {
-  const done = new AbortController();
-  const late = new AbortController();
-  const timer = clock.sleep(fetchTimeoutMs, { signal: done.signal, unref: true }).then(
-    () => late.abort(new Error(`no answer within ${fetchTimeoutMs} ms`)),
-    () => undefined, // The answer was quicker.
+  const { status, bytes } = await withDeadline(clock, FETCH_TIMEOUT_MS, undefined, (signal) =>
+    fetchBounded(url, { headers: { accept: 'application/json' } }, { fetch, signal, maxBytes: MAX_BODY_BYTES }),
   );
-  try {
-    const response = await fetch(url, {
-      signal: late.signal,
-      redirect: 'error',
-      headers: { accept: 'application/json' },
-    });
-    if (response.status !== 200) throw new Error(`the key set answered ${response.status}`);
-    const decoder = new TextDecoder('utf-8', { fatal: true });
-    let text = '';
-    let bytes = 0;
-    for await (const chunk of response.body ?? []) {
-      bytes += chunk.byteLength;
-      if (bytes > maxBodyBytes) throw new Error(`the key set is larger than ${maxBodyBytes} bytes`);
-      text += decoder.decode(chunk, { stream: true });
-    }
-    return text + decoder.decode();
-  } finally {
-    done.abort();
-    await timer;
-  }
+  if (status !== 200) throw new Error(`the key set answered ${status}`);
+  return decodeUtf8(bytes);
 }
 
 interface ReadKeys {
@@ -173,7 +141,7 @@ interface ReadKeys {
 async function readKeys(text: string, source: KeySource): Promise<ReadKeys> {
   const body: unknown = JSON.parse(text);
   const members = isRecord(body) ? body['keys'] : undefined;
-  if (!Array.isArray(members) || members.length > maxKeys) throw new Error('the key set is not a JWK set');
+  if (!Array.isArray(members) || members.length > MAX_KEYS) throw new Error('the key set is not a JWK set');
   const keys = new Map<string, CryptoKey>();
   const named: string[] = [];
   for (const member of members) {

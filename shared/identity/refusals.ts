@@ -1,4 +1,5 @@
 import { Problem } from '../errors.ts';
+import { shownInHeader } from '../lib/safe-text.ts';
 import { challenge } from './challenge.ts';
 
 /** The 401s of this room, each with its challenge. A detail may quote claims and header members, never the token. */
@@ -14,9 +15,7 @@ const refused = (code: 'token-invalid' | 'token-expired', detail: string): Probl
     headers: { 'www-authenticate': challenge({ error: 'invalid_token', description: detail }) },
   });
 
-/** A value out of an unverified token, fit to be shown: short, printable, and marked as a quotation. */
+/** A claim of an unverified token, as a detail may show it. */
 export function quote(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing');
-  const printable = text.replace(/[^\x20-\x7e]|["\\]/g, '?');
-  return `'${printable.length > 80 ? `${printable.slice(0, 80)}...` : printable}'`;
+  return shownInHeader(typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing'));
 }

@@ -1,31 +1,21 @@
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 
-/** What was verified once and need not be again, by the token's SHA-256: the token itself is not kept. */
+/** Verified tokens by their SHA-256: the tokens themselves are not kept. */
 export interface TokenCache<Value> {
   get(token: string): Value | undefined;
   set(token: string, value: Value): void;
   clear(): void;
 }
 
-/** At most `capacity` tokens, the longest unused go first. */
-export function createTokenCache<Value>(capacity: number): TokenCache<Value> {
-  const values = new Map<string, Value>();
-  const digest = (token: string): string => createHash('sha256').update(token).digest('base64');
-
+/** At most `capacity` tokens; the least recently used go first. */
+export function createTokenCache<Value extends object>(capacity: number): TokenCache<Value> {
+  const values = new LRUCache<string, Value>({ max: capacity });
   return {
-    get: (token) => {
-      const key = digest(token);
-      const value = values.get(key);
-      if (value === undefined) return undefined;
-      values.delete(key);
-      values.set(key, value);
-      return value;
-    },
-    set: (token, value) => {
-      const [oldest] = values.keys();
-      if (values.size >= capacity && oldest !== undefined) values.delete(oldest);
-      values.set(digest(token), value);
-    },
+    get: (token) => values.get(digest(token)),
+    set: (token, value) => void values.set(digest(token), value),
     clear: () => values.clear(),
   };
 }
+
+const digest = (token: string): string => createHash('sha256').update(token).digest('base64');

@@ -7,10 +7,10 @@ export interface JsonObject {
 const plain = /^[ !#-[\]-~]*$/;
 
 /**
- * RFC 8785 canonical JSON, of integers only (spec/audit.md, "Bytes"): a number that is no safe integer and a string with a lone
- * surrogate are programmer errors. Undefined members are left out.
+ * RFC 8785 canonical JSON, of integers only a number that is not a safe integer, a string with a lone surrogate and a
+ * value that JSON does not have are programmer errors (TypeError). Undefined members are left out.
  */
-export function canonicalJson(value: Json): string {
+export function canonicalJson(value: unknown): string {
   if (typeof value === 'string') {
     if (plain.test(value)) return `"${value}"`;
     if (!value.isWellFormed()) throw new TypeError('A lone surrogate has no UTF-8');
@@ -21,12 +21,14 @@ export function canonicalJson(value: Json): string {
     if (!Number.isSafeInteger(value)) throw new TypeError('Only integers are canonical here');
     return String(value === 0 ? 0 : value);
   }
-  if (value === undefined) throw new TypeError('undefined is no JSON');
+  if (value === undefined) throw new TypeError('undefined is not JSON');
   if (value === null || typeof value === 'boolean') return String(value);
-  return isArray(value) ? `[${value.map(canonicalJson).join(',')}]` : canonicalObject(value);
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value !== 'object') throw new TypeError(`A ${typeof value} is not JSON`);
+  return canonicalObject(value as Readonly<Record<string, unknown>>);
 }
 
-function canonicalObject(value: JsonObject): string {
+function canonicalObject(value: Readonly<Record<string, unknown>>): string {
   let text = '';
   // sort() compares UTF-16 code units, as RFC 8785, 3.2.3 asks.
   for (const key of Object.keys(value).sort()) {
@@ -36,5 +38,3 @@ function canonicalObject(value: JsonObject): string {
   }
   return `{${text}}`;
 }
-
-const isArray: (value: unknown) => value is readonly Json[] = Array.isArray;

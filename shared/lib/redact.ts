@@ -1,37 +1,45 @@
 /**
- * The second net. The command room hands over argv that its grammar has already redacted; here is what stands between free text
- * (reasons, details, Azure's own words, user agents, the argv of a command that could not be read) and whatever is written: the
- * trail in every field, records, the log, problems. It errs towards hiding: the trail's HMACs still tell whether two commands
- * were the same.
+ * The one redactor. It goes by what words and texts look like, and errs towards hiding: the trail's HMACs still tell whether two
+ * commands were the same. It works on any argv, also on one that was refused, since refusals are recorded too. It does not prove
+ * that nothing secret is left: a password written where no password belongs stays.
  */
 export const REDACTED = '[redacted]';
 
-/** What a name whose value is a secret has in it. */
-const SECRET =
-  '(?:pass(?:word|wd|phrase|code)|passw?d?\\b|pwd|secret|token|credential|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|shared[_-]?key|signing[_-]?key|connection[_-]?string|authorization|cookie|dockerconfigjson|\\bsig\\b|jwt|otp\\b)';
+/** Names whose value is a secret, as far as they can stand in any text. */
+const SECRET_WORD =
+  'pass(?:word|wd|phrase|code)|passw?d?\\b|passw|pwd|secret|token|credential|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|shared[_-]?key|signing[_-]?key|\\w[_.-]?key\\b|connection[_-]{0,2}string|authorization|\\bdsn\\b|cookie|dockerconfigjson|\\bsig\\b|jwt|otp\\b';
+/** In `NAME=value` and in settings a name stands by itself, so that more of them count. */
+const SECRET_NAME = new RegExp(`${SECRET_WORD}|(?:^|[^a-z])key|key$|auth|private|dsn`, 'iu');
+/** Flags whose value is a secret as a whole: those with such a name, and `--overrides`, a whole pod. */
+const SECRET_FLAG = new RegExp(`^(?:overrides|override-json)$|${SECRET_WORD.replace('\\w[_.-]?key\\b|', '')}`, 'iu');
+/** Flags that have such a name and no secret value: helm's booleans. */
+const HARMLESS_FLAG = /^(?:hide-secret|pass-credentials)$/u;
+/** Flags of pairs whose values are data: none is kept. */
+const DATA_FLAG = /^from-literal$/u;
+/** helm's `a.b=c,d=e`. */
+const SETTINGS_FLAG = /^set(?:-string|-json|-literal|-file)?$/u;
 
-// Every repetition is bounded or ends at a character that it cannot match: hostile text costs linear time. Only what follows
-// the name is replaced, so the rest of the name need not be matched.
+// Every repetition is bounded or ends at a character that it cannot match: hostile text costs linear time. Only what follows the
+// name is replaced, so the rest of the name need not be matched.
 /** `name=value`, `name: value`, `"name":"value"`. */
-const named = new RegExp(
-  `(${SECRET}[\\w.-]{0,40})(\\\\?["']?\\s{0,8}[=:]\\s{0,8})(?:\\\\?"(?:[^"\\\\]|\\\\[^"])*\\\\?"|'[^']*'|(?:bearer|basic)\\s{1,8}[^\\s,;&]+|[^\\s,;&"']+)`,
+const NAMED = new RegExp(
+  `((?:${SECRET_WORD})[\\w.-]{0,40})(\\\\?["']?\\s{0,8}[=:]\\s{0,8})(?:(\\\\?")(?:[^"\\\\]|\\\\[^"])*\\\\?"|(')[^']*'|(?:bearer|basic)\\s{1,8}[^\\s,;&]+|[^\\s,;&"']+)`,
   'giu',
 );
 /** `--name value`. */
-const flagged = new RegExp(
-  `(?<=(?:^|\\s)--?[\\w.-]{0,40})(${SECRET}[\\w.-]{0,40})(\\s{1,8})(?!-)("[^"]*"|'[^']*'|\\S+)`,
+const FLAGGED = new RegExp(
+  `(?<=(?:^|\\s)--?[\\w.-]{0,40})((?:${SECRET_WORD})[\\w.-]{0,40})(\\s{1,8})(?!-)("[^"]*"|'[^']*'|\\S+)`,
   'giu',
 );
-/** A data flag (below) in a text that nobody could split into words; an open quote reaches to the end. */
-const dataFlagged =
+/** A flag of data in a text that was not split into words; an open quote reaches to the end. */
+const DATA_FLAGGED =
   /(--(?:from[-_]literal|set|set[-_](?:string|json|literal)|docker[-_]password|overrides|override[-_]json))([=\s]{1,8})('[^']*'?|"[^"]*"?|\S+)/gu;
-const secretName = new RegExp(SECRET, 'iu');
 
-/** What is a secret by its own looks, wherever it stands. */
-const shapes: readonly RegExp[] = [
+/** Secrets by their own shape, anywhere. */
+const SHAPES: readonly RegExp[] = [
   /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----|[\s\S]*)/gu,
-  /\b(?:bearer|basic)\s+[\w.~+/=-]{8,}/giu,
-  // User information in an URL (RFC 3986, 3.2.1).
+  /(?<=\b(?:bearer|basic)\s{1,8})[\w.~+/=-]{8,}/giu,
+  // User information in a URL (RFC 3986, section 3.2.1).
   /(?<=:\/\/)[^\s/@:]*:[^\s/@]+(?=@)/gu,
   // An Entra client secret; tokens of GitHub, GitLab, Slack, AWS; a base64 of 64 bytes, such as a storage account's key.
   /[\w.~-]{3}\dQ~[\w.~-]{31,34}/gu,
@@ -40,74 +48,106 @@ const shapes: readonly RegExp[] = [
 ];
 
 /** Every run of the characters of a JWT, whole: an expression for the JWT itself would begin again at each `eyJ` of a run. */
-const jwtRun = /[\w-]+(?:\.[\w-]*)*/gu;
-/** A JWT or JWE: three or more parts, the first a JSON object in base64url. */
-const jwtStart = /\beyJ[\w-]{8}/u;
+const JWT_RUN = /[\w-]+(?:\.[\w-]*)*/gu;
+/** A JWT or JWE: two or more parts, the first a JSON object in base64url. */
+const JWT_START = /\beyJ[\w-]{5}/u;
 
-/** The text without its JWTs. Takes time in proportion to its length. */
-export const redactJwts = (text: string): string =>
+/** The text without its JWTs, in time proportional to its length. */
+const redactJwts = (text: string): string =>
   text.includes('eyJ')
-    ? text.replace(jwtRun, (run) => {
-        const start = run.search(jwtStart);
+    ? text.replace(JWT_RUN, (run) => {
+        const start = run.search(JWT_START);
         return start === -1 || !run.includes('.', start) ? run : `${run.slice(0, start)}${REDACTED}`;
       })
     : text;
 
-/** One cheap look, since most strings hold nothing of the kind. */
-const suspicious =
-  /from[-_]literal|--set|overrid|pass|pwd|secret|token|credential|key|connection|authorization|cookie|dockerconfig|sig|jwt|otp|eyJ|bearer|basic|:\/\/|\dQ~|gh[pousr]_|github_pat_|glpat-|xox|AKIA|BEGIN|==/iu;
+/** One cheap look, since most texts hold nothing of the kind: whatever the expressions above can match has one of these. */
+const SUSPICIOUS =
+  /from[-_]literal|--set|overrid|pass|pwd|secret|token|credential|key|auth|private|connection|dsn|cookie|dockerconfig|sig|jwt|otp|eyJ|bearer|basic|:\/\/|\dQ~|gh[pousr]_|github_pat_|glpat-|xox|AKIA|BEGIN|==/iu;
 
-/** Free text with what looks like a secret replaced. */
+/** Free text with whatever looks like a secret replaced: reasons, details, Azure's own words, user agents. */
 export function redactText(text: string): string {
-  if (!suspicious.test(text)) return text;
+  if (!SUSPICIOUS.test(text)) return text;
   let clean = redactJwts(text);
-  for (const shape of shapes) clean = clean.replace(shape, REDACTED);
+  for (const shape of SHAPES) clean = clean.replace(shape, REDACTED);
   return clean
-    .replace(dataFlagged, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`)
-    .replace(named, (_, name: string, separator: string) => `${name}${closed(separator)}${REDACTED}`)
-    .replace(flagged, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`);
+    .replace(DATA_FLAGGED, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`)
+    .replace(NAMED, (_, name: string, separator: string, double?: string, single?: string) => {
+      const quote = double ?? single ?? '';
+      return `${name}${separator}${quote}${REDACTED}${quote}`;
+    })
+    .replace(FLAGGED, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`);
 }
 
-/** The separator without the quote that closed the name. */
-const closed = (separator: string): string => (/[=:]/u.exec(separator)?.[0] === '=' ? '=' : separator);
+export interface RedactOptions {
+  /** What to keep of helm's `--set` values: those whose name is harmless, or none. */
+  readonly settings: 'by-name' | 'none';
+}
 
-/** Flags whose values are data, not names: nobody can tell which of them is secret, so none is kept. */
-const DATA_FLAG =
-  /^(--(?:from[-_]literal|set|set[-_]string|set[-_]json|set[-_]literal|docker[-_]password|overrides|override[-_]json))(?:=([\s\S]*))?$/u;
-/** Any long flag; whether it is secret is for its name to tell. */
-const LONG_FLAG = /^(--[\w.-]{1,100})(?:=([\s\S]*))?$/u;
-const PATCH_FLAG = /^(-p|--patch)(?:=([\s\S]*))?$/u;
+/** The words of a command with secret values replaced: what records, logs and audit may hold. */
+export function redactArgv(argv: readonly string[], options: RedactOptions = { settings: 'by-name' }): string[] {
+  if (!SUSPICIOUS.test(argv.join('\n'))) return [...argv];
+  const patchesSecret = argv.includes('patch') && argv.some((word) => /^secrets?(?:[./,]|$)/iu.test(word));
+  const valueOf = (flag: string, value: string): string => {
+    if (isSecretFlag(flag) || (flag === 'patch' && patchesSecret)) return keepName(value, flag);
+    if (DATA_FLAG.test(flag)) return keepName(value, flag);
+    if (SETTINGS_FLAG.test(flag)) return options.settings === 'none' ? keepName(value, flag) : redactSettings(value);
+    return redactPair(value);
+  };
+  return argv.map((word, at) => {
+    const own = readFlag(word);
+    if (own?.value !== undefined) return own.spelt + valueOf(own.name, own.value);
+    const before = own === undefined ? readFlag(argv[at - 1] ?? '') : undefined;
+    if (before !== undefined && before.value === undefined) return valueOf(before.name, word);
+    return redactPair(word);
+  });
+}
 
-/** Words of a command, which may be one that nobody could parse. */
-export function redactArgv(argv: readonly string[]): readonly string[] {
-  const patchesSecret = argv.includes('patch') && argv.some((word) => /^secrets?(?:[./]|$)/iu.test(word));
-  const words: string[] = [];
-  let hideNext = false;
-  for (const word of argv) {
-    const flag =
-      DATA_FLAG.exec(word) ?? secretFlag(word) ?? (patchesSecret ? PATCH_FLAG.exec(word) : null) ?? undefined;
-    if (hideNext && (flag === undefined || !word.startsWith('--'))) {
-      words.push(keepName(word));
-      hideNext = false;
-    } else if (flag) {
-      const [, name = '', value] = flag;
-      words.push(value === undefined ? name : `${name}=${keepName(value)}`);
-      hideNext = value === undefined;
-    } else {
-      words.push(redactText(word));
-      hideNext = false;
-    }
+/** True when redaction would hide something of the words: then they travel in the context, not in the command text. */
+export const holdsSecret = (words: readonly string[]): boolean =>
+  redactArgv(words).some((word, at) => word !== words[at]);
+
+const isSecretFlag = (name: string): boolean => SECRET_FLAG.test(name) && !HARMLESS_FLAG.test(name);
+
+interface WrittenFlag {
+  /** With its dashes and, when a value follows in the same word, the equals sign. */
+  readonly spelt: string;
+  /** Without dashes, `_` as `-`; `patch` for `-p`. */
+  readonly name: string;
+  readonly value: string | undefined;
+}
+
+function readFlag(word: string): WrittenFlag | undefined {
+  const [spelt = '', name, short, equals] = /^(?:--([\w-]+)|-(p))(=)?/u.exec(word) ?? [];
+  if (name !== undefined && (equals !== undefined || spelt === word)) {
+    const value = equals === undefined ? undefined : word.slice(spelt.length);
+    return { spelt, name: name.replaceAll('_', '-').toLowerCase(), value };
   }
-  return words;
+  if (short === undefined) return undefined;
+  return { spelt, name: 'patch', value: spelt === word ? undefined : word.slice(spelt.length) };
 }
 
-function secretFlag(word: string): RegExpExecArray | undefined {
-  const flag = LONG_FLAG.exec(word);
-  return flag && secretName.test(flag[1] ?? '') ? flag : undefined;
+/** `NAME=value`, `-eNAME=value` (kubectl run and set env). */
+function redactPair(text: string): string {
+  const name = /^(?:-[a-zA-Z])?([\w./-]+)=/u.exec(text)?.[1];
+  return name !== undefined && SECRET_NAME.test(name) ? keepName(text) : redactText(text);
 }
 
-/** `password=abc` keeps its name, so that an auditor sees what was set. */
-function keepName(value: string): string {
-  const name = /^[\w.[\]/-]{1,100}(?==)/u.exec(value)?.[0];
-  return name === undefined ? REDACTED : `${name}=${REDACTED}`;
+/** `user=hunter2` → `user=[redacted]`: an auditor sees what was set. The value of a flag that takes no pairs goes whole. */
+function keepName(pair: string, flag = 'set'): string {
+  const pairs = DATA_FLAG.test(flag) || SETTINGS_FLAG.test(flag);
+  const name = pairs ? /^[\w.[\]/-]{1,200}=/u.exec(pair)?.[0] : undefined;
+  return `${name ?? ''}${REDACTED}`;
+}
+
+/**
+ * `a=b,c.d=e`: a comma may be part of a value, so from the first secret name on everything is hidden, and all of it when lists or
+ * objects are inside.
+ */
+function redactSettings(value: string): string {
+  if (/[[{]/u.test(value) && SECRET_NAME.test(value)) return keepName(value);
+  const pairs = value.split(',');
+  const first = pairs.findIndex((pair) => SECRET_NAME.test(pair.split('=', 1)[0] ?? ''));
+  if (first === -1) return redactText(value);
+  return [...pairs.slice(0, first).map(redactText), keepName(pairs[first] ?? '')].join(',');
 }

@@ -34,3 +34,32 @@ export function capText(text: string, limit: number): string {
     .replace(/\\(?:u[0-9a-f]{0,3})?$/, '');
   return `${kept}…[+${text.length - kept.length}]`;
 }
+
+const LONGEST_SHOWN = 80;
+
+/** A word as it may stand in a message: quoted, without characters that a terminal acts on, not longer than a line. */
+export function shown(word: string): string {
+  const text = JSON.stringify(word.length > LONGEST_SHOWN ? `${word.slice(0, LONGEST_SHOWN)}…` : word);
+  // JSON leaves DEL, the C1 controls and the bidirectional overrides as they are (CVE-2021-25743, CVE-2021-42574).
+  return text.replaceAll(/[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, '\ufffd');
+}
+
+/** A value out of something unverified, fit for a header: short, printable ASCII, marked as a quotation. */
+export function shownInHeader(text: string): string {
+  const printable = text.replace(/[^\x20-\x7e]|["\\]/g, '?');
+  return `'${printable.length > LONGEST_SHOWN ? `${printable.slice(0, LONGEST_SHOWN)}...` : printable}'`;
+}
+
+/**
+ * Text for a terminal: control characters that would move, colour or reprogram it are shown, not obeyed (CVE-2021-25743).
+ * Tabs and newlines stay; so do carriage returns before a newline.
+ */
+export const printable = (text: string): string =>
+  text.replace(
+    // oxlint-disable-next-line no-control-regex -- control characters are what this is about
+    /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|\r(?!\n)/g,
+    (character) =>
+      character.charCodeAt(0) < 0x100
+        ? `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
+        : `\\u${character.charCodeAt(0).toString(16)}`,
+  );

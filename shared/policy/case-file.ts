@@ -7,7 +7,7 @@ import { didYouMean } from '../lib/suggest.ts';
 import { readGuid } from '../config/values.ts';
 import type { Principal } from '../identity/principal.ts';
 
-// cases.yaml: who asks for what on which cluster, and what the policy is meant to say. Infra/policies/cases.yaml is an example.
+// cases.yaml: who asks for what on which cluster, and what the policy is meant to say. infra/policies/cases.yaml is an example.
 
 const strict = { additionalProperties: false } as const;
 const Text = Type.String({ minLength: 1 });

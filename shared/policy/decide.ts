@@ -33,7 +33,7 @@ export interface Question extends Circumstances {
 }
 
 /**
- * Spec "Matching": every attribute contained in one allow rule of a role bound to the caller on that cluster, none touched by
+ * The rule of matching (README.md): every attribute contained in one allow rule of a role bound to the caller on that cluster, none touched by
  * a deny of any bound role, every condition met. Anything else is denied, with one sentence on why.
  */
 export function decide(policy: Policy, question: Question): Decision {

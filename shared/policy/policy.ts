@@ -1,4 +1,5 @@
-import { canonicalJson, sha256 } from '../config/canonical.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
+import { sha256 } from '../lib/digest.ts';
 import { compileGlob } from '../config/glob.ts';
 import type { ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { BlockedFile, PolicyFile, RoleFile, SubjectFile } from '../config/schema.ts';
@@ -21,7 +22,7 @@ export interface Policy {
   readonly blocked: ReadonlySet<string>;
 }
 
-/** Who is bound on a cluster, by tenant: ids of one tenant mean nothing in another (spec "Who is bound"). */
+/** Who is bound on a cluster, by tenant: ids of one tenant mean nothing in another. */
 export type ClusterPolicy = ReadonlyMap<string, Subjects>;
 
 /** Roles by kind of subject and id. `user` matches only users' tokens, `app` only service principals'. */
@@ -141,12 +142,12 @@ export function boundRoles(cluster: ClusterPolicy, { kind, tid, oid, roles, grou
   return [...found];
 }
 
-/** Spec "Who is bound": a deny that is bound through a group must never get lost, so unknown membership decides nothing. */
+/** A deny that is bound through a group must never get lost, so unknown membership decides nothing. */
 export const isOverage = (cluster: ClusterPolicy, { groups, tid }: Principal): boolean =>
   !groups.known && (cluster.get(tid)?.group.size ?? 0) > 0;
 
 // An oid is one object of its tenant, user or service principal: blocking goes by it alone, so that an entry under the wrong
-// word still blocks in an emergency (attacks 13).
+// word still blocks in an emergency.
 const blockedId = (entry: BlockedFile): string => ('user' in entry ? entry.user : entry.app);
 const blockedKey = (tid: string, oid: string): string => `${tid}:${oid.toLowerCase()}`;
 

@@ -86,7 +86,7 @@ function pattern(text: string): ResourcePattern {
   return parsed;
 }
 
-/** Other callers' commands run there, their tokens with them (attacks 26): only a rule that spells it out reaches it. */
+/** Other callers' commands run there, their tokens with them: only a rule that spells it out reaches it. */
 const AKS_COMMAND = 'aks-command';
 
 /**

@@ -1,7 +1,7 @@
 import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 
 /**
- * What no `*` ever grants (spec "Matching"; kubernetes.io/docs/concepts/security/rbac-good-practices, "privilege escalation
+ * What no `*` ever grants (README.md; kubernetes.io/docs/concepts/security/rbac-good-practices, "privilege escalation
  * risks"): each of these makes more of its holder than the rule says, so a rule has to name the resource.
  */
 const subresources = new Set([

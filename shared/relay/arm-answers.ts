@@ -1,4 +1,4 @@
-import { DeadlineExceeded } from '../lib/deadline.ts';
+import { DeadlineExceeded } from '../lib/abort.ts';
 import { redactText } from '../lib/redact.ts';
 import type { Body } from './arm-body.ts';
 import { ClusterBody, ErrorBody, readerOf, ResultBody } from './azure-forms.ts';
@@ -9,7 +9,7 @@ export interface Accepted {
   readonly requestId?: string | undefined;
 }
 
-/** What commandResults says: 202 while it runs, 200 when it has ended (facts: arm-recordings). */
+/** What commandResults says: 202 while it runs, 200 when it has ended (as recorded: test/relay/recordings.test.ts). */
 export type RunState =
   /** `startedAt` (epoch ms, whole seconds) is absent until the container has started (R6). */
   | { readonly ended: false; readonly startedAt?: number | undefined }

@@ -23,7 +23,7 @@ import {
   type Seen,
 } from './arm-answers.ts';
 import { boundedBody, type Body } from './arm-body.ts';
-import { withDeadline } from '../lib/deadline.ts';
+import { withDeadline } from '../lib/abort.ts';
 
 /** Azure Resource Manager as far as the relay needs it. One call is one request: whoever calls decides about another. */
 export interface Arm {
@@ -50,7 +50,7 @@ export interface ArmOptions {
 const POST_MS = 90_000;
 const GET_MS = 30_000;
 
-/** The documented SDK, with its own retries off: by default a lost answer makes it send the POST four times (facts R9). */
+/** The documented SDK, with its own retries off: by default a lost answer makes it send the POST four times. */
 export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
   const insecure = endpoint.startsWith('http://');
   if (insecure && !isLoopback(new URL(endpoint).hostname))

@@ -5,11 +5,11 @@ import type { Credential } from './credential.ts';
 import { AKS_SCOPE, type OnBehalfOf } from './on-behalf-of.ts';
 import type { Caller } from '../identity/principal.ts';
 import type { ClusterAuthority } from './relay.ts';
-import { untilAborted } from '../lib/until-aborted.ts';
+import { untilAborted } from '../lib/abort.ts';
 
 /**
  * As whom the command runs in the cluster. `runAs` is held against what the cluster is, and where the two do not fit the answer is
- * no: falling back to the gateway's own rights would make it a confused deputy (facts: attacks, 9).
+ * no: falling back to the gateway's own rights would make it a confused deputy.
  */
 export async function authorise(
   cluster: Cluster,

@@ -3,7 +3,7 @@ import type { Answer, Refusal } from './arm-answers.ts';
 import type { Submitted } from './relay.ts';
 
 /**
- * Every error that run command is known to give (facts: run-command, "Errors"), with what it means: was anything started, and what
+ * Every error that run command is known to give, with what it means: was anything started, and what
  * can be done. The first row that matches holds. An answer that no row knows counts as "may have been started", a 4xx too: by
  * ARM's contract it is a refusal, but run command's own resource provider is known to break it after the pod was made (R8, "did not
  * start within 30s"), and "nothing ran" said of a change that ran would have it sent twice (assumption `refused-means-not-started`).

@@ -3,7 +3,7 @@ import type { Cluster } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import type { Answer, ClusterView } from './arm-answers.ts';
 import { azureMembers, withAzure } from './catalogue.ts';
-import { untilAborted } from '../lib/until-aborted.ts';
+import { untilAborted } from '../lib/abort.ts';
 
 /** What Azure says of the clusters, kept for a minute: asked for before each command, it must not cost a request each time. */
 export interface ClusterViews {

@@ -10,7 +10,7 @@ import type { Leases } from './budget/seats.ts';
 import { explainPost } from './catalogue.ts';
 import { checkAvailable, createClusterViews } from './cluster-view.ts';
 import { managedIdentityAssertion, type Credential } from './credential.ts';
-import { withDeadline } from '../lib/deadline.ts';
+import { withDeadline } from '../lib/abort.ts';
 import { createFollow } from './follow.ts';
 import { createOnBehalfOf, type OnBehalfOfOptions } from './on-behalf-of.ts';
 import type { Relay, Submission, Submitted } from './relay.ts';

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { AzureConfig } from '../config/config.ts';
 import { isLoopback } from '../config/values.ts';
 import { Secret } from '../secret.ts';
-import { untilAborted } from '../lib/until-aborted.ts';
+import { untilAborted } from '../lib/abort.ts';
 
 /** The gateway's own identity: a token for a scope such as `https://management.azure.com/.default`. The signal ends the waiting only. */
 export type Credential = (scope: string, signal?: AbortSignal) => Promise<Secret>;

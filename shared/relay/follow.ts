@@ -4,7 +4,7 @@ import type { Meter, Polled } from './budget/meter.ts';
 import { readOutcome } from './outcome.ts';
 import { giveUp, overdue, OVERDUE_MS, troubleOf } from './patience.ts';
 import type { Ended, Run, Told } from './relay.ts';
-import { untilAborted } from '../lib/until-aborted.ts';
+import { untilAborted } from '../lib/abort.ts';
 
 /** Follows runs to their end: one poll at a time for each, however many wait for it. */
 export type Follow = (run: Run, signal?: AbortSignal, told?: Told) => Promise<Ended>;

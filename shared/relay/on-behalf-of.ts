@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import type { UserPrincipal } from '../identity/principal.ts';
 import { Secret } from '../secret.ts';
-import { withDeadline } from '../lib/deadline.ts';
+import { withDeadline } from '../lib/abort.ts';
+import { fetchBounded } from '../lib/bounded-fetch.ts';
+import { decodeUtf8 } from '../lib/utf8.ts';
 
 /** The AKS Entra server application, the same in all clouds (learn.microsoft.com/azure/aks/kubelogin-authentication). */
 export const AKS_SCOPE = '6dae42f8-4368-4678-94ff-3960e28e3630/.default';
@@ -25,6 +28,8 @@ export interface OnBehalfOfOptions {
 const CACHE_SIZE = 1_000;
 const MARGIN_MS = 5 * 60_000;
 const TIMEOUT_MS = 10_000;
+/** A token is a few kilobytes. */
+const MAX_ANSWER_BYTES = 256 * 1024;
 
 interface Kept {
   readonly token: Secret;
@@ -36,7 +41,7 @@ interface Kept {
  * Tokens are kept for this very user and token within their life.
  */
 export function createOnBehalfOf({ config, clock, env, fetch, clientAssertion }: OnBehalfOfOptions): OnBehalfOf {
-  const kept = new Map<string, Kept>();
+  const kept = new LRUCache<string, Kept>({ max: CACHE_SIZE });
   const asking = new Map<string, Promise<Secret>>();
 
   const exchange = async (user: UserPrincipal, assertion: Secret, key: string): Promise<Secret> => {
@@ -71,7 +76,7 @@ export function createOnBehalfOf({ config, clock, env, fetch, clientAssertion }:
     const life = Number(body.get('expires_in'));
     if (status === 200 && typeof token === 'string' && token !== '' && Number.isFinite(life)) {
       const secret = new Secret(token);
-      remember(key, { token: secret, until: clock.now() + life * 1000 - MARGIN_MS });
+      kept.set(key, { token: secret, until: clock.now() + life * 1000 - MARGIN_MS });
       return secret;
     }
     throw explain(status, retryAfter, body, `${tenant}/authorize`);
@@ -79,26 +84,12 @@ export function createOnBehalfOf({ config, clock, env, fetch, clientAssertion }:
 
   const post = async (url: string, form: URLSearchParams) => {
     try {
-      return await withDeadline(clock, TIMEOUT_MS, undefined, async (signal) => {
-        const answer = await fetch(url, { method: 'POST', body: form, redirect: 'error', signal });
-        const body: unknown = await answer.json().catch(() => undefined);
-        return {
-          status: answer.status,
-          retryAfter: answer.headers.get('retry-after'),
-          body: new Map<string, unknown>(typeof body === 'object' && body !== null ? Object.entries(body) : []),
-        };
-      });
+      const { status, headers, bytes } = await withDeadline(clock, TIMEOUT_MS, undefined, (signal) =>
+        fetchBounded(url, { method: 'POST', body: form }, { fetch, signal, maxBytes: MAX_ANSWER_BYTES }),
+      );
+      return { status, retryAfter: headers.get('retry-after'), body: membersOf(bytes) };
     } catch (error) {
       throw unavailable(`it could not be reached (${nameOf(error)})`);
-    }
-  };
-
-  const remember = (key: string, value: Kept): void => {
-    kept.delete(key);
-    kept.set(key, value);
-    for (const oldest of kept.keys()) {
-      if (kept.size <= CACHE_SIZE) break;
-      kept.delete(oldest);
     }
   };
 
@@ -111,6 +102,15 @@ export function createOnBehalfOf({ config, clock, env, fetch, clientAssertion }:
     asking.set(key, running);
     return running;
   };
+}
+
+/** The members of a JSON object; none of anything else. */
+function membersOf(bytes: Uint8Array): ReadonlyMap<string, unknown> {
+  try {
+    return new Map(Object.entries(JSON.parse(decodeUtf8(bytes)) as object));
+  } catch {
+    return new Map();
+  }
 }
 
 /** What Entra's token endpoint said (learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow, "Error response example"). */

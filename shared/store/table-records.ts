@@ -1,4 +1,5 @@
 import { TableClient } from '@azure/data-tables';
+import { LRUCache } from 'lru-cache';
 import { ContainerClient } from '@azure/storage-blob';
 
 import { systemEntropy } from '../clock.ts';
@@ -33,7 +34,7 @@ const tableName = 'aksgwrecords';
 const containerName = 'aksgw-outputs';
 
 /** What is remembered of records: where they lie and their etags, to save a request. */
-const maxRemembered = 10_000;
+const MAX_REMEMBERED = 10_000;
 /** A record is stored within seconds of its `unfinished` row; a row without one for this long was cut off by a crash. */
 const abandonedMs = 3_600_000;
 /**
@@ -72,8 +73,8 @@ export async function createTableRecords(options: TableRecordsOptions): Promise<
 function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy): Records {
   const blobs = createOutputBlobs(container);
   const claims = createClaims(rows);
-  const places = remember<Place>();
-  const etags = remember<{ readonly version: number; readonly etag: string }>();
+  const places = new LRUCache<string, Place>({ max: MAX_REMEMBERED });
+  const etags = new LRUCache<string, { readonly version: number; readonly etag: string }>({ max: MAX_REMEMBERED });
   let closed = false;
 
   const open = (): void => {
@@ -290,18 +291,4 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
 function timeRowAfter(cursor: string): string {
   const { submittedAt, id } = readCursor(cursor);
   return timeRow(submittedAt, id);
-}
-
-/** A bounded memory by id, the oldest entry first to go. */
-function remember<Value>(): { get(id: string): Value | undefined; set(id: string, value: Value): void } {
-  const values = new Map<string, Value>();
-  return {
-    get: (id) => values.get(id),
-    set: (id, value) => {
-      values.delete(id);
-      const [oldest] = values.keys();
-      if (values.size >= maxRemembered && oldest !== undefined) values.delete(oldest);
-      values.set(id, value);
-    },
-  };
 }

@@ -90,8 +90,20 @@ describe('digests', () => {
           .map(([name, member]) => [name, shuffled(member)]),
       );
     };
+    // A body holds no other numbers: its schema has integers only.
+    const body = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4 },
+        fc.string(),
+        fc.maxSafeInteger(),
+        fc.boolean(),
+        fc.constant(null),
+        fc.array(tie('value')),
+        fc.dictionary(fc.string(), tie('value')),
+      ),
+    })).value;
     fc.assert(
-      fc.property(fc.jsonValue(), fc.jsonValue(), (body, other) => {
+      fc.property(body, body, (body, other) => {
         const digest = bodyDigest({ key: 'k', body });
         expect(bodyDigest({ key: 'k', body: shuffled(body) })).toBe(digest);
         const isSame = JSON.stringify(fc.stringify(shuffled(body))) === JSON.stringify(fc.stringify(shuffled(other)));

@@ -154,7 +154,7 @@ describe('parse refuses', () => {
   });
 });
 
-describe('flags that change where a command goes, as whom, or what it runs are refused (attacks 18, 19, 22, 23, 28)', () => {
+describe('flags that change where a command goes, as whom, or what it runs are refused', () => {
   const kubectl =
     'server token kubeconfig context cluster user username password certificate-authority client-certificate client-key ' +
     'insecure-skip-tls-verify tls-server-name as as-group as-uid as-user-extra cache-dir profile profile-output kuberc ' +

@@ -1524,7 +1524,7 @@ describe('30: crafted charts', () => {
     ['one to an address', schema({ $ref: 'https://attacker.example/schema.json' }), 'web/values.schema.json'],
     ['a dynamic one', schema({ $dynamicRef: 'file:///dev/zero' }), 'web/values.schema.json'],
     ['a draft that would be fetched', schema({ $schema: 'https://attacker.example/draft' }), 'web/values.schema.json'],
-    // V8 reads the key of the second object as that of the first (shared/http/json-body.ts); helm reads $ref.
+    // V8 reads the key of the second object as that of the first (shared/lib/strict-json.ts); helm reads $ref.
     [
       'one spelt with an escape, after a key that V8 mistakes it for',
       {

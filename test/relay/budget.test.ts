@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 
 import type { Clock } from '../../shared/clock.ts';
 import { BURST, createBucket, DOCUMENTED } from '../../shared/relay/budget/bucket.ts';
-import { createLine } from '../../shared/relay/budget/line.ts';
+import { createFairQueue } from '../../shared/lib/fair-queue.ts';
 import { createMeter, type Meter } from '../../shared/relay/budget/meter.ts';
 import { LEAST_INTERVAL, planIntervals, restInterval, shareOut } from '../../shared/relay/budget/plan.ts';
 import type { Leases } from '../../shared/relay/budget/seats.ts';
@@ -183,14 +183,14 @@ describe('the bucket', () => {
 });
 
 test('a line serves owners in turn, each in its own order', () => {
-  const line = createLine<string>();
-  for (const item of ['a1', 'a2', 'a3']) line.add('a', item);
-  expect(line.ahead('b')).toBe(1);
-  line.add('b', 'b1');
-  line.remove('a', 'a2');
-  expect(line.ahead('a')).toBe(3);
-  expect([line.next(), line.next(), line.next(), line.next()]).toEqual(['a1', 'b1', 'a3', undefined]);
-  expect(line.waiting()).toBe(false);
+  const queue = createFairQueue<string>();
+  for (const item of ['a1', 'a2', 'a3']) queue.add('a', item);
+  expect(queue.ahead('b')).toBe(1);
+  queue.add('b', 'b1');
+  queue.remove('a', 'a2');
+  expect(queue.ahead('a')).toBe(3);
+  expect([queue.next(), queue.next(), queue.next(), queue.next()]).toEqual(['a1', 'b1', 'a3', undefined]);
+  expect(queue.size()).toBe(0);
 });
 
 describe('the meter', () => {

@@ -36,7 +36,7 @@ const notStarted = (code: string, words: RegExp) => ({ kind: 'not-started', code
 const lost = (code: string, words: RegExp) => ({ kind: 'lost', code, words }) as const;
 const CHECK = /Look at the cluster before sending a change again/;
 
-/** facts: run-command, "Errors", row by row, with the exact texts of arm-recordings R8. */
+/** Every error that run command is known to give, row by row, in its exact words where they are on record. */
 const cases: readonly Case[] = [
   {
     row: 'entra-token-missing',

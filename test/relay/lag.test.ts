@@ -6,7 +6,7 @@ import { createManualClock } from '../support/manual-clock.ts';
 
 /**
  * How soon the end of a command is seen, simulated on a clock that jumps: what test/bench/relay.ts measures in ten minutes, over
- * many more lengths and phases. The other poller asks at once and then every two seconds, as the SDK's does (facts R9).
+ * many more lengths and phases. The other poller asks at once and then every two seconds, as the SDK's does.
  */
 const ANSWER_MS = 10;
 const SDK_MS = 2_000;

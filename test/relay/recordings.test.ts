@@ -5,7 +5,7 @@ import { accepted, cluster, ID, json, relayTo, run, running, SUBSCRIPTION, submi
 import { startReplayArm, type ReplayAnswer, type ReplayArm } from './support/replay-arm.ts';
 
 /**
- * The bodies of facts/arm-recordings.md, R1 to R8, byte for byte as far as they are on record: an Azure that knows nothing of the
+ * The bodies of answers recorded from Azure, R1 to R8, byte for byte as far as they are on record: an Azure that knows nothing of the
  * emulated one. Subscription ids are scrubbed in the recordings already. R8's errors are in errors.test.ts, all of them.
  */
 let arm: ReplayArm;

@@ -49,7 +49,7 @@ export function clusterView(cluster: EmulatedCluster, { name, resourceGroup }: M
 
 /**
  * Why a cluster does not take a command. Only the first code is on record with its words; the HTTP statuses, and what a stopped
- * cluster or one without run command says, are guesses (facts: run-command, "Errors").
+ * cluster or one without run command says, are guesses: Azure documents neither.
  */
 export function refusal(cluster: EmulatedCluster, clusterToken: string, nowSeconds: number): ArmError | undefined {
   const provisioning = cluster.provisioningState ?? 'Succeeded';

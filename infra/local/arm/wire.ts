@@ -1,4 +1,4 @@
-/** How AKS writes its answers (facts: arm-recordings). */
+/** How AKS writes its answers, as in the recordings of test/relay/recordings.test.ts. */
 
 /** Go's encoding/json escapes what could end a script in HTML; the recordings show `\u003cnone\u003e`. */
 export const goJson = (value: unknown): string =>

@@ -1,4 +1,5 @@
 import { Problem } from '../../errors.ts';
+import { fetchBounded } from '../../lib/bounded-fetch.ts';
 import { isLoopback } from '../../config/values.ts';
 import type { Secret } from '../../secret.ts';
 import { type ActivityRun, readActivityLog } from './activity-run.ts';
@@ -61,10 +62,10 @@ async function readPage(url: URL, token: () => Promise<Secret>, fetch: typeof gl
   let status: number;
   let text: string;
   try {
-    // A redirect would take the token along.
-    const response = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(PAGE_MS) });
-    status = response.status;
-    text = await response.text();
+    const signal = AbortSignal.timeout(PAGE_MS);
+    const page = await fetchBounded(url, { headers }, { fetch, signal, maxBytes: MAX_PAGE_BYTES });
+    status = page.status;
+    text = Buffer.from(page.bytes).toString('utf8');
   } catch (error) {
     throw unavailable('The Activity Log could not be read', error);
   }
@@ -72,7 +73,6 @@ async function readPage(url: URL, token: () => Promise<Secret>, fetch: typeof gl
     throw unavailable(
       `Azure answered ${status} for the Activity Log; its reader needs "Monitoring Reader" or the like`,
     );
-  if (text.length > MAX_PAGE_BYTES) throw unavailable('A page of the Activity Log is too large');
   let body: { readonly value?: unknown; readonly nextLink?: unknown } | null;
   try {
     body = JSON.parse(text) as typeof body;

@@ -169,7 +169,10 @@ function words(argv: readonly string[]): readonly string[] {
   const kept: string[] = [];
   let room = limits.argvText;
   // Cut before they are redacted, so that hostile input costs no more than its bound; a flag and its value stay together in it.
-  const all = redactArgv(argv.slice(0, limits.argvWords).map((word) => word.slice(0, limits.word * 4)));
+  const all = redactArgv(
+    argv.slice(0, limits.argvWords).map((word) => word.slice(0, limits.word * 4)),
+    { settings: 'none' },
+  );
   for (const word of all) {
     const short = clean(word, limits.word);
     room -= short.length;

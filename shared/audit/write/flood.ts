@@ -48,7 +48,7 @@ export interface FloodGate {
 }
 
 /**
- * Aggregates floods before the writer (spec/audit.md, "Writing"; facts/attacks.md, 33–34). Kinds are told apart by what the
+ * Aggregates floods before the writer (README.md): an attacker must neither fill the trail nor hide in it. Kinds are told apart by what the
  * gateway found (problem, principal, cluster), never by text that the caller chose, and are bounded.
  */
 export function createFloodGate(): FloodGate {

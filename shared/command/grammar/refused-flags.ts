@@ -97,7 +97,7 @@ const local: Readonly<Record<ToolGrammar['tool'], Readonly<Record<string, string
 };
 
 /**
- * Why a flag is refused for every command, if it is (attacks 18, 19, 22, 23, 28). `own`: the command has a flag of this name itself,
+ * Why a flag is refused for every command, if it is. `own`: the command has a flag of this name itself,
  * which is then another one: `create rolebinding --user`, `debug --profile`.
  */
 export function whyRefused(tool: ToolGrammar['tool'], name: string, own: boolean): string | undefined {

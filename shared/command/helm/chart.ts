@@ -198,7 +198,7 @@ function checkSchema(walk: Walk, path: string): void {
   }
 }
 
-/** Not JSON.parse: V8 can misread a key that is spelt with an escape (http/json-body.ts), `"\u0024ref"` for one. */
+/** Not JSON.parse: V8 can misread a key that is spelt with an escape (lib/strict-json.ts), `"\u0024ref"` for one. */
 function parseJson(name: string, text: string): Json {
   const [schema, ...more] = readJson(text, (why) => refuse(name, why)) ?? [];
   if (schema === undefined || more.length > 0) throw refuse(name, 'is not JSON');

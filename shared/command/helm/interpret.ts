@@ -5,7 +5,7 @@ import type { CommandRequest, Invocation } from '../invocation.ts';
 import { isSubdomain } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { NO_PODS } from '../pod-security/findings.ts';
-import { holdsSecret, redactArgv } from '../redact.ts';
+import { holdsSecret, redactArgv } from '../../lib/redact.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { createCall, type HelmCall } from './call.ts';
 import type { Lookup } from './lookups.ts';
@@ -34,7 +34,7 @@ const refusedCommands: Readonly<Record<string, string>> = {
 };
 
 /**
- * A helm command's meaning (spec, "From command to attributes"). Throws Problem `command-refused`, naming the word and the reason,
+ * A helm command's meaning (policy/README.md). Throws Problem `command-refused`, naming the word and the reason,
  * for whatever is not understood to the last flag.
  */
 export function interpretHelm(parsed: Parsed, request: CommandRequest, context: CommandContext): Invocation {
@@ -206,7 +206,7 @@ function ofChart(verbs: readonly string[]): Reader {
   };
 }
 
-/** template prints all that it renders; alone it asks the cluster nothing (spec), and a `lookup` finds nothing. */
+/** template prints all that it renders; alone it asks the cluster nothing, and a `lookup` finds nothing. */
 function renderingNeeds(call: HelmCall, chart: UploadedChart): readonly ResourceAttributes[] {
   const server = isServerSide(call);
   const printed = server || chart.lookups.length > 0 ? [secrets(call, 'get')] : [];

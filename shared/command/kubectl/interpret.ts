@@ -7,7 +7,7 @@ import type { CommandRequest, Invocation, SentFile } from '../invocation.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { NO_PODS } from '../pod-security/findings.ts';
-import { redactArgv } from '../redact.ts';
+import { redactArgv } from '../../lib/redact.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { catalogOf } from '../../kubernetes/resources.ts';
 import { spellOut } from './defaults.ts';

@@ -7,7 +7,7 @@ import { refuse } from '../../lib/refuse.ts';
 import { qualifiedName, type ResourceType } from '../../kubernetes/resources.ts';
 import type { Call, Meaning } from './verb.ts';
 
-/** Other callers' commands, and the tokens that they run with, are in this namespace (attacks 26). */
+/** Other callers' commands, and the tokens that they run with, are in this namespace. */
 export const RUN_COMMAND_NAMESPACE = 'aks-command';
 
 /** An object that the command names. */

@@ -1,5 +1,5 @@
 /**
- * The program that runs in the pod: POSIX sh, for dash, bash and busybox, each helper tool optional (spec: launcher). It is kept
+ * The program that runs in the pod: POSIX sh, for dash, bash and busybox, each helper tool optional (README.md). It is kept
  * as statements and joined to one line, since a newline may not survive the way into the pod. No `$(` and no `$$` side by side
  * anywhere: Kubernetes would expand or halve them in a container's args before any shell reads them
  * (k8s.io/kubernetes/third_party/forked/golang/expansion); hence backquotes and no arithmetic.

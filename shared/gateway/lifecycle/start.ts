@@ -2,7 +2,7 @@ import type { CommandFacts, RequestFacts } from '../../audit/events.ts';
 import type { SentCommand } from '../../command/invocation.ts';
 import type { Cluster } from '../../config/config.ts';
 import { Problem } from '../../errors.ts';
-import { untilAborted } from '../../lib/until-aborted.ts';
+import { untilAborted } from '../../lib/abort.ts';
 import { ruleName } from '../../config/rule-reference.ts';
 import type { ClusterAuthority, Submitted } from '../../relay/relay.ts';
 import type { AcceptedRecord, AzureRun, CommandRecord, Failure } from '../../store/records.ts';

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { withDeadline } from '../../lib/abort.ts';
 import { json } from '../answers.ts';
 import type { AppOptions } from '../app.ts';
 import { HealthBody, ReadinessBody, type Readiness } from '../schemas.ts';
@@ -35,34 +36,26 @@ export async function healthRoutes(app: FastifyInstance, { checks, clock, versio
       },
     },
     async (_request, reply) => {
-      if (!last || clock.monotonic() - last.at > FRESH_MS) last = { at: clock.monotonic(), answer: readiness(checks) };
+      if (!last || clock.monotonic() - last.at > FRESH_MS)
+        last = { at: clock.monotonic(), answer: readiness({ checks, clock }) };
       const answer = await last.answer;
       return reply.code(answer.status === 'not-ready' ? 503 : 200).send(answer);
     },
   );
 }
 
-async function readiness(checks: Readonly<Record<string, Check>>): Promise<Readiness> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
+async function readiness({ checks, clock }: Pick<AppOptions, 'checks' | 'clock'>): Promise<Readiness> {
   const results = await Promise.all(
     Object.entries(checks).map(async ([name, check]) => {
-      const state = await Promise.race([check(signal), aborted(signal)]).then(
-        (state) => state ?? ('ok' as const),
+      const state = await withDeadline(clock, TIMEOUT_MS, undefined, check).then(
+        () => 'ok' as const,
         () => 'failing' as const,
       );
       return [name, state] as const;
     }),
   );
-  const states = results.map(([, state]) => state);
-  // A gateway that lives by its last good configuration serves on: a restart would not bring it back.
-  const degraded = states.includes('degraded') ? 'degraded' : 'ready';
   return {
-    status: states.includes('failing') ? 'not-ready' : degraded,
+    status: results.every(([, state]) => state === 'ok') ? 'ready' : 'not-ready',
     checks: Object.fromEntries(results),
   };
 }
-
-const aborted = (signal: AbortSignal) =>
-  new Promise<never>((_resolve, reject) =>
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
-  );

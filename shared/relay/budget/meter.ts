@@ -1,10 +1,10 @@
 import { after, type Clock } from '../../clock.ts';
 import { Problem } from '../../errors.ts';
-import { createLine } from './line.ts';
+import { createFairQueue } from '../../lib/fair-queue.ts';
 import { createMembership } from './membership.ts';
 import { BURST, createBucket } from './bucket.ts';
 import { planIntervals, restInterval } from './plan.ts';
-import { untilAborted } from '../../lib/until-aborted.ts';
+import { untilAborted } from '../../lib/abort.ts';
 import type { Leases } from './seats.ts';
 
 /** What a poll came to. `lost` is an answer that was not read: the next one waits longer. */
@@ -73,7 +73,7 @@ interface Task {
 export function createMeter({ clock, subscription, holder, leases, log }: MeterOptions): Meter {
   const bucket = createBucket(clock.monotonic(), leases ? BURST.shared : BURST.lone);
   const tasks = new Set<Task>();
-  const line = createLine<Waiter>();
+  const queue = createFairQueue<Waiter>();
   let busyAt = clock.monotonic();
   let lastWasPass = false;
   let timer: { readonly at: number; readonly cancel: () => void } | undefined;
@@ -86,14 +86,14 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
     subscription,
     holder,
     log,
-    hasWork: () => tasks.size > 0 || line.waiting() || clock.monotonic() - busyAt < IDLE_MS,
+    hasWork: () => tasks.size > 0 || queue.size() > 0 || clock.monotonic() - busyAt < IDLE_MS,
     changed: () => pump(),
   });
 
   const pump = (): void => {
     if (closing.signal.aborted) return;
     if (!membership.joined()) {
-      if (tasks.size > 0 || line.waiting()) membership.join();
+      if (tasks.size > 0 || queue.size() > 0) membership.join();
       return;
     }
     const reserve = Math.min(RESERVE.most, RESERVE.perRun * tasks.size) / membership.instances();
@@ -103,7 +103,7 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
       const due = nextPoll(now, reserve);
       const level = bucket.level(now);
       // When both want the same token they take turns; otherwise submits come first, and polls only touch what they leave.
-      const passFirst = line.waiting() && !(lastWasPass && due !== undefined && due.late >= LATE_MS);
+      const passFirst = queue.size() > 0 && !(lastWasPass && due !== undefined && due.late >= LATE_MS);
       if (level >= 1 && passFirst) {
         grant(now);
         continue;
@@ -112,7 +112,7 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
         start(due.task, now);
         continue;
       }
-      if (line.waiting()) next = bucket.when(1, now);
+      if (queue.size() > 0) next = bucket.when(1, now);
       if (due !== undefined) next = Math.min(next, wakeFor(due, now));
       break;
     }
@@ -156,7 +156,7 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
   const grant = (now: number): void => {
     bucket.take(now);
     lastWasPass = true;
-    line.next()?.go();
+    queue.next()?.go();
   };
 
   const start = (task: Task, now: number): void => {
@@ -204,11 +204,11 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
       closing.signal.throwIfAborted();
       const now = clock.monotonic();
       busyAt = now;
-      const wait = membership.joined() ? bucket.when(1, now) - now + (line.ahead(owner) / bucket.rate(now)) * 1000 : 0;
+      const wait = membership.joined() ? bucket.when(1, now) - now + (queue.ahead(owner) / bucket.rate(now)) * 1000 : 0;
       if (wait > MOST_WAIT_MS) throw throttled(wait);
       const { promise, resolve } = Promise.withResolvers<void>();
       const waiter: Waiter = { go: resolve };
-      line.add(owner, waiter);
+      queue.add(owner, waiter);
       pump();
       const tooLong = Promise.withResolvers<'too-long'>();
       const cancel = after(clock, 2 * MOST_WAIT_MS, () => tooLong.resolve('too-long'), { unref: true });
@@ -218,7 +218,7 @@ export function createMeter({ clock, subscription, holder, leases, log }: MeterO
           throw throttled(MOST_WAIT_MS);
       } finally {
         cancel();
-        line.remove(owner, waiter);
+        queue.remove(owner, waiter);
       }
     },
     watch: (watch) => {

@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { Problem } from '../errors.ts';
+import { decodeUtf8 } from './utf8.ts';
 
 const MAX_DEPTH = 32;
 /** No body of this API has an object with more keys: a million of them would cost seconds to read and to refuse. */
@@ -8,12 +8,13 @@ const MAX_KEYS = 100;
 const MAX_VALUES = 100_000;
 
 /**
- * A JSON body read strictly: UTF-8 (RFC 8259 §8.1), no byte-order mark, no duplicate keys (§4 leaves them to the reader, so two
- * readers may see two commands), no nesting that would overflow a later recursive reader, no more keys and values than a body of this
- * API can have, and no escape in a key, which V8 misreads (see checkKeys). Throws Problem `request-invalid`.
+ * A JSON body read strictly. Refuses what two readers may read differently: bytes that are not UTF-8, a byte-order mark (RFC 8259,
+ * section 8.1), a key that is there twice (section 4), half a surrogate pair (section 8.2), an escape in a key, which V8 misreads
+ * (see checkKeys). Also refuses nesting that would overflow a recursive reader later on, and more keys and values than a body of this
+ * API can have. Throws Problem `request-invalid`.
  */
-export function readJsonBody(bytes: Uint8Array): unknown {
-  const text = decodeUtf8(bytes);
+export function readStrictJson(bytes: Uint8Array): unknown {
+  const text = readText(bytes);
   checkShape(text);
   let value: unknown;
   try {
@@ -22,25 +23,13 @@ export function readJsonBody(bytes: Uint8Array): unknown {
     throw new Problem('request-invalid', 'The body is not valid JSON.', { cause: error });
   }
   checkKeys(text);
+  checkSurrogates(text);
   return value;
 }
 
-/**
- * Refuses a body that says it is something else than UTF-8 as it stands: a name of another charset (JSON has no such parameter,
- * RFC 8259 §11, but a sender that gives one means it) or a content coding. Throws Problem `media-type-unsupported`.
- */
-export function checkUtf8(headers: IncomingHttpHeaders): void {
-  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(headers['content-type'] ?? '')?.[1];
-  if (charset !== undefined && charset.toLowerCase() !== 'utf-8')
-    throw new Problem('media-type-unsupported', 'The body has another charset than UTF-8.');
-  const coding = headers['content-encoding'];
-  if (coding !== undefined && coding.toLowerCase() !== 'identity')
-    throw new Problem('media-type-unsupported', 'The body has a content coding; send it as it is.');
-}
-
-function decodeUtf8(bytes: Uint8Array): string {
+function readText(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return decodeUtf8(bytes);
   } catch (error) {
     throw new Problem('request-invalid', 'The body is not valid UTF-8.', { cause: error });
   }
@@ -118,6 +107,17 @@ function checkKeys(text: string): void {
         keyNext = scopes.at(-1) !== undefined;
         break;
     }
+  }
+}
+
+/** Raw halves of a pair are not UTF-8 and are refused before; these are escapes. `text` is valid JSON. */
+function checkSurrogates(text: string): void {
+  if (!/\\u[dD][89a-fA-F]/.test(text)) return;
+  for (let at = text.indexOf('"'); at !== -1; at = text.indexOf('"', at)) {
+    const end = endOfString(text, at);
+    if (!(JSON.parse(text.slice(at, end + 1)) as string).isWellFormed())
+      throw new Problem('request-invalid', 'A text in the body has half a surrogate pair.');
+    at = end + 1;
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Problem } from '../../shared/errors.ts';
-import { readJsonBody } from '../../shared/http/json-body.ts';
+import { readStrictJson } from '../../shared/lib/strict-json.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'utf8');
 
@@ -15,7 +15,7 @@ const withPlainKeys = (value: unknown): unknown =>
 
 function detailOf(body: Uint8Array): string {
   try {
-    readJsonBody(body);
+    readStrictJson(body);
   } catch (error) {
     if (error instanceof Problem && error.code === 'request-invalid') return error.message;
     throw error;
@@ -28,7 +28,7 @@ describe('a JSON body', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 8 }).map(withPlainKeys), (value) => {
         const text = JSON.stringify(value);
-        expect(readJsonBody(bytes(text))).toEqual(JSON.parse(text));
+        expect(readStrictJson(bytes(text))).toEqual(JSON.parse(text));
       }),
       { numRuns: 300 },
     );
@@ -47,6 +47,8 @@ describe('a JSON body', () => {
     ['\u{feff}{}', /not valid JSON/],
     ['['.repeat(100_000), /nested deeper/],
     [`${'[{"a":'.repeat(17)}1${'}]'.repeat(17)}`, /nested deeper/],
+    [String.raw`{"a":"x\ud800y"}`, /half a surrogate pair/],
+    [String.raw`{"a":["\udc00\ud800"]}`, /half a surrogate pair/],
     ['"\\"', /not valid JSON/],
     ['{"a', /not valid JSON/],
   ])('is refused when it is %.40s', (text, why) => {
@@ -55,12 +57,15 @@ describe('a JSON body', () => {
 
   test('is not read with the keys of the body before it', () => {
     // V8 takes the key that it expects for the one that is there when that begins like the raw text, escapes and all.
-    expect(readJsonBody(bytes(String.raw`{"files":0,"argv":1}`))).toEqual({ files: 0, argv: 1 });
+    expect(readStrictJson(bytes(String.raw`{"files":0,"argv":1}`))).toEqual({ files: 0, argv: 1 });
     expect(detailOf(bytes(String.raw`{"poison":0,"\\u00":0}`))).toMatch(/spelt with an escape/);
     expect(detailOf(bytes(String.raw`{"poison":0,"\u0061rgv":0}`))).toMatch(/spelt with an escape/);
-    expect(readJsonBody(bytes('{"poison":0,"argv":0}'))).toEqual({ poison: 0, argv: 0 });
+    expect(readStrictJson(bytes('{"poison":0,"argv":0}'))).toEqual({ poison: 0, argv: 0 });
     // Values may hold what they like.
-    expect(readJsonBody(bytes(String.raw`{"poison":"\\u00","argv":"\u0061"}`))).toEqual({ poison: '\\u00', argv: 'a' });
+    expect(readStrictJson(bytes(String.raw`{"poison":"\\u00","argv":"\u0061"}`))).toEqual({
+      poison: '\\u00',
+      argv: 'a',
+    });
   });
 
   test('is refused when it is not UTF-8', () => {
@@ -73,8 +78,9 @@ describe('a JSON body', () => {
     '[{"a":1},{"a":2}]',
     '{"a":"{\\"a\\":1,\\"a\\":2}"}',
     '{"a":"\\\\","b":"a"}',
+    String.raw`{"a":"\ud83d\ude00","b":"\\ud800"}`,
   ])('keeps keys of different objects and texts apart: %s', (text) => {
-    expect(readJsonBody(bytes(text))).toEqual(JSON.parse(text));
+    expect(readStrictJson(bytes(text))).toEqual(JSON.parse(text));
   });
 
   test('with one key repeated anywhere is always found out', () => {
