@@ -1,8 +1,10 @@
 import type { Finding } from './provider.ts';
 import { isObject, isSet, UNKNOWN, valuesAt, type Value } from './value.ts';
 
+type RequiredValues = Readonly<Record<string, string | number | boolean>>;
+
 /** Values that must be written, whatever the provider's default is today. */
-const REQUIRED_VALUES: Readonly<Record<string, Readonly<Record<string, Value>>>> = {
+const REQUIRED_VALUES: Readonly<Record<string, RequiredValues>> = {
   azurerm_storage_account: {
     shared_access_key_enabled: false,
     default_to_oauth_authentication: true,
@@ -39,7 +41,7 @@ export function checkHouseRules(type: string, config: Value): readonly Finding[]
   return [...checkRequired(REQUIRED_VALUES[type] ?? {}, config), ...(crossRules[type]?.(config) ?? [])];
 }
 
-function checkRequired(required: Readonly<Record<string, Value>>, config: Value): readonly Finding[] {
+function checkRequired(required: RequiredValues, config: Value): readonly Finding[] {
   return Object.entries(required).flatMap(([path, expected]) => {
     const found = valuesAt(config, path).map(({ value }) => value);
     if (found.length > 0 && found.every((value) => value === expected || value === UNKNOWN)) return [];
@@ -70,7 +72,11 @@ function checkCluster(config: Value): readonly Finding[] {
   const zone = at(config, 'private_dns_zone_id');
   const prefix = at(config, 'dns_prefix_private_cluster');
   const customZone = isSet(zone) && zone !== 'System' && zone !== 'None';
-  rule(!isSet(prefix) || customZone, 'dns_prefix_private_cluster', 'is for a cluster with a private DNS zone of its own');
+  rule(
+    !isSet(prefix) || customZone,
+    'dns_prefix_private_cluster',
+    'is for a cluster with a private DNS zone of its own',
+  );
   const free = at(config, 'sku_tier') === 'Free';
   const costs = at(config, 'cost_analysis_enabled') === true;
   rule(!(free && costs), 'cost_analysis_enabled', 'cost analysis needs the tier Standard or Premium');

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 
 import type { Finding } from './provider.ts';
 import { readJson, SCHEMAS } from './recorded.ts';
-import { isObject, valuesAt, type ObjectValue, type Value } from './value.ts';
+import { isList, isObject, valuesAt, type ObjectValue, type Value } from './value.ts';
 
 /** Azure's own names, which no provider checks. */
 interface AzureNames {
@@ -16,7 +16,7 @@ interface AzureNames {
   readonly policies: Readonly<Record<string, string>>;
 }
 
-export const azureNames = readJson<AzureNames>(join(SCHEMAS, 'azure-names.json'));
+export const azureNames = readJson(join(SCHEMAS, 'azure-names.json')) as AzureNames;
 
 /** Holds names of roles, actions, categories and policies against Azure's own. Unknown values pass. */
 export function checkNames(type: string, config: Value): readonly Finding[] {
@@ -29,7 +29,14 @@ export function checkNames(type: string, config: Value): readonly Finding[] {
       return [
         ...oneOf('role_definition_name', Object.keys(azureNames.roles), 'a built-in role listed in azure-names.json'),
         ...texts(config, 'role_definition_id').flatMap(({ path, text }) =>
-          ROLE_ID.test(text) ? [] : [{ path, message: `${JSON.stringify(text)} is not the ARM id of a role: use role_definition_resource_id` }],
+          ROLE_ID.test(text)
+            ? []
+            : [
+                {
+                  path,
+                  message: `${JSON.stringify(text)} is not the ARM id of a role: use role_definition_resource_id`,
+                },
+              ],
         ),
       ];
     case 'azurerm_role_definition':
@@ -69,7 +76,9 @@ export function checkNames(type: string, config: Value): readonly Finding[] {
 const ROLE_ID = /^(\/subscriptions\/[^/|]+)?\/providers\/Microsoft\.Authorization\/roleDefinitions\/[0-9a-f-]{36}$/;
 
 function texts(config: Value, path: string): readonly { readonly path: Finding['path']; readonly text: string }[] {
-  return valuesAt(config, path).flatMap(({ path, value }) => (typeof value === 'string' ? [{ path, text: value }] : []));
+  return valuesAt(config, path).flatMap(({ path, value }) =>
+    typeof value === 'string' ? [{ path, text: value }] : [],
+  );
 }
 
 /** `Microsoft.Storage/storageAccounts/blobServices` of an ARM id. */
@@ -81,39 +90,37 @@ function targetType(config: Value, path: string): string | undefined {
 }
 
 /** What a body may hold: a type, the values accepted, a list of objects (of which one is shown), or members. */
-type Shape = string | readonly (string | ObjectShape)[] | ObjectShape;
+type Shape = string | readonly string[] | readonly [ObjectShape] | ObjectShape;
 interface ObjectShape {
   readonly [name: string]: Shape;
 }
 
-const bodies = readJson<Readonly<Record<string, Shape>>>(join(SCHEMAS, 'azapi-bodies.json'));
+const bodies = readJson(join(SCHEMAS, 'azapi-bodies.json')) as Readonly<Record<string, Shape>>;
 
 function checkBody(config: Value): readonly Finding[] {
   if (!isObject(config) || typeof config['type'] !== 'string' || config['body'] === undefined) return [];
   const shape = bodies[config['type']];
-  if (shape === undefined) {
-    return [{ path: ['type'], message: `${config['type']} is not recorded in azapi-bodies.json: nothing would check its body` }];
-  }
+  const unrecorded = `${config['type']} is not recorded in azapi-bodies.json: nothing would check its body`;
+  if (shape === undefined) return [{ path: ['type'], message: unrecorded }];
   return checkShape(config['body'], shape, ['body']);
 }
 
 function checkShape(value: Value, shape: Shape, path: Finding['path']): readonly Finding[] {
   if (value === null || typeof value === 'symbol') return [];
-  const wrong = (expected: string): readonly Finding[] => [
-    { path, message: `${JSON.stringify(value)} is not ${expected}` },
-  ];
-  if (typeof shape === 'string') return typeof value === shape || (shape === 'bool' && typeof value === 'boolean') ? [] : wrong(`a ${shape}`);
-  if (isShapeList(shape)) {
-    const [element] = shape;
-    if (typeof element === 'string') return shape.includes(String(value)) ? [] : wrong(`one of ${shape.join(', ')}`);
-    if (!Array.isArray(value) || element === undefined) return wrong('a list');
-    return value.flatMap((member: Value, index) => checkShape(member, element, [...path, index]));
+  const expect = (holds: boolean, expected: string): readonly Finding[] =>
+    holds ? [] : [{ path, message: `${JSON.stringify(value)} is not ${expected}` }];
+  if (typeof shape === 'string') return expect(typeof value === JSON_TYPES[shape], `a ${shape}`);
+  if (isWords(shape)) return expect(typeof value === 'string' && shape.includes(value), `one of ${shape.join(', ')}`);
+  if (isObjects(shape)) {
+    if (!isList(value)) return expect(false, 'a list');
+    return value.flatMap((member, index) => checkShape(member, shape[0], [...path, index]));
   }
-  if (!isObject(value)) return wrong('an object');
-  return checkMembers(value, shape, path);
+  return isObject(value) ? checkMembers(value, shape, path) : expect(false, 'an object');
 }
 
-const isShapeList = (shape: Shape): shape is readonly (string | ObjectShape)[] => Array.isArray(shape);
+const JSON_TYPES: Readonly<Record<string, string>> = { string: 'string', number: 'number', bool: 'boolean' };
+const isWords = (shape: Shape): shape is readonly string[] => Array.isArray(shape) && typeof shape[0] === 'string';
+const isObjects = (shape: Shape): shape is readonly [ObjectShape] => Array.isArray(shape);
 
 function checkMembers(value: ObjectValue, shape: ObjectShape, path: Finding['path']): readonly Finding[] {
   return Object.entries(value).flatMap(([name, member]) => {

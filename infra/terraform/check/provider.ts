@@ -72,13 +72,16 @@ async function serve(
   const getSchema = method(service, 'GetProviderSchema');
   const schema = getSchema.responseSerialize(toSchemas(provider));
   const server = new grpc.Server({ 'grpc.max_send_message_length': -1 });
-  server.addService({ ...service, GetProviderSchema: { ...getSchema, responseSerialize: () => schema } }, {
-    GetProviderSchema: answer(() => ({})),
-    ValidateProviderConfig: answer(() => ({})),
-    ValidateResourceConfig: validate(''),
-    ValidateDataResourceConfig: validate('data.'),
-    StopProvider: answer(() => ({})),
-  });
+  server.addService(
+    { ...service, GetProviderSchema: { ...getSchema, responseSerialize: () => schema } },
+    {
+      GetProviderSchema: answer(() => ({})),
+      ValidateProviderConfig: answer(() => ({})),
+      ValidateResourceConfig: validate(''),
+      ValidateDataResourceConfig: validate('data.'),
+      StopProvider: answer(() => ({})),
+    },
+  );
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),
@@ -113,9 +116,7 @@ function plain(value: unknown): Value {
 }
 
 function toDiagnostic({ path, message }: Finding): object {
-  const steps = path.map((step) =>
-    typeof step === 'number' ? { element_key_int: step } : { attribute_name: step },
-  );
+  const steps = path.map((step) => (typeof step === 'number' ? { element_key_int: step } : { attribute_name: step }));
   // Terraform shows the place only for paths it can follow; sets have no index, so the path is in the text as well.
   return { severity: 'ERROR', summary: message, detail: path.join('.'), attribute: { steps: steps.slice(0, 1) } };
 }

@@ -7,7 +7,10 @@ export type CtyType = string | readonly [string, CtyType | Readonly<Record<strin
 export interface AttributeSchema {
   readonly type?: CtyType;
   /** Attributes of a nested object (protocol 6), instead of `type`. */
-  readonly nested_type?: { readonly attributes: Readonly<Record<string, AttributeSchema>>; readonly nesting_mode: string };
+  readonly nested_type?: {
+    readonly attributes: Readonly<Record<string, AttributeSchema>>;
+    readonly nesting_mode: string;
+  };
   readonly required?: boolean;
   readonly optional?: boolean;
   readonly computed?: boolean;
@@ -84,14 +87,14 @@ export function readRecorded(folder = SCHEMAS): readonly RecordedProvider[] {
           name,
           version,
           address,
-          schema: readJson<ProviderSchema>(join(folder, file)),
-          values: files.includes(values) ? readJson<RecordedValues>(join(folder, values)) : {},
+          schema: readJson(join(folder, file)) as ProviderSchema,
+          values: files.includes(values) ? (readJson(join(folder, values)) as RecordedValues) : {},
         },
       ];
     })
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
-export function readJson<T>(file: string): T {
-  return JSON.parse(readFileSync(file, 'utf8')) as T;
+export function readJson(file: string): unknown {
+  return JSON.parse(readFileSync(file, 'utf8'));
 }

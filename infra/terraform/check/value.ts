@@ -1,5 +1,5 @@
 /** A value that is known only when the plan is carried out, or an expression that was read and not evaluated. */
-export const UNKNOWN = Symbol('unknown');
+export const UNKNOWN: unique symbol = Symbol('unknown');
 
 /** The value of an attribute or block; blocks are objects, or lists of them. */
 export type Value =
@@ -8,7 +8,7 @@ export type Value =
   | boolean
   | null
   | bigint
-  | typeof UNKNOWN
+  | symbol
   | readonly Value[]
   | { readonly [name: string]: Value };
 

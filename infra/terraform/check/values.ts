@@ -20,7 +20,10 @@ function refusal(accepted: RecordedValue, value: Value): string | undefined {
   if (value === null || value === UNKNOWN || isObject(value) || isList(value)) return undefined;
   const text = String(value);
   const { oneOf = [], range, lengthRange, idKind = [], says = [] } = accepted;
-  const { alternatives, broken } = judgeFormat([...says, ...(accepted.text === undefined ? [] : [accepted.text])], text);
+  const { alternatives, broken } = judgeFormat(
+    [...says, ...(accepted.text === undefined ? [] : [accepted.text])],
+    text,
+  );
   if (broken[0] !== undefined) return `${show(text)}: ${broken[0]}`;
   const least = atLeast(says);
   if (least !== undefined && Number(value) < least) return `${show(text)} is less than ${least}`;
@@ -52,7 +55,10 @@ function atLeast(says: readonly string[]): number | undefined {
 const versions = (says: readonly string[]): readonly string[] =>
   says.flatMap((sentence) => /^Value must be one of: (.+)$/.exec(sentence)?.[1]?.split(', ') ?? []);
 
-function describe({ range, lengthRange, idKind = [], says = [] }: RecordedValue, enumerated: readonly string[]): string {
+function describe(
+  { range, lengthRange, idKind = [], says = [] }: RecordedValue,
+  enumerated: readonly string[],
+): string {
   return [
     enumerated.length > 0 && `one of ${enumerated.join(', ')}`,
     range && `${range[0]} to ${range[1]}`,

@@ -47,7 +47,8 @@ function askTerraform(versions: readonly string[]): readonly RecordedProvider[] 
     const wanted = versions.map((version) => version.split('=') as [string, string]);
     const sources: Readonly<Record<string, string>> = { azapi: 'Azure/azapi' };
     const blocks = wanted.map(
-      ([name, version]) => `    ${name} = { source = "${sources[name] ?? `hashicorp/${name}`}", version = "${version}" }`,
+      ([name, version]) =>
+        `    ${name} = { source = "${sources[name] ?? `hashicorp/${name}`}", version = "${version}" }`,
     );
     writeFileSync(join(folder, 'main.tf'), `terraform {\n  required_providers {\n${blocks.join('\n')}\n  }\n}\n`);
     const terraform = (...args: readonly string[]): string =>
@@ -58,7 +59,8 @@ function askTerraform(versions: readonly string[]): readonly RecordedProvider[] 
     };
     const before = readRecorded();
     return wanted.map(([name, version]) => {
-      const [address, schema] = Object.entries(printed.provider_schemas).find(([key]) => key.endsWith(`/${name}`)) ?? [];
+      const [address, schema] =
+        Object.entries(printed.provider_schemas).find(([key]) => key.endsWith(`/${name}`)) ?? [];
       if (address === undefined || !schema) throw new Error(`terraform printed no schema of ${name}`);
       const source = `terraform providers schema -json, ${address} ${version}`;
       const values = before.find((provider) => provider.name === name)?.values ?? {};

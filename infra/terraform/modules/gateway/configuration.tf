@@ -1,7 +1,6 @@
 locals {
   configuration = merge(yamldecode(var.policy), {
-    version   = 1
-    publicUrl = local.public_url
+    version = 1
     identity = {
       tenants  = [data.azurerm_client_config.current.tenant_id]
       audience = var.application_client_id
@@ -30,7 +29,7 @@ locals {
       ruleId   = var.audit_ingestion.data_collection_immutable_id
       stream   = var.audit_ingestion.stream
     }
-  } : {})
+  } : {}, var.public_url != "" ? { publicUrl = var.public_url } : {})
 
   # The application's federated credential (module entra) lets the identity stand in for a client secret.
   on_behalf_of = anytrue([for cluster in var.clusters : cluster.run_as == "caller"]) ? {

@@ -98,6 +98,11 @@ run "keeps_nodes_off_the_internet" {
   }
 
   assert {
+    condition     = azurerm_kubernetes_cluster.private.default_node_pool[0].os_disk_type == "Ephemeral" && azurerm_kubernetes_cluster.private.default_node_pool[0].max_pods == 110
+    error_message = "Nodes must keep nothing on their disks, and take 110 pods."
+  }
+
+  assert {
     condition     = azurerm_kubernetes_cluster.private.network_profile[0].outbound_type == "userAssignedNATGateway"
     error_message = "Nodes must go out by the NAT gateway."
   }
