@@ -17,6 +17,8 @@ const moduleAt = (folder: string): HclModule => {
   return module;
 };
 
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+
 beforeAll(async () => {
   for (const folder of configurations()) modules.set(folder, await readModule(TERRAFORM, folder));
 });
@@ -65,7 +67,7 @@ describe('the Terraform modules', () => {
 
   test.each(configurations())('%s passes what the modules that it calls ask for', (folder) => {
     for (const [name, { source, ...given }] of Object.entries(moduleAt(folder).calls)) {
-      const called = moduleAt(`modules/${String(source).split('/').at(-1)}`);
+      const called = moduleAt(`modules/${textOf(source).split('/').at(-1)}`);
       const required = Object.entries(called.variables).flatMap(([name, variable]) =>
         'default' in variable ? [] : [name],
       );
@@ -86,8 +88,8 @@ describe('security, as literal lists', () => {
         resources
           .filter((resource) => resource.type === 'azurerm_role_assignment')
           .map(({ name, body }) => {
-            const role = String(body['role_definition_name'] ?? body['role_definition_id']);
-            return `${folder} ${name}: ${role} on ${String(body['scope'])}`.replaceAll(/\$\{([^}]*)\}/g, '$1');
+            const role = textOf(body['role_definition_name'] ?? body['role_definition_id']);
+            return `${folder} ${name}: ${role} on ${textOf(body['scope'])}`.replaceAll(/\$\{([^}]*)\}/g, '$1');
           }),
       )
       .sort();

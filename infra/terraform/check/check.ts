@@ -38,10 +38,12 @@ async function main(): Promise<number> {
     const outcomes: Outcome[] = [];
     for (const folder of folders)
       outcomes.push(report(folder, await checkConfiguration(terraform, join(TERRAFORM, folder))));
+    const mocks = await terraform.run(join(TERRAFORM, 'mocks'), 'fmt', '-check', '-recursive', '-no-color');
+    if (mocks.code !== 0) print(`FAILED mocks: not formatted: ${mocks.stdout}`);
     const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
     const failed = outcomes.filter(({ ok }) => !ok).length;
     print(`${passed} runs passed; ${failed} of ${outcomes.length} configurations failed`);
-    return failed === 0 && outcomes.length > 0 ? 0 : 1;
+    return failed === 0 && outcomes.length > 0 && mocks.code === 0 ? 0 : 1;
   } finally {
     terraform.close();
     providers.close();

@@ -1,5 +1,5 @@
 import type { Finding } from './provider.ts';
-import { isObject, isSet, UNKNOWN, valuesAt, type Value } from './value.ts';
+import { isSet, UNKNOWN, valuesAt, type Value } from './value.ts';
 
 type RequiredValues = Readonly<Record<string, string | number | boolean>>;
 
@@ -93,8 +93,14 @@ function checkCluster(config: Value): readonly Finding[] {
 /** A policy of this project denies; one that only audits would be a report that nobody reads. */
 function checkPolicy(config: Value): readonly Finding[] {
   const rule = at(config, 'policy_rule');
-  if (rule === UNKNOWN) return [];
-  const parsed: unknown = typeof rule === 'string' ? JSON.parse(rule) : undefined;
-  const effect = isObject(parsed as Value) ? at(parsed as Value, 'then.effect') : undefined;
-  return effect === 'deny' ? [] : [{ path: ['policy_rule'], message: 'the effect of a policy must be deny' }];
+  if (rule === UNKNOWN || effectOf(rule) === 'deny') return [];
+  return [{ path: ['policy_rule'], message: 'the effect of a policy must be deny' }];
+}
+
+function effectOf(rule: Value | undefined): Value | undefined {
+  try {
+    return at(JSON.parse(typeof rule === 'string' ? rule : '{}') as Value, 'then.effect');
+  } catch {
+    return undefined; // not JSON: the recorded values say so as well
+  }
 }

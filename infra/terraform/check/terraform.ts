@@ -48,12 +48,16 @@ export async function terraformVersion(): Promise<string | undefined> {
   return code === 0 ? (JSON.parse(stdout) as { terraform_version: string }).terraform_version : undefined;
 }
 
+/** The environment without Terraform's own variables: a person's TF_VAR_… or TF_CLI_ARGS would change what is checked. */
+const cleanEnv = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TF_')));
+
 async function execute(args: readonly string[], cwd: string, env: Readonly<Record<string, string>>): Promise<Ran> {
   return new Promise((resolve) => {
     execFile(
       'terraform',
       args,
-      { cwd, env: { ...process.env, ...env }, maxBuffer: 256 * 1024 * 1024 },
+      { cwd, env: { ...cleanEnv(), ...env }, maxBuffer: 256 * 1024 * 1024 },
       (error: ExecFileException | null, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 127;
         resolve({ code, stdout, stderr });

@@ -2,7 +2,7 @@
 # nothing: it cannot stop, scale or delete the cluster, nor fetch its credentials.
 resource "azurerm_role_definition" "run_command" {
   name        = "AKS run command (${var.name}-${local.unique})" # unique in the tenant
-  scope       = local.cluster_groups[0]
+  scope       = local.resource_group_id
   description = "Run commands in AKS clusters and read their results. For the identity of ${var.name}."
 
   permissions {
@@ -14,7 +14,7 @@ resource "azurerm_role_definition" "run_command" {
     not_actions = []
   }
 
-  assignable_scopes = local.cluster_groups
+  assignable_scopes = distinct(concat([local.resource_group_id], local.cluster_groups))
 }
 
 resource "azurerm_role_assignment" "run_command" {
@@ -27,6 +27,7 @@ resource "azurerm_role_assignment" "run_command" {
 }
 
 locals {
-  # A role can be made assignable in resource groups, not in single resources; it is assigned on each cluster alone.
+  # A role can be made assignable in resource groups, not in single resources; it is assigned on each cluster alone. The gateway's own
+  # group comes first, so that the role's scope, which cannot change, does not depend on which clusters there are.
   cluster_groups = distinct([for name in sort(keys(var.clusters)) : regex("^(/subscriptions/[^/]+/resourceGroups/[^/]+)/", var.clusters[name].id)[0]])
 }

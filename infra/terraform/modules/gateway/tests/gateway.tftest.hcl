@@ -117,10 +117,11 @@ run "may_do_three_things_to_each_cluster" {
 
   assert {
     condition = azurerm_role_definition.run_command.assignable_scopes == tolist([
+      "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-gateway",
       "/subscriptions/00000000-0000-4000-8000-000000000009/resourceGroups/rg-prod",
       "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-stage",
     ])
-    error_message = "The role must be assignable in the clusters' resource groups alone."
+    error_message = "The role must be assignable in the gateway's and the clusters' resource groups alone."
   }
 
   assert {
