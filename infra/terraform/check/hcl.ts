@@ -42,7 +42,7 @@ export async function readModule(
   const parsed: ObjectValue[] = [];
   for (const file of globSync('*.tf', { cwd: join(root, folder) }).sort()) {
     const path = `${folder}/${file}`;
-    parsed.push((await parse(path, edit(path, readFileSync(join(root, path), 'utf8')))) as ObjectValue);
+    parsed.push(await parseOnce(path, edit(path, readFileSync(join(root, path), 'utf8'))));
   }
   const all = (section: string): readonly ObjectValue[] =>
     parsed.flatMap((file) => asList(file[section] ?? [])).filter(isObject);
@@ -68,6 +68,15 @@ export async function readModule(
       settings.map((block) => block['required_version']).find((version) => version !== undefined) ?? null,
     texts: parsed.flatMap(textsOf),
   };
+}
+
+/** Tests read the same files again for each mistake that they plant in one of them. */
+const parsedTexts = new Map<string, Promise<unknown>>();
+
+async function parseOnce(path: string, text: string): Promise<ObjectValue> {
+  const parsed = parsedTexts.get(text) ?? parse(path, text);
+  parsedTexts.set(text, parsed);
+  return (await parsed) as ObjectValue;
 }
 
 function resourcesOf(kind: ResourceBlock['kind'], group: ObjectValue): readonly ResourceBlock[] {
