@@ -106,7 +106,7 @@ describeTerraform('terraform, over the recorded providers', () => {
       only: 'guard.tftest.hcl',
       file: 'modules/guard/policy-role-assignments.tf',
       from: 'notIn = "[parameters(\'principals\')]"',
-      to: 'in    = "[parameters(\'principals\')]"',
+      to: 'in = "[parameters(\'principals\')]"',
       finds: /The policy must deny the roles in question to all but the principals in question/,
     },
     {

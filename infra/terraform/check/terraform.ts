@@ -3,6 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+/** A module takes seconds; on a busy machine minutes. */
+const TIMEOUT_MS = 10 * 60_000;
+
 export interface Ran {
   readonly code: number;
   readonly stdout: string;
@@ -57,7 +60,7 @@ async function execute(args: readonly string[], cwd: string, env: Readonly<Recor
     execFile(
       'terraform',
       args,
-      { cwd, env: { ...cleanEnv(), ...env }, maxBuffer: 256 * 1024 * 1024 },
+      { cwd, env: { ...cleanEnv(), ...env }, maxBuffer: 256 * 1024 * 1024, timeout: TIMEOUT_MS },
       (error: ExecFileException | null, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 127;
         resolve({ code, stdout, stderr });
