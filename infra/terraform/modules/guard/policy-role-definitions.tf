@@ -1,0 +1,66 @@
+locals {
+  actions = "Microsoft.Authorization/roleDefinitions/permissions[*].actions[*]"
+
+  # Wildcards that take in run command. Policy compares without regard to case.
+  wildcards = [
+    "*",
+    "*/action",
+    "Microsoft.ContainerService/*",
+    "Microsoft.ContainerService/*/action",
+    "Microsoft.ContainerService/managedClusters/*",
+    "Microsoft.ContainerService/managedClusters/*/action",
+  ]
+}
+
+# A custom role under another name would go around the list of roles.
+resource "azurerm_policy_definition" "role_definitions" {
+  name         = "${var.name}-deny-run-command-roles"
+  display_name = "No custom role but the access gateway's holds AKS run command"
+  policy_type  = "Custom"
+  mode         = "All"
+  description  = "Denies custom roles with Microsoft.ContainerService/managedClusters/runcommand/action, by name or by wildcard."
+  metadata     = jsonencode({ category = "Kubernetes", version = "1.0.0" })
+
+  parameters = jsonencode({
+    allowedRoles = { type = "Array", metadata = { displayName = "Roles that may", description = "GUIDs of role definitions." } }
+  })
+
+  policy_rule = jsonencode({
+    if = {
+      allOf = [
+        { field = "type", equals = "Microsoft.Authorization/roleDefinitions" },
+        { field = "Microsoft.Authorization/roleDefinitions/type", equals = "CustomRole" },
+        { field = "name", notIn = "[parameters('allowedRoles')]" },
+        {
+          count = {
+            field = local.actions
+            where = {
+              anyOf = [
+                { field = local.actions, like = "*runcommand*" },
+                { field = local.actions, in = local.wildcards },
+              ]
+            }
+          }
+          greater = 0
+        },
+      ]
+    }
+    then = { effect = "deny" }
+  })
+}
+
+resource "azurerm_subscription_policy_assignment" "role_definitions" {
+  name                 = "${var.name}-run-command-roles"
+  display_name         = azurerm_policy_definition.role_definitions.display_name
+  subscription_id      = local.subscription
+  policy_definition_id = azurerm_policy_definition.role_definitions.id
+  enforce              = var.enforce
+
+  parameters = jsonencode({
+    allowedRoles = { value = [local.gateway_role] }
+  })
+
+  non_compliance_message {
+    content = "This role would hold AKS run command, a root shell in the cluster. List the actions that are needed instead of a wildcard."
+  }
+}
