@@ -1,5 +1,6 @@
 import { type CopySink, createCopySink } from './audit/sinks/copies.ts';
-import { loadRootKey, type RootKey } from './audit/keys.ts';
+import type { RootKey } from './audit/root-key.ts';
+import { loadRootKey } from './audit/keys.ts';
 import { createLogsUpload, createSiemSink, type SiemSink } from './audit/sinks/siem.ts';
 import type { Clock, Entropy } from './clock.ts';
 import type { Config, MonitorLogs, StorageLocation } from './config/config.ts';

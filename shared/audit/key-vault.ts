@@ -1,7 +1,7 @@
 import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
 import type { TokenCredential } from '@azure/identity';
 import { Problem } from '../errors.ts';
-import type { RootKey } from './keys.ts';
+import type { RootKey } from './root-key.ts';
 import { publicJwk, thumbprint } from './signature.ts';
 
 /** What of Key Vault the root key needs; the real one is createKeyVault, a double signs for real in tests. */

@@ -9,20 +9,8 @@ import { Problem } from '../errors.ts';
 import type { PublicJwk, WrappedKey } from './chain.ts';
 import { publicJwk, signingKey, thumbprint } from './signature.ts';
 import type { KeyVault } from './key-vault.ts';
+import type { RootKey } from './root-key.ts';
 import { createVaultKey } from './key-vault.ts';
-
-/** The key that outlives every process: it says which streams are the gateway's. */
-export interface RootKey {
-  /** RFC 7638 thumbprint. */
-  readonly keyId: string;
-  readonly jwk: PublicJwk;
-  /** Where it is kept: a Key Vault key id. Absent for a local one. */
-  readonly at?: string | undefined;
-  /** ES256 over SHA-256 of `data`: r ‖ s. Rejects with Problem `audit-unavailable`. */
-  sign(data: Uint8Array): Promise<Uint8Array>;
-  /** Makes a stream's HMAC key readable to the holder of the root key (local) or of the vault's wrapping key. */
-  wrap(stream: string, secret: Uint8Array): Promise<WrappedKey>;
-}
 
 /** A root key that can also open what it wrapped: the local one only; a vault's own holder uses unwrapKey there. */
 export interface LocalRootKey extends RootKey {

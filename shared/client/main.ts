@@ -1,3 +1,4 @@
+import type { Host } from './host.ts';
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { AnswerLost, createClient, GatewayProblem } from './client.ts';
@@ -27,17 +28,6 @@ Exit codes: the command's own; 125 when it was not run; 126 when nobody knows wh
 `;
 
 export const exits = { usage: 2, notRun: 125, unknown: 126, interrupted: 130 } as const;
-
-/** What of a process the wrapper uses. */
-export interface Host {
-  readonly env: NodeJS.ProcessEnv;
-  readonly stdin: AsyncIterable<Uint8Array | string> & { readonly isTTY?: boolean };
-  readonly stdout: { write(chunk: Uint8Array | string): unknown; readonly isTTY?: boolean };
-  readonly stderr: { write(chunk: Uint8Array | string): unknown; readonly isTTY?: boolean };
-  cwd(): string;
-  /** Aborts at Ctrl-C. */
-  readonly signal?: AbortSignal;
-}
 
 interface Options {
   readonly url: string | undefined;

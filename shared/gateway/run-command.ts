@@ -9,7 +9,7 @@ import type { AcceptedRecord, CommandRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
 import { decideCommand, type DecidedCommand } from './decide-command.ts';
 import { deny, limiting, refusing } from './deny.ts';
-import type { ActiveCommand } from './lifecycle/active-command.ts';
+import type { ActiveCommand } from './lifecycle/context.ts';
 import { newRecord } from './new-record.ts';
 import type { AuthenticatedRequest, RequestedCommand } from './request.ts';
 

@@ -3,7 +3,7 @@ import { onAbort, pause } from '../lib/abort.ts';
 import { StorageUnavailable } from '../store/append-log.ts';
 import { isFinished, type CommandRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
-import type { ActiveCommand } from './lifecycle/active-command.ts';
+import type { ActiveCommand } from './lifecycle/context.ts';
 import type { Wait } from './request.ts';
 
 /** First and longest pause between looks at a record that another process carries: the store's cost, never Azure's. */

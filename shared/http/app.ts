@@ -2,12 +2,8 @@ import swagger from '@fastify/swagger';
 import Fastify, { LogController, type FastifyHttpOptions, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Server } from 'node:http';
 import type { AuditTrail } from '../audit/trail.ts';
-import type { Clock, Entropy } from '../clock.ts';
-import type { Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
-import type { Gateway } from '../gateway/gateway.ts';
 import { refuseCommand } from '../gateway/deny.ts';
-import type { Caller } from '../identity/principal.ts';
 import { redactText } from '../lib/redact.ts';
 import { identify } from './identify.ts';
 import { readStrictJson } from '../lib/strict-json.ts';
@@ -18,26 +14,11 @@ import { auditRoutes } from './routes/audit.ts';
 import { clusterRoutes } from './routes/clusters.ts';
 import { commandRoutes } from './routes/commands.ts';
 import { docsRoutes } from './routes/docs.ts';
-import { healthRoutes, type Check } from './routes/health.ts';
+import { healthRoutes } from './routes/health.ts';
 import { metadataRoutes } from './routes/metadata.ts';
 import { otherMethods } from './routes/other-methods.ts';
+import type { AppOptions } from './options.ts';
 import { validatorCompiler } from './validator.ts';
-
-export interface AppOptions {
-  readonly config: () => Config;
-  readonly authenticate: (header: string | undefined, signal?: AbortSignal) => Promise<Caller>;
-  readonly gateway: Gateway;
-  readonly trail: AuditTrail;
-  /** What /readyz asks, by name. */
-  readonly checks: Readonly<Record<string, Check>>;
-  readonly clock: Clock;
-  readonly entropy: Entropy;
-  readonly version: string;
-  readonly logger: LogOptions;
-}
-
-/** Where the process's own log goes; false for nowhere. */
-export type LogOptions = false | { readonly level: string; readonly stream?: { write(line: string): void } };
 
 /** The HTTP app. Knows no host: a plain port, Azure Functions and tests all speak to it through fastify. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {

@@ -6,6 +6,7 @@ import { groupVersion, type Kind } from './kinds.ts';
 import { podLog } from './logs.ts';
 import { applyPatch } from './patch.ts';
 import { runPod } from './pods.ts';
+import type { ApiRequest } from './api-request.ts';
 import { answerReview, isReview, metrics } from './reviews.ts';
 import { asScale } from './scale.ts';
 import { fieldSelector, labelSelector } from './selectors.ts';
@@ -13,15 +14,6 @@ import type { RecordedRequest } from './recorded-request.ts';
 import { badRequest, invalid, methodNotAllowed, notFound, noSuchResource, StatusError } from './status.ts';
 import { timestamp, type Storage, type WatchEvent } from './storage.ts';
 import { tableOf } from './table.ts';
-
-export interface ApiRequest {
-  readonly kind: Kind;
-  readonly record: RecordedRequest;
-  readonly query: URLSearchParams;
-  readonly body: Json | undefined;
-  readonly contentType: string;
-  readonly accept: string;
-}
 
 export type Reply =
   | { readonly status: number; readonly body: Json }

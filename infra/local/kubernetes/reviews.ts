@@ -1,6 +1,6 @@
 import { ALL_NAMESPACES } from '../../../shared/kubernetes/attributes.ts';
 import type { Clock } from '../../../shared/clock.ts';
-import type { ApiRequest } from './api.ts';
+import type { ApiRequest } from './api-request.ts';
 import { at, isObject, list, object, text, type JsonObject, type KubeObject } from './json.ts';
 import { builtInKinds, groupVersion, type Kind } from './kinds.ts';
 import type { RecordedRequest } from './recorded-request.ts';

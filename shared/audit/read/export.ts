@@ -2,7 +2,7 @@ import { type Hash, createHash } from 'node:crypto';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { AppendLog, LogLine } from '../../store/append-log.ts';
 import { hashLine, rfc3339 } from '../chain.ts';
-import type { RootKey } from '../keys.ts';
+import type { RootKey } from '../root-key.ts';
 import { detach, signCompactWith } from '../signature.ts';
 import { START, seek } from './seek.ts';
 import { type Extent, type StreamIndex, readSigned } from './stream-index.ts';

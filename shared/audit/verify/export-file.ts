@@ -13,7 +13,8 @@ import { verifyDetached, verifyingKey } from '../signature.ts';
 import { type Findings, createFindings } from './findings.ts';
 import { parseCanonical } from './line.ts';
 import { EMPTY_STATE } from './state.ts';
-import { type VerificationReport, type VerifyOptions, acknowledgedIds, verifyInto } from './verify.ts';
+import type { VerificationReport } from './verification-report.ts';
+import { type VerifyOptions, acknowledgedIds, verifyInto } from './verify.ts';
 
 /** Runs of lines of one stream: more than this is no export of ours, which has each stream once. */
 const MAX_RUNS = 200_000;

@@ -1,5 +1,5 @@
 import type { Finding } from './findings.ts';
-import type { StreamReport, VerificationReport } from './verify.ts';
+import type { StreamReport, VerificationReport } from './verification-report.ts';
 import type { StreamFacts } from './verify-stream.ts';
 
 interface Circumstances {

@@ -7,7 +7,7 @@ import type { JsonObject } from '../../lib/canonical-json.ts';
 import type { Head, TrailIdentity } from '../chain.ts';
 import type { AuditEvent, EventName } from '../events.ts';
 import { type SeenHead, seenHead, seenHeads } from '../heads.ts';
-import type { RootKey } from '../keys.ts';
+import type { RootKey } from '../root-key.ts';
 import type { CopySink } from '../sinks/copies.ts';
 import type { SiemSink } from '../sinks/siem.ts';
 import { trailId } from '../trail-identity.ts';

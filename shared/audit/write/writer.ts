@@ -6,7 +6,7 @@ import type { JsonObject } from '../../lib/canonical-json.ts';
 import type { Head, Opening, TrailIdentity } from '../chain.ts';
 import { rfc3339 } from '../chain.ts';
 import type { EventName } from '../events.ts';
-import type { RootKey } from '../keys.ts';
+import type { RootKey } from '../root-key.ts';
 import { createSigningKey, detach, signCompact, signCompactWith } from '../signature.ts';
 import { streamName } from '../stream-name.ts';
 import type { Recorded } from '../trail.ts';

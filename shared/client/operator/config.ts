@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Config } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
-import type { Host } from '../main.ts';
+import type { Host } from '../host.ts';
 
 export interface ReadOptions {
   /** Whether the tokens and secrets that the file names must be there. An auditor has none of them. */

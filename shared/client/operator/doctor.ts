@@ -4,7 +4,7 @@ import { createArm } from '../../relay/arm.ts';
 import { createCredential } from '../../relay/credential.ts';
 import { AKS_SCOPE } from '../../relay/on-behalf-of.ts';
 import { runDoctor, type DoctorReport } from '../../relay/doctor.ts';
-import type { Host } from '../main.ts';
+import type { Host } from '../host.ts';
 import { readConfig } from './config.ts';
 
 const usage = `aksgw doctor --cluster NAME [--config gateway.yaml] [--json]

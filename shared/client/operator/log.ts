@@ -5,7 +5,7 @@ import { openLog } from '../../open-stores.ts';
 import { createCredential } from '../../relay/credential.ts';
 import type { StorageToken } from '../../store/azure-storage.ts';
 import type { AppendLog } from '../../store/append-log.ts';
-import type { Host } from '../main.ts';
+import type { Host } from '../host.ts';
 import { readConfig } from './config.ts';
 
 /** The operator's own Azure sign-in: an auditor needs no more than to read. */

@@ -1,4 +1,4 @@
-import type { Host } from '../main.ts';
+import type { Host } from '../host.ts';
 
 /**
  * The operator's commands: they work on files, stores and Azure with the operator's own rights, and need no gateway. Loaded only

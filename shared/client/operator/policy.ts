@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { interpret } from '../../command/interpret.ts';
 import { runPolicyCases, type CaseResult } from '../../policy/cases.ts';
-import type { Host } from '../main.ts';
+import type { Host } from '../host.ts';
 import { readConfig } from './config.ts';
 
 const usage = `aksgw policy test CASES [--config gateway.yaml]

@@ -1,6 +1,6 @@
 import { refuse } from '../../lib/refuse.ts';
 import { checked, globalFlags, sent } from './flags.ts';
-import type { FlagRule, FlagTable } from './flags.ts';
+import type { FlagRule, FlagTable } from './verb.ts';
 import type { Verb } from './verb.ts';
 
 const oneOf = (...formats: readonly string[]): FlagRule =>

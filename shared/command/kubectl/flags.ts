@@ -1,15 +1,5 @@
 import { refuse } from '../../lib/refuse.ts';
-import type { Call } from './verb.ts';
-
-/** What becomes of a flag that the grammar knows. A flag in no table is refused too: nothing goes out that was not thought about. */
-export type FlagRule =
-  | { readonly kind: 'sent'; readonly send?: Send }
-  | { readonly kind: 'refused'; readonly why: string };
-
-/** The value that goes out for one that came, or a refusal thrown. */
-export type Send = (value: string, call: Call, flag: string) => string;
-
-export type FlagTable = Readonly<Record<string, FlagRule>>;
+import type { Call, FlagRule, FlagTable, Send } from './verb.ts';
 
 /** Understood: goes out as it was parsed, unless the verb's meaning changes it. */
 export const sent: FlagRule = { kind: 'sent' };

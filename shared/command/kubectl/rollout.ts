@@ -1,6 +1,7 @@
 import { refuse } from '../../lib/refuse.ts';
 import { groupName, type ResourceType } from '../../kubernetes/resources.ts';
-import { dryRun, fieldManager, fileInput, globalFlags, printing, sent, type FlagTable } from './flags.ts';
+import type { FlagTable } from './verb.ts';
+import { dryRun, fieldManager, fileInput, globalFlags, printing, sent } from './flags.ts';
 import { needTargets, readTargets } from './targets.ts';
 import type { Call, Verb } from './verb.ts';
 

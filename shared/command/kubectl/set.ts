@@ -3,17 +3,8 @@ import { NO_PODS } from '../pod-security/findings.ts';
 import { runsPods } from '../pod-security/pod-security.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { groupName, qualifiedName, type ResourceType } from '../../kubernetes/resources.ts';
-import {
-  dryRun,
-  fieldManager,
-  fileInput,
-  globalFlags,
-  LOCAL,
-  printing,
-  refused,
-  sent,
-  type FlagTable,
-} from './flags.ts';
+import type { FlagTable } from './verb.ts';
+import { dryRun, fieldManager, fileInput, globalFlags, LOCAL, printing, refused, sent } from './flags.ts';
 import { splitPairs } from './label.ts';
 import { needsOfChange } from './objects.ts';
 import { needTargets, readTargets, type Targets } from './targets.ts';

@@ -4,7 +4,6 @@ import type { Parsed } from '../parsed.ts';
 import type { Catalog } from '../../kubernetes/resources.ts';
 import type { Uploads } from '../files.ts';
 import type { YamlBudget } from '../yaml.ts';
-import type { FlagTable } from './flags.ts';
 import type { Needs } from './needs.ts';
 
 /** One verb of kubectl: which of its flags the gateway understands, and what a call of it means. */
@@ -53,3 +52,13 @@ export interface Meaning {
   /** True when a word that goes out holds a secret. */
   readonly secret?: boolean | undefined;
 }
+
+/** What becomes of a flag that the grammar knows. A flag in no table is refused too: nothing goes out that was not thought about. */
+export type FlagRule =
+  | { readonly kind: 'sent'; readonly send?: Send }
+  | { readonly kind: 'refused'; readonly why: string };
+
+/** The value that goes out for one that came, or a refusal thrown. */
+export type Send = (value: string, call: Call, flag: string) => string;
+
+export type FlagTable = Readonly<Record<string, FlagRule>>;

@@ -1,25 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { CommandRecord } from '../../store/records.ts';
-import type { LifecycleContext } from './context.ts';
+import type { ActiveCommand, LifecycleContext, TimeSpent } from './context.ts';
 import { LeaseLost, leaseRecord, withLease, type LeasedRecord } from './leased-record.ts';
-
-/** A command that this process carries. */
-export interface ActiveCommand {
-  /** The record as last stored. */
-  current(): CommandRecord;
-  /** The time so far that was not the gateway's own. */
-  readonly spent: TimeSpent;
-  /** Resolves with the record once this process is done with it; rejects with a Problem when nothing was started. */
-  readonly finished: Promise<CommandRecord>;
-}
-
-/** Milliseconds. */
-export interface TimeSpent {
-  /** With Azure: the POST, the run, the polls. */
-  azure: number;
-  /** Waiting for a slot. */
-  queue: number;
-}
 
 /** What the steps of one command share. */
 export interface Progress extends LeasedRecord {

@@ -3,7 +3,6 @@ import type { Clock } from '../../clock.ts';
 import type { Cluster } from '../../config/config.ts';
 import type { Relay } from '../../relay/relay.ts';
 import type { CommandRecord, Records } from '../../store/records.ts';
-import type { ActiveCommand } from './active-command.ts';
 import type { LeaseContext } from './leased-record.ts';
 
 /** What the steps of a command's life work with; the first argument of each. */
@@ -22,4 +21,22 @@ export interface LifecycleContext extends LeaseContext {
   readonly active: Map<string, ActiveCommand>;
   /** Aborts when the gateway stops. */
   readonly stopping: AbortController;
+}
+
+/** A command that this process carries. */
+export interface ActiveCommand {
+  /** The record as last stored. */
+  current(): CommandRecord;
+  /** The time so far that was not the gateway's own. */
+  readonly spent: TimeSpent;
+  /** Resolves with the record once this process is done with it; rejects with a Problem when nothing was started. */
+  readonly finished: Promise<CommandRecord>;
+}
+
+/** Milliseconds. */
+export interface TimeSpent {
+  /** With Azure: the POST, the run, the polls. */
+  azure: number;
+  /** Waiting for a slot. */
+  queue: number;
 }

@@ -1,6 +1,5 @@
 import type { CommandRecord } from '../../store/records.ts';
-import type { ActiveCommand } from './active-command.ts';
-import type { LifecycleContext } from './context.ts';
+import type { ActiveCommand, LifecycleContext } from './context.ts';
 import { recoverOrphans } from './recover.ts';
 import { startCommand, type NewCommand } from './start.ts';
 

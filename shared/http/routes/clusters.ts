@@ -4,7 +4,7 @@ import { quoteWords } from '../../command/quote.ts';
 import type { Cluster } from '../../config/config.ts';
 import type { ExplainedCommand } from '../../gateway/explain-command.ts';
 import { ruleName } from '../../config/rule-reference.ts';
-import type { AppOptions } from '../app.ts';
+import type { AppOptions } from '../options.ts';
 import { ABOUT_A_COMMAND, json, problemsOf } from '../answers.ts';
 import { authenticated } from '../identify.ts';
 import { requestedCommand } from '../command-body.ts';

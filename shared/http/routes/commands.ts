@@ -4,7 +4,7 @@ import type { CommandResult } from '../../gateway/read-results.ts';
 import type { StartedCommand } from '../../gateway/run-command.ts';
 import type { AuthenticatedRequest } from '../../gateway/request.ts';
 import { isFinished } from '../../store/records.ts';
-import type { AppOptions } from '../app.ts';
+import type { AppOptions } from '../options.ts';
 import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOr } from '../answers.ts';
 import { disconnectSignal } from '../disconnect.ts';
 import { authenticated } from '../identify.ts';

@@ -1,11 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { withDeadline } from '../../lib/abort.ts';
 import { json } from '../answers.ts';
-import type { AppOptions } from '../app.ts';
+import type { AppOptions } from '../options.ts';
 import { HealthBody, ReadinessBody, type Readiness } from '../schemas.ts';
-
-/** Throws when the dependency cannot do its part; `degraded` when it does less than the operator asked for. */
-export type Check = (signal: AbortSignal) => Promise<'degraded' | undefined | void>;
 
 /** How long an answer of /readyz stands: strangers may ask it, and each asking reaches the dependencies. */
 const FRESH_MS = 2_000;

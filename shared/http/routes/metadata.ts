@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { json } from '../answers.ts';
-import type { AppOptions } from '../app.ts';
+import type { AppOptions } from '../options.ts';
 import { MetadataBody } from '../schemas.ts';
 import { originOf } from '../identify.ts';
 

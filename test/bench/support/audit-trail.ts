@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
 import { openAuditTrail } from '../../../shared/audit/write/open-trail.ts';
 import type { RequestFacts } from '../../../shared/audit/events.ts';
-import type { RootKey } from '../../../shared/audit/keys.ts';
+import type { RootKey } from '../../../shared/audit/root-key.ts';
 import { type Clock, systemEntropy } from '../../../shared/clock.ts';
 import { createFileLog } from '../../../shared/store/file-log.ts';
 import { completed, facts, intended } from '../../audit/support/samples.ts';

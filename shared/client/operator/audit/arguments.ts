@@ -1,4 +1,4 @@
-import type { Host } from '../../main.ts';
+import type { Host } from '../../host.ts';
 
 /** What every command about the trail takes, and what those take that look at a time only. */
 export const common = { config: { type: 'string', short: 'c' }, help: { type: 'boolean' } } as const;

@@ -7,7 +7,7 @@ import { exportLines } from '../../../audit/read/export.ts';
 import { createStreamIndex } from '../../../audit/read/stream-index.ts';
 import { systemClock } from '../../../clock.ts';
 import type { StorageLocation } from '../../../config/config.ts';
-import type { Host } from '../../main.ts';
+import type { Host } from '../../host.ts';
 import { readConfig } from '../config.ts';
 import { openTrail } from '../log.ts';
 import { common, explain, range, timesOf } from './arguments.ts';

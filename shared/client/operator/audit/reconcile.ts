@@ -7,7 +7,7 @@ import { type Reconciliation, reconcile as compare } from '../../../audit/verify
 import { systemClock } from '../../../clock.ts';
 import type { Config } from '../../../config/config.ts';
 import { createCredential } from '../../../relay/credential.ts';
-import type { Host } from '../../main.ts';
+import type { Host } from '../../host.ts';
 import { readConfig } from '../config.ts';
 import { openTrail } from '../log.ts';
 import { common, explain, range, timesOf } from './arguments.ts';

@@ -1,9 +1,10 @@
 import { createKeyVault } from '../../../audit/key-vault.ts';
-import { type RootKey, loadRootKey, readRootKey } from '../../../audit/keys.ts';
+import type { RootKey } from '../../../audit/root-key.ts';
+import { loadRootKey, readRootKey } from '../../../audit/keys.ts';
 import { systemClock } from '../../../clock.ts';
 import type { StorageLocation } from '../../../config/config.ts';
 import { storageCredential } from '../../../store/azure-storage.ts';
-import type { Host } from '../../main.ts';
+import type { Host } from '../../host.ts';
 import { operatorCredential } from '../log.ts';
 
 const vaultOf = (location: StorageLocation, host: Host) =>

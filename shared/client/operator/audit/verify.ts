@@ -5,15 +5,11 @@ import { readCopies } from '../../../audit/sinks/copies.ts';
 import { verifyExport } from '../../../audit/verify/export-file.ts';
 import { renderReport } from '../../../audit/verify/report.ts';
 import { EMPTY_STATE, type TrailState, acknowledge, parseState, renderState } from '../../../audit/verify/state.ts';
-import {
-  type VerificationReport,
-  type Verdict,
-  type VerifyOptions,
-  verifyTrail,
-} from '../../../audit/verify/verify.ts';
+import type { VerificationReport, Verdict } from '../../../audit/verify/verification-report.ts';
+import { type VerifyOptions, verifyTrail } from '../../../audit/verify/verify.ts';
 import { systemClock } from '../../../clock.ts';
 import type { Config } from '../../../config/config.ts';
-import type { Host } from '../../main.ts';
+import type { Host } from '../../host.ts';
 import { readConfig } from '../config.ts';
 import { locationOf, openPlace, openTrail } from '../log.ts';
 import { common, explain } from './arguments.ts';

@@ -1,0 +1,25 @@
+import type { AuditTrail } from '../audit/trail.ts';
+import type { Clock, Entropy } from '../clock.ts';
+import type { Config } from '../config/config.ts';
+import type { Gateway } from '../gateway/gateway.ts';
+import type { Caller } from '../identity/principal.ts';
+
+/** What the app and its routes work with. */
+export interface AppOptions {
+  readonly config: () => Config;
+  readonly authenticate: (header: string | undefined, signal?: AbortSignal) => Promise<Caller>;
+  readonly gateway: Gateway;
+  readonly trail: AuditTrail;
+  /** What /readyz asks, by name. */
+  readonly checks: Readonly<Record<string, Check>>;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly version: string;
+  readonly logger: LogOptions;
+}
+
+/** Where the process's own log goes; false for nowhere. */
+export type LogOptions = false | { readonly level: string; readonly stream?: { write(line: string): void } };
+
+/** Throws when the dependency cannot do its part; `degraded` when it does less than the operator asked for. */
+export type Check = (signal: AbortSignal) => Promise<'degraded' | undefined | void>;
