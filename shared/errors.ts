@@ -164,7 +164,7 @@ export const problems = {
 
 export type ProblemCode = keyof typeof problems;
 
-export interface ProblemOptions {
+interface ProblemOptions {
   /** Seconds, sent as Retry-After. */
   readonly retryAfter?: number;
   /** Further members of the problem document; never secrets. */

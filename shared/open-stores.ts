@@ -10,7 +10,7 @@ import { storageCredential, type StorageToken } from './store/azure-storage.ts';
 import { createFileLog } from './store/file-log.ts';
 import type { Records } from './store/records.ts';
 
-export interface Stores {
+interface Stores {
   readonly records: Records;
   readonly log: AppendLog;
   readonly key: RootKey;
@@ -20,7 +20,7 @@ export interface Stores {
   readonly siem: SiemSink | undefined;
 }
 
-export interface StoreOptions {
+interface StoreOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   /** The gateway's own identity in Azure. */

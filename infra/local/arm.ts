@@ -26,7 +26,7 @@ export type { AnswerFault, FaultLine, PollFault, PostFault } from './arm/faults.
 export type { Job, JobEnd, Runner } from './arm/runs.ts';
 
 /** A runCommand request that arrived, whether it was taken or not. Times are epoch milliseconds. */
-export interface RecordedPost {
+interface RecordedPost {
   readonly at: number;
   /** The ARM id, as configured; as asked for when there is no such cluster. */
   readonly cluster: string;
@@ -40,7 +40,7 @@ export interface RecordedPost {
   status: number;
 }
 
-export interface RecordedPoll {
+interface RecordedPoll {
   readonly at: number;
   readonly commandId: string;
   /** 0 when no answer was given. */

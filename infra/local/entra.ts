@@ -15,9 +15,9 @@ import { answerTokenRequest, tokenLife, type EntraApp } from './entra/token-endp
 export type { EntraApp } from './entra/token-endpoint.ts';
 
 /** Claims to set; one that is undefined is left out of the token. */
-export type Claims = Readonly<Record<string, unknown>>;
+type Claims = Readonly<Record<string, unknown>>;
 
-export interface EntraRequest {
+interface EntraRequest {
   /** Epoch milliseconds. */
   readonly at: number;
   readonly method: string;
@@ -28,7 +28,7 @@ export interface EntraRequest {
   readonly clientId?: string;
 }
 
-export type EntraFault = 'down' | 'slow' | 'malformed';
+type EntraFault = 'down' | 'slow' | 'malformed';
 
 export interface EmulatedEntra {
   /** `http://127.0.0.1:PORT`, in place of https://login.microsoftonline.com. */
@@ -70,7 +70,7 @@ export interface EntraOptions {
 }
 
 export const demoTenant = '11111111-1111-4111-8111-111111111111';
-export const demoAudience = '22222222-2222-4222-8222-222222222222';
+const demoAudience = '22222222-2222-4222-8222-222222222222';
 const demoApp = '33333333-3333-4333-8333-333333333333';
 const demoUser = '55555555-5555-4555-8555-555555555555';
 const slowMs = 30_000;

@@ -20,7 +20,7 @@ export const CLUSTER_ID =
   '/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-demo/providers/Microsoft.ContainerService/managedClusters/aks-demo';
 
 /** Loopback ports; 0 takes a free one. */
-export interface Ports {
+interface Ports {
   readonly entra: number;
   readonly arm: number;
   readonly gateway: number;

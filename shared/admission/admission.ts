@@ -44,7 +44,7 @@ export interface SlotRequest {
   readonly release: () => void;
 }
 
-export interface AdmissionOptions {
+interface AdmissionOptions {
   readonly records: Pick<Records, 'inFlight'>;
   /** The limits in force, read for every decision. */
   readonly limits: () => Limits;

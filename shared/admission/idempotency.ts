@@ -65,7 +65,7 @@ export interface FirstRequest {
 }
 
 /** The record of the first request with this key and body. The replay is to be authorised afresh. */
-export interface Replay {
+interface Replay {
   readonly kind: 'replay';
   readonly record: CommandRecord;
 }

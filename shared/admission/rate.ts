@@ -10,7 +10,7 @@ interface Bucket {
   at: number;
 }
 
-export interface RateLimiter {
+interface RateLimiter {
   /** Takes one of the `perMinute` that `key` has, all of which may go at once; else gives the seconds until there is one. */
   take(
     key: string,

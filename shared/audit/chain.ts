@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 
 /** The hash of a line is SHA-256("aksgw.audit.v1\n" ‖ line) (README.md, "Lines and the chain"); the first line's `prev` is all zeros. */
-export const LINE_DOMAIN = 'aksgw.audit.v1\n';
+const LINE_DOMAIN = 'aksgw.audit.v1\n';
 export const GENESIS = '0'.repeat(64);
 export const LINE_VERSION = 1;
 
@@ -78,15 +78,6 @@ export type Checkpoint = {
   readonly final?: true | undefined;
   /** The store's own clock at its last answer, where it tells it (RFC 3339). */
   readonly storeTime?: string | undefined;
-};
-
-/** What a caller keeps: over the intent. */
-export type Receipt = {
-  readonly stream: string;
-  readonly seq: number;
-  readonly hash: string;
-  readonly time: string;
-  readonly keyId: string;
 };
 
 export type PublicJwk = { readonly crv: 'P-256'; readonly kty: 'EC'; readonly x: string; readonly y: string };

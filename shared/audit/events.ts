@@ -75,7 +75,7 @@ export const reservedCodes = {
   'doctor.probed': 'AKG600I',
 } as const;
 
-export interface AuditPrincipal {
+interface AuditPrincipal {
   readonly tid: string;
   readonly oid: string;
   readonly idtyp: 'user' | 'app';

@@ -17,7 +17,7 @@ export interface SeenHead {
   readonly final: boolean;
 }
 
-export interface SeenHeadsOptions {
+interface SeenHeadsOptions {
   /** The stream that looks. */
   readonly own?: string | undefined;
   /** Spares streams that ended a second look. */

@@ -17,7 +17,7 @@ export interface LocalRootKey extends RootKey {
   unwrap(stream: string, wrapped: WrappedKey): Uint8Array;
 }
 
-export interface RootKeyOptions {
+interface RootKeyOptions {
   /** Whether the gateway listens on loopback only: a key in a file is for nothing else. */
   readonly loopback: boolean;
   readonly entropy?: Entropy;

@@ -131,7 +131,7 @@ const ended = {
 };
 
 /** What each event says, in the members of its own. */
-export const memberSchemas = {
+const memberSchemas = {
   'stream.opened': { opening: openingSchema, signature: Detached },
   checkpoint: { checkpoint: Checkpoint, signature: Detached },
   'stream.closed': {},

@@ -66,7 +66,7 @@ const readS = (signature: Uint8Array): bigint => BigInt(`0x${Buffer.from(signatu
  * (r, s) and (r, n − s) both verify: without one form, whoever can write could change a signature that still holds. RFC 6979 and
  * RFC 7518 leave the choice open.
  */
-export function lowS(signature: Uint8Array): Buffer {
+function lowS(signature: Uint8Array): Buffer {
   const s = readS(signature);
   const low = Buffer.from(signature);
   if (s > HALF_ORDER) low.write((ORDER - s).toString(16).padStart(64, '0'), 32, 'hex');

@@ -19,7 +19,7 @@ export class AnswerLost extends Error {
   override readonly name = 'AnswerLost';
 }
 
-export interface ClientOptions {
+interface ClientOptions {
   /** The gateway's address, such as https://aksgw.example.com. */
   readonly url: string;
   /** A bearer token for each request; asked for each time, so that a long wait outlives one token. */
@@ -29,7 +29,7 @@ export interface ClientOptions {
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
 
-export interface RunOptions {
+interface RunOptions {
   /** Makes sending again safe: the same key never runs twice. */
   readonly idempotencyKey: string;
   /** Told once the gateway has a record of the command. */
@@ -38,8 +38,6 @@ export interface RunOptions {
   readonly onRefused?: (problem: ProblemDocument, retryAfter: number) => void;
   readonly signal?: AbortSignal;
 }
-
-export type Client = ReturnType<typeof createClient>;
 
 const WAIT_SECONDS = 60;
 /** Tries of one request when no answer comes; the key makes them one command. */

@@ -6,7 +6,7 @@ import { printable } from '../lib/safe-text.ts';
 import { tokenSource } from './token.ts';
 import { collectUploads, UploadRefused } from './uploads.ts';
 
-export const usage = `aksgw: kubectl and helm on private AKS clusters, through the access gateway
+const usage = `aksgw: kubectl and helm on private AKS clusters, through the access gateway
 
   aksgw [options] kubectl …      as kubectl would: stdout, stderr and the exit code are the command's own
   aksgw [options] helm …
@@ -27,7 +27,7 @@ Exit codes: the command's own; 125 when it was not run; 126 when nobody knows wh
 (which cancels nothing); 2 for wrong usage of aksgw.
 `;
 
-export const exits = { usage: 2, notRun: 125, unknown: 126, interrupted: 130 } as const;
+const exits = { usage: 2, notRun: 125, unknown: 126, interrupted: 130 } as const;
 
 interface Options {
   readonly url: string | undefined;

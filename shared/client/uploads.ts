@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { isAbsolute, join, normalize, sep } from 'node:path';
 
-export interface Upload {
+interface Upload {
   readonly path: string;
   readonly contentBase64: string;
 }

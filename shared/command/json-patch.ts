@@ -1,7 +1,7 @@
 import { isObject, type Json } from './json.ts';
 
 /** One operation of a JSON patch (RFC 6902), as far as it can be judged without the object that it changes. */
-export type PatchPart =
+type PatchPart =
   /** It brings this value: `{op: add, path: /spec/volumes/0, value: v}` becomes `{spec: {volumes: {0: v}}}`. */
   | { readonly kind: 'adds'; readonly part: Json }
   /** It brings what stands elsewhere in the object, or cannot be read at all. */

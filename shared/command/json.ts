@@ -1,12 +1,12 @@
 /** What a manifest is made of, once read. A key `__proto__` is a key like others: read own properties only. */
 export type Json = JsonScalar | readonly Json[] | JsonObject;
-export type JsonScalar = string | number | boolean | null | BigNumber;
+type JsonScalar = string | number | boolean | null | BigNumber;
 export interface JsonObject {
   readonly [key: string]: Json;
 }
 
 /** An integer beyond 2^53, kept digit by digit: JSON.stringify writes it as it stands. */
-export interface BigNumber {
+interface BigNumber {
   readonly rawJSON: string;
 }
 

@@ -22,7 +22,7 @@ export interface ManifestFile {
   readonly objects: readonly ManifestObject[];
 }
 
-export interface ManifestOptions {
+interface ManifestOptions {
   readonly catalog: Catalog;
   /** For objects that name none. */
   readonly namespace: string;

@@ -27,7 +27,7 @@ const DEEPEST = 100;
 /** Nodes that aliases may add: "billion laughs" (CVE-2019-11253, in the API server itself). */
 const MOST_ALIASED = 20_000;
 
-export interface YamlSource {
+interface YamlSource {
   /** For refusals: a path, or `stdin`. */
   readonly name: string;
   readonly text: string;

@@ -13,7 +13,7 @@ import {
 import type { Path } from './problem.ts';
 
 /** A YAML text as plain values, and the way back from a value to its line. */
-export interface SourceDocument {
+interface SourceDocument {
   readonly value: unknown;
   /** The line (from 1) of the key or list item at `path`; of the nearest one above when it is not there. */
   line(path: Path): number;

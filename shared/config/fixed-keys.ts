@@ -4,7 +4,7 @@ import { formatPath, type Path } from './problem.ts';
 import { ConfigSchema, type ConfigFile } from './schema.ts';
 
 /** When a change of a key takes effect: at the next look at the file, or at the next start. */
-export type Reload = 'live' | 'fixed';
+type Reload = 'live' | 'fixed';
 
 /** What the schema says of a key or a section; undefined where its members say it. */
 export const reloadOf = (schema: TSchema): Reload | undefined => (schema as { readonly reload?: Reload }).reload;

@@ -17,7 +17,7 @@ import {
 } from './sections.ts';
 import { isLoopback } from './values.ts';
 
-export interface ParseOptions {
+interface ParseOptions {
   /** The folder against which `file:` and `sqlite:` are resolved. */
   readonly baseDir: string;
   /** Where tokens and secrets that the file names are looked for. Left out, they are not: a policy is tested without them. */

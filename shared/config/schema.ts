@@ -15,7 +15,7 @@ const NonEmpty = Type.String({ minLength: 1 });
 const Names = Type.Array(NonEmpty, { minItems: 1 });
 const FixedText = Type.String({ minLength: 1, ...fixed });
 
-export const RuleSchema = Type.Object(
+const RuleSchema = Type.Object(
   {
     verbs: Type.Optional(Names),
     resources: Type.Optional(Names),
@@ -32,13 +32,13 @@ export const RuleSchema = Type.Object(
   strict,
 );
 
-export const RoleSchema = Type.Object(
+const RoleSchema = Type.Object(
   { allow: Type.Optional(Type.Array(RuleSchema)), deny: Type.Optional(Type.Array(RuleSchema)) },
   strict,
 );
 
 const Tenant = { tenant: Type.Optional(NonEmpty) };
-export const SubjectSchema = Type.Union([
+const SubjectSchema = Type.Union([
   Type.Object({ appRole: NonEmpty, ...Tenant }, strict),
   Type.Object({ group: NonEmpty, ...Tenant }, strict),
   Type.Object({ user: NonEmpty, ...Tenant }, strict),
@@ -46,7 +46,7 @@ export const SubjectSchema = Type.Union([
   Type.Object({ job: NonEmpty }, strict),
 ]);
 
-export const BlockedSchema = Type.Union([
+const BlockedSchema = Type.Union([
   Type.Object({ user: NonEmpty, ...Tenant }, strict),
   Type.Object({ app: NonEmpty, ...Tenant }, strict),
 ]);
@@ -54,7 +54,7 @@ export const BlockedSchema = Type.Union([
 /** The file that `policy.blockedFrom` names. */
 export const BlockedListSchema = Type.Object({ blocked: Type.Array(BlockedSchema) }, strict);
 
-export const PolicySchema = Type.Object(
+const PolicySchema = Type.Object(
   {
     roles: Type.Record(NonEmpty, RoleSchema, live),
     bindings: Type.Array(

@@ -53,7 +53,7 @@ const LOOK_MS = 15_000;
  */
 const MOST_AGE_MS = 60_000;
 /** A configuration that is not taken is told of as often as this. */
-export const REPEAT_MS = 5 * 60_000;
+const REPEAT_MS = 5 * 60_000;
 /** A trail that does not answer must not hold up a list of the blocked. */
 const ANNOUNCE_MS = 5_000;
 

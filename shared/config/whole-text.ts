@@ -3,7 +3,7 @@ import { hasEndMark } from './document.ts';
 import { ConfigUnreadable, type FoundText, type TextReader } from './readers.ts';
 
 /** Between two readings that must be equal, ms: longer than an editor or a copy takes from one write to the next. */
-export const SETTLE_MS = 2_000;
+const SETTLE_MS = 2_000;
 /** A text that is still not the same then waits for the next look. */
 const MOST_READINGS = 4;
 

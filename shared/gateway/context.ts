@@ -28,7 +28,7 @@ export interface GatewayContext {
 }
 
 /** The trail as it can be read back. */
-export interface AuditReader {
+interface AuditReader {
   events(query: EventQuery): Promise<Page<AuditItem>>;
   checkpoints(query: Pick<EventQuery, 'limit' | 'cursor'>): Promise<Page<unknown>>;
 }

@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import type { ConfigHooks, OpenedConfig } from '../config/source.ts';
 import type { Policy } from '../policy/policy.ts';
 
-export interface RecordConfigOptions {
+interface RecordConfigOptions {
   readonly config: OpenedConfig;
   readonly policyOf: (config: Config) => Policy;
   readonly trail: AuditTrail;

@@ -21,7 +21,7 @@ declare module 'fastify' {
   }
 }
 
-export interface IdentifyOptions {
+interface IdentifyOptions {
   readonly authenticate: (header: string | undefined, signal?: AbortSignal) => Promise<Caller>;
   readonly trail: AuditTrail;
 }
@@ -57,7 +57,7 @@ export function authenticated(request: FastifyRequest): AuthenticatedRequest {
 }
 
 /** What a request says of itself: recorded as a claim, believed nowhere. */
-export function factsOf(request: FastifyRequest): RequestFacts {
+function factsOf(request: FastifyRequest): RequestFacts {
   const forwarded = request.headers['x-forwarded-for'];
   const first = typeof forwarded === 'string' ? forwarded.split(',')[0]?.trim() : undefined;
   // An address, with a port where a proxy adds one; anything else is not an address, and does not go into the trail.

@@ -22,4 +22,4 @@ export interface AppOptions {
 export type LogOptions = false | { readonly level: string; readonly stream?: { write(line: string): void } };
 
 /** Throws when the dependency cannot do its part; `degraded` when it does less than the operator asked for. */
-export type Check = (signal: AbortSignal) => Promise<'degraded' | undefined | void>;
+type Check = (signal: AbortSignal) => Promise<'degraded' | undefined | void>;

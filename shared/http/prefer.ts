@@ -1,9 +1,9 @@
 /** Seconds a caller waits for a command's end when it does not say. */
-export const DEFAULT_WAIT_SECONDS = 25;
+const DEFAULT_WAIT_SECONDS = 25;
 /** Azure's front end ends a request after 230 s, whatever the function's own time-out (Functions, "HTTP trigger limits"). */
-export const MOST_WAIT_SECONDS = 225;
+const MOST_WAIT_SECONDS = 225;
 
-export interface Preference {
+interface Preference {
   readonly waitSeconds: number;
   /** What was honoured, for Preference-Applied (RFC 7240 §3); undefined when nothing was asked for that is known. */
   readonly applied: string | undefined;

@@ -5,7 +5,7 @@ import { problems, type ProblemCode } from '../errors.ts';
 const closed = { additionalProperties: false } as const;
 const Text = (maxLength: number, description: string) => Type.String({ maxLength, description });
 
-export const FileBody = Type.Object(
+const FileBody = Type.Object(
   {
     path: Type.String({ minLength: 1, maxLength: 1024, description: 'Relative, forward slashes.' }),
     content: Type.Optional(Type.String({ description: 'Text; sent as UTF-8.' })),
@@ -42,7 +42,7 @@ export const CommandBody = Type.Object(
   { ...closed, description: 'Exactly one of argv and command.' },
 );
 
-export const Attributes = Type.Object({
+const Attributes = Type.Object({
   verb: Type.String(),
   group: Type.String(),
   resource: Type.String(),

@@ -15,7 +15,7 @@ import { createTokenCache } from './token-cache.ts';
 /** A token in the cache is about 1–10 kB of claims. */
 const maxCachedTokens = 2_000;
 
-export interface Authenticator {
+interface Authenticator {
   /**
    * The caller behind an Authorization header. Rejects with Problem `token-missing`, `token-invalid` or `token-expired`, each
    * with a WWW-Authenticate header, or `identity-unavailable`; with the signal's reason when it aborts.
@@ -25,7 +25,7 @@ export interface Authenticator {
   ready(signal?: AbortSignal): Promise<void>;
 }
 
-export interface AuthenticatorOptions {
+interface AuthenticatorOptions {
   /** The configuration in force, read on every call. */
   readonly config: () => IdentityConfig;
   readonly clock: Clock;

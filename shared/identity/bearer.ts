@@ -4,7 +4,7 @@ import { tokenInvalid, tokenMissing } from './refusals.ts';
  * Entra's tokens are 1–4 kB; with 200 groups and many roles under 12. Node itself stops reading headers at 16 KiB, other
  * entrances may not.
  */
-export const maxTokenBytes = 16 * 1024;
+const maxTokenBytes = 16 * 1024;
 
 /** RFC 6750 section 2.1: "Bearer" 1*SP b64token; the scheme is case-insensitive (RFC 9110 section 11.1). */
 const form = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i;

@@ -1,5 +1,5 @@
 /** What a 401 says in WWW-Authenticate (RFC 6750 section 3, RFC 9728 section 5.1). */
-export interface Challenge {
+interface Challenge {
   /** Left out when no token was sent at all (RFC 6750 section 3.1). */
   readonly error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_claims' | undefined;
   readonly description?: string | undefined;

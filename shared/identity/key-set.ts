@@ -27,7 +27,7 @@ export interface KeySet {
 }
 
 /** Where the keys stand and which issuer they must be for: both from the configuration, never from a token. */
-export interface KeySource {
+interface KeySource {
   readonly url: string;
   readonly issuer: string;
   readonly tenant: string;

@@ -27,7 +27,7 @@ export interface UserPrincipal extends TokenHolder {
   readonly scopes: readonly string[];
 }
 
-export interface AppPrincipal extends TokenHolder {
+interface AppPrincipal extends TokenHolder {
   readonly kind: 'app';
 }
 

@@ -1,18 +1,18 @@
-export interface BoundedFetchOptions {
+interface BoundedFetchOptions {
   readonly fetch: typeof fetch;
   /** Bounds the time: from withDeadline. */
   readonly signal: AbortSignal;
   readonly maxBytes: number;
 }
 
-export interface FetchedBody {
+interface FetchedBody {
   readonly status: number;
   readonly headers: Headers;
   readonly bytes: Uint8Array;
 }
 
 /** Node's fetch says only "fetch failed"; the reason is in its cause. */
-export class FetchFailed extends Error {
+class FetchFailed extends Error {
   override readonly name = 'FetchFailed';
 }
 

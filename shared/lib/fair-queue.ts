@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 
 /** A queue in which owners take turns, each with its own items in order. */
-export interface FairQueue<T> {
+interface FairQueue<T> {
   add(owner: string, item: T): void;
   /** Takes the next item out: the one that `choose` names, of the first owner in turn for whom it names one (-1 for none). */
   next(choose?: (owner: string, items: readonly T[]) => number): T | undefined;

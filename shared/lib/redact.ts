@@ -3,7 +3,7 @@
  * commands were the same. It works on any argv, also on one that was refused, since refusals are recorded too. It does not prove
  * that nothing secret is left: a password written where no password belongs stays.
  */
-export const REDACTED = '[redacted]';
+const REDACTED = '[redacted]';
 
 /** Names whose value is a secret, as far as they can stand in any text. */
 const SECRET_WORD =
@@ -79,7 +79,7 @@ export function redactText(text: string): string {
     .replace(FLAGGED, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`);
 }
 
-export interface RedactOptions {
+interface RedactOptions {
   /** What to keep of helm's `--set` values: those whose name is harmless, or none. */
   readonly settings: 'by-name' | 'none';
 }

@@ -50,7 +50,7 @@ type CasesFile = Static<typeof CasesSchema>;
 /** What is asked: a command, in words or as one line, or one of the gateway's own paths. */
 export type PolicyCase = CasesFile['cases'][number];
 
-export interface PolicyCaseFile {
+interface PolicyCaseFile {
   readonly principals: ReadonlyMap<string, Principal>;
   readonly cases: readonly { readonly line: number; readonly asked: PolicyCase; readonly principal: Principal }[];
 }

@@ -10,7 +10,7 @@ import { ruleName } from '../config/rule-reference.ts';
 import type { Decision } from './decision.ts';
 import { compilePolicy, type Policy } from './policy.ts';
 
-export interface CaseOptions {
+interface CaseOptions {
   /** The command room's: what a command would ask for. */
   readonly interpret: (request: CommandRequest, cluster: Cluster) => Invocation;
   /** What the file of cases is called in problems. */

@@ -104,7 +104,7 @@ export const visibleClusters = (policy: Policy, principal: Principal): string[] 
   [...policy.clusters.keys()].filter((name) => maySee(policy, principal, name));
 
 /** A request for one of the gateway's own resources, as Kubernetes treats paths outside its API. */
-export interface NonResourceQuestion {
+interface NonResourceQuestion {
   readonly principal: Principal;
   /** HTTP method, lower case. */
   readonly verb: string;

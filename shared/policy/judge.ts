@@ -4,10 +4,10 @@ import type { Decision } from './decision.ts';
 import type { Policy } from './policy.ts';
 
 /** Who asks, where and why: what the command itself does not say. */
-export type Asker = Pick<Question, 'principal' | 'cluster' | 'reason'>;
+type Asker = Pick<Question, 'principal' | 'cluster' | 'reason'>;
 
 /** A decision, and the command that it is about: what is sent and recorded is this one's. */
-export interface Judgement {
+interface Judgement {
   readonly invocation: Invocation;
   readonly decision: Decision;
 }

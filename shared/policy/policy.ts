@@ -7,7 +7,7 @@ import type { Principal } from '../identity/principal.ts';
 import { compileDenyRule, compileResourceRule, compileUrlRule, type ResourceRule, type UrlRule } from './rule.ts';
 
 /** The part of a Config that decides. */
-export interface PolicySource {
+interface PolicySource {
   readonly policy: PolicyFile;
   readonly clusters: ReadonlyMap<string, unknown>;
   readonly identity: { readonly tenants: readonly string[] };
@@ -26,7 +26,7 @@ export interface Policy {
 export type ClusterPolicy = ReadonlyMap<string, Subjects>;
 
 /** Roles by kind of subject and id. `user` matches only users' tokens, `app` only service principals'. */
-export type Subjects = Readonly<Record<SubjectKind, ReadonlyMap<string, readonly Role[]>>>;
+type Subjects = Readonly<Record<SubjectKind, ReadonlyMap<string, readonly Role[]>>>;
 type SubjectKind = 'user' | 'app' | 'group' | 'appRole';
 
 export interface Role {
@@ -37,7 +37,7 @@ export interface Role {
 }
 
 /** Rules by what they can be about, each list in the order of the file. Verbs and resources that no rule names are under `*`. */
-export type RuleIndex = ReadonlyMap<string, ReadonlyMap<string, readonly ResourceRule[]>>;
+type RuleIndex = ReadonlyMap<string, ReadonlyMap<string, readonly ResourceRule[]>>;
 
 /** Compiles a checked configuration (parseConfig). Throws TypeError for one that was not. */
 export function compilePolicy({ policy, clusters, identity }: PolicySource): Policy {

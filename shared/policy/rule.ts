@@ -22,7 +22,7 @@ export interface ResourceRule {
   readonly charts: ReadonlySet<string> | undefined;
 }
 
-export type PodSecurityLevel = NonNullable<RuleFile['podSecurity']>;
+type PodSecurityLevel = NonNullable<RuleFile['podSecurity']>;
 
 /** A rule over the gateway's own paths. */
 export interface UrlRule {
@@ -32,7 +32,7 @@ export interface UrlRule {
 }
 
 /** A list of words and globs. */
-export interface Words {
+interface Words {
   /** It holds `*`, or was left out. */
   readonly all: boolean;
   readonly literals: ReadonlySet<string>;
@@ -40,7 +40,7 @@ export interface Words {
 }
 
 /** `absent`: a list that is left out restricts nothing. */
-export function compileWords(words: readonly string[] | undefined): Words {
+function compileWords(words: readonly string[] | undefined): Words {
   const globs = (words ?? ['*']).map(compileGlob);
   return {
     all: globs.some((glob) => glob.all),

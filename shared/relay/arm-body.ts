@@ -6,7 +6,7 @@ import type { PipelinePolicy } from '@azure/core-rest-pipeline';
  * The most of an answer that is read. A result holds at most 524,288 bytes of logs, which JSON's longest escapes make six times as
  * many; the rest of this is room.
  */
-export const BODY_CAP = 8 * 1024 * 1024;
+const BODY_CAP = 8 * 1024 * 1024;
 
 /** What came as a body: text that says it is JSON, or nothing that can be used. */
 export interface Body {

@@ -32,13 +32,13 @@ export interface Arm {
   cluster(cluster: ArmId, signal?: AbortSignal): Promise<Answer<ClusterView>>;
 }
 
-export interface ArmCommand {
+interface ArmCommand {
   readonly text: string;
   readonly context?: Uint8Array | undefined;
   readonly clusterToken?: Secret | undefined;
 }
 
-export interface ArmOptions {
+interface ArmOptions {
   /** `https://management.azure.com`; plain http for loopback only. */
   readonly endpoint: string;
   /** The gateway's own token for ARM. */

@@ -17,7 +17,7 @@ export interface Assumption {
 
 /** The doctor's probes, in the order they run. */
 export const probeNames = ['view', 'pod', 'launcher', 'reread', 'cut'] as const;
-export type ProbeName = (typeof probeNames)[number];
+type ProbeName = (typeof probeNames)[number];
 
 const RECORDED = 'public recordings of Azure CLI and Azure PowerShell, 2021–2023';
 const RUN = 'shared/relay/arm.ts';

@@ -8,7 +8,7 @@ import type { Submitted } from './relay.ts';
  * ARM's contract it is a refusal, but run command's own resource provider is known to break it after the pod was made (R8, "did not
  * start within 30s"), and "nothing ran" said of a change that ran would have it sent twice (assumption `refused-means-not-started`).
  */
-export interface Row {
+interface Row {
   readonly id: string;
   /** What has to match, all of it. `text` is looked for in Azure's message. */
   readonly match: {

@@ -12,7 +12,7 @@ export type Credential = (scope: string, signal?: AbortSignal) => Promise<Secret
 /** A token is asked for anew this long before its end, so that it outlives the request it goes out with. */
 const MARGIN_MS = 5 * 60_000;
 
-export interface CredentialOptions {
+interface CredentialOptions {
   readonly azure: AzureConfig;
   /** `https://login.microsoftonline.com`: sovereign clouds have their own. */
   readonly authority: string;

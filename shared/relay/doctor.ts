@@ -10,7 +10,7 @@ import { assumptions, type Assumption, type AssumptionId } from './azure-assumpt
 import { outputProgram, podProgram, readFindings, tools, OUTPUT_LINES } from './doctor-programs.ts';
 
 /** The operator's look at a real cluster: a fixed set of harmless commands, on the operator's own rights. */
-export interface DoctorOptions {
+interface DoctorOptions {
   readonly arm: Arm;
   readonly cluster: ArmId;
   /** For clusters with Entra integration: whose token runs the probes. */
@@ -29,7 +29,7 @@ export interface DoctorReport {
   readonly findings: Readonly<Record<string, string>>;
 }
 
-export interface Check {
+interface Check {
   readonly assumption: Assumption;
   /** `not-checked` where no probe tells, or its probe did not get through; the detail says which. */
   readonly verdict: 'confirmed' | 'refuted' | 'not-checked';

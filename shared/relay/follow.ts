@@ -7,9 +7,9 @@ import type { Ended, Run, Told } from './relay.ts';
 import { untilAborted } from '../lib/abort.ts';
 
 /** Follows runs to their end: one poll at a time for each, however many wait for it. */
-export type Follow = (run: Run, signal?: AbortSignal, told?: Told) => Promise<Ended>;
+type Follow = (run: Run, signal?: AbortSignal, told?: Told) => Promise<Ended>;
 
-export interface FollowOptions {
+interface FollowOptions {
   readonly clock: Clock;
   readonly meterOf: (subscription: string) => Meter;
   readonly ask: (run: Run, signal: AbortSignal) => Promise<Answer<RunState>>;

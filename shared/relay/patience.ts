@@ -3,10 +3,10 @@ import { withAzure } from './catalogue.ts';
 import type { Ended } from './relay.ts';
 
 /** A poll that brought no state of the run. */
-export type Failed = Exclude<Answer<unknown>, { kind: 'answer' }>;
+type Failed = Exclude<Answer<unknown>, { kind: 'answer' }>;
 
 /** What is known when a poll fails. Times are epoch ms, ages and spans ms. */
-export interface Standing {
+interface Standing {
   readonly now: number;
   /** When Azure last said that it has the run: the POST, or a poll. */
   readonly heardAt: number;

@@ -1,7 +1,7 @@
 import type { Position } from './append-log.ts';
 import { StorageUnavailable } from './append-log.ts';
 
-export interface Appender {
+interface Appender {
   append(lines: readonly string[]): Promise<Position>;
   /** Runs a look at what was written between two batches; its failure ends the stream as a failed batch does. */
   check(look: () => Promise<void>): Promise<void>;

@@ -8,7 +8,7 @@ export interface SegmentReader {
   open(stream: string, segment: number): Promise<OpenSegment>;
 }
 
-export interface OpenSegment {
+interface OpenSegment {
   size(): Promise<number>;
   /** Up to `length` bytes from `offset`; fewer at the end, none past it. */
   read(offset: number, length: number): Promise<Buffer>;

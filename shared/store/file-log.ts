@@ -19,7 +19,7 @@ import {
 /** What the log needs of the file system: handed in by tests that fill the disk. */
 export type LogFileSystem = Pick<typeof nodeFs, 'mkdir' | 'open' | 'readdir' | 'lstat' | 'link' | 'rm'>;
 
-export interface FileLogOptions {
+interface FileLogOptions {
   readonly folder: string;
   /** A segment that would grow past this is followed by a new one. Default 64 MiB. */
   readonly maxSegmentBytes?: number;

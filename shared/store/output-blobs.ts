@@ -5,7 +5,7 @@ import type { CommandOutput } from './records.ts';
 import { describeError, safeKey, statusOf } from './table-rows.ts';
 
 /** Outputs, one blob each: stdout, then stderr, and the length of stdout beside them. */
-export interface OutputBlobs {
+interface OutputBlobs {
   put(id: string, output: CommandOutput): Promise<void>;
   get(id: string): Promise<CommandOutput | undefined>;
   has(id: string): Promise<boolean>;

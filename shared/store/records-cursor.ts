@@ -1,7 +1,7 @@
 import { Problem } from '../errors.ts';
 
 /** The place after one record in a list of newest first. Opaque to callers, and checked when it comes back. */
-export interface Cursor {
+interface Cursor {
   readonly submittedAt: number;
   readonly id: string;
 }

@@ -52,7 +52,7 @@ export interface InFlight {
   readonly count: number;
 }
 
-export interface ListQuery {
+interface ListQuery {
   readonly owner: PrincipalKey;
   readonly cluster?: string | undefined;
   readonly status?: CommandStatus | undefined;
@@ -82,8 +82,7 @@ export type CommandRecord =
   | FailedRecord
   | UnknownRecord;
 
-export type UnfinishedRecord = AcceptedRecord | SubmittingRecord | RunningRecord;
-export type FinishedRecord = CompletedRecord | FailedRecord | UnknownRecord;
+type FinishedRecord = CompletedRecord | FailedRecord | UnknownRecord;
 
 interface RecordBase {
   readonly id: CommandId;

@@ -58,7 +58,7 @@ export async function openSqliteRecords(path: string, options: SqliteOptions = {
   }
 }
 
-export interface SqliteOptions {
+interface SqliteOptions {
   readonly clock?: Clock;
   readonly openLog?: (path: string) => Promise<WriteAheadLog>;
 }

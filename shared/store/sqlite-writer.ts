@@ -28,7 +28,7 @@ export interface SqliteWriter {
   close(): Promise<void>;
 }
 
-export interface WriteOptions {
+interface WriteOptions {
   /** Roughly what is written, so that a transaction stays bounded. */
   readonly bytes?: number;
   /** Resolve once it is committed: it survives the process then, and a power cut after the next sync, soonMs later at most. */

@@ -10,7 +10,7 @@ import type { Rows, StoredRow } from './table-rows.ts';
 const maxRounds = 10;
 
 /** What only one may have at a time: idempotency keys and named leases. */
-export interface Claims extends Pick<Records, 'claimKey' | 'releaseKey' | 'lease' | 'releaseLease'> {
+interface Claims extends Pick<Records, 'claimKey' | 'releaseKey' | 'lease' | 'releaseLease'> {
   /** Removes the claims of keys that expired by `now`; one that is claimed anew meanwhile stays. */
   purgeKeys(now: number): Promise<void>;
 }

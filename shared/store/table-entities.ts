@@ -98,7 +98,7 @@ export const unfinishedRow = (record: CommandRecord): Row => ({
 
 export const endedPartition = 'ended';
 
-export const endedRow = (record: CommandRecord): Row => ({
+const endedRow = (record: CommandRecord): Row => ({
   partition: endedPartition,
   row: `${sortable(endedAt(record))}:${safeKey(record.id)}`,
   columns: { ...placeOf(record) },

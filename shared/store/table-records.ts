@@ -54,7 +54,7 @@ export async function openTableRecords(
   });
 }
 
-export interface TableRecordsOptions {
+interface TableRecordsOptions {
   readonly table: TableClient;
   readonly outputs: ContainerClient;
   readonly entropy?: Entropy;

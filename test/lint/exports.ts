@@ -1,17 +1,18 @@
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-export const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../..');
 
 /** A source file: what it exports, and what it imports by name from which file. */
-export interface Module {
+interface Module {
   readonly file: string;
   readonly exports: readonly string[];
   readonly imports: readonly { readonly from: string; readonly names: readonly string[] }[];
 }
 
 const EXPORT = /^export (?:async )?(?:abstract )?(?:function\*?|const|let|class|interface|type|enum) (\w+)/gm;
-const IMPORT = /^(?:import|export) (?:type )?(?:\w+,? ?)?(?:\{([^}]*)\}|\* as \w+)? ?from '(\.[^']+)'|^import '(\.[^']+)'/gm;
+const IMPORT =
+  /^(?:import|export) (?:type )?(?:\w+,? ?)?(?:\{([^}]*)\}|\* as \w+)? ?from '(\.[^']+)'|^import '(\.[^']+)'/gm;
 const DYNAMIC = /(?:const|let) \{([^}]*)\}\s*=\s*await import\('(\.[^']+)'\)|import\('(\.[^']+)'\)(?:\)?\.(\w+))?/g;
 
 /** Every source of the project, types included. Relative specifiers only; what a dynamic import takes whole counts as all of it. */
@@ -42,7 +43,13 @@ function readModule(file: string, text: string): Module {
 const namesIn = (list: string): string[] =>
   list
     .split(',')
-    .map((one) => one.trim().replace(/^type /, '').split(/ as |: /)[0] ?? '')
+    .map(
+      (one) =>
+        one
+          .trim()
+          .replace(/^type /, '')
+          .split(/ as |: /)[0] ?? '',
+    )
     .filter((name) => name !== '');
 
 /** Exports that no other file imports, as `file: name`. */

@@ -37,9 +37,9 @@ export type PostFault =
 export type PollFault = AnswerFault | { readonly kind: 'resetAfter' };
 
 /** One fault, several at once (slow and then reset), or undefined for none. */
-export type Faults<F> = F | readonly F[] | undefined;
+type Faults<F> = F | readonly F[] | undefined;
 
-export interface FaultOptions {
+interface FaultOptions {
   /** How many requests it hits: 1 unless told; Infinity for all until `clear`. */
   readonly times?: number;
 }

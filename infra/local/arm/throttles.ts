@@ -6,7 +6,7 @@ interface Bucket {
 }
 
 /** Starts full with `burst` tokens and gains `perSecond` of them each second. */
-export function createBucket(clock: Clock, burst: number, perSecond: number): Bucket {
+function createBucket(clock: Clock, burst: number, perSecond: number): Bucket {
   let tokens = burst;
   let filled = clock.monotonic();
   return {
@@ -22,11 +22,11 @@ export function createBucket(clock: Clock, burst: number, perSecond: number): Bu
   };
 }
 
-export type Admission =
+type Admission =
   | { readonly ok: true; readonly remaining: number }
   | { readonly ok: false; readonly by: 'aks' | 'arm'; readonly retryAfter: number };
 
-export interface Throttles {
+interface Throttles {
   admit(subscription: string, operation: 'runCommand' | 'commandResult' | 'cluster'): Admission;
 }
 

@@ -10,12 +10,12 @@ export interface EntraApp {
   readonly roles?: readonly string[];
 }
 
-export interface TokenAnswer {
+interface TokenAnswer {
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-export interface TokenEndpointOptions {
+interface TokenEndpointOptions {
   readonly audience: string;
   readonly issuer: string;
   readonly tenant: string;

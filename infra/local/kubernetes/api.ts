@@ -26,7 +26,7 @@ export type Reply =
 
 export type Api = (request: ApiRequest) => Reply;
 
-export interface ApiOptions {
+interface ApiOptions {
   readonly storage: Storage;
   readonly clock: Clock;
   readonly kinds: () => readonly Kind[];

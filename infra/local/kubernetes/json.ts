@@ -4,7 +4,7 @@ export interface JsonObject {
   [key: string]: Json | undefined;
 }
 
-export interface OwnerReference extends JsonObject {
+interface OwnerReference extends JsonObject {
   apiVersion: string;
   kind: string;
   name: string;
@@ -12,7 +12,7 @@ export interface OwnerReference extends JsonObject {
   controller?: boolean;
 }
 
-export interface ObjectMeta extends JsonObject {
+interface ObjectMeta extends JsonObject {
   name: string;
   namespace?: string;
   generateName?: string;

@@ -18,7 +18,7 @@ export const ownerOf = (owner: KubeObject): ObjectOwner => [
 ];
 type ObjectOwner = NonNullable<KubeObject['metadata']['ownerReferences']>;
 
-export interface PodWish {
+interface PodWish {
   readonly name?: string;
   readonly node?: string;
   readonly labels?: { [key: string]: string };

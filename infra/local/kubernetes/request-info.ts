@@ -4,9 +4,9 @@ import { ALL_NAMESPACES, type ResourceAttributes } from '../../../shared/kuberne
  * What Kubernetes' authorisation sees of a request, by the rules of `RequestInfoFactory.NewRequestInfo`
  * (k8s.io/apiserver/pkg/endpoints/request/requestinfo.go), field for field.
  */
-export type RequestInfo = ResourceRequestInfo | NonResourceRequestInfo;
+type RequestInfo = ResourceRequestInfo | NonResourceRequestInfo;
 
-export interface NonResourceRequestInfo {
+interface NonResourceRequestInfo {
   readonly isResource: false;
   /** The HTTP method in lower case. */
   readonly verb: string;

@@ -11,7 +11,7 @@ export interface WatchEvent {
   readonly object: KubeObject;
 }
 
-export type StoredKind = Pick<Kind, 'group' | 'version' | 'resource' | 'kind' | 'namespaced'>;
+type StoredKind = Pick<Kind, 'group' | 'version' | 'resource' | 'kind' | 'namespaced'>;
 
 /** The objects of one cluster, with versions and a log of changes. What is handed in is copied, and so is what comes out. */
 export interface Storage {

@@ -34,7 +34,7 @@ export function tableOf(
 }
 
 /** `HumanDuration` of k8s.io/apimachinery: 45s, 3m30s, 5h12m, 3d4h, 61d, 2y. */
-export function humanDuration(ms: number): string {
+function humanDuration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const minutes = Math.floor(seconds / 60);
   const hours = Math.floor(minutes / 60);

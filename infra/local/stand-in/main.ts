@@ -4,7 +4,7 @@ import { parseArguments } from './arguments.ts';
 import { createClient, ServerError } from './client.ts';
 import { runVerb } from './verbs.ts';
 
-export interface Streams {
+interface Streams {
   /** What `--filename=-` reads. */
   readonly input: () => string;
   readonly out: (text: string) => void;

@@ -15,7 +15,7 @@ import type { Arguments } from './arguments.ts';
 import { pathOf, ServerError, type Client, type Resource } from './client.ts';
 import { printTables, type Printed } from './print.ts';
 
-export interface Surroundings {
+interface Surroundings {
   readonly client: Client;
   readonly label: string;
   /** The objects of a manifest. */

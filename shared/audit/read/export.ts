@@ -14,7 +14,7 @@ export interface TimeRange {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface ExportOptions extends TimeRange {
+interface ExportOptions extends TimeRange {
   /** Who vouches for the completeness of the export; without it, the export proves its lines and not that none was left out. */
   readonly key?: Pick<RootKey, 'keyId' | 'jwk' | 'sign'> | undefined;
   /** Epoch ms. */
@@ -22,7 +22,7 @@ export interface ExportOptions extends TimeRange {
 }
 
 /** One stream's part of an export. */
-export type ExportedStream = {
+type ExportedStream = {
   readonly stream: string;
   /** The first line after the opening's batch, and the last, which is a signature that covers the others. */
   readonly from: number;

@@ -4,7 +4,7 @@ import { START, after, seek } from './seek.ts';
 import { type Extent, type StreamIndex, lineTime, readSigned } from './stream-index.ts';
 
 /** The lines of all streams as one sequence by time; within a stream they keep their order. */
-export interface Merge {
+interface Merge {
   /** `time` is the line's own, epoch ms. */
   next(): Promise<{ readonly line: LogLine; readonly time: number } | undefined>;
   /** Where a later merge goes on. Throws Problem `request-invalid` when more streams are alive than it holds. */
@@ -12,7 +12,7 @@ export interface Merge {
   close(): Promise<void>;
 }
 
-export interface MergeOptions {
+interface MergeOptions {
   /** Epoch ms; what lies before or after may be left out, the rest is the caller's to filter. */
   readonly since: number;
   readonly until: number;

@@ -10,7 +10,7 @@ export interface CopySink {
   close(): Promise<void>;
 }
 
-export interface CopySinkOptions {
+interface CopySinkOptions {
   readonly log: AppendLog;
   readonly clock: Pick<Clock, 'sleep'>;
   readonly onError?: (error: unknown) => void;

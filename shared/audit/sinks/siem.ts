@@ -11,13 +11,13 @@ export interface SiemSink {
   close(): Promise<void>;
 }
 
-export interface SiemCounts {
+interface SiemCounts {
   readonly sent: number;
   readonly dropped: number;
   readonly queued: number;
 }
 
-export interface SiemOptions {
+interface SiemOptions {
   readonly clock: Clock;
   /** Sends rows; may reject. createLogsUpload gives the one for Azure Monitor. */
   readonly upload: (rows: readonly JsonObject[], signal: AbortSignal) => Promise<void>;

@@ -4,7 +4,7 @@ import { isLoopback } from '../../config/values.ts';
 import type { Secret } from '../../secret.ts';
 import { type ActivityRun, readActivityLog } from './activity-run.ts';
 
-export interface ActivityLogOptions {
+interface ActivityLogOptions {
   /** `https://management.azure.com`; plain http for loopback only. */
   readonly resourceManager: string;
   readonly subscription: string;

@@ -30,7 +30,7 @@ export interface EvidenceReport {
   readonly message: string;
 }
 
-export interface EvidenceContext {
+interface EvidenceContext {
   readonly facts: ReadonlyMap<string, StreamFacts>;
   readonly witnesses: Witnesses;
   readonly findings: Findings;

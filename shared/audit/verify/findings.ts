@@ -5,7 +5,7 @@ import type { Position } from '../../store/append-log.ts';
  * What verification can find. `broken`: a contradiction, so the trail is not what was written. `unproven`: no contradiction, but
  * something is not covered or wants an explanation. `note`: what an honest crash leaves, explained.
  */
-export const findingKinds = {
+const findingKinds = {
   'not-canonical': 'broken',
   'line-invalid': 'broken',
   'torn-line': 'broken',
@@ -54,7 +54,7 @@ export const findingKinds = {
 } as const;
 
 export type FindingKind = keyof typeof findingKinds;
-export type Level = (typeof findingKinds)[FindingKind];
+type Level = (typeof findingKinds)[FindingKind];
 
 export interface Place {
   readonly stream: string;

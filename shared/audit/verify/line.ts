@@ -18,7 +18,7 @@ export interface ReadLine {
   readonly mono: number;
 }
 
-export type LineProblem = { readonly kind: 'not-canonical' | 'line-invalid'; readonly message: string };
+type LineProblem = { readonly kind: 'not-canonical' | 'line-invalid'; readonly message: string };
 
 const names = new Map<unknown, EventName>(
   (Object.entries(eventCodes) as [EventName, string][]).map(([name, code]) => [code, name]),

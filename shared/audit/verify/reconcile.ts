@@ -3,7 +3,7 @@ import { startMerge } from '../read/merge.ts';
 import type { StreamIndex } from '../read/stream-index.ts';
 import { type ActivityRun, plainId } from './activity-run.ts';
 
-export interface ReconcileOptions {
+interface ReconcileOptions {
   /** Epoch ms: both sides are compared from `since` on, before `until`. */
   readonly since: number;
   readonly until: number;
@@ -12,7 +12,7 @@ export interface ReconcileOptions {
 }
 
 /** A command that the trail says was sent, or may have been. */
-export interface SentCommand {
+interface SentCommand {
   readonly commandId: string;
   /** Lower case. */
   readonly armId: string;

@@ -22,7 +22,7 @@ const HEARTBEAT_TOLERANCE_MS = 150_000;
 const MAX_UNCHECKED = 1_000;
 
 /** What another stream's signed line says of how a stream ended. */
-export interface Recovery {
+interface Recovery {
   readonly lost: Head;
   readonly place: Place;
 }
@@ -52,7 +52,7 @@ export interface StreamFacts {
   readonly seen: readonly Recovery[];
 }
 
-export interface StreamContext {
+interface StreamContext {
   readonly log: AppendLog;
   readonly findings: Findings;
   readonly witnesses: Witnesses;

@@ -6,7 +6,7 @@ import { type EventName, eventCodes } from '../events.ts';
 import { type SigningKey, detach, signCompact } from '../signature.ts';
 
 /** When something was handed to the trail. */
-export interface Moment {
+interface Moment {
   /** Epoch ms, by the wall clock. */
   readonly wall: number;
   /** Milliseconds since the stream began, by the monotonic clock. */

@@ -4,13 +4,13 @@ import { escapeText } from '../../lib/safe-text.ts';
 import type { Recorded } from '../trail.ts';
 
 /** Events that anybody can cause at will, without a right to anything. */
-export type FloodEvent = Extract<AuditEvent, { event: 'auth.failed' | 'rate-limited' }>;
+type FloodEvent = Extract<AuditEvent, { event: 'auth.failed' | 'rate-limited' }>;
 
 export const isFloodEvent = (event: AuditEvent): event is FloodEvent =>
   event.event === 'auth.failed' || event.event === 'rate-limited';
 
 /** Each kind in each window: so many lines of its own, the rest is counted. */
-export const FLOOD_WINDOW_MS = 10_000;
+const FLOOD_WINDOW_MS = 10_000;
 export const FLOOD_SINGLES = 20;
 const MAX_KINDS = 200;
 const MAX_ADDRESSES = 10;

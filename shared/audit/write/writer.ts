@@ -13,7 +13,7 @@ import type { Recorded } from '../trail.ts';
 import { type Batch, type Chain, type ComposedLine, type Entry, composeBatch, newChain } from './batch.ts';
 import type { Digest } from './compose.ts';
 
-export interface WriterOptions {
+interface WriterOptions {
   readonly log: AppendLog;
   readonly key: RootKey;
   readonly clock: Clock;

@@ -4,7 +4,7 @@ import type { Config } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
 import type { Host } from '../host.ts';
 
-export interface ReadOptions {
+interface ReadOptions {
   /** Whether the tokens and secrets that the file names must be there. An auditor has none of them. */
   readonly secrets: boolean;
 }

@@ -91,7 +91,7 @@ function readChart(source: Source, word: string): UploadedChart {
  * SHA-256 over the files sorted by the bytes of their paths, each as: path below the chart's folder, NUL, length in decimal, NUL, content. So
  * that neither moving a byte from one file to the next nor renaming goes unseen.
  */
-export function digestOf(files: readonly SentFile[]): string {
+function digestOf(files: readonly SentFile[]): string {
   const hash = createHash('sha256');
   for (const { path, bytes } of files.toSorted((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)))) {
     hash.update(`${path}\0${bytes.byteLength}\0`).update(bytes);

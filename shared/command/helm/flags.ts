@@ -3,10 +3,8 @@ import { refuse } from '../../lib/refuse.ts';
 import type { HelmCall } from './call.ts';
 
 /** What becomes of one value of a flag: the word that is sent, or a refusal thrown. */
-export type Send = (value: string, call: HelmCall, flag: string) => string;
-export type FlagRule =
-  | { readonly kind: 'sent'; readonly send: Send }
-  | { readonly kind: 'refused'; readonly why: string };
+type Send = (value: string, call: HelmCall, flag: string) => string;
+type FlagRule = { readonly kind: 'sent'; readonly send: Send } | { readonly kind: 'refused'; readonly why: string };
 export type FlagTable = Readonly<Record<string, FlagRule>>;
 
 const MOST_VALUES_BYTES = 1024 * 1024;

@@ -2,7 +2,7 @@ import { ALL_NAMESPACES, type ResourceAttributes } from '../../kubernetes/attrib
 import { groupName, type ResourceType } from '../../kubernetes/resources.ts';
 
 /** Where a request goes: a namespace (of namespaced types), a name, a sub-resource. */
-export interface Place {
+interface Place {
   readonly namespace?: string | undefined;
   readonly name?: string | undefined;
   readonly subresource?: string | undefined;

@@ -8,7 +8,7 @@ import { qualifiedName, type ResourceType } from '../../kubernetes/resources.ts'
 import type { Call, Meaning } from './verb.ts';
 
 /** Other callers' commands, and the tokens that they run with, are in this namespace. */
-export const RUN_COMMAND_NAMESPACE = 'aks-command';
+const RUN_COMMAND_NAMESPACE = 'aks-command';
 
 /** An object that the command names. */
 export interface Target {
@@ -36,9 +36,9 @@ export type Targets =
     };
 
 /** The part of the sent command that names the targets. */
-export type SentTargets = Pick<Meaning, 'args' | 'flags' | 'files' | 'stdin' | 'namespace'>;
+type SentTargets = Pick<Meaning, 'args' | 'flags' | 'files' | 'stdin' | 'namespace'>;
 
-export interface TargetRules {
+interface TargetRules {
   /** The type of a bare NAME, for verbs that need none (`certificate approve NAME`). */
   readonly bareType?: ResourceType | undefined;
   /** How else than by name objects may be chosen: not at all, by these flags, or `free`: a type alone is enough (get, describe). */
@@ -179,12 +179,12 @@ export function needTargets(
 }
 
 /** The manifests of -f, in kubectl's order. */
-export interface Manifests {
+interface Manifests {
   readonly files: readonly ManifestFile[];
   readonly objects: readonly ManifestObject[];
 }
 
-export function readManifests(call: Call, generateName: boolean): Manifests {
+function readManifests(call: Call, generateName: boolean): Manifests {
   const options = {
     catalog: call.catalog,
     namespace: call.namespace,
@@ -247,7 +247,7 @@ function fromManifests({ files, objects }: Manifests): Targets {
 }
 
 /** The words and files that stand for manifests: each file under its own name, written anew; empty ones are left out. */
-export function sendManifests(files: readonly ManifestFile[]): SentTargets {
+function sendManifests(files: readonly ManifestFile[]): SentTargets {
   const names: string[] = [];
   const sentFiles: SentFile[] = [];
   let stdin: Uint8Array | undefined;

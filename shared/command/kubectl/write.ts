@@ -20,7 +20,7 @@ import { readTargets } from './targets.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
 
 /** Verbs that write whole objects from -f: every object asks for `verbs`, and for what its kind needs beyond them. */
-export function writeObjects(call: Call, verbs: readonly string[], generateName = false): Meaning {
+function writeObjects(call: Call, verbs: readonly string[], generateName = false): Meaning {
   const [verb = ''] = call.parsed.path;
   if (call.flags('filename').length === 0) throw refuse(verb, 'needs -f with files of the request or stdin');
   const targets = readTargets(call, { query: 'none', generateName });

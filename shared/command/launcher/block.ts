@@ -4,7 +4,7 @@ import { digestMatches } from './digest.ts';
 import type { Block, Frame } from './frame-line.ts';
 
 /** What a block of output decodes to. */
-export type Decoded =
+type Decoded =
   /** All of it, and the digest is right. */
   | { readonly kind: 'whole'; readonly bytes: Uint8Array }
   /** A part of it, from its start. */

@@ -4,7 +4,7 @@ import { quote, quoteWords } from '../quote.ts';
 import { LAUNCHER_FOLDER, zipContext } from './context-zip.ts';
 import { script } from './script.ts';
 
-export interface Launch {
+interface Launch {
   readonly sent: SentCommand;
   /** 32 hex digits. */
   readonly nonce: string;

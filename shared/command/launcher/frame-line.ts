@@ -1,7 +1,5 @@
 /** The lines around a command's output. All positions are bytes; texts are read as Latin-1, so that they are positions too. */
 
-export type Mark = 'S' | 'H' | 'T' | 'N';
-
 export interface Frame {
   /** All fields as they stand: a header and its trailer are the same text. */
   readonly line: string;
@@ -31,7 +29,7 @@ export interface FoundFrame {
 }
 
 /** Whatever the pod's image prints before the first frame or after the last one is less than this. */
-export const MARGIN = 4096;
+const MARGIN = 4096;
 /** No frame line is longer. */
 const LINE = 512;
 
@@ -47,12 +45,6 @@ export function frameAt(bytes: Buffer, offset: number, mark: 'H' | 'T', nonce: s
   if (!line?.text.startsWith(prefix)) return undefined;
   const frame = parseFields(line.text.slice(prefix.length).trimEnd());
   return frame && { frame, start: offset, end: line.end };
-}
-
-/** The end of the line `AKSGW1 <mark> <nonce>` when it starts exactly at `offset`. */
-export function markAt(bytes: Buffer, offset: number, mark: 'S' | 'N', nonce: string): number | undefined {
-  const line = lineAt(bytes, offset);
-  return line?.text.trimEnd() === `AKSGW1 ${mark} ${nonce}` ? line.end : undefined;
 }
 
 /** The first start line within the margin: where it begins and ends. */

@@ -26,7 +26,7 @@ export interface Reading {
   readonly warnings: readonly string[];
 }
 
-export type FrameKind =
+type FrameKind =
   /** A header or trailer was found. */
   | 'whole'
   /** The launcher began and its end is missing: no output can be told apart from anything else. */

@@ -6,7 +6,7 @@ import { toCompleted, toFailed, toUnknown } from './transitions.ts';
 import { ensureLease, updateRecord, type LeaseContext, type LeasedRecord } from './leased-record.ts';
 
 /** What the end of a command needs: audited first, then stored, so that no result is given out before its outcome is durable. */
-export interface FinishContext extends LeaseContext {
+interface FinishContext extends LeaseContext {
   readonly records: Pick<Records, 'get' | 'replace' | 'putOutput'>;
   readonly trail: AuditTrail;
 }

@@ -8,7 +8,7 @@ import { finish } from './finish.ts';
 import { updateRecord } from './leased-record.ts';
 import { withWarnings } from './transitions.ts';
 
-export interface AcceptedByAzure {
+interface AcceptedByAzure {
   readonly azure: AzureRun;
   readonly cluster: Cluster;
   /** True when the trail has the outcome already. */

@@ -28,7 +28,7 @@ export interface Lifecycle {
   close(): Promise<void>;
 }
 
-export type LifecycleOptions = Omit<LifecycleContext, 'active' | 'stopping' | 'leaseMs'> & {
+type LifecycleOptions = Omit<LifecycleContext, 'active' | 'stopping' | 'leaseMs'> & {
   readonly leaseMs?: number;
 };
 

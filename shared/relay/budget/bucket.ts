@@ -14,7 +14,7 @@ export const BURST = { shared: 45, lone: 57 } as const;
 export const NEWCOMER_TOKENS = 10;
 
 /** Retry-After is obeyed within these bounds, in ms. */
-export const RETRY_AFTER = { least: 1_000, most: 300_000, unsaid: 5_000 } as const;
+const RETRY_AFTER = { least: 1_000, most: 300_000, unsaid: 5_000 } as const;
 
 const LEAST_PACE = 0.1;
 /** How much of the pace comes back in a ms after a 429 halved it: all of it in ten minutes. */

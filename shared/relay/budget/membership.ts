@@ -3,7 +3,7 @@ import { NEWCOMER_TOKENS, type Bucket } from './bucket.ts';
 import { createSeats, type Leases } from './seats.ts';
 
 /** This process's part in a subscription's budget: held while there is work, and for a while after it. */
-export interface Membership {
+interface Membership {
   /** False until the part is known: before that nothing may be spent. */
   joined(): boolean;
   join(): void;
@@ -12,7 +12,7 @@ export interface Membership {
   close(): Promise<void>;
 }
 
-export interface MembershipOptions {
+interface MembershipOptions {
   readonly clock: Clock;
   readonly bucket: Bucket;
   readonly leases: Leases | undefined;

@@ -10,7 +10,7 @@ import type { Leases } from './seats.ts';
 /** What a poll came to. `lost` is an answer that was not read: the next one waits longer. */
 export type Polled = 'ended' | 'running' | 'lost';
 
-export interface Watch {
+interface Watch {
   readonly owner: string;
   readonly cluster: string;
   /** ms since the command started, as far as is known. */
@@ -38,7 +38,7 @@ export interface Meter {
   close(): Promise<void>;
 }
 
-export interface MeterOptions {
+interface MeterOptions {
   readonly clock: Clock;
   readonly subscription: string;
   readonly holder: string;
@@ -54,7 +54,7 @@ const RESERVE = { most: 10, perRun: 2 } as const;
 /** A poll that is this late (ms) may have the reserve as well: nobody starves. */
 const LATE_MS = 4_000;
 /** A caller is sent away with Retry-After rather than kept longer than this. */
-export const MOST_WAIT_MS = 20_000;
+const MOST_WAIT_MS = 20_000;
 /** Without work for this long (ms) the part in the budget is given up. */
 const IDLE_MS = 10_000;
 

@@ -1,12 +1,12 @@
 /** Who may ask how often: pure arithmetic over what is running and what the bucket holds. */
-export interface Watched {
+interface Watched {
   readonly owner: string;
   readonly cluster: string;
   /** ms between polls if there were nobody else, from `restInterval`. */
   readonly rest: number;
 }
 
-export interface Supply {
+interface Supply {
   readonly tokens: number;
   /** Tokens a second. */
   readonly rate: number;

@@ -6,7 +6,7 @@ export type Leases = Pick<Records, 'lease' | 'releaseLease'>;
  * How many instances share a subscription's budget, learnt from leases alone: each holds a numbered seat, moves down when a lower
  * one falls free, and looks how far up the seats are taken. No instance knows another.
  */
-export interface Seats {
+interface Seats {
   /** Takes or renews a seat for `ms` more. */
   renew(now: number, ms: number): Promise<Seated>;
   /**
@@ -16,7 +16,7 @@ export interface Seats {
   leave(now: number, ms: number): Promise<void>;
 }
 
-export interface Seated {
+interface Seated {
   /** How many instances there seem to be, at least. */
   readonly instances: number;
   /** Nobody else is there, and nobody was who left a debt: the bucket is as full as one's own book says. */
