@@ -111,7 +111,7 @@ const formats: readonly Format[] = [
   },
 ];
 
-export interface Judged {
+interface Judged {
   /** Formats of which one is enough; those that must hold, and do, are among them. */
   readonly alternatives: readonly ((text: string) => boolean)[];
   /** Sentences of formats that must all hold, and do not. */

@@ -16,7 +16,7 @@ interface AzureNames {
   readonly policies: Readonly<Record<string, string>>;
 }
 
-export const azureNames = readJson(join(SCHEMAS, 'azure-names.json')) as AzureNames;
+const azureNames = readJson(join(SCHEMAS, 'azure-names.json')) as AzureNames;
 
 /** Holds names of roles, actions, categories and policies against Azure's own. Unknown values pass. */
 export function checkNames(type: string, config: Value): readonly Finding[] {

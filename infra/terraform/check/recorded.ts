@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A type as Terraform's JSON form of cty writes it: `"string"`, `["list", "string"]`, `["object", {"name": "string"}]`. */
-export type CtyType = string | readonly [string, CtyType | Readonly<Record<string, CtyType>>, ...unknown[]];
+type CtyType = string | readonly [string, CtyType | Readonly<Record<string, CtyType>>, ...unknown[]];
 
 export interface AttributeSchema {
   readonly type?: CtyType;
@@ -19,7 +19,7 @@ export interface AttributeSchema {
   readonly write_only?: boolean;
 }
 
-export interface NestedBlockSchema {
+interface NestedBlockSchema {
   readonly nesting_mode: string;
   readonly block: BlockSchema;
   readonly min_items?: number;

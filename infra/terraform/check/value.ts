@@ -23,7 +23,7 @@ export const isList = (value: Value | undefined): value is readonly Value[] => A
 export const isSet = (value: Value | undefined): boolean =>
   value !== undefined && value !== null && !(isList(value) && value.length === 0);
 
-export interface Leaf {
+interface Leaf {
   readonly path: readonly (string | number)[];
   readonly value: Value;
 }
