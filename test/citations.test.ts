@@ -15,6 +15,9 @@ const files = globSync('{functions,shared,infra,test,.github}/**/*.{ts,md,cjs,sh
 const foreign =
   /\bDESIGN\b|\bspec\/[a-z-]+\.md\b|\bfacts\/[a-z-]+|[( ]facts:? [a-zR]|\([Ss]pec\b[,)" ]|\b[Ss]pec "|\(attacks? \d|\battacks, \d/;
 /** `room/file.ts`, `README.md`: what a comment or a document sends its reader to. */
+/** `kubectl-VERSION.json` names many files. */
+const isPattern = (path: string): boolean =>
+  /[A-Z]{4,}/.test(path.replace(/README|CHANGELOG|CONTRIBUTING|SECURITY/, ''));
 const cited = /(?<![\w./:@-])((?:[\w.-]+\/)*[\w.-]+\.(?:ts|md|json|yaml|sh|kql|cjs|tf))\b(?![\w/])/g;
 
 /** Paths of other projects, and of callers' own files. */
@@ -44,7 +47,7 @@ describe('what comments and documents cite', () => {
       const places = [dirname(file), file.split('/').slice(0, 2).join('/'), 'shared', 'test', 'infra', ''];
       return [...commentsOf(file, readFileSync(join(root, file), 'utf8')).matchAll(cited)]
         .map((match) => match[1] ?? '')
-        .filter((path) => path.includes('/') && !elsewhere.has(path))
+        .filter((path) => path.includes('/') && !elsewhere.has(path) && !isPattern(path))
         .filter((path) => !places.some((place) => known.has(join(place, path)) || existsSync(join(root, place, path))))
         .map((path) => `${file}: ${path}`);
     });

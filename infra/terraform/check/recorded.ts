@@ -98,3 +98,6 @@ export function readRecorded(folder = SCHEMAS): readonly RecordedProvider[] {
 export function readJson(file: string): unknown {
   return JSON.parse(readFileSync(file, 'utf8'));
 }
+
+/** Schemas by what is written: `azurerm_subnet`, `data.azurerm_client_config`. */
+export type SchemaIndex = ReadonlyMap<string, BlockSchema>;

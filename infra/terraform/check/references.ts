@@ -1,5 +1,5 @@
 import type { HclModule } from './hcl.ts';
-import type { SchemaIndex } from './walk.ts';
+import type { SchemaIndex } from './recorded.ts';
 
 const RESOURCE = /\b(data\.)?((?:azurerm|azuread|azapi)_[a-z0-9_]+)\.([a-z0-9_]+)((?:\[[^\]]*\])?)(?:\.([a-z0-9_]+))?/g;
 const NAMED = /(?<![\w.])(var|local|module)\.([a-z0-9_]+)/g;

@@ -1,11 +1,8 @@
 import { isExpression, META_ARGUMENTS, toValue, withoutDynamic, type HclModule, type ResourceBlock } from './hcl.ts';
 import type { CheckResource, Finding } from './provider.ts';
-import type { AttributeSchema, BlockSchema, RecordedProvider } from './recorded.ts';
+import type { AttributeSchema, BlockSchema, RecordedProvider, SchemaIndex } from './recorded.ts';
 import { checkReferences } from './references.ts';
 import { isList, isObject, type ObjectValue, type Value } from './value.ts';
-
-/** Schemas by what is written: `azurerm_subnet`, `data.azurerm_client_config`. */
-export type SchemaIndex = ReadonlyMap<string, BlockSchema>;
 
 export function indexSchemas(providers: readonly RecordedProvider[]): SchemaIndex {
   return new Map(
