@@ -50,9 +50,9 @@ export async function* exportCsv(index: StreamIndex, options: TimeRange = {}): A
 const FORMULA = /^[\s"']*[=+\-@|%＝＋－＠\t\r]/u;
 /**
  * What ends a cell whatever quotes say: where the comma is the decimal sign, Excel splits a line at semicolons, and so takes the
- * quotes in the middle of its cell for text; a pasted line is split at tabs.
+ * quotes in the middle of its cell for text; a pasted line is split at tabs. Only what a word follows is left as it is.
  */
-const LATER_CELL = /[;\t\r\n](?=[\s"']*[=+\-@|%＝＋－＠])/gu;
+const LATER_CELL = /[;\t\r\n](?=[^\p{L}\p{N} ]| [^\p{L}\p{N}])/gu;
 
 /** A text that a spreadsheet would run gets an apostrophe before it (owasp.org/www-community/attacks/CSV_Injection). */
 export function cell(value: unknown): string {
