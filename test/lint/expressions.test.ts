@@ -23,7 +23,7 @@ const known = new Set(
 
 /**
  * Accepted, by file or expression. A bounded gap after a start that may recur is linear with the gap as a factor, which recheck takes for a degree;
- * test/e2e/attacks.test.ts measures those that callers' text reaches.
+ * test/attacks measures those that callers' text reaches.
  */
 const accepted = new Map([
   ['shared/relay/catalogue.ts', "bounded gaps, over Azure's message, cut to 4,096 characters"],
