@@ -15,4 +15,7 @@ if [ ! -x "$venv/bin/checkov" ]; then
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check "checkov==$VERSION"
 fi
-exec "$venv/bin/checkov" --config-file .checkov.yaml --directory .
+report=$("$venv/bin/checkov" --config-file .checkov.yaml --directory .) || { echo "$report"; exit 1; }
+echo "$report"
+# A file that it cannot parse is one that it did not look at.
+if grep -q 'Parsing errors: [1-9]' <<<"$report"; then exit 1; fi

@@ -14,7 +14,7 @@ resource "azurerm_policy_definition" "role_assignments" {
   })
 
   policy_rule = jsonencode({
-    if = {
+    "if" = { # in quotes, since checkov's parser takes a bare one for a keyword
       allOf = [
         { field = "type", equals = "Microsoft.Authorization/roleAssignments" },
         { value = "[last(split(field('Microsoft.Authorization/roleAssignments/roleDefinitionId'), '/'))]", in = "[parameters('roles')]" },

@@ -26,7 +26,7 @@ resource "azurerm_policy_definition" "role_definitions" {
   })
 
   policy_rule = jsonencode({
-    if = {
+    "if" = { # in quotes, since checkov's parser takes a bare one for a keyword
       allOf = [
         { field = "type", equals = "Microsoft.Authorization/roleDefinitions" },
         { field = "Microsoft.Authorization/roleDefinitions/type", equals = "CustomRole" },

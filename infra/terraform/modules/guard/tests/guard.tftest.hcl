@@ -14,7 +14,7 @@ variables {
 run "denies_roles_with_run_command_to_everybody_else" {
   assert {
     condition = jsondecode(azurerm_policy_definition.role_assignments.policy_rule) == {
-      if = {
+      "if" = {
         allOf = [
           { field = "type", equals = "Microsoft.Authorization/roleAssignments" },
           { value = "[last(split(field('Microsoft.Authorization/roleAssignments/roleDefinitionId'), '/'))]", in = "[parameters('roles')]" },
