@@ -5,7 +5,7 @@ export interface CommandRequest {
   readonly argv: readonly string[];
   readonly files: readonly RequestFile[];
   readonly stdin?: string | undefined;
-  /** The command's own time-out: waits that would outlive it are cut to it. */
+  /** The command's own time-out: the tool's waits are kept inside it. */
   readonly timeoutSeconds?: number | undefined;
 }
 
@@ -32,7 +32,9 @@ export interface Invocation {
   /** Uploaded charts by digest, for rules with `charts:`. */
   readonly charts: readonly ChartDigest[];
   readonly sent: SentCommand;
-  /** What the caller should know: a clamp, a warning of the parser. */
+  /** Set for a command without an end of its own: it gets no more than these seconds, whatever time-out was asked for. */
+  readonly windowSeconds?: number | undefined;
+  /** What the caller should know: a limit that was cut, a warning of the parser. */
   readonly warnings: readonly string[];
   /**
    * The same command without what it can do without, for a caller who is not allowed all of it: a delete that does not wait. It

@@ -29,7 +29,10 @@ export function newRecord(
     decision: rule,
     status: 'accepted',
     submittedAt: clock.now(),
-    timeoutSeconds: requested.timeoutSeconds ?? config.current().limits.timeoutSeconds.default,
+    timeoutSeconds: Math.min(
+      requested.timeoutSeconds ?? config.current().limits.timeoutSeconds.default,
+      invocation.windowSeconds ?? Infinity,
+    ),
     nonce: Buffer.from(entropy.bytes(16)).toString('hex'),
     lease: { holder: '', until: 0 },
     warnings: invocation.warnings,

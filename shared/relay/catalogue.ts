@@ -19,14 +19,62 @@ interface Row {
     readonly byArm?: true;
   };
   readonly meaning:
+    /** `{policy}` in the words stands for what `text` names. */
     | { readonly started: 'no'; readonly problem: ProblemCode; readonly words: string }
     /** To be sent again after Retry-After: Azure says that it did not take it. */
     | { readonly started: 'throttled'; readonly words: string }
-    | { readonly started: 'unknown'; readonly words: string };
+    /** `code` in place of Azure's, where ours says more. */
+    | { readonly started: 'unknown'; readonly words: string; readonly code?: string };
 }
 
 const no = (problem: ProblemCode, words: string): Row['meaning'] => ({ started: 'no', problem, words });
-const unknown = (words: string): Row['meaning'] => ({ started: 'unknown', words });
+const unknown = (words: string) => ({ started: 'unknown', words }) as const;
+
+/**
+ * The pod refused by the cluster's API server, so that nothing ran: only by the exact words. Azure's are recorded, with a webhook's behind
+ * them (Azure/aks-baseline-automation#37); what other admission plugins say is in Kubernetes' source (plugin/pkg/admission,
+ * pod-security-admission, apiserver's policy/validating, rbac).
+ */
+const REFUSED_POD = '^Failed to run command in managed cluster due to kubernetes failure\\. details: ';
+const POD = 'pods "command-[0-9a-f]{32}" is forbidden: ';
+const refusedPod = (id: string, text: string, words: string): Row => ({
+  id,
+  match: { text: new RegExp(REFUSED_POD + text) },
+  meaning: no('azure-refused', `${words} Nothing ran.`),
+});
+
+const refusedPods: readonly Row[] = [
+  refusedPod(
+    'policy-gatekeeper',
+    'admission webhook "[\\w.-]{1,200}" denied the request: \\[(?<policy>[\\w.-]{1,200})\\]',
+    'The policy {policy} of the cluster forbids the pod that would run the command. The operator has to exempt the namespace aks-command from it, and the image mcr.microsoft.com/aks/command/runtime where it is about images.',
+  ),
+  refusedPod(
+    'admission-webhook',
+    'admission webhook "(?<policy>[\\w.-]{1,200})" denied the request',
+    'The admission webhook {policy} of the cluster forbids the pod that would run the command. The operator has to exempt the namespace aks-command from it.',
+  ),
+  refusedPod(
+    'admission-policy',
+    `${POD}ValidatingAdmissionPolicy '(?<policy>[\\w.-]{1,200})' with binding '[\\w.-]{1,200}' denied request: `,
+    'The ValidatingAdmissionPolicy {policy} of the cluster forbids the pod that would run the command. The operator has to exempt the namespace aks-command from it.',
+  ),
+  refusedPod(
+    'quota',
+    `${POD}(?:exceeded|failed) quota: (?<policy>[\\w.-]{1,200})[,:]`,
+    'The resource quota {policy} in the namespace aks-command leaves no room for the pod that would run the command (200m CPU and 500 MiB, up to 500m and 1 GiB). The operator has to raise or remove it, or wait until other commands have ended.',
+  ),
+  refusedPod(
+    'pod-security',
+    `${POD}violates PodSecurity "(?<policy>[\\w.:-]{1,100})": `,
+    'The pod security level {policy} of the namespace aks-command forbids the pod that would run the command. The operator has to lower the label pod-security.kubernetes.io/enforce of that namespace, or the default of the cluster for it.',
+  ),
+  refusedPod(
+    'rbac',
+    'pods is forbidden: User "[^"]{1,300}" cannot create resource "(?<policy>pods)" in API group "" in the namespace "aks-command"',
+    'Kubernetes RBAC does not let the one in whose name the command would run create {policy} in the namespace aks-command. The operator has to grant it.',
+  ),
+];
 
 /** Answers to the POST. */
 export const postRows: readonly Row[] = [
@@ -51,14 +99,7 @@ export const postRows: readonly Row[] = [
       'The cluster did not accept the Entra token that it was sent (audience or tenant). Nothing ran; the operator has to check the tenant of the cluster and of the gateway.',
     ),
   },
-  {
-    id: 'admission-webhook',
-    match: { text: /admission webhook .{0,300} denied the request/i },
-    meaning: no(
-      'azure-refused',
-      'An admission policy of the cluster forbids the pod that would run the command. Nothing ran; the operator has to exempt the namespace aks-command.',
-    ),
-  },
+  ...refusedPods,
   {
     id: 'did-not-start-in-time',
     match: { text: /did not start within \d+ ?s/i },
@@ -130,10 +171,21 @@ export const postRows: readonly Row[] = [
     meaning: no('azure-refused', 'Azure Resource Manager refused the request before it came to AKS. Nothing ran.'),
   },
   {
+    // Each command reads its cluster first, so that it is not the cluster that is missing.
+    id: 'unschedulable',
+    match: { status: [404], code: /^NotFound$/ },
+    meaning: {
+      ...unknown(
+        'Azure answers "Not Found" for a cluster that it has just shown, which stands for a pod that could not be scheduled (no room for 200m CPU and 500 MiB, cordoned nodes, taints). It may still start: look at the namespace aks-command before sending a change again.',
+      ),
+      code: 'unschedulable',
+    },
+  },
+  {
     id: 'not-found',
     match: { status: [404] },
     meaning: unknown(
-      'Azure says "Not Found", which also stands for a pod that could not be scheduled. It may still start: look at the cluster (taints, room on the nodes) before sending a change again.',
+      'Azure says that something is not there, without a word that the gateway knows. The command may still start: look at the cluster before sending a change again.',
     ),
   },
   {
@@ -187,6 +239,12 @@ const matches = ({ status, code, text, byArm }: Row['match'], refusal: Refusal):
 /** What an answer to the POST means; `undefined` when no row knows it. */
 export const findRow = (refusal: Refusal): Row | undefined => postRows.find((row) => matches(row.match, refusal));
 
+/** What the message names as the policy that refused the pod. */
+function policyIn(refusal: Refusal): string {
+  const { text } = findRow(refusal)?.match ?? {};
+  return text?.exec(refusal.message.slice(0, LONGEST_MESSAGE))?.groups?.['policy'] ?? '';
+}
+
 const LOST =
   'The answer of Azure was lost: the command may or may not have been started, and the gateway does not send it again. Look at the cluster before sending a change again.';
 const UNKNOWN =
@@ -204,11 +262,12 @@ export function explainPost(
       }),
     };
   if (answer.kind === 'lost') return { kind: 'lost', code: answer.code, message: `${LOST} (${answer.message})` };
-  const meaning = findRow(answer)?.meaning ?? unknown(UNKNOWN);
+  const meaning: Row['meaning'] = findRow(answer)?.meaning ?? unknown(UNKNOWN);
   if (meaning.started === 'throttled') return { kind: 'throttled' };
   if (meaning.started === 'unknown')
-    return { kind: 'lost', code: answer.code, message: withAzure(meaning.words, answer) };
-  const problem = new Problem(meaning.problem, withAzure(meaning.words, answer), azureMembers(answer));
+    return { kind: 'lost', code: meaning.code ?? answer.code, message: withAzure(meaning.words, answer) };
+  const words = meaning.words.replace('{policy}', () => policyIn(answer));
+  const problem = new Problem(meaning.problem, withAzure(words, answer), azureMembers(answer));
   return { kind: 'not-started', problem };
 }
 

@@ -169,14 +169,22 @@ describe('what helm is sent', () => {
     ['helm ls', {}, 'helm list --namespace=shop'],
     ['helm list -Aq', {}, 'helm list --all-namespaces=true --short=true --namespace=shop'],
     ['helm status -n blue web', {}, 'helm status --namespace=blue web'],
-    ['helm upgrade web ./web -i --wait', chart, 'helm upgrade --install=true --wait=true --namespace=shop web ./web'],
-    ['helm install web web/', chart, 'helm install --namespace=shop web ./web'],
-    ['helm install -- web ././web', chart, 'helm install --namespace=shop web ./web'],
-    ['helm install web ./web -f prod.yaml', values, 'helm install --values=./prod.yaml --namespace=shop web ./web'],
+    [
+      'helm upgrade web ./web -i --wait',
+      chart,
+      'helm upgrade --install=true --wait=true --timeout=300s --namespace=shop web ./web',
+    ],
+    ['helm install web web/', chart, 'helm install --timeout=300s --namespace=shop web ./web'],
+    ['helm install -- web ././web', chart, 'helm install --timeout=300s --namespace=shop web ./web'],
+    [
+      'helm install web ./web -f prod.yaml',
+      values,
+      'helm install --values=./prod.yaml --timeout=300s --namespace=shop web ./web',
+    ],
     [
       'helm install web ./web --set-file k=key.pem',
       values,
-      'helm install --set-file=k=./key.pem --namespace=shop web ./web',
+      'helm install --set-file=k=./key.pem --timeout=300s --namespace=shop web ./web',
     ],
     ['helm template ./web -a a,b', chart, 'helm template --api-versions=a --api-versions=b --namespace=shop ./web'],
     ['helm version --short', {}, 'helm version --short=true'],
@@ -185,7 +193,7 @@ describe('what helm is sent', () => {
     [
       'helm install web ./web --description --kubeconfig',
       chart,
-      'helm install --description=--kubeconfig --namespace=shop web ./web',
+      'helm install --description=--kubeconfig --timeout=300s --namespace=shop web ./web',
     ],
   ])('%s %#', (line, uploads, words) => {
     expect(sent(call(line, uploads))).toBe(words);
@@ -233,12 +241,23 @@ describe('what helm is sent', () => {
     const within = (line: string, timeoutSeconds?: number): Invocation =>
       interpret({ argv: splitWords(line), files: [], timeoutSeconds }, context);
     const cut = within('helm rollback web --wait --timeout=2h', 600);
-    expect(sent(cut)).toContain('--timeout=600s');
-    expect(cut.warnings).toEqual([expect.stringContaining('600 s')]);
-    expect(sent(within('helm rollback web --timeout=9m59s', 600))).toContain('--timeout=9m59s');
-    expect(sent(within('helm rollback web', 60))).toContain('--timeout=60s');
-    expect(sent(within('helm rollback web', 600))).not.toContain('--timeout');
-    expect(sent(within('helm rollback web --timeout=99h'))).toContain('--timeout=3600s');
+    expect(sent(cut)).toContain('--timeout=585s');
+    expect(cut.warnings).toEqual([expect.stringContaining('585 s')]);
+    expect(sent(within('helm rollback web --timeout=9m', 600))).toContain('--timeout=9m');
+    expect(sent(within('helm rollback web', 60))).toContain('--timeout=45s');
+    expect(sent(within('helm rollback web', 600))).toContain('--timeout=300s');
+    expect(sent(within('helm rollback web --timeout=99h'))).toContain('--timeout=3585s');
+    expect(sent(within('helm rollback web --timeout=0s', 60))).toContain('--timeout=45s');
+  });
+
+  test('a chart that is rolled back when it fails has half of the time for each', () => {
+    const files = Object.entries(chart).map(([path, text]) => ({ path, bytes: new TextEncoder().encode(text) }));
+    const within = (line: string, timeoutSeconds: number): Invocation =>
+      interpret({ argv: splitWords(line), files, timeoutSeconds }, context);
+    expect(sent(within('helm upgrade web ./web --atomic', 300))).toContain('--timeout=150s');
+    const cut = within('helm upgrade web ./web --atomic --timeout=5m', 300);
+    expect(sent(cut)).toContain('--timeout=150s');
+    expect(cut.warnings).toEqual([expect.stringContaining('150 s')]);
   });
 });
 

@@ -66,7 +66,7 @@ describe('what a command asks of Kubernetes, and the words that are sent', () =>
     ['logs -l app=web', 'logs --selector=app=web --namespace=shop', ['list pods in shop', 'get pods/log in shop']],
     [
       'delete pod web',
-      'delete pods.v1./web --cascade=background --namespace=shop',
+      'delete pods.v1./web --timeout=3585s --cascade=background --namespace=shop',
       ['delete pods web in shop', 'get pods web in shop', 'list pods web in shop', 'watch pods web in shop'],
     ],
     [
@@ -76,7 +76,7 @@ describe('what a command asks of Kubernetes, and the words that are sent', () =>
     ],
     [
       'delete pods --all -A',
-      'delete pods.v1. --all-namespaces=true --field-selector=metadata.namespace!=aks-command --cascade=background',
+      'delete pods.v1. --all-namespaces=true --field-selector=metadata.namespace!=aks-command --timeout=3585s --cascade=background',
       ['list pods in all namespaces', 'delete pods in all namespaces'],
     ],
     [
@@ -100,7 +100,7 @@ describe('what a command asks of Kubernetes, and the words that are sent', () =>
     ],
     [
       'rollout status deploy/web',
-      'rollout status deployments.v1.apps/web --namespace=shop',
+      'rollout status deployments.v1.apps/web --timeout=3585s --namespace=shop',
       ['get deployments.apps web in shop', 'list deployments.apps web in shop', 'watch deployments.apps web in shop'],
     ],
     [

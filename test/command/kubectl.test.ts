@@ -6,6 +6,7 @@ import { interpret } from '../../shared/command/interpret.ts';
 import { interpretKubectl } from '../../shared/command/kubectl/interpret.ts';
 import { refusedVerbs, verbs } from '../../shared/command/kubectl/verbs.ts';
 import { Problem } from '../../shared/errors.ts';
+import { splitWords } from '../../shared/command/words.ts';
 import { asked, call, context, file, refusal, sentFile } from './calls.ts';
 
 describe('every word of the grammar was thought about', () => {
@@ -121,7 +122,7 @@ describe('verbs that change, and what they need', () => {
     ['create token builder', 'create token builder --namespace=shop', ['create serviceaccounts/token builder in shop']],
     [
       'drain node-1 --ignore-daemonsets',
-      'drain nodes.v1./node-1 --ignore-daemonsets=true --namespace=shop',
+      'drain nodes.v1./node-1 --ignore-daemonsets=true --timeout=3585s --namespace=shop',
       [
         'get nodes node-1',
         'patch nodes node-1',
@@ -152,7 +153,7 @@ describe('verbs that change, and what they need', () => {
     ],
     [
       'wait pods --all --for=condition=Ready --timeout=2h',
-      'wait pods.v1. --all=true --for=condition=Ready --timeout=3600s --namespace=shop',
+      'wait pods.v1. --all=true --for=condition=Ready --timeout=3585s --namespace=shop',
       ['list pods in shop', 'watch pods in shop'],
     ],
     [
@@ -382,15 +383,57 @@ describe('verbs that change, and what they need', () => {
     expect(profiled(' --profile=general')).toEqual(['the debugging profile general']);
   });
 
-  test('a wait is cut to the time-out of the command, with a warning', () => {
-    const request = {
-      argv: ['kubectl', 'wait', 'pod/a', '--for=delete', '--timeout=-1s'],
-      files: [],
-      timeoutSeconds: 60,
-    };
-    const invocation = interpret(request, context);
-    expect(invocation.sent.words).toContain('--timeout=60s');
-    expect(invocation.warnings).toHaveLength(1);
+  test.each<[seconds: number, command: string, timeout: string | undefined, warned: boolean]>([
+    [300, 'wait pod/a --for=delete --timeout=-1s', '285s', true],
+    [300, 'wait pod/a --for=delete --timeout=1h', '285s', true],
+    [300, 'wait pod/a --for=delete --timeout=284s', '284s', false],
+    [300, 'wait pod/a --for=delete --timeout=0s', '0s', false],
+    [300, 'wait pod/a --for=delete', '30s', false],
+    [20, 'wait pod/a --for=delete', '15s', false],
+    [1, 'wait pod/a --for=delete', '1s', false],
+    [300, 'rollout status deploy/web', '285s', false],
+    [300, 'rollout status deploy/web --timeout=0s', '285s', true],
+    [300, 'rollout status deploy/web --watch=false', undefined, false],
+    [60, 'drain node-1', '45s', false],
+    [60, 'delete pod a', '45s', false],
+    [60, 'delete pod a --timeout=2m', '45s', true],
+    [60, 'delete pod a --wait=false', undefined, false],
+    [60, 'scale deploy/web --replicas=1 --timeout=2m', '45s', true],
+    [60, 'scale deploy/web --replicas=1 --timeout=0s', '0s', false],
+    [60, 'get pods', undefined, false],
+  ])('a wait ends before the command of %d s: %s', (timeoutSeconds, command, timeout, warned) => {
+    const invocation = interpret({ argv: splitWords(`kubectl ${command}`), files: [], timeoutSeconds }, context);
+    const words = invocation.sent.words.filter((word) => word.startsWith('--timeout'));
+    expect(words).toEqual(timeout === undefined ? [] : [`--timeout=${timeout}`]);
+    expect(invocation.warnings.length > 0).toBe(warned);
+  });
+
+  test.each([
+    ['--request-timeout=2h', '--request-timeout=45s'],
+    ['--request-timeout=90', '--request-timeout=45s'],
+    ['--request-timeout=5', '--request-timeout=5'],
+    ['--request-timeout=0', '--request-timeout=0'],
+  ])('a request ends before the command: %s', (given, sent) => {
+    const argv = ['kubectl', 'get', 'pods', given];
+    const invocation = interpret({ argv, files: [], timeoutSeconds: 60 }, context);
+    expect(invocation.sent.words).toContain(sent);
+    expect(invocation.warnings).toHaveLength(given === sent ? 0 : 1);
+  });
+
+  test.each([
+    ['get pods -w', true],
+    ['get pods --watch-only', true],
+    ['logs web -f', true],
+    ['logs deploy/web --follow=true', true],
+    ['events --watch', true],
+    ['attach web', true],
+    ['get pods --watch=false', false],
+    ['logs web', false],
+    ['rollout status deploy/web -w', false],
+  ])('kubectl %s has no end of its own: %s', (command, endless) => {
+    const invocation = call(`kubectl ${command}`);
+    expect(invocation.windowSeconds).toBe(endless ? 60 : undefined);
+    expect(invocation.warnings).toEqual(endless ? [expect.stringContaining('60 s')] : []);
   });
 });
 

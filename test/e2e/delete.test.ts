@@ -67,21 +67,25 @@ describe('a delete', () => {
     expect(explained).toMatchObject({ allowed: true, warnings: [expect.stringMatching(WARNING)] });
     expect(verbs(explained)).toEqual(['delete']);
     expect(explained.rules.every(({ allowed }) => allowed)).toBe(true);
-    expect(explained.command).toBe('kubectl delete deployments.v1.apps/web --wait=false --namespace=shop');
+    expect(explained.command).toBe(
+      'kubectl delete deployments.v1.apps/web --wait=false --cascade=background --namespace=shop',
+    );
   });
 
   test('of one who may wait waits', async () => {
     const explained = await explain('waiting', DELETE);
     expect(explained).toMatchObject({ allowed: true, warnings: [] });
     expect(verbs(explained)).toEqual(['delete', 'get', 'list', 'watch']);
-    expect(explained.command).toBe('kubectl delete deployments.v1.apps/web --namespace=shop');
+    expect(explained.command).toBe(
+      'kubectl delete deployments.v1.apps/web --timeout=285s --cascade=background --namespace=shop',
+    );
   });
 
   test('of objects in files does not wait either', async () => {
     const explained = await explain('contract', 'kubectl delete -f web.yaml', [file]);
     expect(explained).toMatchObject({ allowed: true, warnings: [expect.stringMatching(WARNING)] });
     expect(verbs(explained)).toEqual(['delete']);
-    expect(explained.command).toBe('kubectl delete --wait=false --filename=web.yaml');
+    expect(explained.command).toBe('kubectl delete --wait=false --filename=web.yaml --cascade=background');
   });
 
   test('by a query needs list and is sent as it came', async () => {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connect } from 'node:net';
 import { Compile } from 'typebox/compile';
@@ -458,7 +459,20 @@ describe('explain', () => {
     expect(stack.azure.arm.posts.length).toBe(before + 1);
   });
 
+  test('what has no end of its own is given a window, however long the caller would wait', async () => {
+    const request = { argv: ['kubectl', 'logs', 'deploy/web', '-f'], timeoutSeconds: 3000 };
+    const { body } = await stack.command(request);
+    expect(body.warnings).toEqual([expect.stringContaining('60 s')]);
+    expect(stack.azure.arm.posts.at(-1)?.command).toContain('; t=60; ');
+  });
+
   test('of something denied names the rule, of something refused the word', async () => {
+    const secret = { argv: ['kubectl', 'create', 'secret', 'generic', 'db', "--from-literal=password=it's $(id)"] };
+    const { body: own } = await stack.explain(secret);
+    const script = String(own['command']).replace(/^'kubectl'/, "printf '%s\\n'");
+    expect(execFileSync('/bin/sh', ['-c', script], { encoding: 'utf8' }).split('\n')).toEqual(
+      expect.arrayContaining(["--from-literal=password=it's $(id)", '--namespace=shop']),
+    );
     const denied = await stack.explain({ argv: ['kubectl', 'get', 'secrets', '-A'] }, { token: stack.tokens.bot });
     expect(denied.body).toMatchObject({
       allowed: false,

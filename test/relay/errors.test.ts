@@ -35,8 +35,10 @@ interface Case {
 const notStarted = (code: string, words: RegExp) => ({ kind: 'not-started', code, words }) as const;
 const lost = (code: string, words: RegExp) => ({ kind: 'lost', code, words }) as const;
 const CHECK = /Look at the cluster before sending a change again/;
+const CHECK_LOWER = /look at the cluster before sending a change again/;
+const REFUSED_POD = 'Failed to run command in managed cluster due to kubernetes failure. details:';
 
-/** Every error that run command is known to give, row by row, in its exact words where they are on record. */
+/** Every row of the catalogue, with the exact texts where they are on record. */
 const cases: readonly Case[] = [
   {
     row: 'entra-token-missing',
@@ -67,23 +69,86 @@ const cases: readonly Case[] = [
     expected: lost('KubernetesOperationError', CHECK),
   },
   {
+    // Azure/aks-baseline-automation#37, cut.
+    row: 'policy-gatekeeper',
+    answer: armError(
+      400,
+      'KubernetesOperationError',
+      `${REFUSED_POD} admission webhook "validation.gatekeeper.sh" denied the request: [azurepolicy-container-limits-2007c596c60696e5e4a5] container <user-command> memory limit <1Gi> is higher than the maximum allowed of <512Mi>`,
+    ),
+    expected: notStarted('azure-refused', /policy azurepolicy-container-limits-2007c596c60696e5e4a5 .*exempt.*image/),
+  },
+  {
     row: 'admission-webhook',
     answer: armError(
       400,
       'KubernetesOperationError',
-      'Failed to run command in managed cluster due to kubernetes failure. details: admission webhook "validation.gatekeeper.sh" denied the request: no privileged pods',
+      `${REFUSED_POD} admission webhook "validation.gatekeeper.sh" denied the request: no privileged pods`,
     ),
-    expected: notStarted('azure-refused', /exempt the namespace aks-command/),
+    expected: notStarted('azure-refused', /validation\.gatekeeper\.sh.*exempt the namespace aks-command/),
   },
+  {
+    row: 'admission-policy',
+    answer: armError(
+      400,
+      'KubernetesOperationError',
+      `${REFUSED_POD} pods "command-${ID}" is forbidden: ValidatingAdmissionPolicy 'no-latest' with binding 'all' denied request: no`,
+    ),
+    expected: notStarted('azure-refused', /ValidatingAdmissionPolicy no-latest .*exempt/),
+  },
+  {
+    row: 'quota',
+    answer: armError(
+      400,
+      'KubernetesOperationError',
+      `${REFUSED_POD} pods "command-${ID}" is forbidden: exceeded quota: compute, requested: limits.cpu=500m, used: limits.cpu=2, limited: limits.cpu=2`,
+    ),
+    expected: notStarted('azure-refused', /resource quota compute .*raise or remove/),
+  },
+  {
+    row: 'pod-security',
+    answer: armError(
+      400,
+      'KubernetesOperationError',
+      `${REFUSED_POD} pods "command-${ID}" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false`,
+    ),
+    expected: notStarted('azure-refused', /restricted:latest.*pod-security\.kubernetes\.io\/enforce/),
+  },
+  {
+    row: 'rbac',
+    answer: armError(
+      400,
+      'KubernetesOperationError',
+      `${REFUSED_POD} pods is forbidden: User "x" cannot create resource "pods" in API group "" in the namespace "aks-command"`,
+    ),
+    expected: notStarted('azure-refused', /RBAC.*has to grant/),
+  },
+  // Nearly the same words: of another object, or without Azure's own before them.
+  ...[
+    'admission webhook "validation.gatekeeper.sh" denied the request: no',
+    `while waiting: ${REFUSED_POD} admission webhook "a" denied the request: no`,
+    `${REFUSED_POD} pods "web" is forbidden: exceeded quota: compute, requested: pods=1`,
+    `${REFUSED_POD} clusterrolebindings.rbac.authorization.k8s.io is forbidden: User "x" cannot create resource "clusterrolebindings"`,
+    `${REFUSED_POD} an admission plugin denied the request`,
+  ].map((text) => ({
+    row: 'kubernetes-error',
+    answer: armError(400, 'KubernetesOperationError', text),
+    expected: lost('KubernetesOperationError', CHECK),
+  })),
   {
     row: 'no-such-cluster',
     answer: armError(404, 'ResourceNotFound', "The Resource 'x' was not found."),
     expected: notStarted('azure-refused', /correct the configuration/),
   },
   {
-    row: 'not-found',
+    row: 'unschedulable',
     answer: armError(404, 'NotFound', 'Not Found'),
-    expected: lost('NotFound', /could not be scheduled.*taints/),
+    expected: lost('unschedulable', /could not be scheduled.*taints.*may still start/),
+  },
+  {
+    row: 'not-found',
+    answer: armError(404, 'SomethingNotFound', 'Not Found'),
+    expected: lost('SomethingNotFound', CHECK_LOWER),
   },
   {
     row: 'unauthorised',

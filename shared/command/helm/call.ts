@@ -6,11 +6,9 @@ import { catalogOf, type Catalog } from '../../kubernetes/resources.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { refuse } from '../../lib/refuse.ts';
+import { rollbackSeconds, toolSeconds } from '../time-limits.ts';
 import { yamlBudget } from '../yaml.ts';
 import { createChartReader, type ReadChart } from './chart.ts';
-
-/** The largest time-out that the configuration gives by default. */
-const LONGEST_SECONDS = 3600;
 
 /** One helm command while it is understood: what was asked, and what is learnt of it on the way. */
 export interface HelmCall {
@@ -20,8 +18,8 @@ export interface HelmCall {
   readonly uploads: Uploads;
   readonly catalog: Catalog;
   readonly readChart: ReadChart;
-  /** The command's own time-out, or the longest that any has. */
-  readonly longestSeconds: number;
+  /** The most that helm may wait: within the command's own time-out, half of it where a failure is rolled back. */
+  readonly mostSeconds: number;
   /** The last value given. */
   flag(name: string): string | undefined;
   isOn(name: string): boolean;
@@ -43,13 +41,14 @@ export function createCall(parsed: Parsed, request: CommandRequest, context: Com
   let stdin: Uint8Array | undefined;
   const uploads = createUploads(request.files);
   const flag = (name: string): string | undefined => parsed.flags.get(name)?.at(-1);
+  const rollsBack = ['atomic', 'rollback-on-failure'].some((name) => flag(name) === 'true');
   return {
     parsed,
     namespace: checkNamespace(flag('namespace') ?? context.defaultNamespace),
     catalog: catalogOf(context.resources),
     uploads,
     readChart: createChartReader(uploads, yamlBudget()),
-    longestSeconds: request.timeoutSeconds ?? LONGEST_SECONDS,
+    mostSeconds: (rollsBack ? rollbackSeconds : toolSeconds)(request.timeoutSeconds),
     flag,
     isOn: (name) => flag(name) === 'true',
     warn: (text) => void warnings.push(text),

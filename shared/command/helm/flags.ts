@@ -1,5 +1,6 @@
 import { csvWord, durationMs } from '../grammar/values.ts';
 import { refuse } from '../../lib/refuse.ts';
+import { cutWarning } from '../time-limits.ts';
 import type { HelmCall } from './call.ts';
 
 /** What becomes of one value of a flag: the word that is sent, or a refusal thrown. */
@@ -59,9 +60,11 @@ const setFile = rule((value, call, flag) => {
 
 /** A wait that outlives the command would end with helm killed in the middle, and the release left as pending. */
 const wait = rule((value, call, flag) => {
-  if (durationMs(value) <= call.longestSeconds * 1000) return value;
-  call.warn(`--${flag}=${value} was cut to the ${call.longestSeconds} s that the command has.`);
-  return `${call.longestSeconds}s`;
+  const seconds = durationMs(value) / 1000;
+  // Zero is no limit to helm's waits.
+  if (seconds > 0 && seconds <= call.mostSeconds) return value;
+  call.warn(cutWarning(`--${flag}`, value, call.mostSeconds));
+  return `${call.mostSeconds}s`;
 });
 
 const output = { output: oneOf('table', 'json', 'yaml') };

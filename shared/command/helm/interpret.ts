@@ -87,7 +87,7 @@ function sentFlags(verb: HelmVerb, call: HelmCall): string[] {
   }
   // helm's own default is five minutes.
   const waits = 'timeout' in table && verb !== 'template' && !call.parsed.flags.has('timeout');
-  if (waits && call.longestSeconds < HELM_TIMEOUT_SECONDS) words.push(`--timeout=${call.longestSeconds}s`);
+  if (waits) words.push(`--timeout=${Math.min(call.mostSeconds, HELM_TIMEOUT_SECONDS)}s`);
   // Inside the pod the default would be the service account's own namespace, aks-command.
   if (verb !== 'version' && verb !== 'env') words.push(`--namespace=${call.namespace}`);
   return words;

@@ -13,6 +13,7 @@ import { catalogOf } from '../../kubernetes/resources.ts';
 import { spellOut } from './defaults.ts';
 import { yamlBudget } from '../yaml.ts';
 import { createNeeds } from './needs.ts';
+import { timeLimits, windowOf } from './time-limits.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
 import { refusedVerbs, verbs } from './verbs.ts';
 
@@ -28,7 +29,7 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
   const warnings: string[] = versionWarnings(parsed);
   const call = createCall(parsed, request, context, warnings);
   const given = sentFlags(verb, call, path);
-  const meaning = verb.means(call);
+  const meaning = within(call, path, verb.means(call));
   const { lesser } = meaning;
   if (request.stdin !== undefined && meaning.stdin === undefined) {
     throw refuse('stdin', `is not read by kubectl ${path}; it is for -f - and for exec and attach with -i`);
@@ -50,9 +51,16 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
       secret: meaning.secret === true || argv.some((word, at) => word !== request.argv[at]),
     },
     warnings,
+    windowSeconds: windowOf(call, path),
     lesser: lesser && (() => withLess(parsed, request, context, lesser)),
   };
 }
+
+/** The meaning, with the tool's waits inside the command's own time limit. */
+const within = (call: Call, path: string, meaning: Meaning): Meaning => ({
+  ...meaning,
+  flags: { ...meaning.flags, ...timeLimits(call, path) },
+});
 
 /** The command as if the caller had written these flags too. */
 function withLess(

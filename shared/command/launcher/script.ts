@@ -33,8 +33,9 @@ const nap = (seconds: string, flag: string): string =>
   `z=$!; trap '[ "$!" = "$z" ] || kill $!; exit 0' TERM; [ ! -f "$d/${flag}" ] || exit 0; sleep ${seconds} & wait $!;`;
 
 const statements = [
-  // Surroundings: nothing that the image or an upload could set changes what runs. kubectl 1.34 reads KUBERC, 1.33 KUBECTL_KUBERC.
-  `LC_ALL=C; export LC_ALL; set -f; umask 077; unset ENV BASH_ENV CDPATH; KUBERC=off; KUBECTL_KUBERC=false; export KUBERC KUBECTL_KUBERC;`,
+  // Surroundings: nothing that the image or an upload could set changes what runs. kubectl 1.34 reads KUBERC, 1.33 KUBECTL_KUBERC;
+  // helm keeps releases in Secrets, where policy looks for them.
+  `LC_ALL=C; export LC_ALL; set -f; umask 077; unset ENV BASH_ENV CDPATH; KUBERC=off; KUBECTL_KUBERC=false; HELM_DRIVER=secret; export KUBERC KUBECTL_KUBERC HELM_DRIVER;`,
   // fd 3 is the real output; the shell's own remarks ("Terminated") go nowhere.
   `exec 3>&1 >/dev/null 2>&1;`,
   // HOME may have to move (helm wants to write there); the kubeconfig in it must stay in force.

@@ -72,7 +72,8 @@ function explainBody(explained: ExplainedCommand): Static<typeof ExplainBody> {
       role: rule?.role ?? null,
       rule: rule?.rule ?? null,
     })),
-    command: sent.secret ? quoteWords(invocation.argv) : quoteWords(sent.words),
+    // The caller's own data, and to the caller alone: no log and no audit event has this text.
+    command: quoteWords(sent.words),
     files: sent.files.map(({ path, bytes }) => ({ path, bytes: bytes.length })),
     warnings: [...invocation.warnings],
   };
