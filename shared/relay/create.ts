@@ -6,7 +6,7 @@ import { createArm, type Arm } from './arm.ts';
 import type { Answer } from './arm-answers.ts';
 import { authorise } from './authorise.ts';
 import { createMeter, type Meter } from './budget/meter.ts';
-import type { Leases } from './budget/seats.ts';
+import type { Leases } from './budget/shares.ts';
 import { explainPost } from './catalogue.ts';
 import { checkAvailable, createClusterViews } from './cluster-view.ts';
 import { managedIdentityAssertion, type Credential } from './credential.ts';
@@ -74,10 +74,11 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
     const { cluster, authority, owner } = submission;
     const meter = meterOf(cluster.arm.subscription);
     for (let posts = 1; ; posts += 1) {
-      await meter.pass(owner, signal);
+      const turn = await meter.pass(owner, signal);
       const answer = await armOf()
         .run(cluster.arm, { ...composed, ...authority }, signal)
         .catch(ownMistake);
+      turn.release(answer.kind === 'unreached' ? 'unsent' : answer.kind === 'answer' ? 'started' : 'not-started');
       learn(cluster, answer);
       if (answer.kind === 'answer') return { kind: 'accepted', ...answer.value };
       const meaning = explainPost(answer);

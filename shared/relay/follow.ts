@@ -72,7 +72,9 @@ function begin(options: FollowOptions, run: Run): Following {
   following.stop = meterOf(run.cluster.arm.subscription).watch({
     owner: run.owner,
     cluster: run.cluster.arm.id,
+    kind: run.kind,
     elapsed: () => Math.max(0, clock.now() - following.startedAt),
+    sincePost: () => Math.max(0, clock.now() - submittedAt),
     poll: (signal) => poll(options, following, signal),
   }).stop;
   return following;

@@ -59,6 +59,8 @@ export interface Run {
   readonly nonce: string;
   readonly owner: string;
   readonly timeoutSeconds: number;
+  /** Tool and verb: commands of one kind take about as long. */
+  readonly kind?: string | undefined;
   /** Epoch ms of the POST. */
   readonly submittedAt: number;
 }

@@ -3,10 +3,10 @@ import * as fc from 'fast-check';
 
 import type { Clock } from '../../shared/clock.ts';
 import { BURST, createBucket, DOCUMENTED } from '../../shared/relay/budget/bucket.ts';
-import { createFairQueue } from '../../shared/lib/fair-queue.ts';
 import { createMeter, type Meter } from '../../shared/relay/budget/meter.ts';
-import { LEAST_INTERVAL, planIntervals, restInterval, shareOut } from '../../shared/relay/budget/plan.ts';
-import type { Leases } from '../../shared/relay/budget/seats.ts';
+import { dueIn, LEAST_INTERVAL, nextOverdue, restInterval, type Watched } from '../../shared/relay/budget/plan.ts';
+import type { Leases } from '../../shared/relay/budget/shares.ts';
+import { createUsual } from '../../shared/relay/budget/usual.ts';
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
 
 /** Azure's side: the documented bucket, exactly. */
@@ -34,6 +34,8 @@ function azure(clock: Clock) {
       tokens = 0;
     },
     throttles: () => throttles,
+    /** Tokens there now. */
+    level: () => Math.min(DOCUMENTED.burst, tokens + ((clock.monotonic() - at) / 1000) * DOCUMENTED.perSecond),
     requests: () => requests,
   };
 }
@@ -74,6 +76,7 @@ function run(
   meter.watch({
     owner,
     cluster,
+    kind: owner,
     elapsed: () => clock.monotonic() - begun,
     poll: async () => {
       const status = arm.request();
@@ -99,59 +102,75 @@ describe('intervals', () => {
     expect([1, 3, 6, 50].map((failures) => restInterval(0, failures))).toEqual([600, 2_400, 19_200, 30_000]);
   });
 
-  test('property: shares use the supply up, and nobody has less than an even part unless they want less', () => {
-    fc.assert(
-      fc.property(
-        fc.double({ min: 0.01, max: 10, noNaN: true }),
-        fc.array(fc.double({ min: 0.001, max: 10, noNaN: true }), { minLength: 1, maxLength: 20 }),
-        (supply, demands) => {
-          const shares = shareOut(supply, demands);
-          const total = shares.reduce((one, other) => one + other, 0);
-          expect(total).toBeCloseTo(supply, 6);
-          for (const [index, share] of shares.entries())
-            expect(share).toBeGreaterThanOrEqual(Math.min(demands[index] ?? 0, supply / demands.length) - 1e-9);
-        },
-      ),
-    );
+  const watched = (over: Partial<Watched> = {}): Watched => ({
+    owner: 'a',
+    cluster: 'c',
+    age: 1_000,
+    sincePost: over.age ?? 1_000,
+    sinceLook: undefined,
+    failures: 0,
+    usual: 1_000,
+    spread: 0,
+    ...over,
   });
 
-  test('two hundred runs of one owner leave another owner half of the supply', () => {
-    const many = Array.from({ length: 200 }, () => ({ owner: 'a', cluster: 'c', rest: 1_000 }));
-    const intervals = planIntervals([...many, { owner: 'b', cluster: 'c', rest: 1_000 }], {
-      tokens: 0,
-      rate: 1,
-      reserve: 10,
-    });
-    expect(intervals.at(-1)).toBe(2_000);
-    expect(intervals[0]).toBe(400_000);
+  test('with plenty of tokens a run is looked at soon, and again ever closer, but never closer than the least interval', () => {
+    expect(dueIn(watched({ age: 0 }), 50, 290)).toBe(300);
+    expect(dueIn(watched({ age: 0, usual: 5_000 }), 3, 290)).toBe(300);
+    expect(dueIn(watched({ sinceLook: 0 }), 1e6, 1)).toBe(LEAST_INTERVAL);
+    expect(dueIn(watched({ age: 60_000, sinceLook: 0 }), 6, 3_000)).toBe(3_000);
+    expect(dueIn(watched({ age: 60_000, sinceLook: 0 }), 3, 9_000)).toBe(6_000);
   });
 
-  test("one owner's clusters share alike, however many runs each has", () => {
+  test('with few, no look is spent before the usual length, and looks that go together are spread', () => {
+    expect(dueIn(watched({ age: 0, usual: 5_000 }), 2, 290)).toBe(5_000);
+    expect(dueIn(watched({ age: 4_000, sinceLook: 2_000, usual: 5_000 }), 2, 290)).toBe(1_000);
+    expect(dueIn(watched({ age: 0, spread: 0.5 }), 0, 290)).toBe(1_050);
+  });
+
+  test('of what is overdue, owners take turns, and so do their clusters', () => {
+    const order: string[] = [];
+    const served = new Map<string, number>();
     const runs = [
-      ...Array.from({ length: 9 }, () => ({ owner: 'a', cluster: 'busy', rest: 1_000 })),
-      { owner: 'a', cluster: 'quiet', rest: 1_000 },
+      ...Array.from({ length: 4 }, (_, index) => watched({ owner: 'a', cluster: 'busy', age: 9_000 + index })),
+      watched({ owner: 'a', cluster: 'quiet' }),
+      watched({ owner: 'b' }),
     ];
-    const intervals = planIntervals(runs, { tokens: 0, rate: 1, reserve: 10 });
-    expect(intervals.at(-1)).toBe(2_000);
-    expect(intervals[0]).toBe(18_000);
+    for (let count = 1; runs.length > 0; count += 1) {
+      const next = nextOverdue(
+        runs.map((run) => ({ run, due: -run.age })),
+        (owner, cluster = '') => served.get(owner + cluster) ?? 0,
+      );
+      if (!next) break;
+      runs.splice(runs.indexOf(next), 1);
+      served.set(next.owner, count).set(next.owner + next.cluster, count);
+      order.push(next.owner + next.cluster);
+    }
+    expect(order).toEqual(['abusy', 'bc', 'aquiet', 'abusy', 'abusy', 'abusy']);
   });
 
-  test('with room to spare polls come closer, but never closer than the least interval', () => {
-    const [interval] = planIntervals([{ owner: 'a', cluster: 'c', rest: 300 }], { tokens: 1e6, rate: 1, reserve: 10 });
-    expect(interval).toBe(LEAST_INTERVAL);
-    const [later] = planIntervals([{ owner: 'a', cluster: 'c', rest: 4_000 }], { tokens: 50, rate: 1, reserve: 10 });
-    expect(later).toBe(500);
+  test('the usual length of a kind is learnt within a few looks, and a long run does not change it for the others', () => {
+    const usual = createUsual();
+    let looks = 0;
+    for (; usual.of('k') < 5_000; looks += 1) usual.tooEarly('k', usual.of('k'), 0);
+    expect(looks).toBeLessThanOrEqual(6);
+    for (let count = 0; count < 6; count += 1) usual.ended('k', 5_000, 4_900);
+    expect(usual.of('k')).toBeGreaterThan(4_900);
+    expect(usual.of('k')).toBeLessThan(5_200);
+    usual.tooEarly('k', 60_000, 0);
+    expect(usual.of('k')).toBeLessThan(5_200);
+    expect([usual.holds('k'), usual.of('other')]).toEqual([true, 1_000]);
   });
 });
 
 describe('the bucket', () => {
   test('fills at a token a second up to what is used of the documented burst', () => {
-    const bucket = createBucket(0, BURST.lone);
-    for (let count = 0; count < BURST.lone; count += 1) bucket.take(0);
+    const bucket = createBucket(0);
+    for (let count = 0; count < BURST; count += 1) bucket.take(0);
     expect(bucket.level(0)).toBe(0);
     expect(bucket.when(1, 0)).toBe(1_000);
     expect(bucket.level(10_000)).toBeCloseTo(10);
-    expect(bucket.level(1e7)).toBe(BURST.lone);
+    expect(bucket.level(1e7)).toBe(BURST);
   });
 
   test.each([
@@ -160,7 +179,7 @@ describe('the bucket', () => {
     [17, 17_000],
     [100_000, 300_000],
   ])('a 429 with Retry-After %s stops everything for %d ms, and what follows is slower', (retryAfter, ms) => {
-    const bucket = createBucket(0, BURST.lone);
+    const bucket = createBucket(0);
     bucket.throttled(retryAfter, 0);
     expect(bucket.level(ms - 1)).toBeLessThanOrEqual(0);
     expect(bucket.when(1, 0)).toBeGreaterThan(ms + 1_000);
@@ -169,28 +188,17 @@ describe('the bucket', () => {
   });
 
   test('several 429s of one moment halve the pace once', () => {
-    const bucket = createBucket(0, BURST.lone);
+    const bucket = createBucket(0);
     for (let count = 0; count < 5; count += 1) bucket.throttled(2, 1);
     expect(bucket.rate(2_001)).toBeCloseTo(0.5, 2);
   });
 
   test('instances share it evenly', () => {
-    const bucket = createBucket(0, BURST.lone);
-    bucket.share(4, 0);
-    expect(bucket.level(0)).toBe(BURST.lone / 4);
+    const bucket = createBucket(0);
+    bucket.share(1 / 4, 0);
+    expect(bucket.level(0)).toBe(BURST / 4);
     expect(bucket.rate(0)).toBe(0.25);
   });
-});
-
-test('a line serves owners in turn, each in its own order', () => {
-  const queue = createFairQueue<string>();
-  for (const item of ['a1', 'a2', 'a3']) queue.add('a', item);
-  expect(queue.ahead('b')).toBe(1);
-  queue.add('b', 'b1');
-  queue.remove('a', 'a2');
-  expect(queue.ahead('a')).toBe(3);
-  expect([queue.next(), queue.next(), queue.next(), queue.next()]).toEqual(['a1', 'b1', 'a3', undefined]);
-  expect(queue.size()).toBe(0);
 });
 
 describe('the meter', () => {
@@ -215,8 +223,9 @@ describe('the meter', () => {
             void clock
               .sleep(command.at)
               .then(() => meter.pass(command.owner))
-              .then(() => {
+              .then((turn) => {
                 expect(arm.request()).toBe(200);
+                turn.release('started');
                 runners.push(run(meter, clock, arm, command));
                 return undefined;
               });
@@ -247,8 +256,9 @@ describe('the meter', () => {
     const meter = start(clock);
     for (let count = 0; count < 200; count += 1)
       meter.pass('a').then(
-        () => {
+        (turn) => {
           expect(arm.request()).toBe(200);
+          turn.release('started');
           run(meter, clock, arm, { owner: 'a', ms: 300_000 });
           return undefined;
         },
@@ -258,9 +268,10 @@ describe('the meter', () => {
     const asked = clock.monotonic();
     let passed: number | undefined;
     let runner: Runner | undefined;
-    void meter.pass('b').then(() => {
+    void meter.pass('b').then((turn) => {
       passed = clock.monotonic() - asked;
       expect(arm.request()).toBe(200);
+      turn.release('started');
       runner = run(meter, clock, arm, { owner: 'b', ms: 3_000 });
       return undefined;
     });
@@ -270,6 +281,46 @@ describe('the meter', () => {
     expect(arm.throttles()).toBe(0);
   });
 
+  test('property: no token lies idle while a run is overdue, nobody starves, and nobody pays for the many of another', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 2, max: 100 }),
+        fc.integer({ min: 100, max: 20_000 }),
+        fc.integer({ min: 0, max: 60_000 }),
+        async (many, ms, later) => {
+          const clock = createManualClock();
+          const arm = azure(clock);
+          const meter = start(clock);
+          const lags: number[] = [];
+          const oneAfterAnother = async (owner: string): Promise<void> => {
+            (await meter.pass(owner)).release('started');
+            expect(arm.request()).toBe(200);
+            const runner = run(meter, clock, arm, { owner, ms });
+            while (runner.endedAt === undefined) await clock.sleep(100);
+            lags.push(runner.endedAt - ms);
+          };
+          for (let count = 0; count < many; count += 1) void oneAfterAnother('many');
+          await clock.advance(later);
+          const asked = clock.monotonic();
+          let answered = 0;
+          void oneAfterAnother('one').then(() => (answered = clock.monotonic() - asked));
+          for (let idle = 0; lags.length <= many;) {
+            await clock.advance(1_000);
+            // More than the reserve of three, a POST's two and a look for what may end any moment, for seconds.
+            const busy = clock.sleeping() > 0 && arm.level() > 60 - 1;
+            idle = busy && lags.length < many ? idle + 1 : 0;
+            expect(idle).toBeLessThan(60);
+            if (clock.monotonic() > 1_200_000) throw new Error(`${lags.length} of ${many + 1} were answered`);
+          }
+          expect(arm.throttles()).toBe(0);
+          // Its own time, its turn for three tokens, and its looks between those of the many.
+          expect(answered).toBeLessThan(ms + 12_000 + ms / 5);
+        },
+      ),
+      { numRuns: 6 },
+    );
+  }, 60_000);
+
   test('submits that never stop do not starve the polls', async () => {
     const clock = createManualClock();
     const arm = azure(clock);
@@ -277,7 +328,11 @@ describe('the meter', () => {
     const submitFor = async (owner: string): Promise<void> => {
       while (clock.monotonic() < 180_000) {
         await meter.pass(owner).then(
-          () => arm.request(),
+          (turn) => {
+            arm.request();
+            turn.release('not-started');
+            return undefined;
+          },
           () => clock.sleep(1_000),
         );
       }
@@ -309,7 +364,7 @@ describe('the meter', () => {
     const begun = clock.monotonic();
     const second = meter.pass('b').then(() => clock.monotonic() - begun);
     await clock.advance(10_000);
-    expect(await second).toBeLessThanOrEqual(1_001);
+    expect(await second).toBeLessThanOrEqual(2_001);
   });
 
   test("polls go on after somebody else used the subscription's throttle up, with few 429s", async () => {
@@ -329,9 +384,13 @@ describe('the meter', () => {
     meter.learn({ remaining: 2 });
     const passed: number[] = [];
     for (let count = 0; count < 4; count += 1)
-      void meter.pass('a').then(() => passed.push(Math.round(clock.monotonic() / 1000)));
+      void meter.pass('a').then((turn) => {
+        passed.push(Math.round(clock.monotonic() / 1000));
+        turn.release('not-started');
+        return undefined;
+      });
     await clock.advance(5_000);
-    expect(passed).toEqual([0, 0, 1, 2]);
+    expect(passed).toEqual([0, 1, 2, 3]);
   });
 
   test('a run that is found again after a crash is looked at soon, however long it has been running', async () => {
@@ -427,6 +486,42 @@ describe('instances that do not know each other', () => {
     );
   });
 
+  test('property: together they never spend more than the bucket, each looks as often as it has runs, one alone uses it', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 3 }), async (counts) => {
+        const clock = createManualClock();
+        const arm = azure(clock);
+        const leases = leaseStore();
+        const meters = counts.map((_, index) => start(clock, leases, `instance-${index}`));
+        // More than a subscription can look at: each process uses all it may.
+        const runs = counts.map((count, index) =>
+          Array.from({ length: count }, (_, each) =>
+            run(meters[index] ?? start(clock), clock, arm, { owner: `owner-${each % 3}`, ms: 1e9 }),
+          ),
+        );
+        await clock.advance(400_000);
+        const before = runs.map((own) => own.reduce((sum, { polls }) => sum + polls.length, 0));
+        const requests = arm.requests();
+        await clock.advance(300_000);
+        const spent = runs.map(
+          (own, index) => own.reduce((sum, { polls }) => sum + polls.length, 0) - (before[index] ?? 0),
+        );
+        expect(arm.throttles()).toBe(0);
+        const total = counts.reduce((sum, count) => sum + count, 0);
+        // A run of ten minutes is worth a look each half a minute.
+        if (total >= 40) expect(arm.requests() - requests).toBeGreaterThan(270);
+        const weights = counts.map((count) => Math.min(6, Math.ceil(count / 8)));
+        const weight = weights.reduce((sum, one) => sum + one, 0);
+        for (const [index, own] of spent.entries())
+          expect(own).toBeGreaterThan(
+            0.8 * Math.min((300 * (weights[index] ?? 0)) / weight, (300 * (counts[index] ?? 0)) / 30),
+          );
+        await Promise.all(meters.map((meter) => meter.close()));
+      }),
+      { numRuns: 4 },
+    );
+  });
+
   test('a second instance halves the first one, and gives the half back when it goes', async () => {
     const clock = createManualClock();
     const arm = azure(clock);
@@ -471,19 +566,24 @@ describe('instances that do not know each other', () => {
     const ask = (meter: Meter, times: number): void => {
       for (let count = 0; count < times; count += 1)
         meter.pass(`owner-${count}`).then(
-          () => arm.request(),
+          (turn) => {
+            arm.request();
+            turn.release('not-started');
+            return undefined;
+          },
           () => undefined,
         );
     };
-    ask(first, BURST.shared);
-    await clock.advance(100);
-    expect(arm.requests()).toBe(BURST.shared);
+    ask(first, BURST);
+    await clock.advance(1_000);
+    expect(arm.requests()).toBe(BURST);
     await then(first, clock);
     const second = start(clock, leases, 'second');
     ask(second, 40);
     await clock.advance(3_000);
-    expect(arm.requests()).toBeGreaterThan(BURST.shared + 8);
+    expect(arm.requests()).toBeLessThanOrEqual(BURST + 4);
     await clock.advance(60_000);
+    expect(arm.requests()).toBeGreaterThan(BURST + 20);
     expect(arm.throttles()).toBe(0);
     await Promise.all([first.close(), second.close()]);
   });

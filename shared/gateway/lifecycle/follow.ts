@@ -24,8 +24,9 @@ export async function followToEnd(
   { azure, cluster, audited, stored }: AcceptedByAzure,
   signal: AbortSignal,
 ): Promise<CommandRecord> {
-  const { nonce, owner, timeoutSeconds, submittedAt } = progress.record;
-  const run = { cluster, commandId: azure.commandId, nonce, owner, timeoutSeconds, submittedAt };
+  const { nonce, owner, timeoutSeconds, submittedAt, argv } = progress.record;
+  const kind = argv.slice(0, 2).join(' ');
+  const run = { cluster, commandId: azure.commandId, nonce, owner, timeoutSeconds, submittedAt, kind };
   const told = showTrouble(context, progress);
   const ended = timed(context.clock, progress.spent, 'azure', () => context.relay.follow(run, signal, told));
   ended.catch(() => undefined); // awaited after `stored`

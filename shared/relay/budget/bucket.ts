@@ -6,13 +6,10 @@
 export const DOCUMENTED = { burst: 60, perSecond: 1 } as const;
 
 /**
- * Of the burst, this much is used. Where instances share it, the rest covers one that has just come; a process that knows of no
- * others leaves a little for requests that arrive closer together than they were sent.
+ * Of the burst, this much is used. The rest is for requests that arrive closer together than they were sent, and for what two
+ * processes spend before they have noticed each other.
  */
-export const BURST = { shared: 45, lone: 57 } as const;
-/** What an instance may spend before the others have noticed it, and they have lowered their pace. */
-export const NEWCOMER_TOKENS = 10;
-
+export const BURST = 57;
 /** Retry-After is obeyed within these bounds, in ms. */
 const RETRY_AFTER = { least: 1_000, most: 300_000, unsaid: 5_000 } as const;
 
@@ -27,22 +24,24 @@ export interface Bucket {
   /** Tokens a second. */
   rate(now: number): number;
   take(now: number): void;
-  /** How long (ms) until it is full: until then somebody who starts anew must not take it for full. */
+  /** Puts back what was taken and not spent. */
+  giveBack(now: number): void;
+  /** How long (ms) until it is full: until then a process that starts must not take it for full. */
   debt(now: number): number;
   /** When `level` will be at least `tokens`; Infinity if it never can be. */
   when(tokens: number, now: number): number;
-  /** One of `instances` equal shares of the subscription's bucket. */
-  share(instances: number, now: number): void;
+  /** This part of the subscription's bucket, from 0 to 1. */
+  share(part: number, now: number): void;
   /** No more than this many tokens: what others may have used is not known. */
   atMost(tokens: number, now: number): void;
   /** A 429: nothing until `retryAfter` (s) has passed, and half the pace after it, since others use the bucket too. */
   throttled(retryAfter: number | undefined, now: number): void;
 }
 
-export function createBucket(start: number, burst: number): Bucket {
-  let tokens = burst;
+export function createBucket(start: number): Bucket {
+  let tokens: number = BURST;
   let at = start;
-  let instances = 1;
+  let part = 1;
   let pace = 1;
   let blockedUntil = start;
 
@@ -51,12 +50,12 @@ export function createBucket(start: number, burst: number): Bucket {
     // The pace grows as time passes; its mean over the span is what has flowed in.
     const end = Math.min(1, pace + (now - at) * RECOVERY);
     const mean = (pace + end) / 2;
-    tokens = Math.min(capacity(), tokens + ((now - at) / 1000) * (DOCUMENTED.perSecond / instances) * mean);
+    tokens = Math.min(capacity(), tokens + ((now - at) / 1000) * DOCUMENTED.perSecond * part * mean);
     pace = end;
     at = now;
   };
-  const capacity = (): number => burst / instances;
-  const rate = (): number => (DOCUMENTED.perSecond / instances) * pace;
+  const capacity = (): number => BURST * part;
+  const rate = (): number => DOCUMENTED.perSecond * part * pace;
 
   return {
     level: (now) => {
@@ -71,6 +70,10 @@ export function createBucket(start: number, burst: number): Bucket {
       settle(now);
       tokens -= 1;
     },
+    giveBack: (now) => {
+      settle(now);
+      tokens = Math.min(capacity(), tokens + 1);
+    },
     when: (wanted, now) => {
       settle(now);
       if (wanted > capacity()) return Number.POSITIVE_INFINITY;
@@ -80,9 +83,9 @@ export function createBucket(start: number, burst: number): Bucket {
       settle(now);
       return Math.max(0, Math.max(now, at) - now + ((capacity() - tokens) / rate()) * 1000);
     },
-    share: (count, now) => {
+    share: (share, now) => {
       settle(now);
-      instances = count;
+      part = share;
       tokens = Math.min(tokens, capacity());
     },
     atMost: (most, now) => {

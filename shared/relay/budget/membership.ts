@@ -1,14 +1,12 @@
 import type { Clock } from '../../clock.ts';
-import { NEWCOMER_TOKENS, type Bucket } from './bucket.ts';
-import { createSeats, type Leases } from './seats.ts';
+import type { Bucket } from './bucket.ts';
+import { createShares, MOST_WEIGHT, type Leases, type Share, type Shares } from './shares.ts';
 
 /** This process's part in a subscription's budget: held while there is work, and for a while after it. */
 interface Membership {
   /** False until the part is known: before that nothing may be spent. */
   joined(): boolean;
   join(): void;
-  /** How many share, at least. */
-  instances(): number;
   close(): Promise<void>;
 }
 
@@ -20,82 +18,98 @@ interface MembershipOptions {
   readonly holder: string;
   readonly log: (message: string) => void;
   readonly hasWork: () => boolean;
+  /** Commands that run or wait here: processes share by what they have to do. */
+  readonly load: () => number;
   /** The part has become known, or has changed. */
   readonly changed: () => void;
 }
 
-const RENEW_MS = 5_000;
-/** A seat outlives a holder that crashes at least this long, and as long as what it spent takes to come back. */
+/** A process that comes is noticed within this time, before it and the others have overspent. */
+const RENEW_MS = { few: 2_000, many: 5_000 } as const;
+const FEW = 4;
+/** A lease outlives a process that crashes at least this long, and as long as what it spent takes to come back. */
 const LEASE_MS = 15_000;
 /** A debt so small is none. */
 const TRIFLE_MS = 1_000;
+/** So many commands make one unit of weight. */
+const LOAD_PER_WEIGHT = 8;
 
-const alone: Membership = {
-  joined: () => true,
-  join: () => undefined,
-  instances: () => 1,
-  close: () => Promise.resolve(),
-};
+const alone: Membership = { joined: () => true, join: () => undefined, close: () => Promise.resolve() };
+
+interface Context extends MembershipOptions {
+  readonly shares: Shares;
+  readonly closing: AbortController;
+  joined: boolean;
+  last: Share;
+}
 
 /** Without leases the process counts itself alone. */
 export function createMembership(options: MembershipOptions): Membership {
-  const { clock, bucket, leases, subscription, holder, log, hasWork, changed } = options;
+  const { leases, subscription, holder } = options;
   if (!leases) return alone;
-  const seats = createSeats(leases, subscription, holder);
-  const closing = new AbortController();
-  let instances = 1;
-  let seated = false;
-  let sitting: Promise<void> | undefined;
-
-  const sit = async (): Promise<void> => {
-    for (let working = true; working;) {
-      await renew();
-      seated = true;
-      changed();
-      const closed = await clock.sleep(RENEW_MS, { signal: closing.signal, unref: true }).then(
-        () => false,
-        () => true,
-      );
-      working = !closed && hasWork();
-    }
-    seated = false;
-    const debt = bucket.debt(clock.monotonic());
-    await seats.leave(clock.now(), debt < TRIFLE_MS ? 0 : debt).catch(tell('handed back'));
-    sitting = undefined;
-    if (!closing.signal.aborted) changed();
+  const context: Context = {
+    ...options,
+    shares: createShares(leases, subscription, holder),
+    closing: new AbortController(),
+    joined: false,
+    last: { part: 1, taken: 1, alone: true },
   };
-
-  const renew = async (): Promise<void> => {
-    const now = clock.monotonic();
-    try {
-      const found = await seats.renew(clock.now(), Math.max(LEASE_MS, bucket.debt(now)));
-      // What the others used before they knew of us, and we of them, is not ours to spend.
-      if (!seated && !found.alone) bucket.atMost(NEWCOMER_TOKENS, now);
-      instances = found.instances;
-    } catch (error) {
-      // Not knowing is treated as not being alone; Azure's 429s tell the rest.
-      tell('agreed on')(error);
-      instances = Math.max(2, instances);
-    }
-    bucket.share(instances, now);
+  let holding: Promise<void> | undefined;
+  const join = (): void => {
+    holding ??= hold(context).finally(() => {
+      holding = undefined;
+      if (!context.closing.signal.aborted) context.changed();
+    });
   };
-
-  const tell =
-    (what: string) =>
-    (error: unknown): void =>
-      log(
-        `The share of subscription ${subscription}'s budget could not be ${what}: ${error instanceof Error ? error.name : 'unknown error'}`,
-      );
-
   return {
-    joined: () => seated,
-    join: () => {
-      sitting ??= sit();
-    },
-    instances: () => instances,
+    joined: () => context.joined,
+    join,
     close: async () => {
-      closing.abort(new Error('closed'));
-      await sitting;
+      context.closing.abort(new Error('closed'));
+      await holding;
     },
   };
 }
+
+/** Renews the leases for as long as there is work. Never rejects. */
+async function hold(context: Context): Promise<void> {
+  const { clock, bucket, closing, hasWork, changed } = context;
+  for (let working = true; working;) {
+    await renew(context);
+    context.joined = true;
+    changed();
+    const pause = context.last.taken > FEW ? RENEW_MS.many : RENEW_MS.few;
+    const closed = await clock.sleep(pause, { signal: closing.signal, unref: true }).then(
+      () => false,
+      () => true,
+    );
+    working = !closed && hasWork();
+  }
+  context.joined = false;
+  const debt = bucket.debt(clock.monotonic());
+  await context.shares
+    .leave(clock.now(), debt < TRIFLE_MS ? 0 : debt)
+    .catch((error: unknown) => tell(context, 'handed back', error));
+}
+
+async function renew(context: Context): Promise<void> {
+  const { clock, bucket, load } = context;
+  const now = clock.monotonic();
+  const weight = Math.min(MOST_WEIGHT, Math.max(1, Math.ceil(load() / LOAD_PER_WEIGHT)));
+  try {
+    const share = await context.shares.renew(clock.now(), Math.max(LEASE_MS, bucket.debt(now)), weight);
+    // What the others used before they knew of this process, and this one of them, is spent already.
+    if (!context.joined && !share.alone) bucket.atMost(0, now);
+    context.last = share;
+    bucket.share(share.part, now);
+  } catch (error) {
+    // Not knowing is treated as not being alone; Azure's 429s tell the rest.
+    tell(context, 'agreed on', error);
+    bucket.share(Math.min(0.5, context.last.part), now);
+  }
+}
+
+const tell = ({ log, subscription }: Context, what: string, error: unknown): void =>
+  log(
+    `The share of subscription ${subscription}'s budget could not be ${what}: ${error instanceof Error ? error.name : 'unknown error'}`,
+  );

@@ -1,11 +1,12 @@
 import { after, type Clock } from '../../clock.ts';
 import { Problem } from '../../errors.ts';
-import { createFairQueue } from '../../lib/fair-queue.ts';
-import { createMembership } from './membership.ts';
-import { BURST, createBucket } from './bucket.ts';
-import { planIntervals, restInterval } from './plan.ts';
 import { untilAborted } from '../../lib/abort.ts';
-import type { Leases } from './seats.ts';
+import { createFairQueue } from '../../lib/fair-queue.ts';
+import { createBucket, type Bucket } from './bucket.ts';
+import { createMembership, type Membership } from './membership.ts';
+import { dueIn, isYoung, nextOverdue, PLENTY, type Candidate, type Watched } from './plan.ts';
+import type { Leases } from './shares.ts';
+import { createUsual, type Usual } from './usual.ts';
 
 /** What a poll came to. `lost` is an answer that was not read: the next one waits longer. */
 export type Polled = 'ended' | 'running' | 'lost';
@@ -13,10 +14,20 @@ export type Polled = 'ended' | 'running' | 'lost';
 interface Watch {
   readonly owner: string;
   readonly cluster: string;
+  /** What commands are of one kind and take about as long, such as the verb. */
+  readonly kind?: string | undefined;
   /** ms since the command started, as far as is known. */
   elapsed(): number;
+  /** ms since it was sent, where that was before it is watched. */
+  sincePost?(): number;
   /** Never rejects. */
   poll(signal: AbortSignal): Promise<Polled>;
+}
+
+/** Leave for one request, with a first look reserved for what it starts. */
+export interface Turn {
+  /** To be called once the request was answered: a look is kept for what it `started`; `unsent`, it costs nothing. */
+  release(outcome: 'started' | 'not-started' | 'unsent'): void;
 }
 
 /**
@@ -25,7 +36,7 @@ interface Watch {
  */
 export interface Meter {
   /** Resolves when one request may go out. Throws Problem `azure-throttled` when that would take too long. */
-  pass(owner: string, signal?: AbortSignal): Promise<void>;
+  pass(owner: string, signal?: AbortSignal): Promise<Turn>;
   /** Polls until the run has ended or `stop` is called. */
   watch(watch: Watch): { readonly stop: () => void };
   /** What an answer told of the budget. */
@@ -38,7 +49,7 @@ export interface Meter {
   close(): Promise<void>;
 }
 
-interface MeterOptions {
+export interface MeterOptions {
   readonly clock: Clock;
   readonly subscription: string;
   readonly holder: string;
@@ -46,212 +57,378 @@ interface MeterOptions {
   readonly log: (message: string) => void;
 }
 
-/**
- * Tokens that polls leave for submits, shared like the rest: the more is running, the more is likely to be sent. Somebody who waits
- * for a single command has nearly all of them.
- */
-const RESERVE = { most: 10, perRun: 2 } as const;
-/** A poll that is this late (ms) may have the reserve as well: nobody starves. */
-const LATE_MS = 4_000;
-/** A caller is sent away with Retry-After rather than kept longer than this. */
-const MOST_WAIT_MS = 20_000;
+/** A POST costs two tokens, its own and its first look's: what was started is never kept waiting by what was not. */
+const POST_COST = 2;
+/** Where both want the tokens, so many further looks go between two POSTs. */
+const LOOKS_PER_POST = 2;
+/** While Azure refuses everything for longer than this, a caller is sent away with Retry-After. */
+const MOST_BLOCKED_MS = 20_000;
+/** A caller who would stand in the queue for longer than this is sent away as well. */
+const MOST_QUEUE_MS = 300_000;
 /** Without work for this long (ms) the part in the budget is given up. */
 const IDLE_MS = 10_000;
+/** An owner whose last POST was longer ago than this comes before those who have something running. */
+const LATELY_MS = 10_000;
+/** Seconds over which tokens that abound are spent. */
+const HORIZON_S = 10;
+/** The plan is made again at least this often while something runs: tokens that come back bring looks forward. */
+const REPLAN_MS = 1_000;
+/** What a request started is watched within this time. */
+const STARTS_MS = 2_000;
+/** Steps of the golden ratio are spread evenly, however many there are. */
+const GOLDEN = 0.618_033_988_749_895;
 
 interface Waiter {
-  readonly go: () => void;
+  readonly owner: string;
+  readonly go: (turn: Turn) => void;
 }
 
 interface Task {
   readonly watch: Watch;
-  last: number;
+  readonly kind: string;
+  readonly spread: number;
+  readonly begunAt: number;
+  /** Monotonic ms of the last look. */
+  lastLook: number | undefined;
+  /** The age at the last look that found it running. */
+  runningAt: number | undefined;
   failures: number;
   polling: boolean;
   readonly abort: AbortController;
 }
 
-export function createMeter({ clock, subscription, holder, leases, log }: MeterOptions): Meter {
-  const bucket = createBucket(clock.monotonic(), leases ? BURST.shared : BURST.lone);
-  const tasks = new Set<Task>();
-  const queue = createFairQueue<Waiter>();
-  let busyAt = clock.monotonic();
-  let lastWasPass = false;
-  let timer: { readonly at: number; readonly cancel: () => void } | undefined;
-  const closing = new AbortController();
+interface Budget {
+  readonly clock: Clock;
+  readonly log: (message: string) => void;
+  readonly bucket: Bucket;
+  readonly usual: Usual;
+  readonly tasks: Set<Task>;
+  readonly queue: ReturnType<typeof createFairQueue<Waiter>>;
+  /** When an owner, or one of its clusters, had its last look, by count. */
+  readonly served: Map<string, number>;
+  /** When an owner's last POST went out. */
+  readonly postedAt: Map<string, number>;
+  readonly closing: AbortController;
+  membership: Membership;
+  /** Requests under way that will want a first look. */
+  turns: number;
+  /** Of runs that were started and are not watched yet: each cancels its end of patience. */
+  readonly starting: (() => void)[];
+  /** Tokens for each run that nothing waits for, by the last plan. */
+  spare: number;
+  looks: number;
+  looksSincePost: number;
+  begun: number;
+  busyAt: number;
+  timer: { readonly at: number; readonly cancel: () => void } | undefined;
+}
 
-  const membership = createMembership({
+export function createMeter({ clock, subscription, holder, leases, log }: MeterOptions): Meter {
+  const bucket = createBucket(clock.monotonic());
+  const budget: Budget = {
+    clock,
+    log,
+    bucket,
+    usual: createUsual(),
+    tasks: new Set(),
+    queue: createFairQueue<Waiter>(),
+    served: new Map(),
+    postedAt: new Map(),
+    closing: new AbortController(),
+    membership: { joined: () => false, join: () => undefined, close: () => Promise.resolve() },
+    turns: 0,
+    starting: [],
+    spare: 0,
+    looks: 0,
+    looksSincePost: 0,
+    begun: 0,
+    busyAt: clock.monotonic(),
+    timer: undefined,
+  };
+  budget.membership = createMembership({
     clock,
     bucket,
     leases,
     subscription,
     holder,
     log,
-    hasWork: () => tasks.size > 0 || queue.size() > 0 || clock.monotonic() - busyAt < IDLE_MS,
-    changed: () => pump(),
+    hasWork: () => hasWork(budget) || clock.monotonic() - budget.busyAt < IDLE_MS,
+    load: () => budget.tasks.size + budget.queue.size(),
+    changed: () => pump(budget),
   });
-
-  const pump = (): void => {
-    if (closing.signal.aborted) return;
-    if (!membership.joined()) {
-      if (tasks.size > 0 || queue.size() > 0) membership.join();
-      return;
-    }
-    const reserve = Math.min(RESERVE.most, RESERVE.perRun * tasks.size) / membership.instances();
-    let next = Number.POSITIVE_INFINITY;
-    for (;;) {
-      const now = clock.monotonic();
-      const due = nextPoll(now, reserve);
-      const level = bucket.level(now);
-      // When both want the same token they take turns; otherwise submits come first, and polls only touch what they leave.
-      const passFirst = queue.size() > 0 && !(lastWasPass && due !== undefined && due.late >= LATE_MS);
-      if (level >= 1 && passFirst) {
-        grant(now);
-        continue;
-      }
-      if (due !== undefined && due.late >= 0 && level >= due.needs) {
-        start(due.task, now);
-        continue;
-      }
-      if (queue.size() > 0) next = bucket.when(1, now);
-      if (due !== undefined) next = Math.min(next, wakeFor(due, now));
-      break;
-    }
-    wake(next);
-  };
-
-  /** The poll that is most overdue by its own measure. */
-  const nextPoll = (now: number, reserve: number) => {
-    // Those being polled right now have their part as well.
-    const all = [...tasks];
-    if (all.every(({ polling }) => polling)) return undefined;
-    const intervals = planIntervals(
-      all.map(({ watch, failures }) => ({
-        owner: watch.owner,
-        cluster: watch.cluster,
-        rest: restInterval(watch.elapsed(), failures),
-      })),
-      { tokens: bucket.level(now), rate: bucket.rate(now), reserve },
-    );
-    let best: { readonly task: Task; readonly late: number; readonly needs: number } | undefined;
-    let bestRank = Number.NEGATIVE_INFINITY;
-    for (const [index, task] of all.entries()) {
-      if (task.polling) continue;
-      const interval = intervals[index] ?? 0;
-      const late = now - task.last - interval;
-      const rank = late >= 0 ? 1 + late / interval : late / 1e9;
-      if (rank > bestRank) {
-        bestRank = rank;
-        best = { task, late, needs: 1 + reserve * Math.max(0, 1 - Math.max(0, late) / LATE_MS) };
-      }
-    }
-    return best;
-  };
-
-  /** When to look again for a poll that is not due, or not affordable yet (it gets cheaper by being late). */
-  const wakeFor = ({ late, needs }: { readonly late: number; readonly needs: number }, now: number): number => {
-    if (late < 0) return now - late;
-    return Math.min(bucket.when(needs, now), Math.max(bucket.when(1, now), now + 500));
-  };
-
-  const grant = (now: number): void => {
-    bucket.take(now);
-    lastWasPass = true;
-    queue.next()?.go();
-  };
-
-  const start = (task: Task, now: number): void => {
-    bucket.take(now);
-    lastWasPass = false;
-    task.last = now;
-    task.polling = true;
-    const lost = (error: unknown): Polled => {
-      log(`A poll failed in the gateway itself: ${error instanceof Error ? error.message : 'unknown error'}`);
-      return 'lost';
-    };
-    void task.watch
-      .poll(task.abort.signal)
-      .catch(lost)
-      .then((polled) => {
-        task.polling = false;
-        task.failures = polled === 'lost' ? task.failures + 1 : 0;
-        if (polled === 'ended') end(task);
-        pump();
-        return undefined;
-      });
-  };
-
-  const end = (task: Task): void => {
-    task.abort.abort(WATCH_OVER);
-    tasks.delete(task);
-    busyAt = clock.monotonic();
-  };
-
-  const wake = (at: number): void => {
-    if (timer && timer.at <= at && timer.at > clock.monotonic()) return;
-    timer?.cancel();
-    timer = undefined;
-    if (at === Number.POSITIVE_INFINITY) return;
-    const cancel = after(clock, Math.max(1, at - clock.monotonic()), () => {
-      timer = undefined;
-      pump();
-    });
-    timer = { at, cancel };
-  };
-
   return {
-    pass: async (owner, signal) => {
-      signal?.throwIfAborted();
-      closing.signal.throwIfAborted();
-      const now = clock.monotonic();
-      busyAt = now;
-      const wait = membership.joined() ? bucket.when(1, now) - now + (queue.ahead(owner) / bucket.rate(now)) * 1000 : 0;
-      if (wait > MOST_WAIT_MS) throw throttled(wait);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const waiter: Waiter = { go: resolve };
-      queue.add(owner, waiter);
-      pump();
-      const tooLong = Promise.withResolvers<'too-long'>();
-      const cancel = after(clock, 2 * MOST_WAIT_MS, () => tooLong.resolve('too-long'), { unref: true });
-      const either = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
-      try {
-        if ((await untilAborted(Promise.race([promise, tooLong.promise]), either)) === 'too-long')
-          throw throttled(MOST_WAIT_MS);
-      } finally {
-        cancel();
-        queue.remove(owner, waiter);
-      }
-    },
-    watch: (watch) => {
-      const now = clock.monotonic();
-      const task: Task = {
-        watch,
-        // A run that was found again is looked at soon, however long it has been running.
-        last: now - (restInterval(watch.elapsed()) - restInterval(0)),
-        failures: 0,
-        polling: false,
-        abort: new AbortController(),
-      };
-      tasks.add(task);
-      busyAt = now;
-      pump();
-      return { stop: () => end(task) };
-    },
+    pass: (owner, signal) => pass(budget, owner, signal),
+    watch: (watch) => begin(budget, watch),
     learn: ({ status, retryAfter, remaining }) => {
       const now = clock.monotonic();
       if (status === 429) bucket.throttled(retryAfter, now);
       if (remaining !== undefined) bucket.atMost(remaining, now);
     },
     close: async () => {
-      closing.abort(new Problem('gateway-busy', 'The gateway is stopping. Nothing ran.', { retryAfter: 5 }));
-      timer?.cancel();
-      for (const task of tasks) end(task);
-      await membership.close();
+      budget.closing.abort(new Problem('gateway-busy', 'The gateway is stopping. Nothing ran.', { retryAfter: 5 }));
+      budget.timer?.cancel();
+      for (const cancel of budget.starting) cancel();
+      for (const task of budget.tasks) end(budget, task);
+      await budget.membership.close();
     },
   };
 }
 
+const hasWork = ({ tasks, queue }: Budget): boolean => tasks.size > 0 || queue.size() > 0;
+
+/** Lets go whatever may go now, and sees to it that the next look at the plan comes in time. */
+function pump(budget: Budget): void {
+  if (budget.closing.signal.aborted) return;
+  if (!budget.membership.joined()) {
+    if (hasWork(budget)) budget.membership.join();
+    return;
+  }
+  for (;;) {
+    const now = budget.clock.monotonic();
+    const step = nextStep(budget, now);
+    if (step.kind === 'post') post(budget, now);
+    else if (step.kind === 'look') look(budget, step.task, now);
+    else {
+      wake(budget, step.at);
+      return;
+    }
+  }
+}
+
+type Step =
+  | { readonly kind: 'post' }
+  | { readonly kind: 'look'; readonly task: Task }
+  | { readonly kind: 'wait'; readonly at: number };
+
+type Look = Watched & { readonly task: Task };
+
+/**
+ * Looks at runs that may end any moment go first: a token is kept for each. Then looks at long ones that are overdue and POSTs take
+ * turns, an owner who has nothing running coming before both.
+ */
+function nextStep(budget: Budget, now: number): Step {
+  const { bucket, tasks, queue } = budget;
+  const level = bucket.level(now);
+  const idle = [...tasks].filter(({ polling }) => !polling).map((task) => ({ ...watched(budget, task, now), task }));
+  const young = idle.filter(isYoung);
+  const owed = budget.turns + budget.starting.length + young.length;
+  const kept = budget.turns + budget.starting.length + tasks.size + (queue.size() > 0 ? POST_COST : 0);
+  const perRun = (level - kept) / Math.max(1, tasks.size);
+  budget.spare = perRun;
+  // What lies in the bucket is spent over some time: a burst helps short commands and then fades.
+  const pace = (1000 * Math.max(1, tasks.size)) / (bucket.rate(now) + Math.max(0, level - owed) / HORIZON_S);
+  const served = (owner: string, cluster?: string): number => budget.served.get(keyOf(owner, cluster)) ?? 0;
+  const candidates = (runs: readonly Look[]): Candidate<Look>[] =>
+    runs.map((run) => ({ run, due: dueIn(run, perRun, pace) }));
+
+  const first = candidates(perRun >= PLENTY ? young : young.filter(({ task }) => !isProbed(budget, task)));
+  const next = nextOverdue(first, served);
+  if (next && level >= 1) return { kind: 'look', task: next.task };
+
+  const others = candidates(idle.filter((run) => !isYoung(run)));
+  const old = nextOverdue(others, served);
+  const owner = queue.nextOwner((name) => runningOf(budget, name));
+  const postFirst =
+    owner !== undefined && (old === undefined || budget.looksSincePost >= LOOKS_PER_POST || isNew(budget, owner, now));
+  if (postFirst && level >= POST_COST + owed) return { kind: 'post', owner };
+  if (!postFirst && old && level >= 1 + owed) return { kind: 'look', task: old.task };
+
+  const at = idle.length > 0 ? now + REPLAN_MS : Number.POSITIVE_INFINITY;
+  return {
+    kind: 'wait',
+    at: Math.min(
+      at,
+      ...(postFirst
+        ? [bucket.when(POST_COST + owed, now)]
+        : others.map(({ due }) => Math.max(now + due, bucket.when(1 + owed, now)))),
+      ...first.map(({ due }) => Math.max(now + due, bucket.when(1, now))),
+    ),
+  };
+}
+
+/** While it is not known how long a kind takes, and tokens are scarce, one look at a time finds out for all. */
+const isProbed = ({ tasks, usual }: Budget, { kind }: Task): boolean =>
+  !usual.holds(kind) && [...tasks].some((other) => other.polling && other.kind === kind);
+
+function watched({ usual }: Budget, task: Task, now: number): Watched {
+  const { watch, kind, lastLook, failures, spread } = task;
+  return {
+    owner: watch.owner,
+    cluster: watch.cluster,
+    age: watch.elapsed(),
+    sincePost: sincePost(task, now),
+    sinceLook: lastLook === undefined ? undefined : now - lastLook,
+    failures,
+    usual: usual.of(kind),
+    spread,
+  };
+}
+
+const sincePost = ({ watch, begunAt }: Task, now: number): number => Math.max(watch.sincePost?.() ?? 0, now - begunAt);
+
+const keyOf = (owner: string, cluster?: string): string => (cluster === undefined ? owner : `${owner} ${cluster}`);
+
+function runningOf({ tasks }: Budget, owner: string): number {
+  let count = 0;
+  for (const { watch } of tasks) if (watch.owner === owner) count += 1;
+  return count;
+}
+
+/** An owner who has had nothing of the budget lately. */
+const isNew = (budget: Budget, owner: string, now: number): boolean =>
+  runningOf(budget, owner) === 0 && now - (budget.postedAt.get(owner) ?? Number.NEGATIVE_INFINITY) > LATELY_MS;
+
+function post(budget: Budget, now: number): void {
+  const { queue } = budget;
+  const waiter = queue.next((owner) => (isNew(budget, owner, now) ? 0 : -1)) ?? queue.next();
+  if (!waiter) return;
+  budget.bucket.take(now);
+  budget.postedAt.set(waiter.owner, now);
+  for (const [other, at] of budget.postedAt) if (now - at > LATELY_MS) budget.postedAt.delete(other);
+  budget.looksSincePost = 0;
+  budget.turns += 1;
+  let held = true;
+  const release: Turn['release'] = (outcome) => {
+    if (!held) return;
+    held = false;
+    budget.turns -= 1;
+    if (outcome === 'started') return expectWatch(budget);
+    if (outcome === 'unsent') budget.bucket.giveBack(budget.clock.monotonic());
+    pump(budget);
+  };
+  waiter.go({ release });
+}
+
+/** The look that was kept goes over to the run that is watched next; if none is, it is free again. */
+function expectWatch(budget: Budget): void {
+  const cancel = after(budget.clock, STARTS_MS, () => {
+    budget.starting.shift();
+    pump(budget);
+  });
+  budget.starting.push(cancel);
+}
+
+function look(budget: Budget, task: Task, now: number): void {
+  const { bucket, served, log } = budget;
+  bucket.take(now);
+  budget.looksSincePost += 1;
+  budget.looks += 1;
+  served.set(keyOf(task.watch.owner), budget.looks);
+  served.set(keyOf(task.watch.owner, task.watch.cluster), budget.looks);
+  const age = sincePost(task, now);
+  const isFirst = task.lastLook === undefined;
+  task.lastLook = now;
+  task.polling = true;
+  const lost = (error: unknown): Polled => {
+    log(`A poll failed in the gateway itself: ${error instanceof Error ? error.message : 'unknown error'}`);
+    return 'lost';
+  };
+  void task.watch
+    .poll(task.abort.signal)
+    .catch(lost)
+    .then((polled) => {
+      task.polling = false;
+      seen(budget, task, polled, age, isFirst);
+      pump(budget);
+      return undefined;
+    });
+}
+
+function seen(budget: Budget, task: Task, polled: Polled, age: number, isFirst: boolean): void {
+  task.failures = polled === 'lost' ? task.failures + 1 : 0;
+  if (polled === 'ended') {
+    budget.usual.ended(task.kind, age, task.runningAt);
+    end(budget, task);
+  } else if (polled === 'running') {
+    task.runningAt = age;
+    if (isFirst || !budget.usual.holds(task.kind)) budget.usual.tooEarly(task.kind, age, budget.spare);
+  }
+}
+
+function begin(budget: Budget, watch: Watch): { readonly stop: () => void } {
+  budget.begun += 1;
+  const begunAt = budget.clock.monotonic();
+  const task: Task = {
+    watch,
+    begunAt,
+    kind: `${watch.cluster} ${watch.kind ?? ''}`,
+    spread: (budget.begun * GOLDEN) % 1,
+    lastLook: undefined,
+    runningAt: undefined,
+    failures: 0,
+    polling: false,
+    abort: new AbortController(),
+  };
+  budget.tasks.add(task);
+  budget.starting.shift()?.();
+  budget.busyAt = begunAt;
+  pump(budget);
+  return { stop: () => end(budget, task) };
+}
+
+function end(budget: Budget, task: Task): void {
+  task.abort.abort(watchOver);
+  if (!budget.tasks.delete(task)) return;
+  budget.busyAt = budget.clock.monotonic();
+  const { owner } = task.watch;
+  if (runningOf(budget, owner) > 0) return;
+  // Nothing of this owner is left: its turns are forgotten, so that the map stays as small as what runs.
+  for (const key of [...budget.served.keys()])
+    if (key === owner || key.startsWith(`${owner} `)) budget.served.delete(key);
+}
+
+function wake(budget: Budget, at: number): void {
+  const { clock, timer } = budget;
+  if (timer && timer.at <= at && timer.at > clock.monotonic()) return;
+  timer?.cancel();
+  budget.timer = undefined;
+  if (at === Number.POSITIVE_INFINITY) return;
+  const cancel = after(clock, Math.max(1, at - clock.monotonic()), () => {
+    budget.timer = undefined;
+    pump(budget);
+  });
+  budget.timer = { at, cancel };
+}
+
+async function pass(budget: Budget, owner: string, signal: AbortSignal | undefined): Promise<Turn> {
+  const { clock, queue, closing } = budget;
+  signal?.throwIfAborted();
+  closing.signal.throwIfAborted();
+  budget.busyAt = clock.monotonic();
+  refuseLongWait(budget, owner);
+  const granted = Promise.withResolvers<Turn>();
+  const waiter: Waiter = { owner, go: granted.resolve };
+  queue.add(owner, waiter);
+  pump(budget);
+  const tooLong = Promise.withResolvers<'too-long'>();
+  const cancel = after(clock, 2 * MOST_QUEUE_MS, () => tooLong.resolve('too-long'), { unref: true });
+  const either = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
+  try {
+    const turn = await untilAborted(Promise.race([granted.promise, tooLong.promise]), either);
+    if (turn === 'too-long') throw throttled(MOST_QUEUE_MS);
+    return turn;
+  } catch (error) {
+    // A turn that came at the same moment is not lost.
+    granted.promise.then((turn) => turn.release('unsent')).catch(() => undefined);
+    throw error;
+  } finally {
+    cancel();
+    queue.remove(owner, waiter);
+  }
+}
+
+/** Throws Problem `azure-throttled` for a caller who would have to wait too long. */
+function refuseLongWait({ clock, bucket, queue, membership }: Budget, owner: string): void {
+  if (!membership.joined()) return;
+  const now = clock.monotonic();
+  const blocked = bucket.when(1, now) - now;
+  if (blocked > MOST_BLOCKED_MS) throw throttled(blocked);
+  const queued = blocked + ((queue.ahead(owner) * POST_COST) / bucket.rate(now)) * 1000;
+  if (queued > MOST_QUEUE_MS) throw throttled(queued);
+}
+
 /** Made once: an abort without a reason makes an error with a stack for each. */
-const WATCH_OVER = new Error('nobody watches this run any more');
+const watchOver = new Error('nobody watches this run any more');
 
 const throttled = (ms: number): Problem =>
   new Problem('azure-throttled', "The subscription's budget of requests to Azure is used up. Nothing ran.", {

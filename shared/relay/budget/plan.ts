@@ -1,83 +1,95 @@
-/** Who may ask how often: pure arithmetic over what is running and what the bucket holds. */
-interface Watched {
+/** When a running command is worth a look, and whose turn it is: pure arithmetic. Times are ms. */
+export interface Watched {
   readonly owner: string;
   readonly cluster: string;
-  /** ms between polls if there were nobody else, from `restInterval`. */
-  readonly rest: number;
+  /** Since the command started, as far as is known. */
+  readonly age: number;
+  /** Since it was sent. */
+  readonly sincePost: number;
+  /** Since the last look; undefined before the first one. */
+  readonly sinceLook: number | undefined;
+  /** Polls in a row that got no answer. */
+  readonly failures: number;
+  /** How long commands of its kind usually take. */
+  readonly usual: number;
+  /** From 0 to 1, another for each run: looks are spread, never in step. */
+  readonly spread: number;
 }
 
-interface Supply {
-  readonly tokens: number;
-  /** Tokens a second. */
-  readonly rate: number;
-  /** Tokens kept for submits. */
-  readonly reserve: number;
-}
-
-/** Intervals grow with the run: about a tenth of it, so that the lag is small beside what was waited for anyway. */
+/** Looks come about a tenth of a run's age apart, so that the lag is small beside what was waited for anyway. */
 const FRACTION = 10;
 const LEAST_REST = 300;
 const MOST_REST = 30_000;
-/** What lies above the reserve is spent over about this many seconds: a burst helps short commands and then fades. */
-const HORIZON = 20;
-/** With plenty of room polls come up to this much closer, but never closer than LEAST_INTERVAL. */
-const MOST_HASTE = 8;
+/** A look is never closer to the last one than this. */
 export const LEAST_INTERVAL = 150;
+/** The first look where tokens abound. */
+const EARLY_MS = 300;
+/** Tokens for each run from which on they abound: below, no look is spent before its time. */
+export const PLENTY = 3;
+/** Up to this many times the usual length a run counts as one that may end any moment. */
+const YOUNG = 1.3;
+/** With less, looks at a young run are this much further apart. */
+const YOUNG_STRETCH = 4;
+/** Looks at runs that were sent together are spread over this part of the usual length, and over no more than that many ms. */
+const SPREAD = { part: 0.1, most: 300 } as const;
 
-/** @param elapsed ms since the command started @param failures polls in a row that got no answer */
-export const restInterval = (elapsed: number, failures = 0): number =>
-  Math.min(MOST_REST, Math.max(LEAST_REST * 2 ** Math.min(failures, 7), elapsed / FRACTION));
+/** ms between looks at a run of that age, if there were nobody else. */
+export const restInterval = (age: number, failures = 0): number =>
+  Math.min(MOST_REST, Math.max(LEAST_REST * 2 ** Math.min(failures, 7), age / FRACTION));
 
 /**
- * The interval (ms) of each watched run. The supply is divided evenly between owners, each owner's part between its clusters, and
- * there by need; what one does not need the others get (max-min fairness). So a caller with two hundred runs slows itself down.
+ * ms until the run is worth a look; negative when it is overdue.
+ * @param perRun tokens to spare for each run
+ * @param pace ms between looks at each run that the bucket can keep up for a while
  */
-export function planIntervals(runs: readonly Watched[], { tokens, rate, reserve }: Supply): readonly number[] {
-  const supply = rate + Math.max(0, tokens - reserve) / HORIZON;
-  const byOwner = new Map<string, Map<string, number>>();
-  for (const { owner, cluster, rest } of runs) {
-    const clusters = byOwner.get(owner) ?? new Map<string, number>();
-    clusters.set(cluster, (clusters.get(cluster) ?? 0) + 1000 / rest);
-    byOwner.set(owner, clusters);
-  }
-  const stretch = new Map<string, Map<string, number>>();
-  const owners = [...byOwner];
-  const parts = shareOut(
-    supply,
-    owners.map(([, clusters]) => sum(clusters.values())),
-  );
-  for (const [index, [owner, clusters]] of owners.entries()) {
-    const demands = [...clusters.values()];
-    const shares = shareOut(parts[index] ?? 0, demands);
-    stretch.set(
-      owner,
-      new Map([...clusters.keys()].map((cluster, at) => [cluster, (demands[at] ?? 0) / (shares[at] ?? 1)])),
-    );
-  }
-  return runs.map(({ owner, cluster, rest }) => {
-    const factor = Math.max(1 / MOST_HASTE, stretch.get(owner)?.get(cluster) ?? 1);
-    return Math.max(LEAST_INTERVAL, rest * factor);
-  });
+export function dueIn(run: Watched, perRun: number, pace: number): number {
+  const usual = run.usual + run.spread * Math.min(SPREAD.most, SPREAD.part * run.usual) - run.sincePost;
+  if (perRun < PLENTY) return Math.max(usual, scarceInterval(run) - (run.sinceLook ?? Number.POSITIVE_INFINITY));
+  if (run.sinceLook === undefined) return Math.min(EARLY_MS - run.sincePost, usual);
+  const rest = restInterval(run.age, run.failures);
+  return (run.failures > 0 ? rest : Math.max(LEAST_INTERVAL, Math.min(rest, pace))) - run.sinceLook;
 }
 
-/** Divides a supply: nobody gets less than an even part unless they want less; a surplus goes to all in proportion. */
-export function shareOut(supply: number, demands: readonly number[]): readonly number[] {
-  const total = sum(demands);
-  if (total === 0) return demands.map(() => 0);
-  if (total <= supply) return demands.map((demand) => (demand / total) * supply);
-  const given = demands.map(() => 0);
-  const open = demands.map((demand, index) => ({ demand, index })).sort((one, other) => one.demand - other.demand);
-  let left = supply;
-  for (const [place, { demand, index }] of open.entries()) {
-    const even = left / (open.length - place);
-    given[index] = Math.min(demand, even);
-    left -= Math.min(demand, even);
-  }
-  return given;
+/** Long runs are paced by the tokens that come in; at young ones each look too many is another one's last token. */
+const scarceInterval = (run: Watched): number =>
+  restInterval(run.age, run.failures) * (isYoung(run) ? YOUNG_STRETCH : 1);
+
+/**
+ * A run that may end any moment, by what is usual: a token is kept for its look, and no POST goes before it. A run that has taken
+ * much longer takes turns with what waits.
+ */
+export const isYoung = ({ age, usual, sinceLook }: Watched): boolean => sinceLook === undefined || age < YOUNG * usual;
+
+/** How long a run has been overdue, as a part of what was to be waited: who has waited longest comes first. */
+const lateness = (due: number, run: Watched): number => -due / Math.max(LEAST_REST, restInterval(run.age));
+
+export interface Candidate<R extends Watched> {
+  readonly run: R;
+  readonly due: number;
 }
 
-function sum(values: Iterable<number>): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
+/**
+ * Of those that are overdue the next: owners take turns, and each one's clusters do; there the longest overdue. `lastServed` says
+ * when an owner or cluster had its last look, by any count that grows.
+ */
+export function nextOverdue<R extends Watched>(
+  candidates: readonly Candidate<R>[],
+  lastServed: (owner: string, cluster?: string) => number,
+): R | undefined {
+  let best: R | undefined;
+  let rank: readonly number[] = [];
+  for (const { run, due } of candidates) {
+    if (due > 0) continue;
+    const own = [lastServed(run.owner), lastServed(run.owner, run.cluster), -lateness(due, run)];
+    if (best === undefined || comesBefore(own, rank)) [best, rank] = [run, own];
+  }
+  return best;
+}
+
+function comesBefore(one: readonly number[], other: readonly number[]): boolean {
+  for (const [index, value] of one.entries()) {
+    const against = other[index] ?? 0;
+    if (value !== against) return value < against;
+  }
+  return false;
 }
