@@ -373,8 +373,7 @@ function end(budget: Budget, task: Task): void {
   const { owner } = task.watch;
   if (runningOf(budget, owner) > 0) return;
   // Nothing of this owner is left: its turns are forgotten, so that the map stays as small as what runs.
-  for (const key of [...budget.served.keys()])
-    if (key === owner || key.startsWith(`${owner} `)) budget.served.delete(key);
+  for (const key of budget.served.keys()) if (key === owner || key.startsWith(`${owner} `)) budget.served.delete(key);
 }
 
 function wake(budget: Budget, at: number): void {

@@ -48,7 +48,7 @@ export function createShares(leases: Leases, subscription: string, holder: strin
   /** Own leases that were lost are given up, and those beyond the weight. */
   const keep = async (now: number, ms: number, weight: number): Promise<void> => {
     while (mine.size > weight) await release(highest());
-    for (const index of [...mine]) if (!(await take(index, now, ms))) mine.delete(index);
+    for (const index of mine) if (!(await take(index, now, ms))) mine.delete(index);
   };
 
   /** Takes what is missing, moves down where there is room, and counts the others up to the first free one above. */
@@ -85,7 +85,7 @@ export function createShares(leases: Leases, subscription: string, holder: strin
     leave: async (now, ms) => {
       if (mine.size === 0) return;
       if (ms > 0) await leases.lease(spent, holder, now + ms, now);
-      for (const index of [...mine]) await release(index);
+      for (const index of mine) await release(index);
     },
   };
 }
