@@ -3,7 +3,7 @@ import { Problem } from '../../errors.ts';
 import { untilAborted } from '../../lib/abort.ts';
 import { createFairQueue } from '../../lib/fair-queue.ts';
 import { createBucket, type Bucket } from './bucket.ts';
-import { createMembership, type Membership } from './membership.ts';
+import { createMembership } from './membership.ts';
 import { dueIn, isYoung, nextOverdue, PLENTY, type Candidate, type Watched } from './plan.ts';
 import type { Leases } from './shares.ts';
 import { createUsual, type Usual } from './usual.ts';
@@ -25,7 +25,7 @@ interface Watch {
 }
 
 /** Leave for one request, with a first look reserved for what it starts. */
-export interface Turn {
+interface Turn {
   /** To be called once the request was answered: a look is kept for what it `started`; `unsent`, it costs nothing. */
   release(outcome: 'started' | 'not-started' | 'unsent'): void;
 }
@@ -49,7 +49,7 @@ export interface Meter {
   close(): Promise<void>;
 }
 
-export interface MeterOptions {
+interface MeterOptions {
   readonly clock: Clock;
   readonly subscription: string;
   readonly holder: string;
@@ -109,7 +109,7 @@ interface Budget {
   /** When an owner's last POST went out. */
   readonly postedAt: Map<string, number>;
   readonly closing: AbortController;
-  membership: Membership;
+  membership: ReturnType<typeof createMembership>;
   /** Requests under way that will want a first look. */
   turns: number;
   /** Of runs that were started and are not watched yet: each cancels its end of patience. */
@@ -227,10 +227,12 @@ function nextStep(budget: Budget, now: number): Step {
 
   const others = candidates(idle.filter((run) => !isYoung(run)));
   const old = nextOverdue(others, served);
-  const owner = queue.nextOwner((name) => runningOf(budget, name));
   const postFirst =
-    owner !== undefined && (old === undefined || budget.looksSincePost >= LOOKS_PER_POST || isNew(budget, owner, now));
-  if (postFirst && level >= POST_COST + owed) return { kind: 'post', owner };
+    queue.size() > 0 &&
+    (old === undefined ||
+      budget.looksSincePost >= LOOKS_PER_POST ||
+      queue.owners(({ owner }) => isNew(budget, owner, now)) > 0);
+  if (postFirst && level >= POST_COST + owed) return { kind: 'post' };
   if (!postFirst && old && level >= 1 + owed) return { kind: 'look', task: old.task };
 
   const at = idle.length > 0 ? now + REPLAN_MS : Number.POSITIVE_INFINITY;

@@ -1,3 +1,5 @@
+import { LRUCache } from 'lru-cache';
+
 /**
  * How long commands usually take, learnt for each kind (a cluster and a verb): a look before that is mostly a token lost. A pod
  * takes 2 to 7 s to start in the recordings, and none of it may be known beforehand.
@@ -30,31 +32,22 @@ const SHORTER = 0.97;
 const MOST_KINDS = 1_000;
 
 export function createUsual(): Usual {
-  const known = new Map<string, number>();
-  const holding = new Set<string>();
-  const of = (kind: string): number => known.get(kind) ?? FIRST_MS;
-  const learn = (kind: string, ms: number): void => {
-    known.delete(kind);
-    known.set(kind, Math.min(MOST_MS, Math.max(LEAST_MS, ms)));
-    for (const oldest of known.keys()) {
-      if (known.size <= MOST_KINDS) break;
-      known.delete(oldest);
-      holding.delete(oldest);
-    }
+  const known = new LRUCache<string, { readonly ms: number; readonly holds: boolean }>({ max: MOST_KINDS });
+  const of = (kind: string): number => known.get(kind)?.ms ?? FIRST_MS;
+  const learn = (kind: string, ms: number, holds: boolean): void => {
+    known.set(kind, { ms: Math.min(MOST_MS, Math.max(LEAST_MS, ms)), holds });
   };
   return {
     of,
-    holds: (kind) => holding.has(kind),
+    holds: (kind) => known.get(kind)?.holds === true,
     tooEarly: (kind, age, spare) => {
+      const step = spare >= SPARE ? STEP.spare : STEP.scarce;
       // A look far beyond the guess says that this run is long, not that all are.
-      if (age >= of(kind) * STEP.scarce) return;
-      holding.delete(kind);
-      learn(kind, Math.max(of(kind), age * (spare >= SPARE ? STEP.spare : STEP.scarce)));
+      if (age < of(kind) * STEP.scarce) learn(kind, Math.max(of(kind), age * step), false);
     },
     ended: (kind, age, after) => {
-      holding.add(kind);
       const seen = after === undefined ? age * SHORTER : (age + after) / 2;
-      learn(kind, of(kind) + WEIGHT * (Math.min(seen, MOST_MS) - of(kind)));
+      learn(kind, of(kind) + WEIGHT * (Math.min(seen, MOST_MS) - of(kind)), true);
     },
   };
 }
