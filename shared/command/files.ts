@@ -1,9 +1,8 @@
 import type { RequestFile, SentFile } from './invocation.ts';
 import { refuse } from '../lib/refuse.ts';
-import { canonicalPath, findCollision } from './paths.ts';
+import { canonicalPath, findCollision, foldCase, pathFault } from './paths.ts';
 
 const MOST_FILES = 500;
-const LONGEST_PATH = 240;
 /** All uploads together. Azure's own limit for the context is not documented (413 was seen); the body limit comes first. */
 const MOST_BYTES = 32 * 1024 * 1024;
 
@@ -33,24 +32,17 @@ const HIDDEN_FOLDERS = new Set(['.kube', '.aksgw', '.config', '.cache', '.docker
 
 /** The path in its one spelling, or a refusal. */
 export function checkPath(path: string): string {
+  const checked = pathFault(path);
+  if ('fault' in checked) throw refuse(path, checked.fault);
+  const { canonical: clean } = checked;
   const no = (why: string): Error => refuse(path, why);
-  if (path.length > LONGEST_PATH) throw no(`is longer than ${LONGEST_PATH} characters`);
-  if (path.includes('\\')) throw no('has a backslash; folders are parted by forward slashes');
-  if (path.startsWith('/') || /^[A-Za-z]:/u.test(path))
-    throw no('is not relative; only files sent with the request can be used');
-  if (path.includes(':')) throw no('has a colon, by which a tool could take it for an address');
-  if (/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u.test(path)) throw no('has a control or invisible character');
-  if (path !== path.normalize('NFC')) throw no('is not in Unicode normal form C');
-  const clean = canonicalPath(path);
-  if (clean === undefined) throw no('leaves the working folder');
-  if (clean === '') throw no('is not the path of a file');
   const segments = clean.split('/');
   for (const segment of segments) {
     if (segment.startsWith('-')) throw no('has a part that could be taken for a flag');
-    if (HIDDEN_FOLDERS.has(segment.toLowerCase())) throw no(`${segment} is where a tool keeps its settings`);
+    if (HIDDEN_FOLDERS.has(foldCase(segment))) throw no(`${segment} is where a tool keeps its settings`);
   }
   const name = segments.at(-1) ?? '';
-  if (TOOL_NAMES.test(name.toLowerCase())) throw no(`${name} could be run in place of a tool`);
+  if (TOOL_NAMES.test(foldCase(name))) throw no(`${name} could be run in place of a tool`);
   return clean;
 }
 

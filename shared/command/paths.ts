@@ -13,6 +13,41 @@ export function canonicalPath(path: string): string | undefined {
   return segments.join('/');
 }
 
+/** Linux takes names of 255 bytes (NAME_MAX); whole paths are held far below its 4,096. */
+const LONGEST = { name: 255, path: 512 } as const;
+
+/**
+ * What keeps a path from being sent, or undefined: the one rule, for what is explained, sent and unpacked. `canonical` is the path in
+ * its one spelling.
+ */
+export function pathFault(path: string): { readonly fault: string } | { readonly canonical: string } {
+  const fault = (why: string) => ({ fault: why });
+  if (Buffer.byteLength(path) > LONGEST.path) return fault(`is longer than ${LONGEST.path} bytes`);
+  if (!path.isWellFormed()) return fault('holds half of a surrogate pair, which has no UTF-8');
+  if (path.includes('\\')) return fault('has a backslash; folders are parted by forward slashes');
+  if (path.startsWith('/') || /^[A-Za-z]:/u.test(path))
+    return fault('is not relative; only files sent with the request can be used');
+  if (path.includes(':')) return fault('has a colon, by which a tool could take it for an address');
+  if (/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u.test(path)) return fault('has a control or invisible character');
+  // Two spellings of one name: which of them a tool or a file system means, differs (Unicode Standard Annex 15).
+  if (path !== path.normalize('NFC')) return fault('is not in Unicode normal form C');
+  const canonical = canonicalPath(path);
+  if (canonical === undefined) return fault('leaves the working folder');
+  if (canonical === '') return fault('is not the path of a file');
+  if (canonical.split('/').some((name) => Buffer.byteLength(name) > LONGEST.name))
+    return fault(`has a name longer than ${LONGEST.name} bytes`);
+  return { canonical };
+}
+
+/**
+ * A text as those read it to whom case means nothing. Go folds more than ASCII: for its JSON and YAML decoders and strings.EqualFold
+ * `ſ` is an s and the Kelvin sign a k (unicode.SimpleFold). Each character by itself, since some change with their neighbours.
+ */
+export const foldCase = (text: string): string =>
+  Array.from(text.normalize('NFC'), (character) => character.toUpperCase().toLowerCase())
+    .join('')
+    .normalize('NFC');
+
 /**
  * The first path that is there twice, differs from an earlier one only in case, or is both a file and a folder: on some file
  * system one of the two would replace the other.
@@ -23,7 +58,7 @@ export function findCollision(paths: readonly string[]): string | undefined {
     const segments = path.split('/');
     return segments.some((_, index) => {
       const spelling = segments.slice(0, index + 1).join('/');
-      const key = spelling.normalize('NFC').toLowerCase();
+      const key = foldCase(spelling);
       const file = index === segments.length - 1;
       const before = seen.get(key);
       seen.set(key, { spelling, file });

@@ -99,7 +99,14 @@ describe('the context', () => {
     'a\u0000b',
     '.aksgw/run',
     '.AKSGW/run',
-    'x'.repeat(contextLimits.pathBytes + 1),
+    'x'.repeat(256),
+    `${'ä'.repeat(128)}.yaml`,
+    'a/'.repeat(300) + 'b',
+    'ab:c.yaml',
+    'e\u0301.yaml',
+    '.ak\u017fgw/run',
+    'a\ud800',
+    'a\u202eb',
   ])('refuses the path %j', async (path) => {
     await expect(launch({ files: [{ path, bytes: bytes('') }] })).rejects.toMatchObject({ code: 'request-invalid' });
   });
@@ -108,6 +115,8 @@ describe('the context', () => {
     [['a', 'a']],
     [['Chart.yaml', 'chart.yaml']],
     [['a/b', 'A/c']],
+    [['s.yaml', '\u017f.yaml']],
+    [['k.yaml', '\u212a.yaml']],
     [['a', 'a/b']],
     [['a/b', 'a']],
     [['\u00e9', 'e\u0301']],

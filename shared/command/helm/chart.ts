@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Uploads } from '../files.ts';
 import type { SentFile } from '../invocation.ts';
 import { isList, isObject, readJson, type Json, type JsonObject } from '../json.ts';
-import { canonicalPath } from '../paths.ts';
+import { canonicalPath, foldCase } from '../paths.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { lookupsOf, type Lookup } from './lookups.ts';
 import { decodeText, readYaml, type YamlBudget } from '../yaml.ts';
@@ -147,9 +147,9 @@ function readMap(walk: Walk, path: string): JsonObject {
   const [map] = documents;
   if (documents.length !== 1 || !isObject(map)) throw refuse(name, 'is not one YAML map');
   for (const key of Object.keys(map)) {
-    // Go's decoder takes any case: `Dependencies` would be read by helm and not here.
-    if (/^(?:dependencies|name)$/iu.test(key) && key !== key.toLowerCase())
-      throw refuse(name, `the key ${key} is spelt ${key.toLowerCase()}`);
+    // Go's decoder takes any case: `Dependencies` and `dependencieſ` would be read by helm and not here.
+    const spelt = foldCase(key);
+    if (/^(?:dependencies|name)$/u.test(spelt) && key !== spelt) throw refuse(name, `the key ${key} is spelt ${spelt}`);
   }
   walk.maps.set(name, map);
   return map;

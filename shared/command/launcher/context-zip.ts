@@ -4,13 +4,13 @@ import { ZipFile } from 'yazl';
 
 import { Problem } from '../../errors.ts';
 import type { SentFile } from '../invocation.ts';
-import { canonicalPath, findCollision } from '../paths.ts';
+import { findCollision, foldCase, pathFault } from '../paths.ts';
 
 /**
  * Run command unzips the context into `/command-files`. Its own size limit is not documented (a 413 was seen, azure-cli#22870);
  * Azure Resource Manager takes bodies of 4 MiB, which as base64 is this much of a zip.
  */
-export const contextLimits = { files: 1_000, bytes: 32 * 1024 * 1024, zipBytes: 2_900_000, pathBytes: 512 } as const;
+export const contextLimits = { files: 1_000, bytes: 32 * 1024 * 1024, zipBytes: 2_900_000 } as const;
 
 /** The folder of the launcher's own files; uploads may not use it. */
 export const LAUNCHER_FOLDER = '.aksgw';
@@ -66,11 +66,10 @@ function checkUploads(files: readonly SentFile[]): void {
     throw new Problem('request-invalid', `The file ${JSON.stringify(path.slice(0, 200))} cannot be sent: ${why}.`);
   };
   for (const { path } of files) {
-    if (Buffer.byteLength(path) > contextLimits.pathBytes) refuse(path, 'its path is too long');
-    // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-    if (/[\u0000-\u001f\u007f\\:]/.test(path)) refuse(path, 'its path holds a character that is not allowed');
-    if (path === '' || canonicalPath(path) !== path) refuse(path, 'its path is not plainly relative');
-    if (path.split('/', 1)[0]?.toLowerCase() === LAUNCHER_FOLDER)
+    const checked = pathFault(path);
+    if ('fault' in checked) refuse(path, `it ${checked.fault}`);
+    else if (checked.canonical !== path) refuse(path, 'its path is not plainly relative');
+    if (foldCase(path.split('/', 1)[0] ?? '') === LAUNCHER_FOLDER)
       refuse(path, `${LAUNCHER_FOLDER} belongs to the gateway`);
   }
   const twice = findCollision(files.map(({ path }) => path));
