@@ -69,12 +69,11 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
       redirect: 'error', // a POST that is sent elsewhere becomes a GET there, and a token goes to whoever is there
       ...(signal && { signal }),
     });
-    const kind = response.headers.get('content-type') ?? '';
+    const kind = /^[^; \t]*/.exec(response.headers.get('content-type') ?? '')?.[0].toLowerCase();
     // The body too, before anything is concluded: an answer that breaks off is none.
-    if (response.ok && kind.startsWith('application/json')) return (await response.json()) as T;
-    const problem = kind.startsWith('application/problem+json')
-      ? ((await response.json()) as ProblemDocument)
-      : undefined;
+    const answer = kind === 'application/json' || kind === 'application/problem+json' ? await readJson(response) : {};
+    if (response.ok && kind === 'application/json' && isRecord(answer)) return answer as T;
+    const problem = !response.ok && kind === 'application/problem+json' && isProblem(answer) ? answer : undefined;
     if (problem) throw new GatewayProblem(problem, secondsOf(response.headers.get('retry-after')));
     throw new AnswerLost(`${base} answered ${response.status}, and not as a gateway does: something stands before it`);
   }
@@ -169,6 +168,31 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
     },
   };
 }
+
+/** A record's output is at most 16 MiB and 64 KiB, as base64 and in JSON a third more. */
+const MOST_BYTES = 48 * 1024 * 1024;
+
+/** An answer's JSON. Throws AnswerLost for one without end, SyntaxError for one that is not JSON. */
+async function readJson(response: Response): Promise<object> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const reader = response.body?.getReader();
+  for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
+    length += read.value.byteLength;
+    chunks.push(read.value);
+    if (length <= MOST_BYTES) continue;
+    await reader?.cancel();
+    throw new AnswerLost(`the answer is longer than ${MOST_BYTES} bytes: something stands before the gateway`);
+  }
+  const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  return typeof value === 'object' && value !== null ? value : {};
+}
+
+const isRecord = (answer: object): boolean =>
+  typeof Reflect.get(answer, 'id') === 'string' && typeof Reflect.get(answer, 'status') === 'string';
+
+const isProblem = (answer: object): answer is ProblemDocument =>
+  typeof Reflect.get(answer, 'code') === 'string' && typeof Reflect.get(answer, 'detail') === 'string';
 
 /** True when no connection came about, so that nothing can have arrived. */
 const neverReached = (error: unknown): boolean =>

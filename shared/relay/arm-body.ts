@@ -36,7 +36,7 @@ export const boundedBody: PipelinePolicy = {
 };
 
 /** `application/json`, with parameters or without; not `application/json-seq` (RFC 7464) and the like. */
-const isJson = (type: string | undefined): boolean => /^application\/json[ \t]*(;|$)/i.test(type ?? '');
+export const isJson = (type: string | null | undefined): boolean => /^application\/json[ \t]*(;|$)/i.test(type ?? '');
 
 async function readBody(stream: NodeJS.ReadableStream): Promise<Body> {
   const chunks: Buffer[] = [];

@@ -7,6 +7,7 @@ import { Problem } from '../errors.ts';
 import type { UserPrincipal } from '../identity/principal.ts';
 import { Secret } from '../secret.ts';
 import { withDeadline } from '../lib/abort.ts';
+import { isJson } from './arm-body.ts';
 import { fetchBounded } from '../lib/bounded-fetch.ts';
 import { decodeUtf8 } from '../lib/utf8.ts';
 
@@ -87,7 +88,11 @@ export function createOnBehalfOf({ config, clock, env, fetch, clientAssertion }:
       const { status, headers, bytes } = await withDeadline(clock, TIMEOUT_MS, undefined, (signal) =>
         fetchBounded(url, { method: 'POST', body: form }, { fetch, signal, maxBytes: MAX_ANSWER_BYTES }),
       );
-      return { status, retryAfter: headers.get('retry-after'), body: membersOf(bytes) };
+      return {
+        status,
+        retryAfter: headers.get('retry-after'),
+        body: isJson(headers.get('content-type')) ? membersOf(bytes) : new Map<string, unknown>(),
+      };
     } catch (error) {
       throw unavailable(`it could not be reached (${nameOf(error)})`);
     }

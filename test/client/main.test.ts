@@ -54,6 +54,14 @@ const brokenOff: Answer = (_request, response) => {
   response.write('{"id":"c1"');
   setImmediate(() => response.destroy());
 };
+const endless: Answer = (_request, response) => {
+  response.writeHead(200, { 'content-type': 'application/json' });
+  const more = (): void => {
+    while (!response.destroyed && response.write(Buffer.alloc(1 << 20, ' ')));
+    if (!response.destroyed) response.once('drain', more);
+  };
+  more();
+};
 const elsewhere: Answer = (_request, response) => response.writeHead(302, { location: '/elsewhere' }).end();
 
 const client = (url: string) => createClient({ url, token: async () => 't', sleep: async () => undefined });
@@ -69,6 +77,10 @@ describe('the client', () => {
   test.each([
     ['an answer that breaks off', brokenOff],
     ['an answer that no gateway gives', html],
+    ['another type than JSON', json(200, 'application/json-seq', { id: 'c1', status: 'completed' })],
+    ['JSON that is no record', json(200, 'application/json', { id: 1, status: 'completed' })],
+    ['a problem that is none', json(500, 'application/problem+json', { code: {} })],
+    ['an answer without end', endless],
     ['connections that break', reset],
     ['a redirect', elsewhere],
   ])('says that nobody knows after %s, again and again', async (_what, answer) => {

@@ -46,7 +46,7 @@ function entra(answer: (asked: Asked) => { status?: number; body: unknown; heade
     const one = { url, form };
     asked.push(one);
     const { status = 200, body, headers = {} } = answer(one);
-    return new Response(JSON.stringify(body), { status, headers });
+    return new Response(JSON.stringify(body), { status, headers: { ...json, ...headers } });
   }) as unknown as typeof fetch;
   return { asked, fetch: request };
 }
