@@ -66,8 +66,10 @@ function checkUnion(schema: TUnion, value: unknown, path: Path, tell: Tell): voi
     }
     return;
   }
+  const text = schema.anyOf.find((branch) => Type.IsString(branch));
+  if (text && typeof value === 'string') return checkForm(text, value, path, tell);
   const branches = schema.anyOf.flatMap((branch) => (Type.IsObject(branch) ? [branch] : []));
-  if (!isMapping(value)) return tell(path, `must be a mapping, not ${show(value)}`);
+  if (!isMapping(value)) return tell(path, `must be a mapping${text ? ' or a text' : ''}, not ${show(value)}`);
   const kinds = branches.map(({ properties }) => properties['kind']).filter((kind) => Type.IsLiteral(kind));
   if (kinds.length === branches.length) {
     const branch = branches[kinds.findIndex((kind) => kind.const === value['kind'])];

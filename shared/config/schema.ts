@@ -86,7 +86,8 @@ const ClusterSchema = Type.Object(
     runAs: Type.Optional(Type.Union([Type.Literal('gateway'), Type.Literal('caller')])),
     impersonate: Type.Optional(Type.Boolean()),
     defaultNamespace: Type.Optional(NonEmpty),
-    resources: Type.Optional(Type.Array(ExtraResourceSchema)),
+    /** A well-known one by `resource.group`, any other spelt out. */
+    resources: Type.Optional(Type.Array(Type.Union([NonEmpty, ExtraResourceSchema]))),
   },
   strict,
 );

@@ -2,6 +2,8 @@ import type { ExtraResource } from '../kubernetes/resources.ts';
 import type { AzureConfig, Cluster, Config, IdentityConfig, Limits, MonitorLogs, StorageConfig } from './config.ts';
 import { anyCloud, cloudOf } from './cloud.ts';
 import { isBuiltIn, isBuiltInWord } from '../kubernetes/known-kinds.ts';
+import { wellKnownCustomResources } from '../kubernetes/well-known-custom-resources.ts';
+import { didYouMean } from '../lib/suggest.ts';
 import type { Path, Report } from './problem.ts';
 import type { ConfigFile } from './schema.ts';
 import { readStorage } from './storage-location.ts';
@@ -145,6 +147,16 @@ const GROUP = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9
 const VERSION = /^v[0-9]+(?:(?:alpha|beta)[0-9]+)?$/;
 const KIND = /^[A-Z][A-Za-z0-9]*$/;
 
+/** A custom resource by name alone. */
+function findWellKnown(name: string, path: Path, report: Report): ExtraResource | undefined {
+  const known = wellKnownCustomResources.get(name);
+  if (known) return known;
+  const guess = didYouMean(name, wellKnownCustomResources.keys());
+  const advice = 'Spell it out: group, version, resource, kind, namespaced';
+  report.problem(path, `"${name}" is not a well-known custom resource.${guess} ${advice}`);
+  return undefined;
+}
+
 /** Custom resources. None may pass as one of Kubernetes' own: policy would judge another object than the cluster sees. */
 function readExtraResources(
   files: NonNullable<ConfigFile['clusters'][string]['resources']>,
@@ -152,9 +164,13 @@ function readExtraResources(
   report: Report,
 ): readonly ExtraResource[] {
   const seen = new Set<string>();
-  return files.map((file, index) => {
-    const { group, version, resource, kind, namespaced, shortNames = [] } = file;
+  return files.flatMap((entry, index) => {
     const at = (...rest: Path): Path => [...path, index, ...rest];
+    const file = typeof entry === 'string' ? findWellKnown(entry, at(), report) : entry;
+    if (!file) return [];
+    const { group, version, resource, kind, namespaced } = file;
+    // Of two well-known ones with one short name the first keeps it; what goes out is the qualified name in any case.
+    const shortNames = (file.shortNames ?? []).filter((word) => typeof entry !== 'string' || !seen.has(word));
     if (!GROUP.test(group)) report.problem(at('group'), `"${group}" is no API group of a custom resource`);
     if (!RESOURCE.test(resource)) report.problem(at('resource'), `"${resource}" is no plural name in lower case`);
     if (!VERSION.test(version)) report.problem(at('version'), `"${version}" is no API version such as v1 or v1beta1`);
@@ -170,7 +186,7 @@ function readExtraResources(
         report.problem(at('shortNames', place), `"${word}" means a resource of Kubernetes itself`);
       unique(word, at('shortNames', place));
     });
-    return { group, version, resource, kind, namespaced, shortNames };
+    return [{ group, version, resource, kind, namespaced, shortNames }];
   });
 }
 

@@ -1,89 +1,24 @@
 import { parseResourcePattern, type ResourcePattern } from './resource-pattern.ts';
 import { nearest } from '../lib/suggest.ts';
+import { virtualResources } from './resource-table.ts';
+import { builtInTypes, groupName } from './resources.ts';
 
 /**
- * What can be asked of a cluster by name (Kubernetes 1.33, metrics-server, and the releases that stand for helm), by API
- * group, each with its sub-resources. A rule that names anything else would never match, and a deny that never matches is a
- * hole: so it is refused while the file is read.
+ * Sub-resources by `resource` or `resource.group`, of all that can be asked of a cluster by name. A rule that names anything else would
+ * never match, and a deny that never matches is a hole: it is refused when the file is read.
  */
-const groups: Readonly<Record<string, string>> = {
-  '': `bindings componentstatuses configmaps endpoints events limitranges namespaces/finalize,status nodes/proxy,status
-    persistentvolumeclaims/status persistentvolumes/status
-    pods/attach,binding,ephemeralcontainers,eviction,exec,log,portforward,proxy,resize,status podtemplates
-    replicationcontrollers/scale,status resourcequotas/status secrets serviceaccounts/token services/proxy,status`,
-  'admissionregistration.k8s.io': `mutatingadmissionpolicies mutatingadmissionpolicybindings mutatingwebhookconfigurations
-    validatingadmissionpolicies/status validatingadmissionpolicybindings validatingwebhookconfigurations`,
-  'apiextensions.k8s.io': 'customresourcedefinitions/status',
-  'apiregistration.k8s.io': 'apiservices/status',
-  apps: `controllerrevisions daemonsets/status deployments/scale,status replicasets/scale,status
-    statefulsets/scale,status`,
-  'authentication.k8s.io': 'selfsubjectreviews tokenreviews',
-  'authorization.k8s.io':
-    'localsubjectaccessreviews selfsubjectaccessreviews selfsubjectrulesreviews subjectaccessreviews',
-  autoscaling: 'horizontalpodautoscalers/status',
-  batch: 'cronjobs/status jobs/status',
-  'certificates.k8s.io': 'certificatesigningrequests/approval,status clustertrustbundles signers',
-  'coordination.k8s.io': 'leasecandidates leases',
-  'discovery.k8s.io': 'endpointslices',
-  'events.k8s.io': 'events',
-  'flowcontrol.apiserver.k8s.io': 'flowschemas/status prioritylevelconfigurations/status',
-  'helm.sh': 'releases',
-  'internal.apiserver.k8s.io': 'storageversions/status',
-  'metrics.k8s.io': 'nodes pods',
-  'networking.k8s.io': 'ingressclasses ingresses/status ipaddresses networkpolicies servicecidrs/status',
-  'node.k8s.io': 'runtimeclasses',
-  policy: 'poddisruptionbudgets/status',
-  'rbac.authorization.k8s.io': 'clusterrolebindings clusterroles rolebindings roles',
-  'resource.k8s.io': 'deviceclasses resourceclaims/binding,status resourceclaimtemplates resourceslices',
-  'scheduling.k8s.io': 'priorityclasses',
-  'storage.k8s.io': `csidrivers csinodes csistoragecapacities storageclasses volumeattachments/status
-    volumeattributesclasses`,
-  'storagemigration.k8s.io': 'storageversionmigrations/status',
-};
+const builtIn: ReadonlyMap<string, readonly string[]> = new Map([
+  ...builtInTypes.map((type): [string, readonly string[]] => [groupName(type), type.subresources]),
+  ...virtualResources.map((name): [string, readonly string[]] => [name, []]),
+]);
 
-/** What people write for a resource on the command line, and what a rule has to say. */
-const shortNames: Readonly<Record<string, string>> = {
-  cj: 'cronjobs.batch',
-  cm: 'configmaps',
-  crd: 'customresourcedefinitions.apiextensions.k8s.io',
-  crds: 'customresourcedefinitions.apiextensions.k8s.io',
-  cs: 'componentstatuses',
-  csr: 'certificatesigningrequests.certificates.k8s.io',
-  deploy: 'deployments.apps',
-  ds: 'daemonsets.apps',
-  ep: 'endpoints',
-  ev: 'events',
-  helm: 'releases.helm.sh',
-  hpa: 'horizontalpodautoscalers.autoscaling',
-  ing: 'ingresses.networking.k8s.io',
-  ip: 'ipaddresses.networking.k8s.io',
-  limits: 'limitranges',
-  netpol: 'networkpolicies.networking.k8s.io',
-  no: 'nodes',
-  ns: 'namespaces',
-  pc: 'priorityclasses.scheduling.k8s.io',
-  pdb: 'poddisruptionbudgets.policy',
-  po: 'pods',
-  pv: 'persistentvolumes',
-  pvc: 'persistentvolumeclaims',
-  quota: 'resourcequotas',
-  rc: 'replicationcontrollers',
-  rs: 'replicasets.apps',
-  sa: 'serviceaccounts',
-  sc: 'storageclasses.storage.k8s.io',
-  sts: 'statefulsets.apps',
-  svc: 'services',
-};
-
-/** Sub-resources by `resource` or `resource.group`. */
-const builtIn: ReadonlyMap<string, readonly string[]> = new Map(
-  Object.entries(groups).flatMap(([group, text]) =>
-    text.split(/\s+/).map((word): [string, readonly string[]] => {
-      const [resource = '', subresources] = word.split('/');
-      return [group === '' ? resource : `${resource}.${group}`, subresources?.split(',') ?? []];
-    }),
-  ),
-);
+/** What people write on the command line, and what a rule has to say. The first group that has a short name keeps it. */
+const shortNames: ReadonlyMap<string, string> = new Map([
+  ...builtInTypes
+    .toReversed()
+    .flatMap((type) => type.shortNames.map((word): [string, string] => [word, groupName(type)])),
+  ['helm', 'releases.helm.sh'],
+]);
 
 /** Whether Kubernetes itself (or the gateway, for helm) has this `resource.group`. */
 export const isBuiltIn = (name: string): boolean => builtIn.has(name);
@@ -104,7 +39,7 @@ export function readResource(
     const advice = text.endsWith('/*')
       ? 'name each sub-resource (pods/exec); a deny on the resource includes them all'
       : 'write resource, resource.group, resource.group/subresource or *';
-    return { problem: `"${text}" is no resource: ${advice}` };
+    return { problem: `"${text}" is not a resource: ${advice}` };
   }
   const { resource, group, subresource } = pattern;
   if (resource === '*') {
@@ -139,7 +74,8 @@ const groupOf = (name: string): string => (name.includes('.') ? name.slice(name.
 
 /** Short names, singulars and kinds, a missing group, a slip of the finger: in that order. */
 function suggest(name: string, custom: ReadonlySet<string>): string | undefined {
-  if (Object.hasOwn(shortNames, name)) return shortNames[name];
+  const meant = shortNames.get(name);
+  if (meant !== undefined) return meant;
   const all = [...builtIn.keys(), ...custom];
   const [word = ''] = name.split('.');
   return all.find((known) => plurals(word).includes(known.split('.')[0] ?? '')) ?? nearest(name, all);
@@ -150,8 +86,7 @@ const plurals = (word: string): readonly string[] => [word, `${word}s`, `${word}
 
 /** Whether the word alone means one of Kubernetes' own resources on the command line: no custom resource may take it. */
 export const isBuiltInWord = (word: string): boolean =>
-  Object.hasOwn(shortNames, word) ||
-  [...builtIn.keys()].some((name) => plurals(word).includes(name.split('.')[0] ?? ''));
+  shortNames.has(word) || [...builtIn.keys()].some((name) => plurals(word).includes(name.split('.')[0] ?? ''));
 
 /** kubernetes.io/docs/reference/access-authn-authz/authorization ("Determine the Request Verb") and the RBAC page's special verbs. */
 export const resourceVerbs = [

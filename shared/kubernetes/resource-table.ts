@@ -1,5 +1,6 @@
 /**
- * What an AKS cluster of Kubernetes 1.29 to 1.34 serves without further installation, from the API server's own discovery
+ * The one table of Kubernetes' resources: configuration, commands and the emulated API server read it. In the order of discovery. What
+ * an AKS cluster of Kubernetes 1.29 to 1.34 serves without further installation, from the API server's own discovery
  * documents: `resource|Kind|shortNames|subresources`. A group's first version is the one that is sent; the further ones are read
  * in manifests only. Alpha resources are left out: AKS does not switch them on.
  */
@@ -47,15 +48,16 @@ export const groups: readonly Group[] = [
       'statefulsets|StatefulSet|sts|scale,status',
     ],
   },
-  {
-    group: 'batch',
-    versions: ['v1'],
-    namespaced: ['cronjobs|CronJob|cj|status', 'jobs|Job||status'],
-  },
+  { group: 'events.k8s.io', versions: ['v1'], namespaced: ['events|Event|ev|'] },
   {
     group: 'autoscaling',
     versions: ['v2', 'v1'],
     namespaced: ['horizontalpodautoscalers|HorizontalPodAutoscaler|hpa|status'],
+  },
+  {
+    group: 'batch',
+    versions: ['v1'],
+    namespaced: ['cronjobs|CronJob|cj|status', 'jobs|Job||status'],
   },
   {
     group: 'networking.k8s.io',
@@ -99,6 +101,20 @@ export const groups: readonly Group[] = [
   },
   { group: 'apiregistration.k8s.io', versions: ['v1'], clusterScoped: ['apiservices|APIService||status'] },
   {
+    group: 'certificates.k8s.io',
+    versions: ['v1'],
+    clusterScoped: ['certificatesigningrequests|CertificateSigningRequest|csr|approval,status'],
+  },
+  { group: 'coordination.k8s.io', versions: ['v1'], namespaced: ['leases|Lease||'] },
+  { group: 'discovery.k8s.io', versions: ['v1'], namespaced: ['endpointslices|EndpointSlice||'] },
+  {
+    group: 'flowcontrol.apiserver.k8s.io',
+    versions: ['v1', 'v1beta3'],
+    clusterScoped: ['flowschemas|FlowSchema||status', 'prioritylevelconfigurations|PriorityLevelConfiguration||status'],
+  },
+  { group: 'node.k8s.io', versions: ['v1'], clusterScoped: ['runtimeclasses|RuntimeClass||'] },
+  { group: 'scheduling.k8s.io', versions: ['v1'], clusterScoped: ['priorityclasses|PriorityClass|pc|'] },
+  {
     group: 'authentication.k8s.io',
     versions: ['v1'],
     clusterScoped: ['selfsubjectreviews|SelfSubjectReview||', 'tokenreviews|TokenReview||'],
@@ -113,21 +129,6 @@ export const groups: readonly Group[] = [
       'subjectaccessreviews|SubjectAccessReview||',
     ],
   },
-  {
-    group: 'certificates.k8s.io',
-    versions: ['v1'],
-    clusterScoped: ['certificatesigningrequests|CertificateSigningRequest|csr|approval,status'],
-  },
-  { group: 'coordination.k8s.io', versions: ['v1'], namespaced: ['leases|Lease||'] },
-  { group: 'discovery.k8s.io', versions: ['v1'], namespaced: ['endpointslices|EndpointSlice||'] },
-  { group: 'events.k8s.io', versions: ['v1'], namespaced: ['events|Event|ev|'] },
-  {
-    group: 'flowcontrol.apiserver.k8s.io',
-    versions: ['v1', 'v1beta3'],
-    clusterScoped: ['flowschemas|FlowSchema||status', 'prioritylevelconfigurations|PriorityLevelConfiguration||status'],
-  },
-  { group: 'node.k8s.io', versions: ['v1'], clusterScoped: ['runtimeclasses|RuntimeClass||'] },
-  { group: 'scheduling.k8s.io', versions: ['v1'], clusterScoped: ['priorityclasses|PriorityClass|pc|'] },
   // Dynamic resource allocation: v1 since 1.34.
   {
     group: 'resource.k8s.io',
@@ -157,3 +158,6 @@ export const categoryAll: readonly string[] = [
   'cronjobs.batch',
   'jobs.batch',
 ];
+
+/** Names that rules use and that no object is stored under: a signer (certificates.k8s.io, `approve` and `sign`), a helm release. */
+export const virtualResources: readonly string[] = ['signers.certificates.k8s.io', 'releases.helm.sh'];

@@ -50,7 +50,7 @@ export const qualifiedName = (type: ResourceType): string => `${type.resource}.$
 /** `deployments.apps`, `secrets`. */
 export const groupName = (type: ResourceType): string => `${type.resource}${type.group && `.${type.group}`}`;
 
-function builtInTypes(): ResourceType[] {
+function readTable(): ResourceType[] {
   const types: ResourceType[] = [];
   for (const { group, versions, namespaced = [], clusterScoped = [] } of groups) {
     const [version = ''] = versions;
@@ -74,20 +74,20 @@ function builtInTypes(): ResourceType[] {
   return types;
 }
 
-const BUILT_IN: readonly ResourceType[] = builtInTypes();
-const BY_GROUP_NAME: ReadonlyMap<string, ResourceType> = new Map(BUILT_IN.map((type) => [groupName(type), type]));
+export const builtInTypes: readonly ResourceType[] = readTable();
+const byGroupName: ReadonlyMap<string, ResourceType> = new Map(builtInTypes.map((type) => [groupName(type), type]));
 
 function builtIn(name: string): ResourceType {
-  const type = BY_GROUP_NAME.get(name);
+  const type = byGroupName.get(name);
   if (type === undefined) throw new TypeError(`no built-in resource ${name}`);
   return type;
 }
 
-const ALL: readonly ResourceType[] = categoryAll.map(builtIn);
+const allTypes: readonly ResourceType[] = categoryAll.map(builtIn);
 
 function createCatalog(extra: readonly ExtraResource[]): Catalog {
   const types = [
-    ...BUILT_IN,
+    ...builtInTypes,
     ...extra.map((one): ResourceType => ({
       ...one,
       versions: [one.version],
@@ -140,7 +140,7 @@ function createCatalog(extra: readonly ExtraResource[]): Catalog {
     resolveList: (words) => {
       const found = new Set<ResourceType>();
       for (const word of words.split(',')) {
-        if (word === 'all') for (const type of ALL) found.add(type);
+        if (word === 'all') for (const type of allTypes) found.add(type);
         else found.add(resolve(word));
       }
       return [...found];

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { interpret } from '../../shared/command/interpret.ts';
-import { groups } from '../../shared/kubernetes/resource-table.ts';
+import { groups, virtualResources } from '../../shared/kubernetes/resource-table.ts';
+import { wellKnownCustomResources } from '../../shared/kubernetes/well-known-custom-resources.ts';
 import { resourceName } from '../../shared/kubernetes/attributes.ts';
 import { isBuiltInWord, readResource, resourceVerbs } from '../../shared/kubernetes/known-kinds.ts';
 
-// Two tables tell of Kubernetes' resources, on two floors: what a command may mean, and what a rule may name. A resource of the
-// first that the second lacks could not be denied.
+// One table says what a command may mean and what a rule may name.
 
 const rows = groups.flatMap(({ group, namespaced = [], clusterScoped = [] }) =>
   [...namespaced, ...clusterScoped].map((row) => {
@@ -62,5 +62,35 @@ describe('what commands really ask for can be named by rules, verb and resource'
       expect(verbs).toContain(asked.verb);
       expect(readResource(resourceName(asked), new Set())).toHaveProperty('pattern');
     }
+  });
+});
+
+test('a rule can name nothing that no command could ask for', () => {
+  const asked = new Set([...rows.map(({ name }) => name), ...virtualResources]);
+  const alpha = ['mutatingadmissionpolicies.admissionregistration.k8s.io', 'leasecandidates.coordination.k8s.io'];
+  for (const name of [
+    ...alpha,
+    'clustertrustbundles.certificates.k8s.io',
+    'storageversions.internal.apiserver.k8s.io',
+  ]) {
+    expect(asked.has(name)).toBe(false);
+    expect(readResource(name, new Set())).toHaveProperty('problem');
+  }
+  for (const name of asked) expect(readResource(name, new Set())).toHaveProperty('pattern');
+});
+
+describe('well-known custom resources', () => {
+  test.each([...wellKnownCustomResources])('%s is named as a CRD may be', (name, type) => {
+    expect(name).toMatch(/^[a-z0-9]+(?:\.[a-z0-9-]+)+$/);
+    expect(type.kind).toMatch(/^[A-Z][A-Za-z0-9]*$/);
+    expect(type.version).toMatch(/^v[0-9]+(?:(?:alpha|beta)[0-9]+)?$/);
+    expect([type.resource, ...type.shortNames].filter(isBuiltInWord)).toEqual([]);
+  });
+
+  test('are what commands on that cluster may mean', () => {
+    const certificates = wellKnownCustomResources.get('certificates.cert-manager.io');
+    const context = { defaultNamespace: 'shop', resources: certificates ? [certificates] : [] };
+    const { attributes } = interpret({ argv: ['kubectl', 'get', 'cert', 'web'], files: [] }, context);
+    expect(attributes).toMatchObject([{ verb: 'get', group: 'cert-manager.io', resource: 'certificates' }]);
   });
 });

@@ -58,6 +58,19 @@ describe('what is accepted', () => {
     });
   });
 
+  test('a well-known custom resource may be given by name alone', () => {
+    const clusters = `clusters: { demo: { resourceId: ${armId('demo')}, resources: [certificates.cert-manager.io, virtualservices.networking.istio.io, volumesnapshots.snapshot.storage.k8s.io] } }`;
+    const policy = withRole(
+      '{ allow: [{ verbs: [get], resources: [certificates.cert-manager.io], namespaces: ["*"] }] }',
+    );
+    const { resources } = parse(withSections({ clusters, policy })).clusters.get('demo') ?? {};
+    expect(resources).toMatchObject([
+      { group: 'cert-manager.io', version: 'v1', kind: 'Certificate', namespaced: true },
+      { kind: 'VirtualService', shortNames: ['vs'] },
+      { kind: 'VolumeSnapshot', shortNames: [] },
+    ]);
+  });
+
   test('ids come out in lower case, ARM ids rebuilt, and each subject with its tenant', () => {
     const config = parse(
       withSections({
@@ -306,7 +319,13 @@ describe('what is refused', () => {
       '5 clusters.demo.resources[0].shortNames[0]: "deploy" means a resource of Kubernetes itself',
     ],
     [
-      'a built-in resource declared anew',
+      'a custom resource that is not well known, by name alone',
+      'clusters',
+      `clusters: { demo: { resourceId: ${armId('demo')}, resources: [certificate.cert-manager.io] } }`,
+      '5 clusters.demo.resources[0]: "certificate.cert-manager.io" is not a well-known custom resource. Did you mean "certificates.cert-manager.io"? Spell it out: group, version, resource, kind, namespaced',
+    ],
+    [
+      'a built-in resource declared again',
       'clusters',
       `clusters: { demo: { resourceId: ${armId('demo')}, resources: [{ group: rbac.authorization.k8s.io, version: v1, resource: roles, kind: Role, namespaced: false }] } }`,
       '5 clusters.demo.resources[0]: roles.rbac.authorization.k8s.io is built in',
@@ -555,7 +574,7 @@ describe('rules', () => {
     [
       'every sub-resource of one',
       '{ deny: [{ resources: ["pods/*"] }] }',
-      'deny[0].resources[0]: "pods/*" is no resource: name each sub-resource (pods/exec); a deny on the resource includes them all',
+      'deny[0].resources[0]: "pods/*" is not a resource: name each sub-resource (pods/exec); a deny on the resource includes them all',
     ],
     [
       'an API group that is none',

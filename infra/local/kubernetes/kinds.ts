@@ -1,3 +1,5 @@
+import { categoryAll } from '../../../shared/kubernetes/resource-table.ts';
+import { builtInTypes, groupName, type ResourceType } from '../../../shared/kubernetes/resources.ts';
 import { at, list, object, text, type KubeObject } from './json.ts';
 
 /** One resource type that the API serves. */
@@ -16,80 +18,14 @@ export interface Kind {
 
 const everyVerb = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
-/** resource | Kind | short names | c(luster) n(amespaced) | sub-resources; `+` before the name joins the category `all`. */
-const builtIn: Readonly<Record<string, readonly string[]>> = {
-  v1: [
-    'configmaps|ConfigMap|cm|n|',
-    'endpoints|Endpoints|ep|n|',
-    'events|Event|ev|n|',
-    'limitranges|LimitRange|limits|n|',
-    'namespaces|Namespace|ns|c|finalize status',
-    'nodes|Node|no|c|proxy status',
-    'persistentvolumeclaims|PersistentVolumeClaim|pvc|n|status',
-    'persistentvolumes|PersistentVolume|pv|c|status',
-    '+pods|Pod|po|n|attach binding ephemeralcontainers eviction exec log portforward proxy resize status',
-    'podtemplates|PodTemplate||n|',
-    '+replicationcontrollers|ReplicationController|rc|n|scale status',
-    'resourcequotas|ResourceQuota|quota|n|status',
-    'secrets|Secret||n|',
-    'serviceaccounts|ServiceAccount|sa|n|token',
-    '+services|Service|svc|n|proxy status',
-  ],
-  'apps/v1': [
-    'controllerrevisions|ControllerRevision||n|',
-    '+daemonsets|DaemonSet|ds|n|status',
-    '+deployments|Deployment|deploy|n|scale status',
-    '+replicasets|ReplicaSet|rs|n|scale status',
-    '+statefulsets|StatefulSet|sts|n|scale status',
-  ],
-  'events.k8s.io/v1': ['events|Event|ev|n|'],
-  'autoscaling/v2': ['+horizontalpodautoscalers|HorizontalPodAutoscaler|hpa|n|status'],
-  'autoscaling/v1': ['+horizontalpodautoscalers|HorizontalPodAutoscaler|hpa|n|status'],
-  'batch/v1': ['+cronjobs|CronJob|cj|n|status', '+jobs|Job||n|status'],
-  'networking.k8s.io/v1': [
-    'ingressclasses|IngressClass||c|',
-    'ingresses|Ingress|ing|n|status',
-    'networkpolicies|NetworkPolicy|netpol|n|',
-  ],
-  'policy/v1': ['poddisruptionbudgets|PodDisruptionBudget|pdb|n|status'],
-  'rbac.authorization.k8s.io/v1': [
-    'clusterrolebindings|ClusterRoleBinding||c|',
-    'clusterroles|ClusterRole||c|',
-    'rolebindings|RoleBinding||n|',
-    'roles|Role||n|',
-  ],
-  'storage.k8s.io/v1': [
-    'csidrivers|CSIDriver||c|',
-    'csinodes|CSINode||c|',
-    'csistoragecapacities|CSIStorageCapacity||n|',
-    'storageclasses|StorageClass|sc|c|',
-    'volumeattachments|VolumeAttachment||c|status',
-  ],
-  'admissionregistration.k8s.io/v1': [
-    'mutatingwebhookconfigurations|MutatingWebhookConfiguration||c|',
-    'validatingadmissionpolicies|ValidatingAdmissionPolicy||c|status',
-    'validatingadmissionpolicybindings|ValidatingAdmissionPolicyBinding||c|',
-    'validatingwebhookconfigurations|ValidatingWebhookConfiguration||c|',
-  ],
-  'apiextensions.k8s.io/v1': ['customresourcedefinitions|CustomResourceDefinition|crd crds|c|status'],
-  'apiregistration.k8s.io/v1': ['apiservices|APIService||c|status'],
-  'certificates.k8s.io/v1': ['certificatesigningrequests|CertificateSigningRequest|csr|c|approval status'],
-  'coordination.k8s.io/v1': ['leases|Lease||n|'],
-  'discovery.k8s.io/v1': ['endpointslices|EndpointSlice||n|'],
-  'flowcontrol.apiserver.k8s.io/v1': [
-    'flowschemas|FlowSchema||c|status',
-    'prioritylevelconfigurations|PriorityLevelConfiguration||c|status',
-  ],
-  'node.k8s.io/v1': ['runtimeclasses|RuntimeClass||c|'],
-  'scheduling.k8s.io/v1': ['priorityclasses|PriorityClass|pc|c|'],
-  'authentication.k8s.io/v1': ['selfsubjectreviews|SelfSubjectReview||c|', 'tokenreviews|TokenReview||c|'],
-  'authorization.k8s.io/v1': [
-    'localsubjectaccessreviews|LocalSubjectAccessReview||n|',
-    'selfsubjectaccessreviews|SelfSubjectAccessReview||c|',
-    'selfsubjectrulesreviews|SelfSubjectRulesReview||c|',
-    'subjectaccessreviews|SubjectAccessReview||c|',
-  ],
-  'metrics.k8s.io/v1beta1': ['nodes|NodeMetrics||c|', 'pods|PodMetrics||n|'],
+/** What the table has and the emulation does not serve: nothing here asks for it. */
+const notServed = new Set(['bindings', 'componentstatuses', 'ipaddresses', 'servicecidrs', 'volumeattributesclasses']);
+const isServed = ({ group, resource }: ResourceType): boolean =>
+  group !== 'resource.k8s.io' && !notServed.has(resource);
+/** Of a group with a stable version the others are read in manifests only. */
+const versionsOf = ({ versions }: ResourceType): readonly string[] => {
+  const stable = versions.filter((version) => /^v\d+$/.test(version));
+  return stable.length > 0 ? stable : versions;
 };
 
 const restrictedVerbs: Readonly<Record<string, readonly string[]>> = {
@@ -98,25 +34,28 @@ const restrictedVerbs: Readonly<Record<string, readonly string[]>> = {
   'metrics.k8s.io': ['get', 'list'],
 };
 
-const words = (value: string): string[] => value.split(' ').filter((word) => word !== '');
+const inAll = new Set(categoryAll);
 
-export const builtInKinds: readonly Kind[] = Object.entries(builtIn).flatMap(([groupVersion, rows]) => {
-  const [group, version] = splitGroupVersion(groupVersion);
-  return rows.map((row): Kind => {
-    const [name = '', kind = '', shortNames = '', scope = '', subresources = ''] = row.split('|');
-    return {
-      group,
-      version,
-      resource: name.replace('+', ''),
-      kind,
-      namespaced: scope === 'n',
-      shortNames: words(shortNames),
-      categories: name.startsWith('+') ? ['all'] : [],
-      subresources: words(subresources),
-      verbs: restrictedVerbs[group] ?? everyVerb,
-    };
-  });
-});
+/** Group by group, the resources of each by name. */
+function inDiscoveryOrder(types: readonly ResourceType[]): readonly ResourceType[] {
+  const groups = Map.groupBy(types, ({ group }) => group).values();
+  return [...groups].flatMap((group) => group.toSorted((a, b) => (a.resource < b.resource ? -1 : 1)));
+}
+
+/** The gateway's own table, as an API server serves it. */
+export const builtInKinds: readonly Kind[] = inDiscoveryOrder(builtInTypes.filter(isServed)).flatMap((type) =>
+  versionsOf(type).map((version) => ({
+    group: type.group,
+    version,
+    resource: type.resource,
+    kind: type.kind,
+    namespaced: type.namespaced,
+    shortNames: type.shortNames,
+    categories: inAll.has(groupName(type)) ? ['all'] : [],
+    subresources: type.subresources,
+    verbs: restrictedVerbs[type.group] ?? everyVerb,
+  })),
+);
 
 /** Throws Error for a kind that is not built in. */
 export function kindNamed(name: string): Kind {
