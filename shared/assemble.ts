@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { createAdmission } from './admission/admission.ts';
+import { countingLines } from './admission/count-lines.ts';
+import { createTraffic } from './admission/traffic.ts';
 import { createIdempotency } from './admission/idempotency.ts';
 import { openAuditTrail } from './audit/write/open-trail.ts';
 import { outcomeOf } from './audit/read/outcome.ts';
@@ -130,6 +132,8 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   const holder = entropy.uuid();
   const relay = own(createRelay({ config: config.current, credential, clock, entropy, leases: records, holder, env }));
   const { authenticate, ready } = createAuthenticator({ config: () => config.current().identity, clock });
+  const traffic = createTraffic({ limits: () => config.current().limits, clock });
+  const counted = countingLines(trail, traffic);
   const admission = createAdmission({ records, limits: () => config.current().limits, clock });
   const idempotency = createIdempotency({ records, clock });
   const lifecycle = createLifecycle({
@@ -150,11 +154,12 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   const gateway = createGateway({
     config,
     policy: () => policyOf(config.current()),
-    trail,
+    trail: counted,
     auditLog: { events: (query) => queryEvents(streams, query), checkpoints: (query) => checkpoints(streams, query) },
     relay,
     records,
     admission,
+    traffic,
     idempotency,
     lifecycle,
     clock,
@@ -165,7 +170,8 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     config: config.current,
     authenticate,
     gateway,
-    trail,
+    trail: counted,
+    traffic,
     checks: {
       records: () => records.ping(),
       audit: () => trail.check(),

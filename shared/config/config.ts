@@ -91,10 +91,27 @@ export type StorageLocation =
   | { readonly kind: 'azure'; readonly url: string };
 
 export interface Limits {
-  readonly perPrincipal: { readonly running: number; readonly queued: number; readonly submitsPerMinute: number };
+  readonly perPrincipal: TrafficLimits & {
+    readonly running: number;
+    readonly queued: number;
+    readonly submitsPerMinute: number;
+  };
+  /** All callers together. */
+  readonly total: TrafficLimits;
   readonly perCluster: { readonly running: number };
   readonly bodyBytes: number;
   readonly timeoutSeconds: { readonly default: number; readonly max: number };
+}
+
+/** What a caller may use, on reads too. */
+export interface TrafficLimits {
+  readonly requestsPerMinute: number;
+  readonly auditLinesPerMinute: number;
+  readonly bytesInPerMinute: number;
+  readonly bytesOutPerMinute: number;
+  readonly openRequests: number;
+  /** Memory for bodies, for what queued commands will send, and for answers on their way out. */
+  readonly heldBytes: number;
 }
 
 /** Where the configuration in force is read: always the last good one. */

@@ -109,6 +109,14 @@ const OnBehalfOfSchema = Type.Union(
 );
 
 const Count = Type.Integer({ minimum: 1 });
+const traffic = {
+  requestsPerMinute: Type.Optional(Count),
+  auditLinesPerMinute: Type.Optional(Count),
+  bytesInPerMinute: Type.Optional(Count),
+  bytesOutPerMinute: Type.Optional(Count),
+  openRequests: Type.Optional(Count),
+  heldBytes: Type.Optional(Count),
+};
 
 export const ConfigSchema = Type.Object(
   {
@@ -167,10 +175,12 @@ export const ConfigSchema = Type.Object(
                 running: Type.Optional(Count),
                 queued: Type.Optional(Type.Integer({ minimum: 0 })),
                 submitsPerMinute: Type.Optional(Count),
+                ...traffic,
               },
               { ...strict, ...live },
             ),
           ),
+          total: Type.Optional(Type.Object(traffic, { ...strict, ...live })),
           perCluster: Type.Optional(Type.Object({ running: Type.Optional(Count) }, { ...strict, ...live })),
           bodyBytes: Type.Optional(Type.Integer({ minimum: 1024, maximum: 64 * 1024 * 1024, ...fixed })),
           timeoutSeconds: Type.Optional(

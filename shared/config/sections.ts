@@ -1,5 +1,14 @@
 import type { ExtraResource } from '../kubernetes/resources.ts';
-import type { AzureConfig, Cluster, Config, IdentityConfig, Limits, MonitorLogs, StorageConfig } from './config.ts';
+import type {
+  AzureConfig,
+  Cluster,
+  Config,
+  IdentityConfig,
+  Limits,
+  MonitorLogs,
+  StorageConfig,
+  TrafficLimits,
+} from './config.ts';
 import { anyCloud, cloudOf } from './cloud.ts';
 import { isBuiltIn, isBuiltInWord } from '../kubernetes/known-kinds.ts';
 import type { Path, Report } from './problem.ts';
@@ -230,8 +239,41 @@ export function readMonitorLogs(file: ConfigFile, report: Report): MonitorLogs |
   return { endpoint, ruleId, stream };
 }
 
+const MIB = 1024 * 1024;
+const ownTraffic: TrafficLimits = {
+  requestsPerMinute: 1_200,
+  auditLinesPerMinute: 2_400,
+  bytesInPerMinute: 64 * MIB,
+  bytesOutPerMinute: 256 * MIB,
+  openRequests: 100,
+  heldBytes: 32 * MIB,
+};
+const allTraffic: TrafficLimits = {
+  requestsPerMinute: 30_000,
+  auditLinesPerMinute: 60_000,
+  bytesInPerMinute: 512 * MIB,
+  bytesOutPerMinute: 2_048 * MIB,
+  openRequests: 1_000,
+  heldBytes: 96 * MIB,
+};
+
+const withDefaults = (given: Partial<TrafficLimits>, defaults: TrafficLimits): TrafficLimits => ({
+  requestsPerMinute: given.requestsPerMinute ?? defaults.requestsPerMinute,
+  auditLinesPerMinute: given.auditLinesPerMinute ?? defaults.auditLinesPerMinute,
+  bytesInPerMinute: given.bytesInPerMinute ?? defaults.bytesInPerMinute,
+  bytesOutPerMinute: given.bytesOutPerMinute ?? defaults.bytesOutPerMinute,
+  openRequests: given.openRequests ?? defaults.openRequests,
+  heldBytes: given.heldBytes ?? defaults.heldBytes,
+});
+
 export function readLimits(file: ConfigFile, report: Report): Limits {
-  const { perPrincipal = {}, perCluster = {}, bodyBytes = 8 * 1024 * 1024, timeoutSeconds = {} } = file.limits ?? {};
+  const {
+    perPrincipal = {},
+    total = {},
+    perCluster = {},
+    bodyBytes = 8 * 1024 * 1024,
+    timeoutSeconds = {},
+  } = file.limits ?? {};
   const max = timeoutSeconds.max ?? Math.max(3600, timeoutSeconds.default ?? 0);
   const timeout = { default: timeoutSeconds.default ?? Math.min(300, max), max };
   if (timeout.default > timeout.max) {
@@ -242,7 +284,9 @@ export function readLimits(file: ConfigFile, report: Report): Limits {
       running: perPrincipal.running ?? 4,
       queued: perPrincipal.queued ?? 20,
       submitsPerMinute: perPrincipal.submitsPerMinute ?? 30,
+      ...withDefaults(perPrincipal, ownTraffic),
     },
+    total: withDefaults(total, allTraffic),
     perCluster: { running: perCluster.running ?? 8 },
     bodyBytes,
     timeoutSeconds: timeout,

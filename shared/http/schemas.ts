@@ -67,6 +67,10 @@ export const RecordBody = Type.Object({
   stdoutBase64: Type.Optional(Type.String({ description: 'The exact bytes, when stdout is not UTF-8.' })),
   stderrBase64: Type.Optional(Type.String({ description: 'The exact bytes, when stderr is not UTF-8.' })),
   streams: Type.Union([Type.Literal('separate'), Type.Literal('merged')]),
+  outputBytes: Type.Object(
+    { stdout: Type.Integer(), stderr: Type.Integer() },
+    { description: 'Of the whole output, whatever head or tail left out.' },
+  ),
   truncated: Type.Boolean(),
   timedOut: Type.Boolean(),
   warnings: Type.Array(Type.String()),

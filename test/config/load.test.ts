@@ -44,7 +44,8 @@ describe('what is accepted', () => {
       azure: { resourceManager: 'https://management.azure.com', credential: { kind: 'default' } },
       storage: { resultsHours: 24 },
       limits: {
-        perPrincipal: { running: 4, queued: 20, submitsPerMinute: 30 },
+        perPrincipal: { running: 4, queued: 20, submitsPerMinute: 30, requestsPerMinute: 1_200 },
+        total: { openRequests: 1_000 },
         perCluster: { running: 8 },
         bodyBytes: 8_388_608,
         timeoutSeconds: { default: 300, max: 3600 },
