@@ -132,6 +132,11 @@ export const ReadinessBody = Type.Object({
     Type.String(),
     Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('failing')]),
   ),
+  lastFailures: Type.Optional(
+    Type.Record(Type.String(), Type.Object({ at: Time, message: Type.String() }), {
+      description: 'How each last failed since the start, though it may be well again.',
+    }),
+  ),
 });
 
 export const MetadataBody = Type.Object(
