@@ -8,7 +8,7 @@ import { outcomeOf } from './audit/read/outcome.ts';
 import { checkpoints, queryEvents } from './audit/read/query.ts';
 import { createStreamIndex } from './audit/read/stream-index.ts';
 import { systemClock, systemEntropy, type Clock, type Entropy } from './clock.ts';
-import type { Config, ConfigSource } from './config/config.ts';
+import type { Config, ConfigSource, Entrance } from './config/config.ts';
 import { openConfig } from './config/source.ts';
 import { sameArmId } from './config/values.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
@@ -27,6 +27,8 @@ export interface AssembleOptions {
   /** A path, or the https address of a blob. */
   readonly location: string;
   readonly env: NodeJS.ProcessEnv;
+  /** Which entrance calls; `port` unless told. */
+  readonly entrance?: Entrance;
   readonly clock?: Clock;
   readonly entropy?: Entropy;
   readonly version: string;
@@ -102,6 +104,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
       env,
       clock,
       fetch,
+      entrance: options.entrance,
       // The blob's own identity, before any configuration says which: whatever Azure sign-in the host has.
       credential: createCredential({ azure: BOOTSTRAP, authority: 'https://login.microsoftonline.com', clock, env }),
     }),

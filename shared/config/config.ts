@@ -3,6 +3,8 @@ import type { PolicyFile } from './schema.ts';
 
 /** The configuration in force: checked, with every default filled in. Made by load.ts only. */
 export interface Config {
+  /** The address by which callers know the gateway, no trailing slash; may have a path, which a proxy in front takes off. */
+  readonly publicUrl?: string | undefined;
   readonly listen: { readonly host: string; readonly port: number };
   readonly identity: IdentityConfig;
   readonly azure: AzureConfig;
@@ -113,6 +115,9 @@ export interface TrafficLimits {
   /** Memory for bodies, for what queued commands will send, and for answers on their way out. */
   readonly heldBytes: number;
 }
+
+/** Which entrance the gateway was started by: each says so itself, since no environment tells it for certain. */
+export type Entrance = 'port' | 'functions';
 
 /** Where the configuration in force is read: always the last good one. */
 export interface ConfigSource {

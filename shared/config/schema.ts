@@ -121,6 +121,7 @@ const traffic = {
 export const ConfigSchema = Type.Object(
   {
     version: Type.Literal(1, fixed),
+    publicUrl: Type.Optional(Type.String({ minLength: 1, ...live })),
     listen: Type.Optional(
       Type.Object(
         { host: Type.Optional(NonEmpty), port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })) },

@@ -3,12 +3,14 @@ import type {
   AzureConfig,
   Cluster,
   Config,
+  Entrance,
   IdentityConfig,
   Limits,
   MonitorLogs,
   StorageConfig,
   TrafficLimits,
 } from './config.ts';
+import { trimEnd } from '../lib/trim-end.ts';
 import { anyCloud, cloudOf } from './cloud.ts';
 import { isBuiltIn, isBuiltInWord } from '../kubernetes/known-kinds.ts';
 import type { Path, Report } from './problem.ts';
@@ -183,10 +185,17 @@ function readExtraResources(
   });
 }
 
+/** A fixed token is taken for an emulated Azure on loopback alone: nothing of it is anybody's. */
+export const isEmulated = ({ credential }: AzureConfig): boolean => credential.kind === 'static';
+
 export function readStorageSection(
   file: ConfigFile,
   baseDir: string,
-  { azure, reachable }: { readonly azure: AzureConfig; readonly reachable: string | undefined },
+  {
+    azure,
+    reachable,
+    entrance,
+  }: { readonly azure: AzureConfig; readonly reachable: string | undefined; readonly entrance: Entrance },
   report: Report,
 ): StorageConfig {
   // '' stands for an address that was found wrong before: the file is refused, and this is not what is wrong with it.
@@ -215,6 +224,15 @@ export function readStorageSection(
       ['storage', 'retention', 'recordsDays'],
       'is shorter than resultsHours: a result goes with its record',
     );
+  }
+  if (entrance === 'functions' && !isEmulated(azure)) {
+    for (const member of ['audit', 'records', 'checkpoints'] as const) {
+      if (storage[member] === undefined || storage[member].kind === 'azure') continue;
+      report.problem(
+        ['storage', member],
+        'is on one instance: on Azure Functions each would have records and a trail of its own. Use https://…',
+      );
+    }
   }
   if (storage.signingKey.kind === 'file') {
     const path = ['storage', 'signingKey'];
@@ -265,6 +283,21 @@ const withDefaults = (given: Partial<TrafficLimits>, defaults: TrafficLimits): T
   openRequests: given.openRequests ?? defaults.openRequests,
   heldBytes: given.heldBytes ?? defaults.heldBytes,
 });
+
+export function readPublicUrl({ publicUrl }: ConfigFile, report: Report): string | undefined {
+  if (publicUrl === undefined) return undefined;
+  const url = URL.canParse(publicUrl) ? new URL(publicUrl) : undefined;
+  if (!url || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
+    report.problem(
+      ['publicUrl'],
+      'must be the address of the gateway alone, such as https://gateway.example.com/prefix',
+    );
+    return undefined;
+  }
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
+    report.problem(['publicUrl'], 'must be https: callers send their tokens there');
+  return trimEnd(url.href, '/');
+}
 
 export function readLimits(file: ConfigFile, report: Report): Limits {
   const {

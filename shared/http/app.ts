@@ -77,7 +77,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     reply.headers(commonHeaders(request.id));
     refuseRepeated(request);
   });
-  app.addHook('onRequest', identify(options));
+  app.addHook('onRequest', identify({ ...options, publicUrl: () => options.config().publicUrl }));
   countTraffic(app, { ...options, bodyLimit: options.config().limits.bodyBytes });
 
   const refuseOtherMethods = otherMethods(app);

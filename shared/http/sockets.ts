@@ -2,8 +2,7 @@ import type { FastifyHttpOptions } from 'fastify';
 import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem, type ProblemCode } from '../errors.ts';
-import { commonHeaders } from './common-headers.ts';
-import { problemDocument } from './problem.ts';
+import { problemAnswer } from './problem-answer.ts';
 
 /** From the first byte of a request to its last. */
 const REQUEST_MS = 30_000;
@@ -60,17 +59,6 @@ function answerAndClose(socket: Socket, problem: Problem, requestId: string): vo
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`,
   );
 }
-
-/** A problem outside the app: its status, headers and body. */
-export const problemAnswer = (problem: Problem, requestId: string) => ({
-  status: problem.status,
-  headers: {
-    'content-type': 'application/problem+json; charset=utf-8',
-    ...commonHeaders(requestId),
-    ...(problem.options.retryAfter !== undefined && { 'retry-after': String(problem.options.retryAfter) }),
-  },
-  body: JSON.stringify(problemDocument(problem, requestId)),
-});
 
 const parserErrors: Readonly<Record<string, readonly [ProblemCode, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['request-timeout', `The request did not arrive within ${REQUEST_MS / 1000} s.`],

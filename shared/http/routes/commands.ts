@@ -11,6 +11,7 @@ import { disconnectSignal } from '../disconnect.ts';
 import { authenticated } from '../identify.ts';
 import { requestedCommand } from '../command-body.ts';
 import { cutLines } from '../output-lines.ts';
+import { prefixOf } from '../address.ts';
 import { readPrefer } from '../prefer.ts';
 import { recordBody } from '../record-body.ts';
 import { recordStream, STREAMED_BYTES } from '../record-stream.ts';
@@ -43,7 +44,7 @@ const Prefer = Type.String({
 /** Seconds until it is worth asking again. */
 const RETRY_AFTER = 1;
 
-export async function commandRoutes(app: FastifyInstance, { gateway, clock }: AppOptions): Promise<void> {
+export async function commandRoutes(app: FastifyInstance, { gateway, clock, config }: AppOptions): Promise<void> {
   app.post<{ Params: Static<typeof ClusterParams>; Body: CommandInput }>(
     '/v1/clusters/:cluster/commands',
     {
@@ -74,7 +75,7 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock }: Ap
       if (prefer.applied) reply.header('preference-applied', prefer.applied);
       const finished = isFinished(result.record);
       if (finished) reply.header('server-timing', serverTiming(started, clock.monotonic() - began));
-      return answer(request, reply, result, finished ? 200 : 202);
+      return answer(request, reply, result, finished ? 200 : 202, prefixOf(config().publicUrl));
     },
   );
 
@@ -99,7 +100,7 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock }: Ap
       const whole = await gateway.readResult(authenticated(request), request.params.id, wait);
       const result = withLines(whole, head === undefined ? 'tail' : 'head', head ?? tail);
       if (prefer?.applied) reply.header('preference-applied', prefer.applied);
-      return answer(request, reply, result, 200);
+      return answer(request, reply, result, 200, prefixOf(config().publicUrl));
     },
   );
 
@@ -124,8 +125,14 @@ function withLines(result: CommandResult, from: 'head' | 'tail', count: number |
   return { ...result, output: cutLines(result.output, from, count) };
 }
 
-function answer(request: FastifyRequest, reply: FastifyReply, result: CommandResult, status: 200 | 202) {
-  const address = `/v1/commands/${result.record.id}`;
+function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  result: CommandResult,
+  status: 200 | 202,
+  prefix: string,
+) {
+  const address = `${prefix}/v1/commands/${result.record.id}`;
   if (isFinished(result.record)) reply.header('content-location', address);
   else {
     reply.header('retry-after', String(RETRY_AFTER));
