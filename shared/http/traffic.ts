@@ -15,7 +15,7 @@ declare module 'fastify' {
   }
 }
 
-export interface TrafficOptions {
+interface TrafficOptions {
   readonly traffic: Traffic;
   readonly trail: AuditTrail;
   readonly bodyLimit: number;

@@ -48,25 +48,20 @@ export async function healthRoutes(app: FastifyInstance, { checks, clock, versio
 function createReadiness(checks: AppOptions['checks'], clock: Clock): () => Promise<Readiness> {
   const failures: Record<string, Failure> = {};
   let last: { readonly at: number; answer: Promise<Readiness>; stands: number } | undefined;
-  return () => {
+  return async () => {
     const now = clock.monotonic();
     if (last && now - last.at <= last.stands) return last.answer;
     const asked = { at: now, answer: ask(checks, failures, clock), stands: READY_MS };
-    void asked.answer.then(({ status }) => {
-      if (status === 'not-ready') asked.stands = NOT_READY_MS;
-    });
     last = asked;
-    return asked.answer;
+    const answer = await asked.answer;
+    if (answer.status === 'not-ready') asked.stands = NOT_READY_MS;
+    return answer;
   };
 }
 
 type Failure = NonNullable<Readiness['lastFailures']>[string];
 
-async function ask(
-  checks: AppOptions['checks'],
-  failures: Record<string, Failure>,
-  clock: Clock,
-): Promise<Readiness> {
+async function ask(checks: AppOptions['checks'], failures: Record<string, Failure>, clock: Clock): Promise<Readiness> {
   const results = await Promise.all(
     Object.entries(checks).map(async ([name, check]) => {
       try {
