@@ -40,7 +40,13 @@ const soon = (begin: () => Promise<unknown>): void => {
 
 async function start(): Promise<Assembled> {
   const { assemble } = await loadCode();
-  return assemble({ location: process.env['AKSGW_CONFIG'] ?? '', env: process.env, version, logger: LOG });
+  return assemble({
+    location: process.env['AKSGW_CONFIG'] ?? '',
+    env: process.env,
+    entrance: 'functions',
+    version,
+    logger: LOG,
+  });
 }
 
 /** At the worker's end: gives running commands to the next process and closes the trail. */

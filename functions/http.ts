@@ -1,6 +1,7 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
 import { Problem } from '../shared/errors.ts';
-import { problemDocument } from '../shared/http/problem.ts';
+import { commonHeaders } from '../shared/http/common-headers.ts';
+import { problemAnswer } from '../shared/http/problem-answer.ts';
 import { closeGateway, gateway, preloadGateway, startGateway } from './gateway.ts';
 import { version } from './version.ts';
 
@@ -17,8 +18,11 @@ app.http('http', {
     // Told without waiting for anything else: this is about the process (/readyz is about what it needs).
     if (pathname === '/healthz') {
       startGateway();
-      return { jsonBody: { status: 'ok', version }, headers: { 'cache-control': 'no-store' } };
+      return { jsonBody: { status: 'ok', version }, headers: { ...commonHeaders(context.invocationId) } };
     }
+    // The host hands a body over only with its length: one that came chunked arrives empty (functions-host#4926).
+    if (request.headers.has('transfer-encoding') && !request.body)
+      return answerOf(new Problem('length-required', 'The body came in chunks.'), context);
     const started = await gateway().catch((error: unknown) => error as Error);
     if (started instanceof Error) return notStarted(started, context);
     const { app } = started;
@@ -44,10 +48,13 @@ preloadGateway();
 function notStarted(error: Error, context: InvocationContext): HttpResponseInit {
   const setting = process.env['AKSGW_CONFIG'] ? '' : 'The setting AKSGW_CONFIG is missing. ';
   context.error(`the gateway did not start: ${setting}${error.message}`);
-  const problem = new Problem('gateway-busy', 'The gateway could not start; the log of the Functions app says why.');
-  return {
-    status: problem.status,
-    headers: { 'content-type': 'application/problem+json', 'retry-after': '30' },
-    body: JSON.stringify(problemDocument(problem, context.invocationId)),
-  };
+  return answerOf(
+    new Problem('gateway-busy', 'The gateway could not start; the log of the Functions app says why.', {
+      retryAfter: 30,
+    }),
+    context,
+  );
 }
+
+const answerOf = (problem: Problem, { invocationId }: InvocationContext): HttpResponseInit =>
+  problemAnswer(problem, invocationId);

@@ -1,12 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import { createAdmission } from './admission/admission.ts';
+import { countingLines } from './admission/count-lines.ts';
+import { createTraffic } from './admission/traffic.ts';
 import { createIdempotency } from './admission/idempotency.ts';
 import { openAuditTrail } from './audit/write/open-trail.ts';
 import { outcomeOf } from './audit/read/outcome.ts';
 import { checkpoints, queryEvents } from './audit/read/query.ts';
 import { createStreamIndex } from './audit/read/stream-index.ts';
 import { systemClock, systemEntropy, type Clock, type Entropy } from './clock.ts';
-import type { Config, ConfigSource } from './config/config.ts';
+import type { Config, ConfigSource, Entrance } from './config/config.ts';
 import { openConfig } from './config/source.ts';
 import { sameArmId } from './config/values.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
@@ -25,6 +27,8 @@ export interface AssembleOptions {
   /** A path, or the https address of a blob. */
   readonly location: string;
   readonly env: NodeJS.ProcessEnv;
+  /** Which entrance calls; `port` unless told. */
+  readonly entrance?: Entrance;
   readonly clock?: Clock;
   readonly entropy?: Entropy;
   readonly version: string;
@@ -100,6 +104,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
       env,
       clock,
       fetch,
+      entrance: options.entrance,
       // The blob's own identity, before any configuration says which: whatever Azure sign-in the host has.
       credential: createCredential({ azure: BOOTSTRAP, authority: 'https://login.microsoftonline.com', clock, env }),
     }),
@@ -130,6 +135,8 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   const holder = entropy.uuid();
   const relay = own(createRelay({ config: config.current, credential, clock, entropy, leases: records, holder, env }));
   const { authenticate, ready } = createAuthenticator({ config: () => config.current().identity, clock });
+  const traffic = createTraffic({ limits: () => config.current().limits, clock });
+  const counted = countingLines(trail, traffic);
   const admission = createAdmission({ records, limits: () => config.current().limits, clock });
   const idempotency = createIdempotency({ records, clock });
   const lifecycle = createLifecycle({
@@ -150,11 +157,12 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   const gateway = createGateway({
     config,
     policy: () => policyOf(config.current()),
-    trail,
+    trail: counted,
     auditLog: { events: (query) => queryEvents(streams, query), checkpoints: (query) => checkpoints(streams, query) },
     relay,
     records,
     admission,
+    traffic,
     idempotency,
     lifecycle,
     clock,
@@ -165,7 +173,8 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     config: config.current,
     authenticate,
     gateway,
-    trail,
+    trail: counted,
+    traffic,
     checks: {
       records: () => records.ping(),
       audit: () => trail.check(),

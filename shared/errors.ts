@@ -94,6 +94,30 @@ export const problems = {
     retryable: false,
     next: 'Run the command again if its output is still needed; the audit trail still tells that it ran.',
   },
+  'length-required': {
+    status: 411,
+    title: 'The body came without its length, and the host did not hand it over',
+    retryable: false,
+    next: 'Send the body with Content-Length instead of Transfer-Encoding: chunked.',
+  },
+  'request-timeout': {
+    status: 408,
+    title: 'The request took too long to arrive',
+    retryable: true,
+    next: 'Nothing was started; send the request again, faster.',
+  },
+  'headers-too-large': {
+    status: 431,
+    title: 'The headers are larger than the gateway takes',
+    retryable: false,
+    next: 'Send fewer or shorter headers; a token with very many roles is the usual cause.',
+  },
+  'expectation-failed': {
+    status: 417,
+    title: 'The gateway does not know what the request expects',
+    retryable: false,
+    next: 'Send the request without Expect, or with "Expect: 100-continue".',
+  },
   'payload-too-large': {
     status: 413,
     title: 'The request is larger than the gateway or Azure takes',
@@ -108,7 +132,7 @@ export const problems = {
   },
   'rate-limited': {
     status: 429,
-    title: 'Too many commands from this caller or for this cluster',
+    title: 'Too much from this caller, or too many commands for this cluster',
     retryable: true,
     next: 'Wait for Retry-After seconds, then send the request again.',
   },

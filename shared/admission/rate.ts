@@ -10,12 +10,13 @@ interface Bucket {
   at: number;
 }
 
+type Taken = { readonly taken: true } | { readonly taken: false; readonly waitSeconds: number };
+
 interface RateLimiter {
-  /** Takes one of the `perMinute` that `key` has, all of which may go at once; else gives the seconds until there is one. */
-  take(
-    key: string,
-    perMinute: number,
-  ): { readonly taken: true } | { readonly taken: false; readonly waitSeconds: number };
+  /** Takes `amount` of the `perMinute` that `key` has, all of which may go at once; else gives the seconds until there is so much. */
+  take(key: string, perMinute: number, amount?: number): Taken;
+  /** Counts what was used already. It may make a debt: nothing can be taken until that is paid. */
+  charge(key: string, perMinute: number, amount: number): void;
 }
 
 /** A token bucket for each caller, refilled evenly. Exact within one process; several processes each have their own. */
@@ -23,15 +24,25 @@ export function createRateLimiter(clock: Clock): RateLimiter {
   // The one used longest ago goes first: most likely it is full again, and then nothing is lost.
   const buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS });
 
+  const filledOf = (key: string, perMinute: number): number => {
+    const now = clock.monotonic();
+    const { tokens, at } = buckets.get(key) ?? { tokens: perMinute, at: now };
+    return Math.min(perMinute, tokens + ((now - at) * perMinute) / 60_000);
+  };
+
+  const keep = (key: string, tokens: number): void => {
+    buckets.set(key, { tokens, at: clock.monotonic() });
+  };
+
   return {
-    take: (key, perMinute) => {
-      const now = clock.monotonic();
-      const perMs = perMinute / 60_000;
-      const { tokens, at } = buckets.get(key) ?? { tokens: perMinute, at: now };
-      const filled = Math.min(perMinute, tokens + (now - at) * perMs);
-      const taken = filled >= 1;
-      buckets.set(key, { tokens: taken ? filled - 1 : filled, at: now });
-      return taken ? { taken } : { taken, waitSeconds: Math.ceil((1 - filled) / perMs / 1000) };
+    take: (key, perMinute, amount = 1) => {
+      const filled = filledOf(key, perMinute);
+      // More than there ever is can be taken from a full bucket.
+      const taken = filled >= Math.min(amount, perMinute);
+      keep(key, taken ? filled - amount : filled);
+      if (taken) return { taken };
+      return { taken, waitSeconds: Math.max(1, Math.ceil(((amount - filled) * 60) / perMinute)) };
     },
+    charge: (key, perMinute, amount) => keep(key, filledOf(key, perMinute) - amount),
   };
 }

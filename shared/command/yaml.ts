@@ -1,5 +1,6 @@
 import {
   Composer,
+  type CST,
   isAlias,
   isMap,
   isNode,
@@ -97,13 +98,21 @@ function compose(name: string, text: string): Json[] {
   const documents: Json[] = [];
   // Plain scalars stay text here ("failsafe"): json.ts resolves them as go-yaml does.
   const composer = new Composer({ schema: 'failsafe', uniqueKeys: false, strict: true, lineCounter: lines });
-  for (const document of composer.compose(new Parser(lines.addNewLine).parse(text))) {
+  for (const document of composer.compose(soundTokens(new Parser(lines.addNewLine).parse(text), name, at))) {
     const [fault] = [...document.errors, ...document.warnings];
     if (fault !== undefined) throw refuse(name, `${at(fault.pos[0])}: ${firstLine(fault.message)}`);
     const json = toJson(document, text, (offset, why) => refuse(name, `${at(offset)}: ${why}`));
     if (json !== null) documents.push(json);
   }
   return documents;
+}
+
+/** Ends at the first fault: the parser goes on after it, and makes an error of each character that follows. */
+function* soundTokens(tokens: Iterable<CST.Token>, name: string, at: (offset: number) => string): Generator<CST.Token> {
+  for (const token of tokens) {
+    if (token.type === 'error') throw refuse(name, `${at(token.offset)}: ${firstLine(token.message)}`);
+    yield token;
+  }
 }
 
 const firstLine = (message: string): string =>

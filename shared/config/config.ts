@@ -3,6 +3,8 @@ import type { PolicyFile } from './schema.ts';
 
 /** The configuration in force: checked, with every default filled in. Made by load.ts only. */
 export interface Config {
+  /** The address by which callers know the gateway, no trailing slash; may have a path, which a proxy in front takes off. */
+  readonly publicUrl?: string | undefined;
   readonly listen: { readonly host: string; readonly port: number };
   readonly identity: IdentityConfig;
   readonly azure: AzureConfig;
@@ -91,11 +93,31 @@ export type StorageLocation =
   | { readonly kind: 'azure'; readonly url: string };
 
 export interface Limits {
-  readonly perPrincipal: { readonly running: number; readonly queued: number; readonly submitsPerMinute: number };
+  readonly perPrincipal: TrafficLimits & {
+    readonly running: number;
+    readonly queued: number;
+    readonly submitsPerMinute: number;
+  };
+  /** All callers together. */
+  readonly total: TrafficLimits;
   readonly perCluster: { readonly running: number };
   readonly bodyBytes: number;
   readonly timeoutSeconds: { readonly default: number; readonly max: number };
 }
+
+/** What a caller may use, on reads too. */
+export interface TrafficLimits {
+  readonly requestsPerMinute: number;
+  readonly auditLinesPerMinute: number;
+  readonly bytesInPerMinute: number;
+  readonly bytesOutPerMinute: number;
+  readonly openRequests: number;
+  /** Memory for bodies, for what queued commands will send, and for answers on their way out. */
+  readonly heldBytes: number;
+}
+
+/** Which entrance the gateway was started by: each says so itself, since no environment tells it for certain. */
+export type Entrance = 'port' | 'functions';
 
 /** Where the configuration in force is read: always the last good one. */
 export interface ConfigSource {

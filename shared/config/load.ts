@@ -1,6 +1,6 @@
 import { readPolicy } from './bindings.ts';
 import { sha256 } from '../lib/digest.ts';
-import type { Config } from './config.ts';
+import type { Config, Entrance } from './config.ts';
 import { examine, type Examined } from './examine.ts';
 import { keepFixedKeys } from './fixed-keys.ts';
 import { warnOfImplications } from './implications.ts';
@@ -12,6 +12,8 @@ import {
   readIdentity,
   readLimits,
   readMonitorLogs,
+  readPublicUrl,
+  isEmulated,
   readListen,
   readStorageSection,
 } from './sections.ts';
@@ -22,6 +24,8 @@ interface ParseOptions {
   readonly baseDir: string;
   /** Where tokens and secrets that the file names are looked for. Left out, they are not: a policy is tested without them. */
   readonly env?: NodeJS.ProcessEnv | undefined;
+  /** `port` unless told. */
+  readonly entrance?: Entrance | undefined;
   /** What the file is called in problems and warnings; never a URL with a secret in it. */
   readonly source: string;
   /** The file that the running gateway was started with: its fixed keys stay in force. */
@@ -70,10 +74,11 @@ function readSections(file: ConfigFile, examined: Examined, options: ParseOption
   const identity = sound('identity') ? readIdentity(file, examined) : undefined;
   const azure = sound('azure') ? readAzure(file, options.env, examined) : undefined;
   const clusters = sound('clusters', 'azure') ? readClusters(file, examined) : undefined;
-  const reachable = listen && offLoopback(listen.host, options.env);
+  const publicUrl = sound('publicUrl') ? readPublicUrl(file, examined) : undefined;
+  const reachable = listen && azure && offLoopback(listen.host, options.entrance, azure);
   const storage =
     listen && azure && sound('storage')
-      ? readStorageSection(file, options.baseDir, { azure, reachable }, examined)
+      ? readStorageSection(file, options.baseDir, { azure, reachable, entrance: options.entrance ?? 'port' }, examined)
       : undefined;
   const monitorLogs = sound('monitorLogs') ? readMonitorLogs(file, examined) : undefined;
   const limits = sound('limits') ? readLimits(file, examined) : undefined;
@@ -82,7 +87,17 @@ function readSections(file: ConfigFile, examined: Examined, options: ParseOption
     examined.problem(['jobs'], 'jobs are not built yet: leave them out, and call the gateway from your own scheduler');
   }
   if (!(listen && identity && azure && clusters && storage && limits && policy)) return undefined;
-  return { listen, identity, azure, clusters, storage, ...(monitorLogs && { monitorLogs }), limits, policy };
+  return {
+    ...(publicUrl !== undefined && { publicUrl }),
+    listen,
+    identity,
+    azure,
+    clusters,
+    storage,
+    ...(monitorLogs && { monitorLogs }),
+    limits,
+    policy,
+  };
 }
 
 function checkPolicy(
@@ -99,9 +114,7 @@ function checkPolicy(
 const fullName = ({ resource, group }: { resource: string; group: string }): string => `${resource}.${group}`;
 
 /** Why this gateway can be reached from elsewhere, in words; undefined when it cannot. */
-function offLoopback(host: string, env: NodeJS.ProcessEnv | undefined): string | undefined {
-  if (!isLoopback(host)) return `listen.host is ${host}`;
-  // Set on every Azure Functions instance (learn.microsoft.com/azure/app-service/reference-app-settings): there the host listens.
-  if (env?.['WEBSITE_INSTANCE_ID']) return 'this is an Azure Functions instance';
-  return undefined;
+function offLoopback(host: string, entrance: Entrance | undefined, azure: Config['azure']): string | undefined {
+  if (entrance === 'functions' && !isEmulated(azure)) return 'the Functions host listens';
+  return isLoopback(host) ? undefined : `listen.host is ${host}`;
 }

@@ -110,10 +110,19 @@ const OnBehalfOfSchema = Type.Union(
 );
 
 const Count = Type.Integer({ minimum: 1 });
+const traffic = {
+  requestsPerMinute: Type.Optional(Count),
+  auditLinesPerMinute: Type.Optional(Count),
+  bytesInPerMinute: Type.Optional(Count),
+  bytesOutPerMinute: Type.Optional(Count),
+  openRequests: Type.Optional(Count),
+  heldBytes: Type.Optional(Count),
+};
 
 export const ConfigSchema = Type.Object(
   {
     version: Type.Literal(1, fixed),
+    publicUrl: Type.Optional(Type.String({ minLength: 1, ...live })),
     listen: Type.Optional(
       Type.Object(
         { host: Type.Optional(NonEmpty), port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })) },
@@ -168,10 +177,12 @@ export const ConfigSchema = Type.Object(
                 running: Type.Optional(Count),
                 queued: Type.Optional(Type.Integer({ minimum: 0 })),
                 submitsPerMinute: Type.Optional(Count),
+                ...traffic,
               },
               { ...strict, ...live },
             ),
           ),
+          total: Type.Optional(Type.Object(traffic, { ...strict, ...live })),
           perCluster: Type.Optional(Type.Object({ running: Type.Optional(Count) }, { ...strict, ...live })),
           bodyBytes: Type.Optional(Type.Integer({ minimum: 1024, maximum: 64 * 1024 * 1024, ...fixed })),
           timeoutSeconds: Type.Optional(

@@ -1,5 +1,16 @@
 import type { ExtraResource } from '../kubernetes/resources.ts';
-import type { AzureConfig, Cluster, Config, IdentityConfig, Limits, MonitorLogs, StorageConfig } from './config.ts';
+import type {
+  AzureConfig,
+  Cluster,
+  Config,
+  Entrance,
+  IdentityConfig,
+  Limits,
+  MonitorLogs,
+  StorageConfig,
+  TrafficLimits,
+} from './config.ts';
+import { trimEnd } from '../lib/trim-end.ts';
 import { anyCloud, cloudOf } from './cloud.ts';
 import { isBuiltIn, isBuiltInWord } from '../kubernetes/known-kinds.ts';
 import { wellKnownCustomResources } from '../kubernetes/well-known-custom-resources.ts';
@@ -190,10 +201,17 @@ function readExtraResources(
   });
 }
 
+/** A fixed token is taken for an emulated Azure on loopback alone: nothing of it is anybody's. */
+export const isEmulated = ({ credential }: AzureConfig): boolean => credential.kind === 'static';
+
 export function readStorageSection(
   file: ConfigFile,
   baseDir: string,
-  { azure, reachable }: { readonly azure: AzureConfig; readonly reachable: string | undefined },
+  {
+    azure,
+    reachable,
+    entrance,
+  }: { readonly azure: AzureConfig; readonly reachable: string | undefined; readonly entrance: Entrance },
   report: Report,
 ): StorageConfig {
   // '' stands for an address that was found wrong before: the file is refused, and this is not what is wrong with it.
@@ -223,6 +241,15 @@ export function readStorageSection(
       'is shorter than resultsHours: a result goes with its record',
     );
   }
+  if (entrance === 'functions' && !isEmulated(azure)) {
+    for (const member of ['audit', 'records', 'checkpoints'] as const) {
+      if (storage[member] === undefined || storage[member].kind === 'azure') continue;
+      report.problem(
+        ['storage', member],
+        'is on one instance: on Azure Functions each would have records and a trail of its own. Use https://…',
+      );
+    }
+  }
   if (storage.signingKey.kind === 'file') {
     const path = ['storage', 'signingKey'];
     if (reachable === undefined) {
@@ -246,8 +273,56 @@ export function readMonitorLogs(file: ConfigFile, report: Report): MonitorLogs |
   return { endpoint, ruleId, stream };
 }
 
+const MIB = 1024 * 1024;
+const ownTraffic: TrafficLimits = {
+  requestsPerMinute: 1_200,
+  auditLinesPerMinute: 2_400,
+  bytesInPerMinute: 64 * MIB,
+  bytesOutPerMinute: 256 * MIB,
+  openRequests: 100,
+  heldBytes: 32 * MIB,
+};
+const allTraffic: TrafficLimits = {
+  requestsPerMinute: 30_000,
+  auditLinesPerMinute: 60_000,
+  bytesInPerMinute: 512 * MIB,
+  bytesOutPerMinute: 2_048 * MIB,
+  openRequests: 1_000,
+  heldBytes: 96 * MIB,
+};
+
+const withDefaults = (given: Partial<TrafficLimits>, defaults: TrafficLimits): TrafficLimits => ({
+  requestsPerMinute: given.requestsPerMinute ?? defaults.requestsPerMinute,
+  auditLinesPerMinute: given.auditLinesPerMinute ?? defaults.auditLinesPerMinute,
+  bytesInPerMinute: given.bytesInPerMinute ?? defaults.bytesInPerMinute,
+  bytesOutPerMinute: given.bytesOutPerMinute ?? defaults.bytesOutPerMinute,
+  openRequests: given.openRequests ?? defaults.openRequests,
+  heldBytes: given.heldBytes ?? defaults.heldBytes,
+});
+
+export function readPublicUrl({ publicUrl }: ConfigFile, report: Report): string | undefined {
+  if (publicUrl === undefined) return undefined;
+  const url = URL.canParse(publicUrl) ? new URL(publicUrl) : undefined;
+  if (!url || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
+    report.problem(
+      ['publicUrl'],
+      'must be the address of the gateway alone, such as https://gateway.example.com/prefix',
+    );
+    return undefined;
+  }
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
+    report.problem(['publicUrl'], 'must be https: callers send their tokens there');
+  return trimEnd(url.href, '/');
+}
+
 export function readLimits(file: ConfigFile, report: Report): Limits {
-  const { perPrincipal = {}, perCluster = {}, bodyBytes = 8 * 1024 * 1024, timeoutSeconds = {} } = file.limits ?? {};
+  const {
+    perPrincipal = {},
+    total = {},
+    perCluster = {},
+    bodyBytes = 8 * 1024 * 1024,
+    timeoutSeconds = {},
+  } = file.limits ?? {};
   const max = timeoutSeconds.max ?? Math.max(3600, timeoutSeconds.default ?? 0);
   const timeout = { default: timeoutSeconds.default ?? Math.min(300, max), max };
   if (timeout.default > timeout.max) {
@@ -258,7 +333,9 @@ export function readLimits(file: ConfigFile, report: Report): Limits {
       running: perPrincipal.running ?? 4,
       queued: perPrincipal.queued ?? 20,
       submitsPerMinute: perPrincipal.submitsPerMinute ?? 30,
+      ...withDefaults(perPrincipal, ownTraffic),
     },
+    total: withDefaults(total, allTraffic),
     perCluster: { running: perCluster.running ?? 8 },
     bodyBytes,
     timeoutSeconds: timeout,

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock.ts';
 import { pause, untilAborted, withDeadline } from '../lib/abort.ts';
 import { parseBlockedList, withBlocked } from './blocked-list.ts';
-import type { Config, ConfigSource } from './config.ts';
+import type { Config, ConfigSource, Entrance } from './config.ts';
 import { loadConfig, type Loaded } from './load.ts';
 import { fileReader, urlReader, type FoundText, type TextReader, type UrlReaderOptions } from './readers.ts';
 import { readWhole } from './whole-text.ts';
@@ -13,6 +13,7 @@ export interface OpenOptions extends UrlReaderOptions {
   readonly location: string;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
+  readonly entrance?: Entrance | undefined;
   /** Against which `file:` and `sqlite:` are resolved; otherwise the file's own folder, or the working folder for a URL. */
   readonly baseDir?: string | undefined;
 }
@@ -132,7 +133,12 @@ async function start(options: OpenOptions): Promise<Watched> {
   const reader = readerOf(location, options);
   const baseDir = options.baseDir ?? (isUrl(location) ? process.cwd() : dirname(resolve(location)));
   const file = await readOnce(reader, undefined, options, closed.signal);
-  const { config, file: first } = loadConfig(file.text, { baseDir, env, source: reader.source });
+  const { config, file: first } = loadConfig(file.text, {
+    baseDir,
+    env,
+    entrance: options.entrance,
+    source: reader.source,
+  });
   const { blockedFrom } = config.policy;
   const blockedReader = blockedFrom === undefined ? undefined : readerOf(pathOf(blockedFrom, baseDir), options);
   const blocked = blockedReader && (await readOnce(blockedReader, undefined, options, closed.signal));
@@ -176,8 +182,11 @@ const readOnce = (
 ): Promise<FoundText> => withDeadline(clock, LOOK_MS, closed, (signal) => readWhole(reader, seen, clock, signal));
 
 /** The configuration that the texts make. Throws ConfigError. */
-function make({ options: { env }, reader, blockedReader, baseDir, first }: Watched, { file, blocked }: Texts): Config {
-  const { config } = loadConfig(file.text, { baseDir, env, source: reader.source, running: first });
+function make(
+  { options: { env, entrance }, reader, blockedReader, baseDir, first }: Watched,
+  { file, blocked }: Texts,
+): Config {
+  const { config } = loadConfig(file.text, { baseDir, env, entrance, source: reader.source, running: first });
   if (!blockedReader || !blocked) return config;
   return withBlocked(
     config,

@@ -1,4 +1,5 @@
 import type { Admission } from '../admission/admission.ts';
+import type { Traffic } from '../admission/traffic.ts';
 import type { Idempotency } from '../admission/idempotency.ts';
 import type { AuditItem, EventQuery, Page } from '../audit/read/query.ts';
 import type { AuditTrail } from '../audit/trail.ts';
@@ -19,6 +20,7 @@ export interface GatewayContext {
   readonly relay: Relay;
   readonly records: Records;
   readonly admission: Admission;
+  readonly traffic: Traffic;
   readonly idempotency: Idempotency;
   readonly lifecycle: Lifecycle;
   readonly clock: Clock;

@@ -33,14 +33,12 @@ export async function awaitResult(
   wait: Wait,
 ): Promise<CommandResult> {
   const record = await waitForCommand(context, started, wait);
-  if (record.outputPurged) return { record: { ...record, warnings: [...record.warnings, PURGED] } };
-  if (record.status !== 'completed') return { record };
   try {
-    return await withOutput(context, record);
+    return await withOutput(context, record, wait);
   } catch (error) {
-    if (!(error instanceof StorageUnavailable)) throw error;
+    if (!(error instanceof Problem)) throw error;
     // It has run, so no problem may say otherwise; and without its output it must not look like empty success. The caller asks again.
-    return { record: { ...record, status: 'running' } };
+    return withoutOutputYet(record);
   }
 }
 
@@ -94,17 +92,29 @@ function mayAudit(
 
 async function currentResult(context: GatewayContext, record: CommandRecord, wait: Wait): Promise<CommandResult> {
   const active = context.lifecycle.active(record.id);
-  const result = awaitResult(context, { record, active }, wait);
-  // A command that was not started is a problem for the caller who tried to start it; for a reader it is a record that says so.
-  return active
-    ? result.catch(async () => withOutput(context, (await context.records.get(record.id)) ?? record))
-    : result;
+  const current = await waitForCommand(context, { record, active }, wait).catch(async (error: unknown) => {
+    // A command that was not started is a problem for the caller who tried to start it; for a reader it is a record that says so.
+    if (!active) throw error;
+    return (await context.records.get(record.id)) ?? record;
+  });
+  return withOutput(context, current, wait);
 }
 
-async function withOutput({ records }: GatewayContext, record: CommandRecord): Promise<CommandResult> {
+/** Throws Problem when there is no memory for the output. */
+async function withOutput({ records }: GatewayContext, record: CommandRecord, { hold }: Wait): Promise<CommandResult> {
+  if (record.outputPurged) return { record: { ...record, warnings: [...record.warnings, PURGED] } };
   if (record.status !== 'completed') return { record };
-  return { record, output: await records.getOutput(record.id) };
+  hold?.(record.outputBytes.stdout + record.outputBytes.stderr);
+  try {
+    return { record, output: await records.getOutput(record.id) };
+  } catch (error) {
+    if (!(error instanceof StorageUnavailable)) throw error;
+    return withoutOutputYet(record);
+  }
 }
+
+const withoutOutputYet = (record: CommandRecord): CommandResult =>
+  record.status === 'completed' ? { record: { ...record, status: 'running' } } : { record };
 
 /** Output that is gone must not look like empty output. */
 const resultExpired = (record: CommandRecord): Problem => {

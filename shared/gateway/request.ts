@@ -24,4 +24,6 @@ export interface RequestedCommand extends Omit<CommandRequest, 'argv'> {
 export interface Wait {
   readonly ms: number;
   readonly signal?: AbortSignal | undefined;
+  /** Holds memory for an answer of so many bytes until it is out. Throws Problem when there is none: then it is not read. */
+  readonly hold?: ((bytes: number) => void) | undefined;
 }

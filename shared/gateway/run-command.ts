@@ -39,8 +39,12 @@ export async function runCommand(
   if (key?.kind === 'replay') return replay(context, decided, key.record);
   try {
     const { authority, azureMs } = await authorise(context, request, decided, signal);
-    const slot = await requestSlot(context, request, decided);
-    const active = await start(context, decided, record, authority, slot, key);
+    const release = await holdSent(context, request, decided);
+    const slot = await requestSlot(context, request, decided).catch((error: unknown) => {
+      release();
+      throw error;
+    });
+    const active = await start(context, decided, record, authority, releasing(slot, release), key);
     return { record, active, azureMs };
   } catch (error) {
     await key?.release();
@@ -109,6 +113,24 @@ const requestSlot = (
   { caller }: AuthenticatedRequest,
   { cluster, facts }: DecidedCommand,
 ): Promise<SlotRequest> => limiting(trail, facts, () => admission.requestSlot(caller.principal, cluster.name));
+
+/** What is sent stays in memory for as long as the command is queued or runs. */
+const holdSent = (
+  { trail, traffic }: GatewayContext,
+  { caller }: AuthenticatedRequest,
+  { facts, sent: { files, stdin } }: DecidedCommand,
+): Promise<() => void> => {
+  const bytes = files.reduce((sum, file) => sum + file.bytes.byteLength, stdin?.byteLength ?? 0);
+  return limiting(trail, facts, () => traffic.hold(caller.principal, bytes));
+};
+
+const releasing = (slot: SlotRequest, release: () => void): SlotRequest => ({
+  granted: slot.granted,
+  release: () => {
+    release();
+    slot.release();
+  },
+});
 
 /** From here on the lifecycle has the command: record, intent, POST, end. The slot is given back when it is over. */
 async function start(

@@ -20,6 +20,7 @@ const BEHIND_TOKEN = [
   'token-expired',
   'policy-denied',
   'request-invalid',
+  'rate-limited',
   'internal-error',
   'audit-unavailable',
   'identity-unavailable',
@@ -32,7 +33,6 @@ export const ABOUT_A_COMMAND = [
   'cluster-not-found',
   'payload-too-large',
   'media-type-unsupported',
-  'rate-limited',
 ] as const satisfies readonly ProblemCode[];
 
 /** A command that is given to Azure. */

@@ -5,11 +5,13 @@ import type { AuditTrail } from '../audit/trail.ts';
 import { Problem } from '../errors.ts';
 import { refuseCommand } from '../gateway/deny.ts';
 import { redactText } from '../lib/redact.ts';
+import { commonHeaders } from './common-headers.ts';
 import { identify } from './identify.ts';
 import { readStrictJson } from '../lib/strict-json.ts';
 import { checkUtf8 } from './body-encoding.ts';
 import { malformed } from './malformed.ts';
-import { problemDocument, sendProblem, toProblem } from './problem.ts';
+import { sendProblem, toProblem } from './problem.ts';
+import { logFailures, logRequests } from './request-log.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { clusterRoutes } from './routes/clusters.ts';
 import { commandRoutes } from './routes/commands.ts';
@@ -18,46 +20,37 @@ import { healthRoutes } from './routes/health.ts';
 import { metadataRoutes } from './routes/metadata.ts';
 import { otherMethods } from './routes/other-methods.ts';
 import type { AppOptions } from './options.ts';
+import { guardSockets, socketOptions } from './sockets.ts';
+import { countTraffic } from './traffic.ts';
 import { validatorCompiler } from './validator.ts';
 
 /** The HTTP app. Knows no host: a plain port, Azure Functions and tests all speak to it through fastify. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const server: FastifyHttpOptions<Server> = {
     logger: options.logger && { ...options.logger, serializers: { err: loggedError } },
-    logController: new LogController({ disableRequestLogging: true }), // the audit trail is the record; request lines would carry what callers sent
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }), // the audit trail is the record; request lines would carry what callers sent
     bodyLimit: options.config().limits.bodyBytes,
     genReqId: () => options.entropy.uuid(),
-    requestTimeout: 30_000, // a slow-loris sender is cut off
-    connectionTimeout: 0,
-    http: { maxHeaderSize: 32_768 }, // a token with 200 groups takes about 12 KiB
+    ...socketOptions(() => options.entropy.uuid()),
     routerOptions: { maxParamLength: 256 },
     // The app sets its own just below; without these fastify would load ajv and fast-json-stringify, which a cold start need not pay.
     schemaController: { compilersFactory: { buildValidator: () => neverAsked, buildSerializer: () => neverAsked } },
     frameworkErrors: (error, request, reply) => {
       sendProblem(request, reply, toProblem(error));
     }, // before any route is found
-    clientErrorHandler: (error, socket) => {
-      // Node's parser gave up before there was a request: the same form of answer all the same.
-      const problem = new Problem(
-        'request-invalid',
-        error.code === 'HPE_HEADER_OVERFLOW' ? 'The headers are too large.' : 'This is not an HTTP request.',
-      );
-      const body = JSON.stringify(problemDocument(problem, options.entropy.uuid()));
-      if (socket.writable)
-        socket.end(
-          `HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-        );
-      else socket.destroy();
-    },
     schemaErrorFormatter: malformed,
   };
   const app = Fastify(server);
+  guardSockets(app.server, () => options.entropy.uuid());
+  logRequests(app, options.clock);
+  const logFailure = logFailures(app, options.clock);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (body) => JSON.stringify(body)); // response schemas document; they must not drop members
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
       checkUtf8(request.headers);
+      if (request.headers['content-length'] === undefined) request.visit?.received(body.length);
       done(null, readStrictJson(body as Buffer));
     } catch (error) {
       done(error as Error);
@@ -65,8 +58,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   });
   app.setErrorHandler(async (error, request, reply) => {
     const problem = await recorded(toProblem(error), request, options.trail);
-    if (problem.status >= 500)
-      request.log.error({ err: problem.options.cause ?? problem, code: problem.code }, problem.message);
+    logFailure(request, problem);
     return sendProblem(request, reply, problem);
   });
   app.setNotFoundHandler((request, reply) =>
@@ -82,9 +74,11 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.decorateRequest('authenticated', undefined);
   app.decorateRequest('handedOver', false);
   app.addHook('onRequest', async (request, reply) => {
-    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'x-request-id': request.id });
+    reply.headers(commonHeaders(request.id));
+    refuseRepeated(request);
   });
-  app.addHook('onRequest', identify(options));
+  app.addHook('onRequest', identify({ ...options, publicUrl: () => options.config().publicUrl }));
+  countTraffic(app, { ...options, bodyLimit: options.config().limits.bodyBytes });
 
   const refuseOtherMethods = otherMethods(app);
   await app.register(swagger, { openapi: openApiHead(options.version) });
@@ -106,6 +100,14 @@ async function recorded(problem: Problem, request: FastifyRequest, trail: AuditT
   return refuseCommand(trail, { ...authenticated.facts, argv: [] }, problem).catch(toProblem);
 }
 
+/** Two readers may take different ones of two (RFC 9110, section 5.3, allows neither of these to be there twice). */
+function refuseRepeated({ raw }: FastifyRequest): void {
+  for (const name of ['authorization', 'content-type']) {
+    const times = raw.rawHeaders.filter((word, at) => at % 2 === 0 && word.toLowerCase() === name).length;
+    if (times > 1) throw new Problem('request-invalid', `The request has ${times} ${name} headers.`);
+  }
+}
+
 const neverAsked = (): never => {
   throw new Error("fastify asked for a compiler before the app's own was set");
 };
@@ -125,7 +127,8 @@ const openApiHead = (version: string) => ({
     version,
     description:
       'kubectl and helm on private AKS clusters, each call authenticated, judged, run at most once and recorded. ' +
-      'Every problem is RFC 9457 with a stable code; at any address also route-not-found (404) and method-not-allowed (405).',
+      'Every problem is RFC 9457 with a stable code; at any address also route-not-found (404), method-not-allowed (405), request-timeout (408), ' +
+      'length-required (411), expectation-failed (417) and headers-too-large (431).',
   },
   components: {
     securitySchemes: { entra: { type: 'http' as const, scheme: 'bearer', bearerFormat: 'Entra ID v2.0 access token' } },

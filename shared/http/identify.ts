@@ -6,6 +6,7 @@ import { deny } from '../gateway/deny.ts';
 import type { AuthenticatedRequest } from '../gateway/request.ts';
 import { withResourceMetadata } from '../identity/challenge.ts';
 import type { Caller, Principal } from '../identity/principal.ts';
+import { addressOf, metadataAddress } from './address.ts';
 import { disconnectSignal } from './disconnect.ts';
 
 declare module 'fastify' {
@@ -24,13 +25,15 @@ declare module 'fastify' {
 interface IdentifyOptions {
   readonly authenticate: (header: string | undefined, signal?: AbortSignal) => Promise<Caller>;
   readonly trail: AuditTrail;
+  /** The configured address, if there is one. */
+  readonly publicUrl: () => string | undefined;
 }
 
 /**
  * The first hook of every request: who is it? Runs before the body is read, so that a stranger's bytes are never parsed. The
  * caller comes from the bearer token alone: `X-MS-CLIENT-PRINCIPAL` and its like are ignored, since anyone can send them.
  */
-export function identify({ authenticate, trail }: IdentifyOptions) {
+export function identify({ authenticate, trail, publicUrl }: IdentifyOptions) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     if (request.routeOptions.config.public || request.is404) return;
     const facts = factsOf(request);
@@ -44,7 +47,7 @@ export function identify({ authenticate, trail }: IdentifyOptions) {
       await deny(
         trail,
         { ...facts, event: 'auth.failed', problem: code, detail: message },
-        withMetadata(error, request),
+        withMetadata(error, metadataAddress(addressOf(request, publicUrl()))),
       );
     }
   };
@@ -70,20 +73,12 @@ function factsOf(request: FastifyRequest): RequestFacts {
 
 const auditPrincipal = ({ tid, oid, kind, azp, uti }: Principal) => ({ tid, oid, idtyp: kind, azp, uti });
 
-/** RFC 9728 §5.1: the challenge tells where the metadata is, so that a client needs only the URL. */
-function withMetadata(problem: Problem, request: FastifyRequest): Problem {
+/** RFC 9728, section 5.1: the challenge tells where the metadata is, so that a client needs only the URL. */
+function withMetadata(problem: Problem, metadata: string): Problem {
   const challenge = problem.options.headers?.['www-authenticate'];
   if (!challenge) return problem;
-  const metadata = `${originOf(request)}/.well-known/oauth-protected-resource`;
   return new Problem(problem.code, problem.message, {
     ...problem.options,
     headers: { ...problem.options.headers, 'www-authenticate': withResourceMetadata(challenge, metadata) },
   });
-}
-
-/** The address by which the caller reached us; only ever shown back to that caller. */
-export function originOf(request: FastifyRequest): string {
-  const proto = request.headers['x-forwarded-proto'];
-  const scheme = proto === 'https' || request.protocol === 'https' ? 'https' : 'http';
-  return `${scheme}://${(request.headers.host ?? 'localhost').replace(/[^\w.:[\]-]/g, '')}`;
 }

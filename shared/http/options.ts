@@ -1,3 +1,4 @@
+import type { Traffic } from '../admission/traffic.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import type { Clock, Entropy } from '../clock.ts';
 import type { Config } from '../config/config.ts';
@@ -10,6 +11,7 @@ export interface AppOptions {
   readonly authenticate: (header: string | undefined, signal?: AbortSignal) => Promise<Caller>;
   readonly gateway: Gateway;
   readonly trail: AuditTrail;
+  readonly traffic: Traffic;
   /** What /readyz asks, by name. */
   readonly checks: Readonly<Record<string, Check>>;
   readonly clock: Clock;

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import type { CommandResult } from '../gateway/read-results.ts';
 
@@ -38,5 +39,9 @@ export function sendText(reply: FastifyReply, { record, output }: CommandResult)
   }
   reply.header('exit-code', String(record.exitCode));
   if (record.truncated) reply.header('truncated', 'true');
-  return reply.send(Buffer.concat([output?.stdout ?? Buffer.alloc(0), output?.stderr ?? Buffer.alloc(0)]));
+  const parts = [output?.stdout ?? Buffer.alloc(0), output?.stderr ?? Buffer.alloc(0)].filter(
+    ({ byteLength }) => byteLength > 0,
+  );
+  reply.header('content-length', String(parts.reduce((sum, { byteLength }) => sum + byteLength, 0)));
+  return reply.send(Readable.from(parts, { objectMode: false }));
 }

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, problems, type ProblemCode } from '../errors.ts';
+import { commonHeaders } from './common-headers.ts';
 import { recordsUnavailable } from '../gateway/deny.ts';
 import { StorageUnavailable } from '../store/append-log.ts';
 import type { ProblemDocument } from './schemas.ts';
@@ -23,6 +24,8 @@ export function problemDocument(problem: Problem, requestId: string): ProblemDoc
 /** Sends a problem. Everything that goes wrong in the app ends here. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
   const { retryAfter, headers } = problem.options;
+  request.problemCode = problem.code;
+  reply.headers(commonHeaders(request.id)); // fastify's own refusals pass no hook
   if (headers) reply.headers(headers);
   if (retryAfter !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfter))));
   return reply

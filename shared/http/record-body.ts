@@ -18,6 +18,7 @@ export function recordBody({ record, output }: CommandResult): CommandOutputBody
     stderr: stderr.text,
     ...(stdout.base64 !== undefined && { stdoutBase64: stdout.base64 }),
     ...(stderr.base64 !== undefined && { stderrBase64: stderr.base64 }),
+    outputBytes: completed?.outputBytes ?? { stdout: 0, stderr: 0 },
     streams: completed?.streams ?? 'separate',
     truncated: completed?.truncated ?? false,
     timedOut: completed?.timedOut ?? false,

@@ -67,6 +67,10 @@ export const RecordBody = Type.Object({
   stdoutBase64: Type.Optional(Type.String({ description: 'The exact bytes, when stdout is not UTF-8.' })),
   stderrBase64: Type.Optional(Type.String({ description: 'The exact bytes, when stderr is not UTF-8.' })),
   streams: Type.Union([Type.Literal('separate'), Type.Literal('merged')]),
+  outputBytes: Type.Object(
+    { stdout: Type.Integer(), stderr: Type.Integer() },
+    { description: 'Of the whole output, whatever head or tail left out.' },
+  ),
   truncated: Type.Boolean(),
   timedOut: Type.Boolean(),
   warnings: Type.Array(Type.String()),
@@ -127,6 +131,11 @@ export const ReadinessBody = Type.Object({
   checks: Type.Record(
     Type.String(),
     Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('failing')]),
+  ),
+  lastFailures: Type.Optional(
+    Type.Record(Type.String(), Type.Object({ at: Time, message: Type.String() }), {
+      description: 'How each last failed since the start, though it may be well again.',
+    }),
   ),
 });
 

@@ -133,6 +133,8 @@ export interface CompletedRecord extends RecordBase, Intended {
   readonly timedOut: boolean;
   readonly truncated: boolean;
   readonly streams: 'separate' | 'merged';
+  /** As it is stored, while it is. */
+  readonly outputBytes: { readonly stdout: number; readonly stderr: number };
   /** As Azure tells it, to the second. */
   readonly startedAt?: number | undefined;
   /** As Azure tells it, to the second; the gateway's own time where it does not. */

@@ -5,11 +5,13 @@ import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
+import { StorageUnavailable } from './append-log.ts';
 import { readCursor, writeCursor } from './records-cursor.ts';
 import { endedAt, isFinished, maxListed } from './records.ts';
 import type { CommandId } from '../lib/ids.ts';
 import type { CommandRecord, KeyClaim, Records } from './records.ts';
-import { createSqliteWriter, openWriteAheadLog, unavailable, whileBusy } from './sqlite-writer.ts';
+import { reopening, type Connection } from './reopening.ts';
+import { createSqliteWriter, isConnectionLost, openWriteAheadLog, unavailable, whileBusy } from './sqlite-writer.ts';
 import type { SqliteWriter, WriteAheadLog } from './sqlite-writer.ts';
 
 /** Raised with every change of the schema; a file of another version is refused, never guessed at. */
@@ -41,6 +43,10 @@ const purgeBatch = 100;
  * share the file. Rejects with StorageUnavailable when the file cannot be opened or is not ours.
  */
 export async function openSqliteRecords(path: string, options: SqliteOptions = {}): Promise<Records> {
+  return reopening(() => openConnection(path, options), options.clock ?? systemClock);
+}
+
+async function openConnection(path: string, options: SqliteOptions): Promise<Connection> {
   const { clock = systemClock, openLog = openWriteAheadLog } = options;
   const database = openDatabase(path);
   let log: WriteAheadLog | undefined;
@@ -50,6 +56,9 @@ export async function openSqliteRecords(path: string, options: SqliteOptions = {
     await createSqliteWriter(database, clock).write(() => prepareSchema(database), { lazy: true });
     if (path !== IN_MEMORY) log = await openLog(path);
     const sql = await whileBusy(clock, () => prepare(database));
+    // After a failed sync the kernel may hold pages as clean that are not on the disk: what is in the log is written once more, into the
+    // database, and synced there. Another process that reads or writes has done so, or will.
+    if (log) sql.checkpoint.get();
     return createRecords({ database, log, writer: createSqliteWriter(database, clock, log), sql, clock });
   } catch (error) {
     await log?.close();
@@ -64,6 +73,8 @@ interface SqliteOptions {
 }
 
 const IN_MEMORY = ':memory:';
+/** The row that a look at the store writes. */
+const PING = 'ping';
 
 /**
  * busy_timeout 0: whileBusy does the waiting. A checkpoint holds up the event loop for two syncs, however much it moves, so there
@@ -102,14 +113,16 @@ interface Parts {
   readonly clock: Clock;
 }
 
-function createRecords({ database, log, writer, sql, clock }: Parts): Records {
+function createRecords({ database, log, writer, sql, clock }: Parts): Connection {
   /** Whether something that was purged may still stand in the log: after a start too, since the one before may have been killed. */
   let logHoldsPurged = true;
+  let lost: StorageUnavailable | undefined;
 
   const read = async <Result>(work: () => Result): Promise<Result> => {
     try {
       return await whileBusy(clock, work);
     } catch (error) {
+      if (isConnectionLost(error)) lost = unavailable(error);
       throw unavailable(error);
     }
   };
@@ -214,7 +227,18 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Records {
 
     releaseLease: (name, holder) => writer.write(() => void sql.unlease.run({ name, holder }), { lazy: true }),
 
-    ping: () => writer.write(() => void sql.ping.run()),
+    ping: async () => {
+      const now = clock.now();
+      const found = await writer.write(() => {
+        sql.lease.run({ name: PING, holder: PING, until: now, now });
+        return number(sql.pinged.get({ name: PING }), 'until');
+      });
+      if (found !== now) throw new StorageUnavailable('the records do not give back what was written');
+      // Where a command's record would be read: a damaged page shows only when it is looked at.
+      await read(() => void sql.inFlight.all());
+    },
+
+    broken: () => lost ?? writer.broken(),
 
     close: async () => {
       try {
@@ -264,7 +288,7 @@ function prepare(database: DatabaseSync) {
     lease: statement(`INSERT INTO leases (name, holder, until) VALUES (:name, :holder, :until)
       ON CONFLICT (name) DO UPDATE SET holder = :holder, until = :until WHERE holder = :holder OR leases.until <= :now`),
     unlease: statement('DELETE FROM leases WHERE name = :name AND holder = :holder'),
-    ping: statement('DELETE FROM leases WHERE false'),
+    pinged: statement('SELECT until FROM leases WHERE name = :name'),
   };
 }
 

@@ -279,7 +279,11 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
 
     ping: async () => {
       open();
-      await Promise.all([rows.get(leasePartition, 'ping'), blobs.has('ping')]);
+      const row = { partition: leasePartition, row: 'ping', columns: { until: sortable(0) } };
+      await rows.put(row);
+      if ((await rows.get(row.partition, row.row)) === undefined)
+        throw new StorageUnavailable('Azure Tables does not give back what was written');
+      await blobs.has('ping');
     },
 
     close: async () => {

@@ -15,8 +15,17 @@ import { createManualClock } from '../support/manual-clock.ts';
 const caller = (oid: string): PrincipalId => ({ kind: 'user', tid: 't', oid });
 const [alice, bob, carol] = [caller('alice'), caller('bob'), caller('carol')];
 
+const unlimited = {
+  requestsPerMinute: 1e9,
+  auditLinesPerMinute: 1e9,
+  bytesInPerMinute: 1e12,
+  bytesOutPerMinute: 1e12,
+  openRequests: 1e6,
+  heldBytes: 1e12,
+};
 const limitsOf = (perPrincipal: Partial<Limits['perPrincipal']> = {}, running = 8): Limits => ({
-  perPrincipal: { running: 4, queued: 20, submitsPerMinute: 30, ...perPrincipal },
+  perPrincipal: { running: 4, queued: 20, submitsPerMinute: 30, ...unlimited, ...perPrincipal },
+  total: unlimited,
   perCluster: { running },
   bodyBytes: 1_000_000,
   timeoutSeconds: { default: 300, max: 3_600 },

@@ -44,7 +44,8 @@ describe('what is accepted', () => {
       azure: { resourceManager: 'https://management.azure.com', credential: { kind: 'default' } },
       storage: { resultsHours: 24 },
       limits: {
-        perPrincipal: { running: 4, queued: 20, submitsPerMinute: 30 },
+        perPrincipal: { running: 4, queued: 20, submitsPerMinute: 30, requestsPerMinute: 1_200 },
+        total: { openRequests: 1_000 },
         perCluster: { running: 8 },
         bodyBytes: 8_388_608,
         timeoutSeconds: { default: 300, max: 3600 },
@@ -377,14 +378,41 @@ describe('what is refused', () => {
     expect(problemsOf(withSections({ [section]: text })).join('; ')).toBe(problem);
   });
 
-  test.each([
-    ['0.0.0.0', {}, 'listen.host is 0.0.0.0'],
-    ['127.0.0.1', { WEBSITE_INSTANCE_ID: '1' }, 'this is an Azure Functions instance'],
-  ])('a signing key in a file, when the gateway is reached from elsewhere (%s, %j)', (host, extra, why) => {
-    const text = withSections({ listen: `listen: { host: ${host} }` });
-    expect(problemsOf(text, { env: { ...env, ...extra } })).toEqual([
-      `6 storage.signingKey: a key in a local file is for loopback only, but ${why}: use a Key Vault key`,
+  test.each([['0.0.0.0', {}, 'listen.host is 0.0.0.0']])(
+    'a signing key in a file, when the gateway is reached from elsewhere (%s, %j)',
+    (host, extra, why) => {
+      const text = withSections({ listen: `listen: { host: ${host} }` });
+      expect(problemsOf(text, { env: { ...env, ...extra } })).toEqual([
+        `6 storage.signingKey: a key in a local file is for loopback only, but ${why}: use a Key Vault key`,
+      ]);
+    },
+  );
+
+  test('files of one instance, where the Functions entrance asks, but for an emulated Azure', () => {
+    const real = withSections({ azure: 'azure: { credential: { kind: managedIdentity } }' });
+    expect(problemsOf(real, { entrance: 'functions' }).map((problem) => problem.replace(/:.*/, ''))).toEqual([
+      '6 storage.audit',
+      '6 storage.records',
+      '6 storage.signingKey',
     ]);
+    expect(() => parse(real, { entrance: 'port' })).not.toThrow();
+    const emulated = withSections({
+      azure: 'azure: { resourceManager: "http://127.0.0.1:1", credential: { kind: static, tokenEnv: TOKEN } }',
+    });
+    expect(problemsOf(emulated, { entrance: 'functions', env: { ...env, TOKEN: 'x' } })).toEqual([]);
+  });
+
+  test.each([
+    ['http://gateway.example.com', 'must be https: callers send their tokens there'],
+    [
+      'https://gateway.example.com/?x=1',
+      'must be the address of the gateway alone, such as https://gateway.example.com/prefix',
+    ],
+    ['gateway', 'must be the address of the gateway alone, such as https://gateway.example.com/prefix'],
+  ])('a public address that is none: %s', (address, why) => {
+    expect(problemsOf(`${withSections({})}\npublicUrl: ${address}`).at(-1)).toMatch(
+      new RegExp(`publicUrl: ${why.replaceAll('?', '.')}`),
+    );
   });
 
   test('all problems at once, each with its own line', () => {

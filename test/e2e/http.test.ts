@@ -542,7 +542,14 @@ describe('what needs no token', () => {
         for (const code of codes) described.set(code, Number(status));
       }
     }
-    const anywhere = ['route-not-found', 'method-not-allowed'];
+    const anywhere = [
+      'route-not-found',
+      'method-not-allowed',
+      'request-timeout',
+      'length-required',
+      'expectation-failed',
+      'headers-too-large',
+    ];
     for (const code of anywhere) expect(document.info.description).toContain(code);
     expect(Object.fromEntries(described)).toEqual(
       Object.fromEntries(

@@ -42,7 +42,19 @@ export const toCompleted =
     const running = from(record, 'running', 'completed');
     const { exitCode, streams, truncated, timedOut, startedAt, finishedAt = now } = ended;
     const warnings = running.status === 'completed' ? running.warnings : [...running.warnings, ...ended.warnings];
-    return { ...running, status: 'completed', exitCode, streams, truncated, timedOut, startedAt, finishedAt, warnings };
+    const outputBytes = { stdout: ended.stdout.byteLength, stderr: ended.stderr.byteLength };
+    return {
+      ...running,
+      status: 'completed',
+      exitCode,
+      outputBytes,
+      streams,
+      truncated,
+      timedOut,
+      startedAt,
+      finishedAt,
+      warnings,
+    };
   };
 
 export const toFailed =

@@ -27,10 +27,16 @@ const CheckpointsQuery = Type.Object({ limit: Limit, cursor: Cursor }, closed);
 const response = { ...problemsOf(), 200: json('A page.', ListBody(Type.Unknown())) };
 
 /** The trail over HTTP: an auditor sees all, any other caller the events of its own calls. Reading is itself an event. */
+/** A query may read the whole trail. */
+const SCAN_COST = 20;
+
 export async function auditRoutes(app: FastifyInstance, { gateway }: AppOptions): Promise<void> {
   app.get<{ Querystring: Static<typeof EventsQuery> }>(
     '/v1/audit/events',
-    { schema: { summary: 'Audit events, oldest first', querystring: EventsQuery, response } },
+    {
+      config: { cost: SCAN_COST },
+      schema: { summary: 'Audit events, oldest first', querystring: EventsQuery, response },
+    },
     async (request, reply) => {
       const { since, until, limit = 100, ...rest } = request.query;
       const query = {
@@ -47,7 +53,10 @@ export async function auditRoutes(app: FastifyInstance, { gateway }: AppOptions)
 
   app.get<{ Querystring: Static<typeof CheckpointsQuery> }>(
     '/v1/audit/checkpoints',
-    { schema: { summary: 'Signed checkpoints, oldest first', querystring: CheckpointsQuery, response } },
+    {
+      config: { cost: SCAN_COST },
+      schema: { summary: 'Signed checkpoints, oldest first', querystring: CheckpointsQuery, response },
+    },
     async (request) => {
       const page = await gateway.readCheckpoints(authenticated(request), { limit: 100, ...request.query });
       return { items: page.items, next: page.next ?? null };

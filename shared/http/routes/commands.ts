@@ -3,14 +3,18 @@ import { Type, type Static } from 'typebox';
 import type { CommandResult } from '../../gateway/read-results.ts';
 import type { StartedCommand } from '../../gateway/run-command.ts';
 import type { AuthenticatedRequest } from '../../gateway/request.ts';
+import { Problem } from '../../errors.ts';
 import { isFinished } from '../../store/records.ts';
 import type { AppOptions } from '../options.ts';
 import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOr } from '../answers.ts';
 import { disconnectSignal } from '../disconnect.ts';
 import { authenticated } from '../identify.ts';
 import { requestedCommand } from '../command-body.ts';
+import { cutLines } from '../output-lines.ts';
+import { prefixOf } from '../address.ts';
 import { readPrefer } from '../prefer.ts';
 import { recordBody } from '../record-body.ts';
+import { recordStream, STREAMED_BYTES } from '../record-stream.ts';
 import { CommandBody, ListBody, RecordBody, type CommandInput } from '../schemas.ts';
 import { sendText, wantsText } from '../plain-text.ts';
 
@@ -27,6 +31,10 @@ const ListQuery = Type.Object(
   },
   { additionalProperties: false },
 );
+const Lines = Type.Optional(
+  Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Lines of each of stdout and stderr.' }),
+);
+const LinesQuery = Type.Object({ head: Lines, tail: Lines }, { additionalProperties: false });
 const Key = Type.String({
   description: 'Bare or quoted. The same key with the same body is the same command, run once; kept for 24 hours.',
 });
@@ -36,7 +44,7 @@ const Prefer = Type.String({
 /** Seconds until it is worth asking again. */
 const RETRY_AFTER = 1;
 
-export async function commandRoutes(app: FastifyInstance, { gateway, clock }: AppOptions): Promise<void> {
+export async function commandRoutes(app: FastifyInstance, { gateway, clock, config }: AppOptions): Promise<void> {
   app.post<{ Params: Static<typeof ClusterParams>; Body: CommandInput }>(
     '/v1/clusters/:cluster/commands',
     {
@@ -59,20 +67,25 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock }: Ap
       const began = clock.monotonic();
       const signal = disconnectSignal(reply);
       const started = await gateway.runCommand(caller, requested, signal);
-      const result = await gateway.awaitResult(started, { ms: prefer.waitSeconds * 1_000, signal });
+      const result = await gateway.awaitResult(started, {
+        ms: prefer.waitSeconds * 1_000,
+        signal,
+        hold: (bytes) => request.visit?.hold(bytes),
+      });
       if (prefer.applied) reply.header('preference-applied', prefer.applied);
       const finished = isFinished(result.record);
       if (finished) reply.header('server-timing', serverTiming(started, clock.monotonic() - began));
-      return answer(request, reply, result, finished ? 200 : 202);
+      return answer(request, reply, result, finished ? 200 : 202, prefixOf(config().publicUrl));
     },
   );
 
-  app.get<{ Params: Static<typeof IdParams> }>(
+  app.get<{ Params: Static<typeof IdParams>; Querystring: Static<typeof LinesQuery> }>(
     '/v1/commands/:id',
     {
       schema: {
         summary: "A command's record",
         params: IdParams,
+        querystring: LinesQuery,
         headers: Type.Object({ prefer: Type.Optional(Prefer) }),
         response: recordOr(problemsOf('command-not-found', 'result-expired')),
       },
@@ -80,10 +93,14 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock }: Ap
     async (request, reply) => {
       const prefer = request.headers.prefer === undefined ? undefined : readPrefer(request.headers.prefer);
       const ms = prefer?.applied === undefined ? 0 : prefer.waitSeconds * 1_000;
-      const wait = { ms, signal: disconnectSignal(reply) };
-      const result = await gateway.readResult(authenticated(request), request.params.id, wait);
+      const wait = { ms, signal: disconnectSignal(reply), hold: (bytes: number) => request.visit?.hold(bytes) };
+      const { head, tail } = request.query;
+      if (head !== undefined && tail !== undefined)
+        throw new Problem('request-invalid', 'The query has head or tail, not both.');
+      const whole = await gateway.readResult(authenticated(request), request.params.id, wait);
+      const result = withLines(whole, head === undefined ? 'tail' : 'head', head ?? tail);
       if (prefer?.applied) reply.header('preference-applied', prefer.applied);
-      return answer(request, reply, result, 200);
+      return answer(request, reply, result, 200, prefixOf(config().publicUrl));
     },
   );
 
@@ -103,15 +120,29 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock }: Ap
   );
 }
 
-function answer(request: FastifyRequest, reply: FastifyReply, result: CommandResult, status: 200 | 202) {
-  const address = `/v1/commands/${result.record.id}`;
+function withLines(result: CommandResult, from: 'head' | 'tail', count: number | undefined): CommandResult {
+  if (count === undefined || !result.output) return result;
+  return { ...result, output: cutLines(result.output, from, count) };
+}
+
+function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  result: CommandResult,
+  status: 200 | 202,
+  prefix: string,
+) {
+  const address = `${prefix}/v1/commands/${result.record.id}`;
   if (isFinished(result.record)) reply.header('content-location', address);
   else {
     reply.header('retry-after', String(RETRY_AFTER));
     if (status === 202) reply.header('location', address);
   }
   if (wantsText(request.headers.accept)) return sendText(reply, result);
-  return reply.code(status).send(recordBody(result));
+  reply.code(status);
+  const bytes = (result.output?.stdout.byteLength ?? 0) + (result.output?.stderr.byteLength ?? 0);
+  if (bytes < STREAMED_BYTES) return reply.send(recordBody(result));
+  return reply.type('application/json; charset=utf-8').send(recordStream(result));
 }
 
 /** W3C Server Timing: where the time went while the caller waited. */

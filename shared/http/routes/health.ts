@@ -1,11 +1,16 @@
 import type { FastifyInstance } from 'fastify';
+import type { Clock } from '../../clock.ts';
+import { Problem } from '../../errors.ts';
+import { redactText } from '../../lib/redact.ts';
 import { withDeadline } from '../../lib/abort.ts';
+import { StorageUnavailable } from '../../store/append-log.ts';
 import { json } from '../answers.ts';
 import type { AppOptions } from '../options.ts';
 import { HealthBody, ReadinessBody, type Readiness } from '../schemas.ts';
 
-/** How long an answer of /readyz stands: strangers may ask it, and each asking reaches the dependencies. */
-const FRESH_MS = 2_000;
+/** How long an answer of /readyz stands: strangers may ask it, and each asking writes to the stores. A bad one is looked at again soon. */
+const READY_MS = 10_000;
+const NOT_READY_MS = 2_000;
 const TIMEOUT_MS = 5_000;
 
 export async function healthRoutes(app: FastifyInstance, { checks, clock, version }: AppOptions): Promise<void> {
@@ -18,7 +23,7 @@ export async function healthRoutes(app: FastifyInstance, { checks, clock, versio
     async () => ({ status: 'ok', version }),
   );
 
-  let last: { at: number; answer: Promise<Readiness> } | undefined;
+  const readiness = createReadiness(checks, clock);
   app.get(
     '/readyz',
     {
@@ -33,26 +38,53 @@ export async function healthRoutes(app: FastifyInstance, { checks, clock, versio
       },
     },
     async (_request, reply) => {
-      if (!last || clock.monotonic() - last.at > FRESH_MS)
-        last = { at: clock.monotonic(), answer: readiness({ checks, clock }) };
-      const answer = await last.answer;
+      const answer = await readiness();
       return reply.code(answer.status === 'not-ready' ? 503 : 200).send(answer);
     },
   );
 }
 
-async function readiness({ checks, clock }: Pick<AppOptions, 'checks' | 'clock'>): Promise<Readiness> {
-  const results = await Promise.all(
-    Object.entries(checks).map(async ([name, check]) => {
-      const state = await withDeadline(clock, TIMEOUT_MS, undefined, check).then(
-        () => 'ok' as const,
-        () => 'failing' as const,
-      );
-      return [name, state] as const;
-    }),
-  );
-  return {
-    status: results.every(([, state]) => state === 'ok') ? 'ready' : 'not-ready',
-    checks: Object.fromEntries(results),
+/** Asks all checks, at most so often; remembers for each how it last failed. */
+function createReadiness(checks: AppOptions['checks'], clock: Clock): () => Promise<Readiness> {
+  const failures: Record<string, Failure> = {};
+  let last: { readonly at: number; answer: Promise<Readiness>; stands: number } | undefined;
+  return async () => {
+    const now = clock.monotonic();
+    if (last && now - last.at <= last.stands) return last.answer;
+    const asked = { at: now, answer: ask(checks, failures, clock), stands: READY_MS };
+    last = asked;
+    const answer = await asked.answer;
+    if (answer.status === 'not-ready') asked.stands = NOT_READY_MS;
+    return answer;
   };
 }
+
+type Failure = NonNullable<Readiness['lastFailures']>[string];
+
+async function ask(checks: AppOptions['checks'], failures: Record<string, Failure>, clock: Clock): Promise<Readiness> {
+  const results = await Promise.all(
+    Object.entries(checks).map(async ([name, check]) => {
+      try {
+        const state = await withDeadline(clock, TIMEOUT_MS, undefined, check);
+        return [name, state ?? ('ok' as const)] as const;
+      } catch (error) {
+        failures[name] = { at: new Date(clock.now()).toISOString(), message: shownFailure(error) };
+        return [name, 'failing' as const] as const;
+      }
+    }),
+  );
+  const states = results.map(([, state]) => state);
+  // A gateway that lives by its last good configuration serves on: a restart would not bring it back.
+  const degraded = states.includes('degraded') ? 'degraded' : 'ready';
+  return {
+    status: states.includes('failing') ? 'not-ready' : degraded,
+    checks: Object.fromEntries(results),
+    ...(Object.keys(failures).length > 0 && { lastFailures: { ...failures } }),
+  };
+}
+
+/** The words of a store or a problem, which hold no address; of anything else nothing, since strangers may read it. */
+const shownFailure = (error: unknown): string =>
+  error instanceof StorageUnavailable || error instanceof Problem
+    ? redactText(error.message).slice(0, 200)
+    : 'gave no answer in time, or one that was not foreseen; the log has it';

@@ -1,0 +1,15 @@
+import type { AuditTrail } from '../audit/trail.ts';
+import { principalKey } from '../identity/principal.ts';
+import type { Traffic } from './traffic.ts';
+
+/** The trail, with each line counted for the caller who caused it. Not those that say "too much": they are summed up anyway. */
+export const countingLines = (trail: AuditTrail, traffic: Pick<Traffic, 'countLine'>): AuditTrail => ({
+  ...trail,
+  record: (event) => {
+    if (event.event !== 'rate-limited' && 'principal' in event && event.principal) {
+      const { idtyp: kind, tid, oid } = event.principal;
+      traffic.countLine(principalKey({ kind, tid, oid }));
+    }
+    return trail.record(event);
+  },
+});
