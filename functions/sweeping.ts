@@ -2,7 +2,10 @@ import type { Assembled } from '../shared/assemble.ts';
 import { systemClock } from '../shared/clock.ts';
 import { pause } from '../shared/lib/abort.ts';
 
+/** On average; by up to a quarter more or less, so that processes that were started together do not sweep in step. */
 const SWEEP_MS = 15_000;
+
+const nextSweep = (): number => SWEEP_MS * (3 / 4 + Math.random() / 2);
 
 /** Sweeps at once and then regularly, for hosts that have no timer of their own. Stops by what it gives back. */
 export function sweepRegularly({ sweep, app }: Pick<Assembled, 'sweep' | 'app'>): { stop(): Promise<void> } {
@@ -12,7 +15,7 @@ export function sweepRegularly({ sweep, app }: Pick<Assembled, 'sweep' | 'app'>)
       await sweep().catch((error: unknown) =>
         app.log.error({ err: error }, 'the sweep failed; the next one tries again'),
       );
-      await pause(systemClock, SWEEP_MS, stopping.signal);
+      await pause(systemClock, nextSweep(), stopping.signal);
     }
   })();
   return {

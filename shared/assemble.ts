@@ -4,7 +4,7 @@ import { countingLines } from './admission/count-lines.ts';
 import { createTraffic } from './admission/traffic.ts';
 import { createIdempotency } from './admission/idempotency.ts';
 import { openAuditTrail } from './audit/write/open-trail.ts';
-import { outcomeOf } from './audit/read/outcome.ts';
+import { outcomesOf } from './audit/read/outcome.ts';
 import { checkpoints, queryEvents } from './audit/read/query.ts';
 import { createStreamIndex } from './audit/read/stream-index.ts';
 import { systemClock, systemEntropy, type Clock, type Entropy } from './clock.ts';
@@ -18,6 +18,7 @@ import { createAuthenticator } from './identity/authenticate.ts';
 import { createLifecycle } from './gateway/lifecycle/lifecycle.ts';
 import { recordConfig } from './gateway/record-config.ts';
 import { openStores } from './open-stores.ts';
+import type { Records } from './store/records.ts';
 import { compilePolicy, type Policy } from './policy/policy.ts';
 import { preloadSdk } from './relay/arm.ts';
 import { createRelay } from './relay/create.ts';
@@ -146,17 +147,18 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     clock,
     holder,
     ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
-    clusterOf: ({ cluster, armId }) => {
-      const known = config.current().clusters.get(cluster);
-      return known && sameArmId(known.arm.id, armId) ? known : undefined;
+    entropy,
+    clusterOf: ({ armId }) => [...config.current().clusters.values()].find(({ arm }) => sameArmId(arm.id, armId)),
+    outcomesOf: (orphans) => {
+      // A clock that was set back since then must not hide what was told after it.
+      const since = Math.min(clock.now(), ...orphans.map(({ submittedAt }) => submittedAt));
+      return outcomesOf(streams, new Set(orphans.map(({ id }) => id)), since);
     },
-    // A clock that was set back since then must not hide what was told after it.
-    outcomeOf: ({ id, submittedAt }) => outcomeOf(streams, id, Math.min(submittedAt, clock.now())),
     onError: report,
   });
   const gateway = createGateway({
     config,
-    policy: () => policyOf(config.current()),
+    policyOf,
     trail: counted,
     auditLog: { events: (query) => queryEvents(streams, query), checkpoints: (query) => checkpoints(streams, query) },
     relay,
@@ -204,13 +206,39 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     config,
     gateway,
     async sweep(waitMs = 0) {
-      const recovered = await lifecycle.recover(ORPHANS_A_SWEEP);
+      // Each though the other fails: a record that cannot be taken over must not keep what is past its retention, nor the other way round.
+      const [recovery, purge] = await Promise.allSettled([
+        lifecycle.recover(ORPHANS_A_SWEEP),
+        purgeRecords(records, config.current().storage, clock, report),
+      ]);
+      const recovered = valueOf(recovery);
       if (waitMs > 0 && recovered > 0) await Promise.race([lifecycle.idle(), clock.sleep(waitMs, { unref: true })]);
-      const now = clock.now();
-      const purged = await records.purge(now - config.current().storage.resultsHours * 3_600_000, now);
-      return { recovered, purged };
+      return { recovered, purged: valueOf(purge) };
     },
   };
+}
+
+/** What is past its retention goes. Returns how many outputs and records. */
+async function purgeRecords(
+  records: Records,
+  { resultsHours, recordsDays }: Config['storage'],
+  clock: Clock,
+  report: (error: unknown) => void,
+): Promise<number> {
+  const now = clock.now();
+  const outputsBefore = now - resultsHours * 3_600_000;
+  const { outputs, records: removed, unreadable } = await records.purge({
+    outputsBefore,
+    recordsBefore: now - recordsDays * 86_400_000,
+    now,
+  });
+  for (const id of unreadable) report(new Error(`the record ${id} cannot be read; its output was purged`));
+  return outputs + removed;
+}
+
+function valueOf<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === 'rejected') throw settled.reason;
+  return settled.value;
 }
 
 /** Each configuration's policy, compiled once. */

@@ -118,6 +118,12 @@ export const problems = {
     retryable: false,
     next: 'Send the request without Expect, or with "Expect: 100-continue".',
   },
+  'result-missing': {
+    status: 410,
+    title: 'The output of the command is missing',
+    retryable: false,
+    next: 'The command ran; look at its effect before you run it again, and tell the operator.',
+  },
   'payload-too-large': {
     status: 413,
     title: 'The request is larger than the gateway or Azure takes',
@@ -159,6 +165,12 @@ export const problems = {
     title: 'Azure Resource Manager could not be reached',
     retryable: true,
     next: 'Send the request again later.',
+  },
+  'configuration-changed': {
+    status: 503,
+    title: 'The configuration changed while the command waited',
+    retryable: true,
+    next: 'Send the request again: it is decided by the configuration of now.',
   },
   'cluster-unavailable': {
     status: 503,

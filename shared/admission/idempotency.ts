@@ -42,7 +42,8 @@ export function parseIdempotencyKey(header: string | undefined): string | undefi
 export interface KeyedRequest {
   /** principalKey of the caller. */
   readonly owner: string;
-  readonly cluster: string;
+  /** The cluster's ARM id, whatever name it has in the configuration and however its letters are written. */
+  readonly armId: string;
   /** From parseIdempotencyKey. */
   readonly key: string;
   /** The request's body as parsed from JSON: what makes it this request. */
@@ -103,10 +104,15 @@ export function createIdempotency(options: {
         const claim = { scope, body, commandId: request.commandId, expiresAt: now + PROVISIONAL_MS };
         const answer = await records.claimKey(claim, now);
         if (answer.claimed) return first(claim);
+        const record = await records.get(answer.by.commandId);
+        if (record !== undefined && nothingSent(record)) {
+          // Its process ended before it could give the key back.
+          await records.releaseKey(answer.by);
+          continue;
+        }
         if (answer.by.body !== body) {
           throw new Problem('idempotency-conflict', 'This Idempotency-Key came with another body before.');
         }
-        const record = await records.get(answer.by.commandId);
         if (record !== undefined) return { kind: 'replay', record };
         if (clock.monotonic() >= until) {
           throw new Problem('gateway-busy', 'The first request with this Idempotency-Key is still being taken.', {
@@ -119,10 +125,13 @@ export function createIdempotency(options: {
   };
 }
 
+/** A refusal does not use a key up, and neither does a command of which Azure has nothing. */
+const nothingSent = (record: CommandRecord): boolean => record.status === 'failed' && record.azure === undefined;
+
 /** Digest over caller, cluster and key, so that one caller's key is never another's. Hex. */
-export const keyScope = ({ owner, cluster, key }: Pick<KeyedRequest, 'owner' | 'cluster' | 'key'>): string =>
+export const keyScope = ({ owner, armId, key }: Pick<KeyedRequest, 'owner' | 'armId' | 'key'>): string =>
   createHash('sha256')
-    .update(JSON.stringify(['aksgw.idempotency.v1', owner, cluster, key]))
+    .update(JSON.stringify(['aksgw.idempotency.v1', owner, armId.toLowerCase(), key]))
     .digest('hex');
 
 /**

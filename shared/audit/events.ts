@@ -168,7 +168,13 @@ export type AuditEvent =
   | (RequestFacts & CommandFacts & DecisionFacts & { readonly event: 'command.denied'; readonly detail: string })
   | (RequestFacts & CommandFacts & Partial<DecisionFacts> & { readonly event: 'command.explained' })
   | (RequestFacts & { readonly event: 'rate-limited'; readonly detail: string })
-  | (RequestFacts & CommandFacts & DecisionFacts & { readonly event: 'command.intended'; readonly commandId: string })
+  | (RequestFacts &
+      CommandFacts &
+      DecisionFacts & {
+        readonly event: 'command.intended';
+        readonly commandId: string;
+        readonly configDigest: string;
+      })
   | (RequestFacts & { readonly event: 'command.replayed'; readonly commandId: string })
   | (CommandSubject & {
       readonly event: 'command.accepted';

@@ -163,6 +163,7 @@ const memberSchemas = {
     ...command,
     decision: Type.Enum(['allow', 'deny']),
     ...rule,
+    configDigest: Short,
     ...commandId,
   },
   'command.replayed': { ...request, ...commandId },

@@ -134,9 +134,9 @@ async function relayed(
     write(host.stdout, record.stdout, record.stdoutBase64);
     write(host.stderr, record.stderr, record.stderrBase64);
     if (record.truncated) host.stderr.write('aksgw: warning: the output was cut at a limit\n');
-    if (record.status === 'completed') return record.exitCode ?? exits.unknown;
+    if (record.status === 'completed' && !record.failure) return record.exitCode ?? exits.unknown;
     host.stderr.write(printable(`aksgw: ${record.status}: ${record.failure?.message ?? ''} (command ${record.id})\n`));
-    return record.status === 'unknown' ? exits.unknown : exits.notRun;
+    return record.status === 'failed' ? exits.notRun : exits.unknown;
   } catch (error) {
     if (host.signal?.aborted) {
       const where = id === undefined ? 'it may have been sent' : `it goes on as command ${id}`;

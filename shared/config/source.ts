@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock.ts';
 import { pause, untilAborted, withDeadline } from '../lib/abort.ts';
+import { elapsedSince, mark, type Mark } from '../lib/elapsed.ts';
 import { parseBlockedList, withBlocked } from './blocked-list.ts';
 import type { Config, ConfigSource, Entrance } from './config.ts';
 import { loadConfig, type Loaded } from './load.ts';
@@ -74,7 +75,7 @@ export async function openConfig(options: OpenOptions): Promise<OpenedConfig> {
     current: () => watched.config,
     fresh: async (signal) => {
       // The second look is for one that had begun before the process stood still, and was answered then.
-      for (let looks = 0; looks < 2 && ageOf(watched) > MOST_AGE_MS; looks += 1) await untilAborted(refresh(), signal);
+      for (let looks = 0; looks < 2 && elapsedSince(options.clock, watched.asOf) > MOST_AGE_MS; looks += 1) await untilAborted(refresh(), signal);
       return watched.config;
     },
     problem: () => watched.problem?.error,
@@ -109,27 +110,14 @@ interface Watched {
   /** What is wrong now, and when it was last told (monotonic). */
   problem: { readonly error: Error; readonly toldAt: number } | undefined;
   /** When the last look began. */
-  asOf: Moment;
+  asOf: Mark;
   looking: Promise<void> | undefined;
-}
-
-/** By both clocks: the monotonic one stands still with a virtual machine, the other can be set back. */
-interface Moment {
-  readonly monotonic: number;
-  readonly wall: number;
-}
-
-const momentOf = ({ clock }: OpenOptions): Moment => ({ monotonic: clock.monotonic(), wall: clock.now() });
-
-function ageOf({ asOf, options }: Watched): number {
-  const now = momentOf(options);
-  return Math.max(now.monotonic - asOf.monotonic, now.wall - asOf.wall);
 }
 
 async function start(options: OpenOptions): Promise<Watched> {
   const { location, env } = options;
   const closed = new AbortController();
-  const asOf = momentOf(options);
+  const asOf = mark(options.clock);
   const reader = readerOf(location, options);
   const baseDir = options.baseDir ?? (isUrl(location) ? process.cwd() : dirname(resolve(location)));
   const file = await readOnce(reader, undefined, options, closed.signal);
@@ -205,7 +193,7 @@ async function lookRegularly({ closed, options: { clock } }: Watched, refresh: (
 /** One look: what is new and good is in force after it, and what is not is told. */
 async function look(watched: Watched): Promise<void> {
   const { options, closed, reader, blockedReader, seen } = watched;
-  const began = momentOf(options);
+  const began = mark(options.clock);
   const [file, blocked] = await Promise.allSettled([
     readOnce(reader, seen.file, options, closed.signal),
     blockedReader ? readOnce(blockedReader, seen.blocked, options, closed.signal) : undefined,

@@ -4,7 +4,7 @@ import type { Idempotency } from '../admission/idempotency.ts';
 import type { AuditItem, EventQuery, Page } from '../audit/read/query.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import type { Clock, Entropy } from '../clock.ts';
-import type { ConfigSource } from '../config/config.ts';
+import type { Config, ConfigSource } from '../config/config.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { Records } from '../store/records.ts';
@@ -13,8 +13,7 @@ import type { Lifecycle } from './lifecycle/lifecycle.ts';
 /** What the steps of a request work with; the first argument of each. */
 export interface GatewayContext {
   readonly config: ConfigSource;
-  /** The policy in force now. */
-  readonly policy: () => Policy;
+  readonly policyOf: (config: Config) => Policy;
   readonly trail: AuditTrail;
   readonly auditLog: AuditReader;
   readonly relay: Relay;
@@ -33,4 +32,16 @@ export interface GatewayContext {
 interface AuditReader {
   events(query: EventQuery): Promise<Page<AuditItem>>;
   checkpoints(query: Pick<EventQuery, 'limit' | 'cursor'>): Promise<Page<unknown>>;
+}
+
+/** What a request is decided by: one configuration, and the policy that is in it. */
+export interface InForce {
+  readonly config: Config;
+  readonly policy: Policy;
+}
+
+/** What is in force now, at most a minute old. Rejects only with the signal's reason. */
+export async function inForce({ config, policyOf }: GatewayContext, signal?: AbortSignal): Promise<InForce> {
+  const current = await config.fresh(signal);
+  return { config: current, policy: policyOf(current) };
 }

@@ -4,7 +4,7 @@ import { interpret } from '../command/interpret.ts';
 import type { Invocation, SentCommand } from '../command/invocation.ts';
 import { quoteWords } from '../command/quote.ts';
 import { splitWords } from '../command/words.ts';
-import type { Cluster } from '../config/config.ts';
+import type { Cluster, Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import { redactText } from '../lib/redact.ts';
 import { maySee } from '../policy/decide.ts';
@@ -12,7 +12,7 @@ import type { Decision } from '../policy/decision.ts';
 import { judge } from '../policy/judge.ts';
 import type { Policy } from '../policy/policy.ts';
 import { admitCaller } from './admit-caller.ts';
-import type { GatewayContext } from './context.ts';
+import type { GatewayContext, InForce } from './context.ts';
 import { refuseCommand, refusing } from './deny.ts';
 import type { AuthenticatedRequest, RequestedCommand } from './request.ts';
 
@@ -23,6 +23,7 @@ export interface DecidedCommand {
   readonly decision: Decision;
   /** What goes out if it may: the invocation's words, with the caller's name where the cluster impersonates. */
   readonly sent: SentCommand;
+  readonly config: Config;
   readonly policy: Policy;
   readonly facts: RequestFacts & CommandFacts;
 }
@@ -36,12 +37,12 @@ export async function decideCommand(
   request: AuthenticatedRequest,
   requested: RequestedCommand,
 ): Promise<DecidedCommand> {
-  const policy = await admitCaller(context, request);
+  const { config, policy } = await admitCaller(context, request);
   const { principal } = request.caller;
   const asked = factsOf(request, requested);
-  const cluster = await findCluster(context, policy, request, requested, asked);
+  const cluster = await findCluster(context, { config, policy }, request, requested, asked);
   const where = { ...asked, cluster: { name: cluster.name, armId: cluster.arm.id, runAs: cluster.runAs } };
-  const understood = await understand(context, requested, cluster, where);
+  const understood = await understand(context, config, requested, cluster, where);
   const { invocation, decision } = judge(policy, understood, {
     principal,
     cluster: cluster.name,
@@ -53,7 +54,7 @@ export async function decideCommand(
       : invocation.sent;
   const { argv, attributes } = invocation;
   const facts = { ...where, argv, attributes, text: quoteWords(sent.words), files: sent.files, stdin: sent.stdin };
-  return { cluster, invocation, decision, sent, policy, facts };
+  return { cluster, invocation, decision, sent, config, policy, facts };
 }
 
 function factsOf({ facts }: AuthenticatedRequest, { command, reason }: RequestedCommand): RequestFacts & CommandFacts {
@@ -62,13 +63,13 @@ function factsOf({ facts }: AuthenticatedRequest, { command, reason }: Requested
 
 /** A cluster that the caller may not see is one that does not exist. */
 async function findCluster(
-  { config, trail }: GatewayContext,
-  policy: Policy,
+  { trail }: GatewayContext,
+  { config, policy }: InForce,
   { caller }: AuthenticatedRequest,
   { cluster: name }: RequestedCommand,
   facts: RequestFacts & CommandFacts,
 ): Promise<Cluster> {
-  const cluster = config.current().clusters.get(name);
+  const cluster = config.clusters.get(name);
   if (cluster && maySee(policy, caller.principal, name)) return cluster;
   const shown = JSON.stringify(redactText(name.slice(0, 100)));
   return refuseCommand(
@@ -79,12 +80,13 @@ async function findCluster(
 }
 
 async function understand(
-  { config, trail }: GatewayContext,
+  { trail }: GatewayContext,
+  config: Config,
   requested: RequestedCommand,
   cluster: Cluster,
   facts: RequestFacts & CommandFacts,
 ): Promise<Invocation> {
-  const timeouts = config.current().limits.timeoutSeconds;
+  const timeouts = config.limits.timeoutSeconds;
   return refusing(trail, facts, () => {
     const { command, timeoutSeconds = timeouts.default } = requested;
     const argv = typeof command === 'string' ? splitWords(command) : command;

@@ -12,7 +12,7 @@ import { runCommand, type StartedCommand } from './run-command.ts';
 /** All that a way in (HTTP, a timer, a job) can ask of the gateway. Each checks who asks, and is recorded. */
 export interface Gateway {
   runCommand(request: AuthenticatedRequest, requested: RequestedCommand, signal?: AbortSignal): Promise<StartedCommand>;
-  awaitResult(started: StartedCommand, wait: Wait): Promise<CommandResult>;
+  awaitResult(request: AuthenticatedRequest, started: StartedCommand, wait: Wait): Promise<CommandResult>;
   explainCommand(request: AuthenticatedRequest, requested: RequestedCommand): Promise<ExplainedCommand>;
   readResult(request: AuthenticatedRequest, id: string, wait: Wait): Promise<CommandResult>;
   listOwnCommands(
@@ -27,7 +27,7 @@ export interface Gateway {
 /** Binds the gateway's functions to what they work with. */
 export const createGateway = (context: GatewayContext): Gateway => ({
   runCommand: (request, requested, signal) => runCommand(context, request, requested, signal),
-  awaitResult: (started, wait) => awaitResult(context, started, wait),
+  awaitResult: (request, started, wait) => awaitResult(context, request, started, wait),
   explainCommand: (request, requested) => explainCommand(context, request, requested),
   readResult: (request, id, wait) => readResult(context, request, id, wait),
   listOwnCommands: (request, query) => listOwnCommands(context, request, query),

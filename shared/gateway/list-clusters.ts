@@ -9,7 +9,6 @@ export async function listClusters(
   context: GatewayContext,
   request: AuthenticatedRequest,
 ): Promise<readonly Cluster[]> {
-  const policy = await admitCaller(context, request);
-  const { clusters } = context.config.current();
-  return visibleClusters(policy, request.caller.principal).flatMap((name) => clusters.get(name) ?? []);
+  const { policy, config } = await admitCaller(context, request);
+  return visibleClusters(policy, request.caller.principal).flatMap((name) => config.clusters.get(name) ?? []);
 }

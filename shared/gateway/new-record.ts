@@ -7,12 +7,12 @@ import type { GatewayContext } from './context.ts';
 import type { DecidedCommand } from './decide-command.ts';
 import type { AuthenticatedRequest, RequestedCommand } from './request.ts';
 
-/** The record of a command that may run. Not stored yet; the lifecycle adds its lease. */
+/** The record of a command that may run. Not stored yet; the lifecycle adds who carries it. */
 export function newRecord(
-  { config, clock, entropy }: GatewayContext,
+  { clock, entropy }: GatewayContext,
   { caller }: AuthenticatedRequest,
   requested: RequestedCommand,
-  { cluster, invocation }: DecidedCommand,
+  { cluster, invocation, config }: DecidedCommand,
   { rule }: Allowed,
 ): AcceptedRecord {
   const { kind, tid, oid } = caller.principal;
@@ -30,11 +30,11 @@ export function newRecord(
     status: 'accepted',
     submittedAt: clock.now(),
     timeoutSeconds: Math.min(
-      requested.timeoutSeconds ?? config.current().limits.timeoutSeconds.default,
+      requested.timeoutSeconds ?? config.limits.timeoutSeconds.default,
       invocation.windowSeconds ?? Infinity,
     ),
     nonce: Buffer.from(entropy.bytes(16)).toString('hex'),
-    lease: { holder: '', until: 0 },
+    carrier: '',
     warnings: invocation.warnings,
     outputPurged: false,
   };

@@ -18,7 +18,7 @@ export async function readAuditEvents(
 ): Promise<Page<AuditItem>> {
   const { trail, auditLog } = context;
   const { principal } = request.caller;
-  const policy = await admitCaller(context, request);
+  const { policy } = await admitCaller(context, request);
   const { cluster } = query;
   const auditor =
     decideNonResource(policy, { principal, verb: 'get', path: '/v1/audit/events', cluster }).verdict === 'allow';
@@ -35,7 +35,7 @@ export async function readCheckpoints(
   query: Pick<EventQuery, 'limit' | 'cursor'>,
 ): Promise<Page<unknown>> {
   const { trail, auditLog } = context;
-  const policy = await admitCaller(context, request);
+  const { policy } = await admitCaller(context, request);
   const { principal } = request.caller;
   const decision = decideNonResource(policy, { principal, verb: 'get', path: '/v1/audit/checkpoints' });
   if (decision.verdict === 'deny') {

@@ -15,6 +15,13 @@ export interface CommandResult {
   readonly record: CommandRecord;
   /** Of a completed command only. */
   readonly output?: CommandOutput | undefined;
+  /** Why a completed command has none. */
+  readonly lost?: LostOutput | undefined;
+}
+
+interface LostOutput {
+  readonly code: 'result-expired' | 'result-missing';
+  readonly message: string;
 }
 
 export interface OwnCommandsQuery {
@@ -24,28 +31,41 @@ export interface OwnCommandsQuery {
   readonly cursor?: string;
 }
 
-const PURGED = 'The output of this command was purged at the end of its retention.';
+const purged: LostOutput = {
+  code: 'result-expired',
+  message: 'The output of this command was purged at the end of its retention.',
+};
+const missing: LostOutput = {
+  code: 'result-missing',
+  message:
+    'The command ran, but its output is missing: it was lost before it was stored, or removed by something other than the gateway.',
+};
 
-/** The result of a command that the caller has just started, or its record so far. Throws Problem when nothing was started. */
+/**
+ * The result of a command that the caller has just started, or its record so far. Throws Problem when nothing was started; what may have been
+ * is a record, whatever became of its output or of the caller since.
+ */
 export async function awaitResult(
   context: GatewayContext,
+  request: AuthenticatedRequest,
   started: Pick<StartedCommand, 'record' | 'active'>,
   wait: Wait,
 ): Promise<CommandResult> {
   const record = await waitForCommand(context, started, wait);
   try {
+    await admitCaller(context, request); // the wait was long enough to be blocked meanwhile
     return await withOutput(context, record, wait);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    // It has run, so no problem may say otherwise; and without its output it must not look like empty success. The caller asks again.
+    // It may have run, so no problem may say otherwise; and without its output it must not look like empty success. The caller asks again.
     return withoutOutputYet(record);
   }
 }
 
 /**
- * One command's record and output, for its owner and for auditors (a rule with nonResourceURLs /v1/commands/…). That a finished
- * result was read is in the trail before it is given out. Throws Problem `command-not-found` (also for the commands of others) and
- * `result-expired`.
+ * One command's record and output, for its owner and for auditors (a rule with nonResourceURLs /v1/commands/…). That a finished result was read
+ * is in the trail before it is given out. Throws Problem `command-not-found` (also for the commands of others), `result-expired` and
+ * `result-missing`.
  */
 export async function readResult(
   context: GatewayContext,
@@ -53,13 +73,15 @@ export async function readResult(
   id: string,
   wait: Wait,
 ): Promise<CommandResult> {
-  const policy = await admitCaller(context, request);
+  const { policy } = await admitCaller(context, request);
   const record = await findRecord(context, request, policy, id);
-  const result = await currentResult(context, record, wait);
-  if (!isFinished(result.record)) return result;
+  const ended = await endOf(context, record, wait);
+  if (!isFinished(ended)) return { record: ended };
+  if (wait.ms > 0) await assertMayStillRead(context, request, ended);
   await context.trail.record({ ...request.facts, event: 'result.read', commandId: id });
-  if (result.record.outputPurged) throw resultExpired(result.record);
-  return result;
+  const found = await withOutput(context, ended, wait);
+  if (found.lost) throw resultLost(found.record, found.lost);
+  return found;
 }
 
 /** The caller's own commands, newest first, without output. */
@@ -74,39 +96,51 @@ async function findRecord(
   policy: Policy,
   id: string,
 ): Promise<CommandRecord> {
-  const { principal } = caller;
   const record = await records.get(id);
-  if (record && (record.owner === principalKey(principal) || mayAudit(policy, principal, record))) return record;
-  const problem = new Problem('command-not-found', 'There is no command with this id that you may see.');
-  return denyPrincipal(trail, facts, problem, `reading command ${id}: ${problem.message}`);
+  if (record && mayRead(policy, caller, record)) return record;
+  return denyPrincipal(trail, facts, notFound, `reading command ${id}: ${notFound.message}`);
 }
 
-function mayAudit(
+/** After a wait: the caller may have been blocked meanwhile, or have lost the rule that let it read. */
+async function assertMayStillRead(
+  context: GatewayContext,
+  request: AuthenticatedRequest,
+  record: CommandRecord,
+): Promise<void> {
+  const { policy } = await admitCaller(context, request);
+  if (mayRead(policy, request.caller, record)) return;
+  await denyPrincipal(context.trail, request.facts, notFound, `reading command ${record.id}: ${notFound.message}`);
+}
+
+const notFound = new Problem('command-not-found', 'There is no command with this id that you may see.');
+
+function mayRead(
   policy: Policy,
-  principal: AuthenticatedRequest['caller']['principal'],
-  { id, cluster }: CommandRecord,
+  { principal }: AuthenticatedRequest['caller'],
+  { id, cluster, owner }: CommandRecord,
 ): boolean {
-  const question = { principal, verb: 'get', path: `/v1/commands/${id}`, cluster };
-  return decideNonResource(policy, question).verdict === 'allow';
+  if (owner === principalKey(principal)) return true;
+  return decideNonResource(policy, { principal, verb: 'get', path: `/v1/commands/${id}`, cluster }).verdict === 'allow';
 }
 
-async function currentResult(context: GatewayContext, record: CommandRecord, wait: Wait): Promise<CommandResult> {
+/** A command that was not started is a problem for the caller who tried to start it; for a reader it is a record that says so. */
+async function endOf(context: GatewayContext, record: CommandRecord, wait: Wait): Promise<CommandRecord> {
   const active = context.lifecycle.active(record.id);
-  const current = await waitForCommand(context, { record, active }, wait).catch(async (error: unknown) => {
-    // A command that was not started is a problem for the caller who tried to start it; for a reader it is a record that says so.
-    if (!active) throw error;
-    return (await context.records.get(record.id)) ?? record;
-  });
-  return withOutput(context, current, wait);
+  const ended = waitForCommand(context, { record, active }, wait);
+  return active ? ended.catch(async () => (await context.records.get(record.id)) ?? record) : ended;
 }
 
 /** Throws Problem when there is no memory for the output. */
 async function withOutput({ records }: GatewayContext, record: CommandRecord, { hold }: Wait): Promise<CommandResult> {
-  if (record.outputPurged) return { record: { ...record, warnings: [...record.warnings, PURGED] } };
   if (record.status !== 'completed') return { record };
+  if (record.outputPurged) return { record, lost: purged };
   hold?.(record.outputBytes.stdout + record.outputBytes.stderr);
   try {
-    return { record, output: await records.getOutput(record.id) };
+    const output = await records.getOutput(record.id);
+    if (output) return { record, output };
+    // It may have been purged since the record was read.
+    const now = await records.get(record.id);
+    return { record, lost: now?.outputPurged === false ? missing : purged };
   } catch (error) {
     if (!(error instanceof StorageUnavailable)) throw error;
     return withoutOutputYet(record);
@@ -117,7 +151,7 @@ const withoutOutputYet = (record: CommandRecord): CommandResult =>
   record.status === 'completed' ? { record: { ...record, status: 'running' } } : { record };
 
 /** Output that is gone must not look like empty output. */
-const resultExpired = (record: CommandRecord): Problem => {
-  const exitCode = record.status === 'completed' ? record.exitCode : null;
-  return new Problem('result-expired', PURGED, { members: { status: record.status, exitCode } });
-};
+const resultLost = (record: CommandRecord, { code, message }: LostOutput): Problem =>
+  new Problem(code, message, {
+    members: { status: record.status, exitCode: record.status === 'completed' ? record.exitCode : null },
+  });

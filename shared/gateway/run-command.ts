@@ -1,15 +1,15 @@
 import type { SlotRequest } from '../admission/admission.ts';
 import type { FirstRequest, KeyedCommand } from '../admission/idempotency.ts';
+import type { Cluster } from '../config/config.ts';
 import { Problem } from '../errors.ts';
-import { describeAttributes } from '../kubernetes/attributes.ts';
-import { ruleName } from '../config/rule-reference.ts';
-import type { Denied } from '../policy/decision.ts';
-import type { ClusterAuthority } from '../relay/relay.ts';
 import type { AcceptedRecord, CommandRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
+import { decideAgain, type AllowedCommand } from './decide-again.ts';
 import { decideCommand, type DecidedCommand } from './decide-command.ts';
-import { deny, limiting, refusing } from './deny.ts';
+import { denyCommand } from './deny-command.ts';
+import { limiting, refusing } from './deny.ts';
 import type { ActiveCommand } from './lifecycle/context.ts';
+import type { CommandToSend } from './lifecycle/start.ts';
 import { newRecord } from './new-record.ts';
 import type { AuthenticatedRequest, RequestedCommand } from './request.ts';
 
@@ -33,18 +33,20 @@ export async function runCommand(
 ): Promise<StartedCommand> {
   await limitRate(context, request);
   const decided = await decideCommand(context, request, requested);
-  if (decided.decision.verdict === 'deny') return denyCommand(context, decided, decided.decision);
-  const record = newRecord(context, request, requested, decided, decided.decision);
+  const { decision } = decided;
+  if (decision.verdict === 'deny') return denyCommand(context, decided, decision);
+  const record = newRecord(context, request, requested, decided, decision);
   const key = await claimKey(context, requested, decided, record, signal);
   if (key?.kind === 'replay') return replay(context, decided, key.record);
   try {
-    const { authority, azureMs } = await authorise(context, request, decided, signal);
+    const azureMs = await authorise(context, request, decided, signal);
     const release = await holdSent(context, request, decided);
     const slot = await requestSlot(context, request, decided).catch((error: unknown) => {
       release();
       throw error;
     });
-    const active = await start(context, decided, record, authority, releasing(slot, release), key);
+    const waiting = { request, requested, accepted: { ...decided, decision } };
+    const active = await start(context, waiting, record, releasing(slot, release), key);
     return { record, active, azureMs };
   } catch (error) {
     await key?.release();
@@ -56,31 +58,16 @@ export async function runCommand(
 export const limitRate = ({ trail, admission }: GatewayContext, { caller, facts }: AuthenticatedRequest) =>
   limiting(trail, facts, () => admission.limitRate(caller.principal));
 
-/** The denial names the rule that decided and what it was asked about. */
-function denyCommand({ trail }: GatewayContext, { facts, policy }: DecidedCommand, denied: Denied): Promise<never> {
-  const { rule, reason, explanation, attributes } = denied;
-  const problem = new Problem('policy-denied', explanation, {
-    members: {
-      reason,
-      role: rule?.role ?? null,
-      rule: rule?.rule ?? null,
-      ...(attributes && { asked: describeAttributes(attributes), attributes: [attributes] }),
-    },
-  });
-  const decision = { decision: 'deny', rule: rule && ruleName(rule), policyDigest: policy.digest } as const;
-  return deny(trail, { ...facts, ...decision, event: 'command.denied', detail: explanation }, problem);
-}
-
 async function claimKey(
   { trail, idempotency }: GatewayContext,
   requested: RequestedCommand,
   { facts }: DecidedCommand,
-  { id: commandId, owner, cluster }: CommandRecord,
+  { id: commandId, owner, armId }: CommandRecord,
   signal: AbortSignal | undefined,
 ): Promise<KeyedCommand | undefined> {
   const { idempotency: given } = requested;
   if (!given) return undefined;
-  return refusing(trail, facts, () => idempotency.claim({ owner, cluster, ...given, commandId }, signal));
+  return refusing(trail, facts, () => idempotency.claim({ owner, armId, ...given, commandId }, signal));
 }
 
 /** A replay was decided like any command; it runs nothing. */
@@ -93,18 +80,21 @@ async function replay(
   return { record, active: lifecycle.active(record.id), azureMs: 0 };
 }
 
-/** What Azure has to say before anything is sent: can the cluster run commands, and as whom. */
+/**
+ * What Azure has to say before a caller is kept waiting: can the cluster run commands, and as whom. The credential is got again when it is
+ * needed. Returns the milliseconds that it took.
+ */
 async function authorise(
   { trail, relay, clock }: GatewayContext,
   { caller }: AuthenticatedRequest,
   { cluster, facts }: DecidedCommand,
   signal: AbortSignal | undefined,
-): Promise<{ readonly authority: ClusterAuthority; readonly azureMs: number }> {
+): Promise<number> {
   const began = clock.monotonic();
   return refusing(trail, facts, async () => {
     await relay.preflight(cluster, signal);
-    const authority = await relay.authorise(cluster, caller, signal);
-    return { authority, azureMs: clock.monotonic() - began };
+    await relay.authorise(cluster, caller, signal);
+    return clock.monotonic() - began;
   });
 }
 
@@ -132,21 +122,30 @@ const releasing = (slot: SlotRequest, release: () => void): SlotRequest => ({
   },
 });
 
-/** From here on the lifecycle has the command: record, intent, POST, end. The slot is given back when it is over. */
+/** A command that waits, and what it takes to decide it again. */
+interface WaitingCommand {
+  readonly request: AuthenticatedRequest;
+  readonly requested: RequestedCommand;
+  readonly accepted: AllowedCommand;
+}
+
+/** From here on the lifecycle has the command: record, turn, intent, POST, end. The slot is given back when it is over. */
 async function start(
-  { trail, lifecycle, onError }: GatewayContext,
-  { cluster, sent, facts, policy }: DecidedCommand,
+  context: GatewayContext,
+  waiting: WaitingCommand,
   record: AcceptedRecord,
-  authority: ClusterAuthority,
   slot: SlotRequest,
   key: FirstRequest | undefined,
 ): Promise<ActiveCommand> {
-  const ready = async (): Promise<void> => {
-    if (key && !(await key.confirm())) throw new Problem('gateway-busy', KEY_TAKEN, { retryAfter: 1 });
-    await slot.granted;
+  const { trail, lifecycle, relay, onError } = context;
+  const { request, accepted } = waiting;
+  const command = {
+    record,
+    ready: () => readyToGo(slot, key),
+    decide: decider(context, waiting),
+    authorise: (cluster: Cluster) => relay.authorise(cluster, request.caller),
   };
-  const command = { record, cluster, authority, sent, facts, policyDigest: policy.digest, ready };
-  const active = await refusing(trail, facts, () => lifecycle.start(command)).catch((error: unknown) => {
+  const active = await refusing(trail, accepted.facts, () => lifecycle.start(command)).catch((error: unknown) => {
     slot.release();
     throw error;
   });
@@ -157,6 +156,24 @@ async function start(
     })
     .catch(onError);
   return active;
+}
+
+async function readyToGo(slot: SlotRequest, key: FirstRequest | undefined): Promise<void> {
+  if (key && !(await key.confirm())) throw new Problem('gateway-busy', KEY_TAKEN, { retryAfter: 1 });
+  await slot.granted;
+}
+
+/** Decides again each time it is called, from where it was left: what did not change since costs nothing. */
+function decider(
+  context: GatewayContext,
+  { request, requested, accepted }: WaitingCommand,
+): () => Promise<CommandToSend> {
+  let last = accepted;
+  return async () => {
+    last = await decideAgain(context, request, requested, last);
+    const { cluster, sent, facts, decision, policy, config } = last;
+    return { cluster, sent, facts, decision: decision.rule, policyDigest: policy.digest, configDigest: config.digest };
+  };
 }
 
 const KEY_TAKEN = 'Another request with this Idempotency-Key came first.';

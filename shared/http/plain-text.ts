@@ -21,25 +21,26 @@ function rangeOf(item: string): readonly [string, number] {
 /** Status by which a shell script tells that a command did not complete: the body alone might look like empty success. */
 const statusOf = { accepted: 202, submitting: 202, running: 202, completed: 200, failed: 502, unknown: 504 } as const;
 
-/** stdout, then stderr, as they came; 200 and `Exit-Code` only for a command that ran to its end. */
-export function sendText(reply: FastifyReply, { record, output }: CommandResult): FastifyReply {
+/** Of a completed command whose output is not there: neither empty success nor one that did not run. */
+const GONE = 410;
+
+/** stdout, then stderr, as they came; 200 and `Exit-Code` only for a command that ran to its end and whose output is there. */
+export function sendText(reply: FastifyReply, { record, output, lost }: CommandResult): FastifyReply {
   reply
-    .code(statusOf[record.status])
+    .code(record.status === 'completed' && !output ? GONE : statusOf[record.status])
     .header('content-type', 'text/plain; charset=utf-8')
     .header('command-status', record.status);
-  if (record.status !== 'completed') {
-    const { code, message } =
-      'failure' in record
-        ? record.failure
-        : {
-            code: 'not-finished',
-            message: `The command is not finished; ask again at /v1/commands/${record.id}.`,
-          };
+  if (record.status !== 'completed' || !output) {
+    const unfinished = {
+      code: 'not-finished',
+      message: `The command is not finished; ask again at /v1/commands/${record.id}.`,
+    };
+    const { code, message } = lost ?? ('failure' in record ? record.failure : unfinished);
     return reply.send(`${record.status}: ${code}: ${message}\n`);
   }
   reply.header('exit-code', String(record.exitCode));
   if (record.truncated) reply.header('truncated', 'true');
-  const parts = [output?.stdout ?? Buffer.alloc(0), output?.stderr ?? Buffer.alloc(0)].filter(
+  const parts = [output.stdout, output.stderr].filter(
     ({ byteLength }) => byteLength > 0,
   );
   reply.header('content-length', String(parts.reduce((sum, { byteLength }) => sum + byteLength, 0)));

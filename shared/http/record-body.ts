@@ -4,7 +4,7 @@ import { isFinished } from '../store/records.ts';
 import type { CommandOutputBody } from './schemas.ts';
 
 /** A record as the contract has it. Output that is not UTF-8 comes twice: exactly as Base64, and readably with replacement characters. */
-export function recordBody({ record, output }: CommandResult): CommandOutputBody {
+export function recordBody({ record, output, lost }: CommandResult): CommandOutputBody {
   const completed = record.status === 'completed' ? record : undefined;
   const stdout = textOf(output?.stdout);
   const stderr = textOf(output?.stderr);
@@ -20,9 +20,11 @@ export function recordBody({ record, output }: CommandResult): CommandOutputBody
     ...(stderr.base64 !== undefined && { stderrBase64: stderr.base64 }),
     outputBytes: completed?.outputBytes ?? { stdout: 0, stderr: 0 },
     streams: completed?.streams ?? 'separate',
-    truncated: completed?.truncated ?? false,
+    truncated: lost !== undefined || (completed?.truncated ?? false),
     timedOut: completed?.timedOut ?? false,
-    warnings: [...record.warnings],
+    warnings: [...record.warnings, ...(lost ? [lost.message] : [])],
+    // Output that is not there is never an empty text alone.
+    ...(lost && { failure: lost }),
     ...('failure' in record && { failure: record.failure }),
     submittedAt: time(record.submittedAt),
     startedAt: timeOrNull(completed?.startedAt),

@@ -1,7 +1,7 @@
 import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { RuleReference } from '../config/rule-reference.ts';
-import type { Allowed, Decision, Denied } from './decision.ts';
+import type { Decision, Denied } from './decision.ts';
 import { deniedByCondition, deniedByRule, listRoles, noRule, notAllowed } from './explanation.ts';
 import {
   boundRoles,
@@ -187,10 +187,16 @@ function stand(
   return { cluster: name, roles };
 }
 
-/** `version` and its like ask nothing that a rule could be about: being bound on the cluster is enough. */
-function allowedUnconditionally({ roles }: Standing): Allowed {
-  const role = roles[0]?.name ?? '';
-  return { verdict: 'allow', rule: { role, rule: 'bound' }, roles: [role], because: [] };
+/**
+ * `version` and its like ask nothing that a rule could be about, and start a pod all the same: it takes a rule that allows anything on the
+ * cluster. A binding is not enough: its role may only deny, or only be about the gateway's own URLs.
+ */
+function allowedUnconditionally({ roles, cluster }: Standing): Decision {
+  const role = roles.find(({ allow }) => rulesFor(allow, '*', '*').length > 0 || allow.size > 1);
+  if (role) return { verdict: 'allow', rule: { role: role.name, rule: 'bound' }, roles: [role.name], because: [] };
+  return noRule(
+    `No rule of ${listRoles(roles)} allows anything on cluster ${cluster}; this command asks for nothing in particular, but it starts a pod there.`,
+  );
 }
 
 function findDeny({ roles }: Standing, asked: ResourceAttributes): ResourceRule | undefined {

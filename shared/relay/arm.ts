@@ -1,5 +1,4 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { Agent as HttpAgent } from 'node:http';
 
 import type { ContainerServiceClient } from '@azure/arm-containerservice';
 import type { TokenCredential } from '@azure/core-auth';
@@ -24,6 +23,7 @@ import {
 } from './arm-answers.ts';
 import { boundedBody, type Body } from './arm-body.ts';
 import { withDeadline } from '../lib/abort.ts';
+import { fencedAgent } from './fenced-agent.ts';
 
 /** Azure Resource Manager as far as the relay needs it. One call is one request: whoever calls decides about another. */
 export interface Arm {
@@ -36,6 +36,8 @@ interface ArmCommand {
   readonly text: string;
   readonly context?: Uint8Array | undefined;
   readonly clusterToken?: Secret | undefined;
+  /** Asked before the first byte is written; when it throws, nothing was sent. */
+  readonly fence: () => void;
 }
 
 interface ArmOptions {
@@ -56,8 +58,8 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
   if (insecure && !isLoopback(new URL(endpoint).hostname))
     throw new TypeError(`Plain http is for loopback only, not for ${endpoint}`);
   const clients = new Map<string, ContainerServiceClient>();
-  // A kept-alive connection may die just as the POST is written, and then nobody knows whether it arrived: each has its own.
-  const agent = insecure ? new HttpAgent({ keepAlive: false }) : new HttpsAgent({ keepAlive: false });
+  /** The connection of a request that has one of its own, by the signal that is the request's alone. */
+  const agents = new WeakMap<object, HttpAgent>();
 
   const clientOf = async (subscription: string): Promise<ContainerServiceClient> => {
     const known = clients.get(subscription);
@@ -75,7 +77,9 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
     client.pipeline.addPolicy({
       name: 'ownConnectionForPost',
       sendRequest: (request, next) => {
-        if (request.method === 'POST') request.agent = agent;
+        const agent = request.abortSignal && agents.get(request.abortSignal);
+        if (request.method === 'POST' && !agent) throw new TypeError('a POST goes out on a fenced connection only');
+        if (agent) request.agent = agent;
         return next(request);
       },
     });
@@ -90,6 +94,7 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
     signal: AbortSignal | undefined,
     send: (clusters: Clusters, options: RequestOptions) => Promise<unknown>,
     read: (seen: Seen) => T | undefined,
+    agent?: HttpAgent,
   ): Promise<Answer<T>> => {
     let authorization: string;
     try {
@@ -115,15 +120,16 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
       return { kind: 'unreached', code: 'Aborted', message: 'The gateway is stopping; nothing was sent.' };
     let seen: Seen | undefined;
     try {
-      await withDeadline(clock, ms, signal, (abortSignal) =>
-        send(clusters, {
+      await withDeadline(clock, ms, signal, (abortSignal) => {
+        if (agent) agents.set(abortSignal, agent);
+        return send(clusters, {
           abortSignal,
           requestOptions: { headers: { authorization } },
           onResponse: ({ status, headers, body = {} }) => {
             seen = { status, header: (name) => headers.get(name), body };
           },
-        }),
-      );
+        });
+      });
     } catch (error) {
       // An answer is one even when the SDK stumbles over what came with it.
       if (seen === undefined) return noAnswer(error);
@@ -132,7 +138,7 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
   };
 
   return {
-    run: (cluster, { text, context, clusterToken }, signal) =>
+    run: (cluster, { text, context, clusterToken, fence }, signal) =>
       ask(
         cluster,
         POST_MS,
@@ -152,6 +158,7 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
             // The POST alone; the poller would go on at its own pace.
             .submitted(),
         readAccepted,
+        fencedAgent(!insecure, fence),
       ),
     result: (cluster, commandId, signal) =>
       ask(

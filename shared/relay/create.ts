@@ -13,7 +13,7 @@ import { managedIdentityAssertion, type Credential } from './credential.ts';
 import { withDeadline } from '../lib/abort.ts';
 import { createFollow } from './follow.ts';
 import { createOnBehalfOf, type OnBehalfOfOptions } from './on-behalf-of.ts';
-import type { Relay, Submission, Submitted } from './relay.ts';
+import type { ClusterAuthority, Relay, Submission, Submitted } from './relay.ts';
 
 export interface RelayOptions {
   /** Read for each request, so that a reload takes effect. */
@@ -71,14 +71,21 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
   const onBehalfOf = createOnBehalfOf({ config, clock, env, fetch: request, clientAssertion });
 
   const post = async (submission: Submission, composed: Composed, signal?: AbortSignal): Promise<Submitted> => {
-    const { cluster, authority, owner } = submission;
+    const { cluster, fence, owner } = submission;
     const meter = meterOf(cluster.arm.subscription);
     for (let posts = 1; ; posts += 1) {
       const turn = await meter.pass(owner, signal);
+      const authority = await permitted(submission).catch((error: unknown) => {
+        turn.release('unsent');
+        throw error;
+      });
+      const fenced = remembering(fence);
       const answer = await armOf()
-        .run(cluster.arm, { ...composed, ...authority }, signal)
+        .run(cluster.arm, { ...composed, ...authority, fence: fenced.ask }, signal)
         .catch(ownMistake);
-      turn.release(answer.kind === 'unreached' ? 'unsent' : answer.kind === 'answer' ? 'started' : 'not-started');
+      const unsent = fenced.refusal !== undefined || answer.kind === 'unreached';
+      turn.release(unsent ? 'unsent' : answer.kind === 'answer' ? 'started' : 'not-started');
+      if (fenced.refusal) throw fenced.refusal.reason; // whatever the request failed with after that, it was not written
       learn(cluster, answer);
       if (answer.kind === 'answer') return { kind: 'accepted', ...answer.value };
       const meaning = explainPost(answer);
@@ -120,6 +127,29 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
       await Promise.all([...meters.values()].map((meter) => meter.close()));
     },
   };
+}
+
+/** The credential first: the permission must be the last thing that was waited for. */
+async function permitted({ authorise, permit }: Submission): Promise<ClusterAuthority> {
+  const authority = await authorise();
+  await permit();
+  return authority;
+}
+
+/** A check that is asked deep inside a request, and what it said. */
+function remembering(check: () => void) {
+  const asked: { refusal: { readonly reason: unknown } | undefined; ask(): void } = {
+    refusal: undefined,
+    ask() {
+      try {
+        check();
+      } catch (reason) {
+        asked.refusal = { reason };
+        throw reason;
+      }
+    },
+  };
+  return asked;
 }
 
 /** Not foreseen, and the POST may be out: so not "not started". */

@@ -72,7 +72,7 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   const probe = async (what: string, text: string, context?: Uint8Array): Promise<Probed | string> => {
     progress(what);
     const begun = clock.monotonic();
-    const accepted = await arm.run(cluster, { text, context, clusterToken: token }, signal);
+    const accepted = await arm.run(cluster, { text, context, clusterToken: token, fence: () => undefined }, signal);
     const answered = clock.monotonic();
     if (accepted.kind !== 'answer') return describe(accepted);
     let sawStartedAt = false;

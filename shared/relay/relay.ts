@@ -37,7 +37,12 @@ export interface ClusterAuthority {
 
 export interface Submission {
   readonly cluster: Cluster;
-  readonly authority: ClusterAuthority;
+  /** Asked before each POST, after the wait for it: a token that was got before may have run out. */
+  readonly authorise: () => Promise<ClusterAuthority>;
+  /** Asked before each POST, after every other wait. Throws when the command may be sent no longer: then nothing was. */
+  readonly permit: () => Promise<void>;
+  /** Asked when the connection stands, before the first byte is written to it; waits for nothing. Throws as `permit`. */
+  readonly fence: () => void;
   readonly sent: SentCommand;
   /** 32 hex digits: in the frames, and nowhere a caller sees before the end. */
   readonly nonce: string;

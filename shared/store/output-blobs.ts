@@ -2,7 +2,10 @@ import type { ContainerClient } from '@azure/storage-blob';
 
 import { StorageUnavailable } from './append-log.ts';
 import type { CommandOutput } from './records.ts';
-import { describeError, safeKey, statusOf } from './table-rows.ts';
+import { codeOf, describeError, hintOn, safeKey } from './table-rows.ts';
+
+/** Of all 404s the one that says that this blob is not there (learn.microsoft.com/rest/api/storageservices/blob-service-error-codes). */
+const ABSENT = 'BlobNotFound';
 
 /** Outputs, one blob each: stdout, then stderr, and the length of stdout beside them. */
 interface OutputBlobs {
@@ -36,11 +39,21 @@ export function createOutputBlobs(container: ContainerClient): OutputBlobs {
             throw new Error(`output ${id} has no length of stdout`);
           return { stdout: both.subarray(0, split), stderr: both.subarray(split) };
         } catch (error) {
-          if (statusOf(error) === 404) return undefined;
+          if (codeOf(error) === ABSENT) return undefined;
           throw error;
         }
       }),
-    has: (id) => available(() => blobOf(id).exists()),
+    // Not exists() of the SDK, to which a container that is gone is a blob that is not there.
+    has: (id) =>
+      available(async () => {
+        try {
+          await blobOf(id).getProperties();
+          return true;
+        } catch (error) {
+          if (codeOf(error) === ABSENT) return false;
+          throw error;
+        }
+      }),
     delete: (id) =>
       available(async () => {
         await blobOf(id).deleteIfExists();
@@ -52,6 +65,6 @@ async function available<Result>(request: () => Promise<Result>): Promise<Result
   try {
     return await request();
   } catch (error) {
-    throw new StorageUnavailable(`Azure Blobs did not do it: ${describeError(error)}`);
+    throw new StorageUnavailable(`Azure Blobs did not do it: ${describeError(error)}${hintOn(codeOf(error))}`);
   }
 }

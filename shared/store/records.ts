@@ -4,8 +4,9 @@ import type { CommandId, PrincipalKey } from '../lib/ids.ts';
 /**
  * Commands and what belongs to them: the gateway's memory between requests, processes and crashes. Two kinds, SQLite and Azure
  * Tables with blobs, held to one contract suite. Writes are compare-and-set on `version`. A write outlives the process when its
- * promise resolves. It outlives a power cut as well, except that `claimKey`, `lease`, `putOutput` and the replace that finishes a
- * record may need the next write for that, or a moment: nothing was sent before it, or the audit trail already has the outcome.
+ * promise resolves. It outlives a power cut as well, except that `claimKey`, `lease`, `putOutput` and the replaces that decide on an
+ * outcome and finish a record may need the next write for that, or a moment: nothing was sent before it, or the audit trail has, or
+ * is about to have, the outcome.
  */
 export interface Records {
   create(record: CommandRecord): Promise<void>;
@@ -14,8 +15,8 @@ export interface Records {
   replace(record: CommandRecord): Promise<CommandRecord | undefined>;
   /** A caller's own commands, newest first. */
   list(query: ListQuery): Promise<{ readonly items: readonly CommandRecord[]; readonly next?: string | undefined }>;
-  /** Records that are not finished and whose lease has run out, oldest first. */
-  orphans(now: number, limit: number): Promise<readonly CommandRecord[]>;
+  /** Records that are not finished, oldest first. One that cannot be read holds up none of the others: it is named beside them. */
+  unfinished(limit: number): Promise<Unfinished>;
   /** How many are with Azure (`submitting` or `running`), by caller and cluster. What waits its turn (`accepted`) is not counted. */
   inFlight(): Promise<readonly InFlight[]>;
 
@@ -23,10 +24,10 @@ export interface Records {
   putOutput(id: CommandId, output: CommandOutput): Promise<void>;
   getOutput(id: string): Promise<CommandOutput | undefined>;
   /**
-   * Removes outputs of what ended before `before` (epoch ms; see endedAt) and the key claims that expired before `now`. Records
-   * stay, those that had an output marked purged (version + 1). Gives how many outputs.
+   * Removes what is past its retention, up to a bounded number of each, so that the next purge goes on where this one ended. A record
+   * that had an output is marked purged (version + 1). One that cannot be read is left for `unreadable` to tell of.
    */
-  purge(before: number, now: number): Promise<number>;
+  purge(limits: Retention): Promise<Purged>;
 
   /** Claims an idempotency key: `claimed`, or whoever has it. A claim whose `expiresAt` is past counts as none. */
   claimKey(
@@ -43,6 +44,28 @@ export interface Records {
   /** Rejects with StorageUnavailable when the store does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface Unfinished {
+  readonly records: readonly CommandRecord[];
+  /** Ids, or the nearest there is to one. */
+  readonly unreadable: readonly string[];
+}
+
+/** Epoch ms. */
+export interface Retention {
+  /** Outputs of what ended before this go (see endedAt) … */
+  readonly outputsBefore: number;
+  /** … and records of what ended before this. */
+  readonly recordsBefore: number;
+  /** Claims of keys that expired before this go as well. */
+  readonly now: number;
+}
+
+export interface Purged {
+  readonly outputs: number;
+  readonly records: number;
+  readonly unreadable: readonly string[];
 }
 
 export interface InFlight {
@@ -103,24 +126,32 @@ interface RecordBase {
   readonly timeoutSeconds: number;
   /** The launcher's nonce: with it the frames can be read after a restart. */
   readonly nonce: string;
-  /** Which process carries it, and until when (epoch ms). */
-  readonly lease: { readonly holder: string; readonly until: number };
+  /**
+   * The process that carries it; '' once that gave it back. It carries it for as long as the version keeps moving: see
+   * gateway/lifecycle/leased-record.ts.
+   */
+  readonly carrier: string;
   readonly warnings: readonly string[];
   readonly outputPurged: boolean;
 }
 
+interface Open {
+  /** The outcome that was decided and is being audited: whoever finishes the record tells this one. */
+  readonly ending?: Ending | undefined;
+}
+
 /** Nothing was sent. */
-export interface AcceptedRecord extends RecordBase {
+export interface AcceptedRecord extends RecordBase, Open {
   readonly status: 'accepted';
 }
 
 /** The intent is audited; the command may have been sent. */
-export interface SubmittingRecord extends RecordBase, Intended {
+export interface SubmittingRecord extends RecordBase, Open, Intended {
   readonly status: 'submitting';
 }
 
 /** Azure has it. */
-export interface RunningRecord extends RecordBase, Intended {
+export interface RunningRecord extends RecordBase, Open, Intended {
   readonly status: 'running';
   readonly azure: AzureRun;
 }
@@ -171,6 +202,27 @@ export interface Failure {
   readonly code: string;
   readonly message: string;
 }
+
+/** An outcome, and the event that tells it. */
+export interface Ending {
+  readonly event:
+    | 'command.rejected'
+    | 'command.unknown'
+    | 'command.completed'
+    | 'command.failed'
+    | 'command.interrupted';
+  readonly outcome: Outcome;
+}
+
+/** What a finished record says of its end. */
+export type Outcome =
+  | Pick<
+      CompletedRecord,
+      'status' | 'exitCode' | 'outputBytes' | 'timedOut' | 'truncated' | 'streams' | 'startedAt' | 'finishedAt' | 'warnings'
+    >
+  | Pick<FailedRecord, 'status' | 'failure' | 'finishedAt'>
+  | Pick<UnknownRecord, 'status' | 'failure' | 'finishedAt'>;
+
 
 export const maxListed = 1000;
 

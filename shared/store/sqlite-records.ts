@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
@@ -15,17 +15,18 @@ import { createSqliteWriter, isConnectionLost, openWriteAheadLog, unavailable, w
 import type { SqliteWriter, WriteAheadLog } from './sqlite-writer.ts';
 
 /** Raised with every change of the schema; a file of another version is refused, never guessed at. */
-const schemaVersion = 1;
+const schemaVersion = 2;
 
 const schema = `
   CREATE TABLE records (
     id TEXT PRIMARY KEY, version INTEGER NOT NULL, owner TEXT NOT NULL, cluster TEXT NOT NULL, status TEXT NOT NULL,
-    finished INTEGER NOT NULL, submitted_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, lease_until INTEGER NOT NULL,
+    finished INTEGER NOT NULL, submitted_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,
     has_output INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL
   ) STRICT;
   CREATE INDEX records_by_owner ON records (owner, submitted_at DESC, id DESC);
-  CREATE INDEX unfinished_by_age ON records (submitted_at, lease_until) WHERE finished = 0;
-  CREATE INDEX purgeable ON records (ended_at) WHERE has_output = 1 AND finished = 1;
+  CREATE INDEX unfinished_by_age ON records (submitted_at) WHERE finished = 0;
+  CREATE INDEX outputs_by_end ON records (ended_at) WHERE has_output = 1 AND finished = 1;
+  CREATE INDEX records_by_end ON records (ended_at) WHERE finished = 1;
   CREATE TABLE outputs (id TEXT PRIMARY KEY, stdout BLOB NOT NULL, stderr BLOB NOT NULL) STRICT;
   CREATE TABLE key_claims (
     scope TEXT PRIMARY KEY, body TEXT NOT NULL, command_id TEXT NOT NULL, expires_at INTEGER NOT NULL
@@ -34,8 +35,10 @@ const schema = `
   CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) STRICT;
 `;
 
-/** One transaction of a purge removes at most so many, so that commands need not wait behind it. */
+/** One transaction of a purge removes at most so many, so that commands need not wait behind it … */
 const purgeBatch = 100;
+/** … and one purge runs at most so many transactions, so that the log stays small: the next purge goes on. */
+const purgeBatches = 20;
 
 /**
  * Records in one SQLite file, or `:memory:`. A write has outlived the process when it resolves; before a
@@ -91,6 +94,7 @@ function openDatabase(path: string): DatabaseSync {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       // Results are in it: SQLite gives its WAL and shm files the mode that it finds on the database.
       closeSync(openSync(path, 'a', 0o600));
+      for (const file of [path, `${path}-wal`, `${path}-shm`]) if (existsSync(file)) chmodSync(file, 0o600);
     }
     return new DatabaseSync(path);
   } catch (error) {
@@ -127,18 +131,45 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Connection
     }
   };
 
-  const purgeSome = (before: number): number => {
+  const purgeOutputs = (before: number, unreadable: Set<string>): number => {
     const due = sql.purgeable.all({ before, limit: purgeBatch });
     for (const row of due) {
-      const record = { ...parseRecord(row), outputPurged: true };
-      sql.dropOutput.run({ id: record.id });
-      sql.markPurged.run({
-        id: record.id,
-        version: record.version + 1,
-        body: body({ ...record, version: record.version + 1 }),
-      });
+      const id = text(row, 'id');
+      sql.dropOutput.run({ id });
+      const record = readable(row);
+      if (record) markPurged(record);
+      else {
+        unreadable.add(id);
+        sql.forgetOutput.run({ id });
+      }
     }
     return due.length;
+  };
+
+  const markPurged = (record: CommandRecord): void => {
+    const next = { ...record, version: record.version + 1, outputPurged: true };
+    sql.markPurged.run({ id: next.id, version: next.version, body: body(next) });
+  };
+
+  /** A record goes with its output, whatever became of that. */
+  const purgeRecords = (before: number): number => {
+    const due = sql.expired.all({ before, limit: purgeBatch });
+    for (const row of due) {
+      const id = text(row, 'id');
+      sql.dropOutput.run({ id });
+      sql.dropRecord.run({ id });
+    }
+    return due.length;
+  };
+
+  const inBatches = async (purgeSome: () => number): Promise<number> => {
+    let removed = 0;
+    for (let batches = 0; batches < purgeBatches; batches += 1) {
+      const some = await writer.write(purgeSome);
+      removed += some;
+      if (some < purgeBatch) break;
+    }
+    return removed;
   };
 
   return {
@@ -152,7 +183,7 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Connection
           const next = { ...record, version: record.version + 1 };
           return sql.replace.run({ ...columns(next), old: record.version }).changes === 1 ? next : undefined;
         },
-        { lazy: isFinished(record) },
+        { lazy: isFinished(record) || record.ending !== undefined },
       ),
 
     list: async ({ owner, cluster, status, limit, cursor }) => {
@@ -173,7 +204,12 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Connection
       return rows.length > wanted && last !== undefined ? { items, next: writeCursor(last) } : { items };
     },
 
-    orphans: (now, limit) => read(() => sql.orphans.all({ now, limit }).map(parseRecord)),
+    unfinished: (limit) =>
+      read(() => {
+        const rows = sql.unfinished.all({ limit });
+        const records = rows.map(readable).filter((record) => record !== undefined);
+        return { records, unreadable: rows.filter((row) => !readable(row)).map((row) => text(row, 'id')) };
+      }),
 
     inFlight: () =>
       read(() =>
@@ -196,18 +232,15 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Connection
         optional(sql.getOutput.get({ id }), (row) => ({ stdout: bytes(row, 'stdout'), stderr: bytes(row, 'stderr') })),
       ),
 
-    purge: async (before, now) => {
+    purge: async ({ outputsBefore, recordsBefore, now }) => {
+      const unreadable = new Set<string>();
       await writer.write(() => void sql.dropKeys.run({ now }));
-      let removed = 0;
-      for (;;) {
-        const some = await writer.write(() => purgeSome(before));
-        removed += some;
-        if (some < purgeBatch) break;
-      }
+      const outputs = await inBatches(() => purgeOutputs(outputsBefore, unreadable));
+      const records = await inBatches(() => purgeRecords(recordsBefore));
       // What was purged also leaves the log; while another process reads or writes, a later purge does it.
-      logHoldsPurged ||= removed > 0;
+      logHoldsPurged ||= outputs + records > 0;
       if (logHoldsPurged) logHoldsPurged = number(await read(() => sql.checkpoint.get()), 'busy') !== 0;
-      return removed;
+      return { outputs, records, unreadable: [...unreadable] };
     },
 
     claimKey: (claim, now) =>
@@ -255,17 +288,16 @@ function prepare(database: DatabaseSync) {
   const statement = (text: string): StatementSync => database.prepare(text);
   return {
     insert:
-      statement(`INSERT INTO records (id, version, owner, cluster, status, finished, submitted_at, ended_at, lease_until, body)
-      VALUES (:id, :version, :owner, :cluster, :status, :finished, :submittedAt, :endedAt, :leaseUntil, :body)`),
+      statement(`INSERT INTO records (id, version, owner, cluster, status, finished, submitted_at, ended_at, body)
+      VALUES (:id, :version, :owner, :cluster, :status, :finished, :submittedAt, :endedAt, :body)`),
     get: statement('SELECT body FROM records WHERE id = :id'),
     replace: statement(`UPDATE records SET version = :version, owner = :owner, cluster = :cluster, status = :status,
-      finished = :finished, submitted_at = :submittedAt, ended_at = :endedAt, lease_until = :leaseUntil, body = :body
+      finished = :finished, submitted_at = :submittedAt, ended_at = :endedAt, body = :body
       WHERE id = :id AND version = :old`),
     list: statement(`SELECT body FROM records WHERE owner = :owner AND (submitted_at, id) < (:submittedAt, :id)
       AND (:cluster IS NULL OR cluster = :cluster) AND (:status IS NULL OR status = :status)
       ORDER BY submitted_at DESC, id DESC LIMIT :limit`),
-    orphans: statement(`SELECT body FROM records WHERE finished = 0 AND lease_until <= :now
-      ORDER BY submitted_at LIMIT :limit`),
+    unfinished: statement('SELECT id, body FROM records WHERE finished = 0 ORDER BY submitted_at LIMIT :limit'),
     inFlight: statement(`SELECT owner, cluster, count(*) AS n FROM records
       WHERE finished = 0 AND status IN ('submitting', 'running') GROUP BY owner, cluster`),
     markOutput: statement('UPDATE records SET has_output = 1 WHERE id = :id'),
@@ -273,8 +305,11 @@ function prepare(database: DatabaseSync) {
       ON CONFLICT (id) DO UPDATE SET stdout = :stdout, stderr = :stderr`),
     getOutput: statement('SELECT stdout, stderr FROM outputs WHERE id = :id'),
     purgeable: statement(
-      `SELECT body FROM records WHERE has_output = 1 AND finished = 1 AND ended_at < :before LIMIT :limit`,
+      `SELECT id, body FROM records WHERE has_output = 1 AND finished = 1 AND ended_at < :before LIMIT :limit`,
     ),
+    expired: statement('SELECT id FROM records WHERE finished = 1 AND ended_at < :before LIMIT :limit'),
+    dropRecord: statement('DELETE FROM records WHERE id = :id'),
+    forgetOutput: statement('UPDATE records SET has_output = 0 WHERE id = :id'),
     dropOutput: statement('DELETE FROM outputs WHERE id = :id'),
     markPurged: statement('UPDATE records SET has_output = 0, version = :version, body = :body WHERE id = :id'),
     dropKeys: statement('DELETE FROM key_claims WHERE expires_at <= :now'),
@@ -301,7 +336,6 @@ const columns = (record: CommandRecord) => ({
   finished: isFinished(record) ? 1 : 0,
   submittedAt: record.submittedAt,
   endedAt: endedAt(record),
-  leaseUntil: record.lease.until,
   body: body(record),
 });
 
@@ -311,6 +345,15 @@ type Row = Record<string, SQLOutputValue>;
 
 /** What stands in the body was written by `body` above, by this schema version. */
 const parseRecord = (row: Row): CommandRecord => JSON.parse(text(row, 'body'));
+
+/** Undefined for a body that something else wrote: it must not hold up the others. */
+function readable(row: Row): CommandRecord | undefined {
+  try {
+    return parseRecord(row);
+  } catch {
+    return undefined;
+  }
+}
 
 const parseClaim = (row: Row | undefined): KeyClaim => ({
   scope: text(row, 'scope'),

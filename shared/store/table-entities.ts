@@ -9,8 +9,9 @@ import type { Row, StoredRow } from './table-rows.ts';
  *
  *   cmd:<owner>  <time, newest first>:<id>   the record, filtered by cluster and status where it lies
  *   id:<id>      at                          where that is
- *   unfinished   <time>:<id>                 one for each record that is not finished: orphans, what is in flight
- *   ended        <time of end>:<id>          one for each record that is, until its output is purged
+ *   unfinished   <time>:<id>                 one for each record that is not finished: who carries it, what is in flight
+ *   ended        <time of end>:<id>          one for each record that is, until its output is purged …
+ *   kept         <time of end>:<id>          … and then, until the record itself is
  *   key:<2 hex>  <scope>                     claims of idempotency keys
  *   lease        <name>
  *
@@ -82,7 +83,7 @@ export const readPlace = ({ columns }: Row): Place => ({
 
 export const unfinishedPartition = 'unfinished';
 
-/** `status` and `leaseUntil` are hints, a little late at worst: whoever acts on them reads the record first. */
+/** `status` is a hint, a little late at worst: whoever acts on it reads the record first. */
 export const unfinishedRow = (record: CommandRecord): Row => ({
   partition: unfinishedPartition,
   row: `${sortable(record.submittedAt)}:${safeKey(record.id)}`,
@@ -91,7 +92,6 @@ export const unfinishedRow = (record: CommandRecord): Row => ({
     owner: record.owner,
     cluster: record.cluster,
     status: record.status,
-    leaseUntil: sortable(record.lease.until),
     submittedAt: sortable(record.submittedAt),
   },
 });
@@ -101,8 +101,10 @@ export const endedPartition = 'ended';
 const endedRow = (record: CommandRecord): Row => ({
   partition: endedPartition,
   row: `${sortable(endedAt(record))}:${safeKey(record.id)}`,
-  columns: { ...placeOf(record) },
+  columns: { ...placeOf(record), id: record.id },
 });
+
+export const keptPartition = 'kept';
 
 /** The row that says what is to come of a record: it is run, or it has ended. */
 export const stateRow = (record: CommandRecord): Row => (isFinished(record) ? endedRow(record) : unfinishedRow(record));

@@ -14,6 +14,7 @@ import type { CommandRecord, Records } from './records.ts';
 import { createClaims } from './table-claims.ts';
 import {
   endedPartition,
+  keptPartition,
   leasePartition,
   ownerPartition,
   placeOf,
@@ -37,6 +38,8 @@ const containerName = 'aksgw-outputs';
 const MAX_REMEMBERED = 10_000;
 /** A record is stored within seconds of its `unfinished` row; a row without one for this long was cut off by a crash. */
 const abandonedMs = 3_600_000;
+/** One purge removes about so many of each: the next one goes on. */
+const maxPurged = 2_000;
 /**
  * Records in the storage account whose table endpoint is `url` (https://<account>.table.core.windows.net), outputs in its
  * blobs. Makes table and container if they are missing. Rejects with StorageUnavailable.
@@ -47,6 +50,7 @@ export async function openTableRecords(
 ): Promise<Records> {
   const credential = storageCredential(options.credential, options.clock);
   return createTableRecords({
+    clock: options.clock,
     table: new TableClient(url, tableName, credential, { retryOptions: { maxRetries: 3, maxRetryDelayInMs: 2_000 } }),
     outputs: new ContainerClient(`${blobEndpoint(url)}/${containerName}`, credential, {
       retryOptions: { maxTries: 4, maxRetryDelayInMs: 2_000 },
@@ -57,20 +61,21 @@ export async function openTableRecords(
 interface TableRecordsOptions {
   readonly table: TableClient;
   readonly outputs: ContainerClient;
+  readonly clock: Clock;
   readonly entropy?: Entropy;
 }
 
 export async function createTableRecords(options: TableRecordsOptions): Promise<Records> {
-  const { table, outputs, entropy = systemEntropy } = options;
+  const { table, outputs, clock, entropy = systemEntropy } = options;
   try {
     await Promise.all([table.createTable(), outputs.createIfNotExists()]);
   } catch (error) {
     throw new StorageUnavailable(`Azure Storage cannot be used: ${describeError(error)}`);
   }
-  return createRecords(createRows(table), outputs, entropy);
+  return createRecords(createRows(table), outputs, clock, entropy);
 }
 
-function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy): Records {
+function createRecords(rows: Rows, container: ContainerClient, clock: Clock, entropy: Entropy): Records {
   const blobs = createOutputBlobs(container);
   const claims = createClaims(rows);
   const places = new LRUCache<string, Place>({ max: MAX_REMEMBERED });
@@ -146,31 +151,69 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
     }
   };
 
-  /** The orphan behind an `unfinished` row; a row that a crash left over is cleared away. */
-  const orphanBehind = async (row: StoredRow, now: number): Promise<CommandRecord | undefined> => {
-    const record = await read(readPlace(row));
-    if (record !== undefined && !isFinished(record)) return record.lease.until <= now ? record : undefined;
-    const isLeftOver = record !== undefined || Number(row.columns['submittedAt']) < now - abandonedMs;
+  /** The record behind an `unfinished` row, or why there is none; a row that a crash left over is cleared away. */
+  const unfinishedBehind = async (row: StoredRow): Promise<CommandRecord | 'unreadable' | undefined> => {
+    const record = await readable(row);
+    if (record === 'unreadable') return record;
+    if (record !== undefined && !isFinished(record)) return record;
+    const isLeftOver = record !== undefined || Number(row.columns['submittedAt']) < clock.now() - abandonedMs;
     if (isLeftOver) await rows.delete(row.partition, row.row);
     return undefined;
   };
 
-  /** Purges the output behind an `ended` row. True when there was one. */
-  const purgeBehind = async (row: StoredRow, before: number): Promise<boolean> => {
-    const record = await read(readPlace(row));
-    // Written just before the record that will say so, or by one who lost: the record decides next time.
-    if (record !== undefined && !isFinished(record)) return false;
-    let purged = false;
-    if (record !== undefined && endedAt(record) < before) {
-      if (!record.outputPurged && (await blobs.has(record.id))) {
-        purged = (await replace({ ...record, outputPurged: true })) !== undefined;
-        if (!purged) return false;
-      }
-      await blobs.delete(record.id);
+  /** A body that something else wrote must not hold up the others. */
+  const readable = async (row: StoredRow): Promise<CommandRecord | 'unreadable' | undefined> => {
+    try {
+      return await read(readPlace(row));
+    } catch (error) {
+      if (error instanceof StorageUnavailable) throw error;
+      return 'unreadable';
     }
-    await rows.delete(row.partition, row.row);
-    return purged;
   };
+
+  /** Purges the output behind an `ended` row, which then is a `kept` one. */
+  const purgeOutput = async (row: StoredRow, before: number): Promise<'purged' | 'nothing' | 'unreadable'> => {
+    const record = await readable(row);
+    const id = row.columns['id'] ?? '';
+    let purged = false;
+    if (record === 'unreadable') await blobs.delete(id);
+    else if (record !== undefined) {
+      // Written just before the record that will say so, or by one who lost: the record decides next time.
+      if (!isFinished(record)) return 'nothing';
+      if (endedAt(record) < before) {
+        if (!record.outputPurged && (await blobs.has(record.id))) {
+          if (!(await replace({ ...record, outputPurged: true }))) return 'nothing';
+          purged = true;
+        }
+        await blobs.delete(record.id);
+      }
+    }
+    if (record !== undefined) await rows.put({ partition: keptPartition, row: row.row, columns: row.columns });
+    await rows.delete(row.partition, row.row);
+    if (record === 'unreadable') return record;
+    return purged ? 'purged' : 'nothing';
+  };
+
+  /** Removes the record behind a `kept` row: that row last, so that what a crash leaves is found again. */
+  const purgeRecord = async (row: StoredRow): Promise<void> => {
+    const { partition, row: at } = readPlace(row);
+    const id = row.columns['id'] ?? '';
+    await rows.delete(partition, at);
+    await blobs.delete(id);
+    await rows.delete(`id:${safeKey(id)}`, 'at');
+    await rows.delete(row.partition, row.row);
+  };
+
+  /** Up to maxPurged rows of a partition that are older than `before`, in groups. */
+  async function* due(partition: string, before: number): AsyncIterable<readonly StoredRow[]> {
+    let taken = 0;
+    const found = rows.query(odata`PartitionKey eq ${partition} and RowKey lt ${sortable(before)}`);
+    for await (const some of inGroups(found, parallel)) {
+      yield some;
+      taken += some.length;
+      if (taken >= maxPurged) return;
+    }
+  }
 
   return {
     create: async (record) => {
@@ -211,16 +254,19 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
       return { items };
     },
 
-    orphans: async (now, limit) => {
+    unfinished: async (limit) => {
       open();
-      const due = rows.query(odata`PartitionKey eq ${unfinishedPartition} and leaseUntil le ${sortable(now)}`);
-      const orphans: CommandRecord[] = [];
-      for await (const some of inGroups(due, parallel)) {
-        const found = await Promise.all(some.map((row) => orphanBehind(row, now)));
-        orphans.push(...found.filter((record) => record !== undefined));
-        if (orphans.length >= limit) break;
+      const records: CommandRecord[] = [];
+      const unreadable: string[] = [];
+      for await (const some of inGroups(rows.query(odata`PartitionKey eq ${unfinishedPartition}`), parallel)) {
+        const found = await Promise.all(some.map(unfinishedBehind));
+        found.forEach((record, index) => {
+          if (record === 'unreadable') unreadable.push(some[index]?.row ?? '');
+          else if (record !== undefined) records.push(record);
+        });
+        if (records.length >= limit) break;
       }
-      return orphans.slice(0, limit);
+      return { records: records.slice(0, limit), unreadable };
     },
 
     inFlight: async () => {
@@ -245,16 +291,22 @@ function createRecords(rows: Rows, container: ContainerClient, entropy: Entropy)
       return blobs.get(id);
     },
 
-    purge: async (before, now) => {
+    purge: async ({ outputsBefore, recordsBefore, now }) => {
       open();
       await claims.purgeKeys(now);
-      let purged = 0;
-      const ended = odata`PartitionKey eq ${endedPartition} and RowKey lt ${sortable(before)}`;
-      for await (const some of inGroups(rows.query(ended), parallel)) {
-        const done = await Promise.all(some.map((row) => purgeBehind(row, before)));
-        purged += done.filter(Boolean).length;
+      let outputs = 0;
+      let records = 0;
+      const unreadable: string[] = [];
+      for await (const some of due(endedPartition, outputsBefore)) {
+        const done = await Promise.all(some.map((row) => purgeOutput(row, outputsBefore)));
+        outputs += done.filter((what) => what === 'purged').length;
+        unreadable.push(...some.filter((_, index) => done[index] === 'unreadable').map(({ columns }) => columns['id'] ?? ''));
       }
-      return purged;
+      for await (const some of due(keptPartition, recordsBefore)) {
+        await Promise.all(some.map(purgeRecord));
+        records += some.length;
+      }
+      return { outputs, records, unreadable };
     },
 
     claimKey: async (claim, now) => {

@@ -30,19 +30,27 @@ export interface Rows {
   query(filter: string, options?: { pageSize?: number; select?: readonly string[] }): AsyncIterable<StoredRow>;
 }
 
+/**
+ * What is foreseen, by its code (learn.microsoft.com/rest/api/storageservices/table-service-error-codes). The status alone is not
+ * enough: 404 is also TableNotFound, and 409 TableBeingDeleted, and a store that is gone must never look like an empty one.
+ */
+const ABSENT = 'ResourceNotFound';
+const THERE = 'EntityAlreadyExists';
+const CHANGED = 'UpdateConditionNotSatisfied';
+
 /** The largest page that the Tables service gives. */
 const maxPageSize = 1000;
 
 export function createRows(client: TableClient): Rows {
   return {
-    get: (partition, row) => unless([404], undefined, async () => fromEntity(await client.getEntity(partition, row))),
-    insert: (row) => unless([409], undefined, async () => given((await client.createEntity(toEntity(row))).etag)),
+    get: (partition, row) => unless([ABSENT], undefined, async () => fromEntity(await client.getEntity(partition, row))),
+    insert: (row) => unless([THERE], undefined, async () => given((await client.createEntity(toEntity(row))).etag)),
     replace: (row, etag) =>
-      unless([404, 412], undefined, async () =>
+      unless([ABSENT, CHANGED], undefined, async () =>
         given((await client.updateEntity(toEntity(row), 'Replace', { etag })).etag),
       ),
     merge: (row) =>
-      unless([404], undefined, async () => {
+      unless([ABSENT], undefined, async () => {
         await client.updateEntity(toEntity(row), 'Merge', { etag: '*' });
       }),
     put: (row) =>
@@ -50,7 +58,7 @@ export function createRows(client: TableClient): Rows {
         await client.upsertEntity(toEntity(row), 'Replace');
       }),
     delete: (partition, row, etag = '*') =>
-      unless([404, 412], false, async () => {
+      unless([ABSENT, CHANGED], false, async () => {
         await client.deleteEntity(partition, row, { etag });
         return true;
       }),
@@ -74,19 +82,39 @@ async function* query(
   }
 }
 
-/** Runs one request; an answer with one of these statuses gives `instead`, any other failure StorageUnavailable. */
+/** Runs one request; an answer with one of these codes gives `instead`, any other failure StorageUnavailable. */
 async function unless<Result, Instead>(
-  statuses: readonly number[],
+  codes: readonly string[],
   instead: Instead,
   request: () => Promise<Result>,
 ): Promise<Result | Instead> {
   try {
     return await request();
   } catch (error) {
-    const status = statusOf(error);
-    if (status !== undefined && statuses.includes(status)) return instead;
-    throw new StorageUnavailable(`Azure Tables did not do it: ${describeError(error)}`);
+    const code = codeOf(error);
+    if (code !== undefined && codes.includes(code)) return instead;
+    throw new StorageUnavailable(`Azure Tables did not do it: ${describeError(error)}${hintOn(code)}`);
   }
+}
+
+/** Made at each start; one that is gone since was deleted, with everything in it, and only a person can say what is right then. */
+export const hintOn = (code: string | undefined): string =>
+  code !== undefined && /^(?:Table|Container)(?:NotFound|BeingDeleted)$/.test(code)
+    ? '. It was deleted under the running gateway, with what it held: restore it, or restart the gateway, which makes an empty one'
+    : '';
+
+/** The service's own word for what was wrong: in the body of Tables, in a header of Blobs, which have no body to a HEAD. */
+export function codeOf(error: unknown): string | undefined {
+  const { code, details, response } = (typeof error === 'object' && error !== null ? error : {}) as {
+    readonly code?: unknown;
+    readonly details?: { readonly odataError?: { readonly code?: unknown }; readonly errorCode?: unknown };
+    readonly response?: {
+      readonly headers?: { get(name: string): string | undefined };
+      readonly parsedBody?: { readonly odataError?: { readonly code?: unknown } };
+    };
+  };
+  const found = [details?.odataError?.code, response?.parsedBody?.odataError?.code, code, details?.errorCode, response?.headers?.get('x-ms-error-code')];
+  return found.find((one): one is string => typeof one === 'string' && one !== '');
 }
 
 /** An empty If-Match is no condition at all: without an etag nothing may go on. */
@@ -107,8 +135,7 @@ export function statusOf(error: unknown): number | undefined {
  */
 export function describeError(error: unknown): string {
   const status = statusOf(error);
-  const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  const known = [status, typeof code === 'string' ? code : undefined].filter((part) => part !== undefined);
+  const known: (string | number)[] = [status, codeOf(error)].filter((part) => part !== undefined);
   if (status === undefined && error instanceof Error) known.push(error.message);
   return known.join(' ');
 }

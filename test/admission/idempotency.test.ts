@@ -66,16 +66,16 @@ describe('the Idempotency-Key header', () => {
 });
 
 describe('digests', () => {
-  const base = { owner: 'user:t:o', cluster: 'demo', key: 'k' };
+  const base = { owner: 'user:t:o', armId: 'demo', key: 'k' };
 
   test('of scope differ by caller, cluster and key, however the parts are cut', () => {
     const scopes = [
       base,
       { ...base, owner: 'app:t:o' },
-      { ...base, cluster: 'demo2' },
+      { ...base, armId: 'demo2' },
       { ...base, key: 'k2' },
-      { ...base, owner: 'user:t:odemo', cluster: '' },
-      { ...base, cluster: 'demok', key: '' },
+      { ...base, owner: 'user:t:odemo', armId: '' },
+      { ...base, armId: 'demok', key: '' },
     ].map(keyScope);
     expect(new Set(scopes).size).toBe(scopes.length);
   });
@@ -145,7 +145,7 @@ describe('a keyed request', () => {
     const idempotency = createIdempotency({ records, clock });
     const request = (id: string, changes: Partial<KeyedRequest> = {}): KeyedRequest => ({
       owner: 'user:t:o',
-      cluster: 'demo',
+      armId: 'demo',
       key: 'k',
       body: { argv: ['kubectl', 'get', 'pods'], reason: 'r' },
       commandId: commandId(id),
@@ -182,7 +182,7 @@ describe('a keyed request', () => {
     });
   });
 
-  test.each([{ owner: 'user:t:other' }, { owner: 'app:t:o' }, { cluster: 'stage' }])(
+  test.each([{ owner: 'user:t:other' }, { owner: 'app:t:o' }, { armId: 'stage' }])(
     'of %j with the same key is a request of its own',
     async (changes) => {
       const { request, firstOf } = setUp();

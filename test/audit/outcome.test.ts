@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { outcomeOf } from '../../shared/audit/read/outcome.ts';
+import { outcomesOf } from '../../shared/audit/read/outcome.ts';
 import { createStreamIndex } from '../../shared/audit/read/stream-index.ts';
 import type { AppendLog } from '../../shared/store/append-log.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
@@ -40,10 +40,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-test('the outcome of a command is found without reading the streams that ended before it', async () => {
+test('the outcomes of commands are found in one pass, without a look at the streams that ended before it', async () => {
   const index = createStreamIndex(log);
   opened.clear();
-  expect(await outcomeOf(index, 'cmd-1', BEGAN + DEAD * HOUR + 60_000)).toBe('command.completed');
-  expect(await outcomeOf(index, 'cmd-2', BEGAN + DEAD * HOUR + 60_000)).toBeUndefined();
+  const found = await outcomesOf(index, new Set(['cmd-1', 'cmd-2']), BEGAN + DEAD * HOUR + 60_000);
+  expect([...found]).toEqual([['cmd-1', 'command.completed']]);
   expect(opened.size).toBe(2);
 });

@@ -361,7 +361,7 @@ describe('every event', () => {
     { ...command, event: 'command.denied', detail: 'no rule' },
     { ...command, event: 'command.explained' },
     { ...facts, event: 'rate-limited', detail: 'x' },
-    { ...command, event: 'command.intended', commandId: 'c' },
+    { ...command, event: 'command.intended', commandId: 'c', configDigest: 'e' },
     { ...facts, event: 'command.replayed', commandId: 'c' },
     { event: 'command.accepted', commandId: 'c', azureCommandId: 'a', azureRequestId: 'r' },
     { event: 'command.rejected', ...outcome },

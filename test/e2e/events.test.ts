@@ -36,7 +36,7 @@ test('the whole house writes every event there is but the reserved ones, each as
       armId: demoCluster,
       owner: ownerKey('user:t:o'),
       submittedAt: Date.now(),
-      lease: { holder: 'killed', until: 0 },
+      carrier: '',
     }),
   );
   await records.close();

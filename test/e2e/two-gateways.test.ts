@@ -10,7 +10,7 @@ import { openAuditTrail } from '../../shared/audit/write/open-trail.ts';
 import { eventCodes, outcomeEvents } from '../../shared/audit/events.ts';
 import { loadLocalRootKey } from '../../shared/audit/keys.ts';
 import { createStreamIndex } from '../../shared/audit/read/stream-index.ts';
-import { outcomeOf } from '../../shared/audit/read/outcome.ts';
+import { outcomesOf } from '../../shared/audit/read/outcome.ts';
 import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { systemClock, systemEntropy, type Clock } from '../../shared/clock.ts';
 import { createLifecycle } from '../../shared/gateway/lifecycle/lifecycle.ts';
@@ -117,7 +117,9 @@ async function openGateway(path: string, log: AppendLog, arm: string, clock: Clo
     holder,
     leaseMs: LEASE_MS,
     clusterOf: () => cluster,
-    outcomeOf: ({ id, submittedAt }) => outcomeOf(createStreamIndex(log), id, submittedAt),
+    entropy: systemEntropy,
+    outcomesOf: (orphans) =>
+      outcomesOf(createStreamIndex(log), new Set(orphans.map(({ id }) => id)), Math.min(...orphans.map(({ submittedAt }) => submittedAt))),
     onError: (error) => errors.push(error),
   });
   const stopping = new AbortController();

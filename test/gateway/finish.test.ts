@@ -5,6 +5,7 @@ import type { Recorded } from '../../shared/audit/trail.ts';
 import { finish, finishWithoutOutput } from '../../shared/gateway/lifecycle/finish.ts';
 import { Problem } from '../../shared/errors.ts';
 import { leaseRecord } from '../../shared/gateway/lifecycle/leased-record.ts';
+import { mark } from '../../shared/lib/elapsed.ts';
 import type { Ended } from '../../shared/relay/relay.ts';
 import type { CommandRecord } from '../../shared/store/records.ts';
 import { commandRecord } from '../support/records.ts';
@@ -26,15 +27,12 @@ const completed: Ended = {
 function world({ record = async () => recorded, putOutput = async () => undefined }: Partial<Answers> = {}) {
   const steps: string[] = [];
   const clock = createManualClock();
-  // More than half of the lease is over: it has to be renewed before anything is audited.
-  const leased = leaseRecord(
-    commandRecord('c1', { status: 'running', lease: { holder: 'one', until: clock.now() + 400 } }),
-  );
+  const leased = leaseRecord(commandRecord('c1', { status: 'running' }), mark(clock));
   const context = {
     records: {
       get: async () => undefined,
       replace: async (changed: CommandRecord) => {
-        steps.push(changed.status === 'running' ? 'lease renewed' : `stored as ${changed.status}`);
+        steps.push('ending' in changed && changed.ending ? `decided on ${changed.ending.event}` : `stored as ${changed.status}`);
         return changed;
       },
       putOutput,
@@ -64,10 +62,10 @@ describe('the end of a command', () => {
     const { context, leased, steps } = world({ record: () => durable.promise });
     const finished = finish(context, leased, completed, false);
     for (let count = 0; count < 10; count += 1) await turn();
-    expect(steps).toEqual(['lease renewed', 'command.completed']);
+    expect(steps).toEqual(['decided on command.completed', 'command.completed']);
     durable.resolve(recorded);
     expect(await finished).toMatchObject({ status: 'completed', exitCode: 3 });
-    expect(steps).toEqual(['lease renewed', 'command.completed', 'stored as completed']);
+    expect(steps).toEqual(['decided on command.completed', 'command.completed', 'stored as completed']);
   });
 
   test('that cannot be recorded, now or later, is unknown', async () => {
@@ -99,7 +97,7 @@ describe('the end of a command', () => {
   test('is not given out before its output is stored', async () => {
     const { context, leased, steps } = world({ putOutput: () => Promise.reject(new Error('the disk is full')) });
     await expect(finish(context, leased, completed, false)).rejects.toThrow('the disk is full');
-    expect(steps).toEqual(['lease renewed', 'command.completed']);
+    expect(steps).toEqual(['decided on command.completed', 'command.completed']);
   });
 
   test('that a process before this one had in the trail is not told twice', async () => {
@@ -111,6 +109,11 @@ describe('the end of a command', () => {
     ).toMatchObject({
       status: 'failed',
     });
-    expect([...steps, ...failed.steps]).toEqual(['lease renewed', 'stored as completed', 'stored as failed']);
+    expect([...steps, ...failed.steps]).toEqual([
+      'decided on command.completed',
+      'stored as completed',
+      'decided on command.failed',
+      'stored as failed',
+    ]);
   });
 });

@@ -2,10 +2,10 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import {
   LeaseLost,
   leaseRecord,
-  newLease,
   updateRecord,
   withLease,
 } from '../../shared/gateway/lifecycle/leased-record.ts';
+import { mark } from '../../shared/lib/elapsed.ts';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import type { CommandRecord, Records } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
@@ -35,17 +35,25 @@ async function leased(holder = 'one') {
     replace: (record) => (trouble ? trouble(record) : records.replace(record)),
   };
   const context = { records: store, clock, holder, leaseMs: LEASE_MS };
-  const record = commandRecord('c1', { status: 'running', lease: newLease(context) });
+  const record = commandRecord('c1', { status: 'running', carrier: holder });
+  const began = mark(clock);
   await records.create(record);
-  const state = leaseRecord(record);
+  const state = leaseRecord(record, began);
+  watched = { version: 0, since: 0 };
   return {
     update: (changes: RecordChanges) => updateRecord(context, state, (before) => changed(before, changes)),
     keep: <T>(step: (signal: AbortSignal) => Promise<T>) => withLease(context, state, never, step),
   };
 }
 
-/** What another process would take over. */
-const orphans = async (): Promise<readonly string[]> => (await records.orphans(clock.now(), 10)).map(({ id }) => id);
+/** What another process would take over: the version that it saw, and since when. */
+let watched = { version: 0, since: 0 };
+async function orphans(): Promise<readonly string[]> {
+  const stored = await records.get('c1');
+  if (!stored) return [];
+  if (stored.version !== watched.version) watched = { version: stored.version, since: clock.monotonic() };
+  return clock.monotonic() - watched.since >= LEASE_MS ? [stored.id] : [];
+}
 
 describe('a leased record', () => {
   test('is nobody else’s while its lease is renewed, for as long as the step takes', async () => {
@@ -85,6 +93,7 @@ describe('a leased record', () => {
     const one = await leased();
     const reason = one.keep((signal) => untilAborted(signal));
     trouble = away;
+    expect(await orphans()).toEqual([]);
     await clock.advance(LEASE_MS * 2);
     expect(await reason).toBeInstanceOf(StorageUnavailable);
     expect(await orphans()).toEqual(['c1']);
@@ -95,11 +104,11 @@ describe('a leased record', () => {
     const reason = one.keep((signal) => untilAborted(signal));
     const stored = await records.get('c1');
     if (!stored) throw new Error('the record is stored');
-    await records.replace({ ...stored, lease: { holder: 'two', until: clock.now() + LEASE_MS } });
+    await records.replace({ ...stored, carrier: 'two' });
     await clock.advance(LEASE_MS / 3);
     expect(await reason).toBeInstanceOf(LeaseLost);
     await expect(one.update({ status: 'completed' })).rejects.toBeInstanceOf(LeaseLost);
-    expect(await records.get('c1')).toMatchObject({ status: 'running', lease: { holder: 'two' } });
+    expect(await records.get('c1')).toMatchObject({ status: 'running', carrier: 'two' });
   });
 
   test('knows its own change when the answer to it was lost', async () => {

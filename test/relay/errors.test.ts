@@ -285,7 +285,7 @@ describe('an error in answer to the POST', () => {
     const clock = createManualClock();
     const client = createArm({ endpoint: arm.url, token: () => Promise.resolve(new Secret('t')), clock });
     const before = arm.requests.length;
-    const answer = client.run(cluster.arm, { text: 'true' });
+    const answer = client.run(cluster.arm, { text: 'true', fence: () => undefined });
     while (arm.requests.length === before) await new Promise((resolve) => setImmediate(resolve));
     await clock.advance(75_000);
     let settled = false;
@@ -342,7 +342,7 @@ describe('an error in answer to the POST', () => {
     arm.script('post', armError(400, 'SomethingNew', 'no'));
     const submitted = await relay.submit({
       ...submission('kubectl', 'get', 'the-very-word'),
-      authority: { clusterToken: new Secret('the-cluster-token') },
+      authorise: () => Promise.resolve({ clusterToken: new Secret('the-cluster-token') }),
     });
     expect(JSON.parse(arm.requests.at(-1)?.body ?? '{}')).toMatchObject({ clusterToken: 'the-cluster-token' });
     expect(JSON.stringify(submitted)).not.toMatch(/the-cluster-token|the-very-word/);

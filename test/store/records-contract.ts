@@ -13,12 +13,17 @@ const bob = ownerKey('app:aaaaaaaa-0000-4000-8000-000000000001:dddddddd-0000-400
 const ids = (records: readonly CommandRecord[]): string[] => records.map(({ id }) => id);
 const output = (stdout: string, stderr = '') => ({ stdout: Buffer.from(stdout), stderr: Buffer.from(stderr) });
 
+/** As `purge`, of outputs alone. */
+export async function purgeOutputs(records: Records, before: number, now = 0): Promise<number> {
+  return (await records.purge({ outputsBefore: before, recordsBefore: 0, now })).outputs;
+}
+
 /** One thing to do: create a record, or replace it as it is or as it was one version ago. */
 const step = fc.record({
   id: fc.constantFrom('a', 'b', 'c', 'd'),
   stale: fc.boolean(),
   status: fc.constantFrom<CommandStatus>('accepted', 'submitting', 'running', 'completed', 'failed', 'unknown'),
-  until: fc.integer({ min: 0, max: 3 }),
+  carrier: fc.constantFrom('', 'gateway-1', 'gateway-2'),
 });
 
 /** Does each step to the store and to a map, and compares all that can be asked of the two. */
@@ -28,13 +33,12 @@ async function followModel(
 ) {
   const model = new Map<string, CommandRecord>();
   const times = { a: 3, b: 1, c: 2, d: 1 };
-  for (const { id, stale, status, until } of steps) {
+  for (const { id, stale, status, carrier } of steps) {
     const known = model.get(id);
-    const lease = { holder: 'gateway-1', until: start + until };
     if (known === undefined) {
       const created = commandRecord(id, {
         status,
-        lease,
+        carrier,
         submittedAt: start + times[id],
         owner: id === 'a' ? bob : alice,
         cluster: id === 'b' ? 'stage' : 'demo',
@@ -42,7 +46,7 @@ async function followModel(
       await records.create(created);
       model.set(id, created);
     } else if (!isFinished(known)) {
-      const next = changed(known, { status, lease, version: known.version + 1 });
+      const next = changed(known, { status, carrier, version: known.version + 1 });
       const stored = await records.replace({ ...next, version: stale ? known.version - 1 : known.version });
       expect(stored).toEqual(stale ? undefined : next);
       if (!stale) model.set(id, next);
@@ -59,8 +63,9 @@ async function followModel(
     );
     expect(ids(items).toSorted()).toEqual(ids(own).toSorted());
   }
-  const due = open.filter(({ lease }) => lease.until <= start + 1);
-  expect(ids(await records.orphans(start + 1, 10)).toSorted()).toEqual(ids(due).toSorted());
+  const { records: unfinished, unreadable } = await records.unfinished(10);
+  expect(unfinished.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(open.toSorted((a, b) => (a.id < b.id ? -1 : 1)));
+  expect(unreadable).toEqual([]);
   const sent = open.filter(({ status }) => status !== 'accepted');
   expect((await records.inFlight()).reduce((sum, { count }) => sum + count, 0)).toBe(sent.length);
 }
@@ -232,22 +237,21 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
     });
 
     describe('what is not finished', () => {
-      test('is orphaned when its lease has run out, oldest first', async () => {
-        const leased = (id: string, age: number, until: number, status: CommandStatus = 'running') =>
-          commandRecord(id, { submittedAt: start - age, status, lease: { holder: 'gateway-1', until } });
-        await records.create(leased('young', 1, start));
-        await records.create(leased('old', 3, start - 5));
-        await records.create(leased('middle', 2, start, 'submitting'));
-        await records.create(leased('leased', 4, start + 1, 'accepted'));
-        await records.create(leased('finished', 5, start - 9, 'unknown'));
-        expect(ids(await records.orphans(start, 10))).toEqual(['old', 'middle', 'young']);
-        expect(ids(await records.orphans(start, 2))).toEqual(['old', 'middle']);
-        expect(ids(await records.orphans(start + 1, 1))).toEqual(['leased']);
-        await records.replace({ ...leased('old', 3, start + 100), version: 1 });
+      test('is listed as it is, oldest first, until it is finished', async () => {
+        const aged = (id: string, age: number, status: CommandStatus = 'running') =>
+          commandRecord(id, { submittedAt: start - age, status });
+        await records.create(aged('young', 1));
+        await records.create(aged('old', 3));
+        await records.create(aged('middle', 2, 'submitting'));
+        await records.create(aged('oldest', 4, 'accepted'));
+        await records.create(aged('finished', 5, 'unknown'));
+        const listed = async (limit: number) => ids((await records.unfinished(limit)).records);
+        expect(await listed(10)).toEqual(['oldest', 'old', 'middle', 'young']);
+        expect(await listed(2)).toEqual(['oldest', 'old']);
+        await records.replace({ ...aged('old', 3), carrier: 'gateway-2' });
         await records.replace(changed(await stored('middle'), { status: 'failed' }));
-        expect(ids(await records.orphans(start, 10))).toEqual(['young']);
-        await records.replace({ ...(await stored('old')), lease: { holder: 'gateway-1', until: 0 } });
-        expect(ids(await records.orphans(start, 10))).toEqual(['old', 'young']);
+        expect(await listed(10)).toEqual(['oldest', 'old', 'young']);
+        expect((await records.unfinished(10)).records[1]).toMatchObject({ version: 2, carrier: 'gateway-2' });
       });
 
       test('is counted by caller and cluster as far as it is with Azure', async () => {
@@ -302,9 +306,9 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
         await records.create(commandRecord('lost-due', { status: 'unknown', finishedAt: start + 999 }));
         for (const id of ['due', 'kept', 'unfinished', 'lost', 'lost-due'])
           await records.putOutput(commandId(id), output(id));
-        expect(await records.purge(start + 1_000, 0)).toBe(1);
+        expect(await purgeOutputs(records, start + 1_000, 0)).toBe(1);
         expect(await stored('lost-due')).toMatchObject({ outputPurged: true, version: 2 });
-        expect(await records.purge(start + 1_001, 0)).toBe(2);
+        expect(await purgeOutputs(records, start + 1_001, 0)).toBe(2);
         expect(await stored('due')).toEqual({ ...commandRecord('due', finished), outputPurged: true, version: 2 });
         expect(await stored('due-silent')).toMatchObject({ outputPurged: false, version: 1 });
         for (const id of ['due', 'lost', 'lost-due']) expect(await records.getOutput(id)).toBeUndefined();
@@ -312,10 +316,10 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
           expect(await stored(id)).toMatchObject({ outputPurged: false, version: 1 });
           expect(await records.getOutput(id)).toBeDefined();
         }
-        expect(await records.purge(start + 1_001, 0)).toBe(0);
+        expect(await purgeOutputs(records, start + 1_001, 0)).toBe(0);
         const done = changed(await stored('unfinished'), { ...finished, finishedAt: start + 1_000 });
         await records.replace(done);
-        expect(await records.purge(start + 1_001, 0)).toBe(1);
+        expect(await purgeOutputs(records, start + 1_001, 0)).toBe(1);
       });
     });
 
@@ -371,7 +375,7 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
       test('that expired is purged, others are not', async () => {
         await records.claimKey(claim('c1'), start);
         await records.claimKey(claim('c2', { scope: 'scope-2', expiresAt: start + 1_001 }), start);
-        expect(await records.purge(0, start + 1_000)).toBe(0);
+        expect(await purgeOutputs(records, 0, start + 1_000)).toBe(0);
         // Asked with a time before both ends: what answers is what is stored.
         expect(await records.claimKey(claim('c3'), start)).toEqual({ claimed: true });
         expect(await records.claimKey(claim('c4', { scope: 'scope-2' }), start)).toMatchObject({ claimed: false });

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { describeRecords } from './records-contract.ts';
+import { describeRecords, purgeOutputs } from './records-contract.ts';
 import { commandId, commandRecord } from '../support/records.ts';
 
 let folder: string;
@@ -189,7 +189,7 @@ describe('a SQLite file', () => {
       stdout: Buffer.from('top-secret-output'.repeat(1_000)),
       stderr: Buffer.alloc(0),
     });
-    expect(await records.purge(1_001, 0)).toBe(1);
+    expect(await purgeOutputs(records, 1_001)).toBe(1);
     for (const suffix of ['', '-wal']) expect(readFileSync(path + suffix).includes('top-secret-output')).toBe(false);
     await records.close();
   });
@@ -206,12 +206,12 @@ describe('a SQLite file', () => {
     });
     const reader = new DatabaseSync(path);
     reader.exec('BEGIN; SELECT count(*) FROM records');
-    expect(await first.purge(1_001, 0)).toBe(1);
+    expect(await purgeOutputs(first, 1_001, 0)).toBe(1);
     expect(holdsSecret()).toBe(true);
     reader.exec('COMMIT');
     reader.close();
     const second = await openSqliteRecords(path); // knows nothing of what the first one still had to do
-    expect(await second.purge(1_001, 0)).toBe(0);
+    expect(await purgeOutputs(second, 1_001, 0)).toBe(0);
     expect(holdsSecret()).toBe(false);
 
     await first.create(commandRecord('two', { status: 'completed', finishedAt: 1_000 }));
@@ -221,11 +221,11 @@ describe('a SQLite file', () => {
     });
     const again = new DatabaseSync(path);
     again.exec('BEGIN; SELECT count(*) FROM records');
-    expect(await first.purge(1_001, 0)).toBe(1);
+    expect(await purgeOutputs(first, 1_001, 0)).toBe(1);
     again.exec('COMMIT');
     again.close();
     expect(holdsSecret()).toBe(true);
-    expect(await first.purge(1_001, 0)).toBe(0);
+    expect(await purgeOutputs(first, 1_001, 0)).toBe(0);
     expect(holdsSecret()).toBe(false);
     await Promise.all([first.close(), second.close()]);
   });

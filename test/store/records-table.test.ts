@@ -9,11 +9,12 @@ import type { Records } from '../../shared/store/records.ts';
 import { blobEndpoint, storageCredential } from '../../shared/store/azure-storage.ts';
 import { createTableRecords, openTableRecords } from '../../shared/store/table-records.ts';
 import { Secret } from '../../shared/secret.ts';
+import { systemClock } from '../../shared/clock.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { account, accountKey, describeAzurite, startAzurite } from '../support/azurite.ts';
 import type { Azurite } from '../support/azurite.ts';
 import { problemOf } from '../identity/problem-of.ts';
-import { describeRecords } from './records-contract.ts';
+import { describeRecords, purgeOutputs } from './records-contract.ts';
 import { changed, commandId, commandRecord, ownerKey } from '../support/records.ts';
 
 describeAzurite('against Azurite', () => {
@@ -39,7 +40,7 @@ describeAzurite('against Azurite', () => {
       `${azurite.blobUrl}/outputs${stores}`,
       new StorageSharedKeyCredential(account, accountKey),
     );
-    return { table, outputs };
+    return { table, outputs, clock: systemClock };
   }
 
   describeRecords('Azure Tables and blobs', () => createTableRecords(newStore()), { modelRuns: 5 });
@@ -100,34 +101,38 @@ describeAzurite('against Azurite', () => {
       await records.replace(changed(commandRecord(id), { status: 'completed', finishedAt: 1_000 }));
       expect(await rowsOf(store.table, 'unfinished')).toEqual([]);
       expect(await rowsOf(store.table, 'ended')).toEqual(['0000000000001000:c1']);
-      await records.purge(1_001, 0);
+      await purgeOutputs(records, 1_001);
       expect(await rowsOf(store.table, 'ended')).toEqual([]);
     });
 
     describe('after a crash', () => {
       const now = commandRecord(id).submittedAt;
+      const none = { records: [], unreadable: [] };
 
       test('between the unfinished row and the record, clear the row away, but not while it may be under way', async () => {
         const store = newStore();
-        const records = await createTableRecords(store);
-        await records.create(commandRecord(id, { lease: { holder: 'g', until: 0 } }));
+        const clock = createManualClock(now);
+        const records = await createTableRecords({ ...store, clock });
+        await records.create(commandRecord(id));
         const pointer = await store.table.getEntity<{ partition: string; row: string }>(`id:${id}`, 'at');
         await store.table.deleteEntity(pointer.partition, pointer.row);
-        expect(await records.orphans(now + 3_600_000, 10)).toEqual([]);
+        clock.step(3_600_000);
+        expect(await records.unfinished(10)).toEqual(none);
         expect(await rowsOf(store.table, 'unfinished')).toHaveLength(1);
-        expect(await records.orphans(now + 3_600_001, 10)).toEqual([]);
+        clock.step(1);
+        expect(await records.unfinished(10)).toEqual(none);
         expect(await rowsOf(store.table, 'unfinished')).toEqual([]);
       });
 
       test('between the end of a record and its unfinished row, clear the row away', async () => {
         const store = newStore();
         const records = await createTableRecords(store);
-        await records.create(commandRecord(id, { lease: { holder: 'g', until: 0 } }));
+        await records.create(commandRecord(id));
         const row = await store.table.getEntity('unfinished', unfinished());
         await records.replace(changed(commandRecord(id), { status: 'failed' }));
         await store.table.upsertEntity({ ...row, partitionKey: 'unfinished', rowKey: unfinished() });
         expect(await rowsOf(store.table, 'unfinished')).toHaveLength(1);
-        expect(await records.orphans(now, 10)).toEqual([]);
+        expect(await records.unfinished(10)).toEqual(none);
         expect(await rowsOf(store.table, 'unfinished')).toHaveLength(0);
       });
 
@@ -142,19 +147,18 @@ describeAzurite('against Azurite', () => {
           },
         });
         const records = await createTableRecords(store);
-        const running = { status: 'running', lease: { holder: 'g', until: 0 } } as const;
+        const running = { status: 'running' } as const;
         await records.create(commandRecord('c1', running));
         await records.create(commandRecord('c2', running));
         down = true;
-        const next = await records.replace({ ...commandRecord('c1', running), lease: { holder: 'g', until: 5 } });
+        const next = await records.replace({ ...commandRecord('c1', running), carrier: 'gateway-2' });
         expect(next).toMatchObject({ version: 2 });
         expect(await records.replace(changed(commandRecord('c2', running), { status: 'failed' }))).toMatchObject({
           version: 2,
         });
         down = false;
         expect(await rowsOf(store.table, 'unfinished')).toHaveLength(2);
-        expect(await records.orphans(4, 10)).toEqual([]);
-        expect(await records.orphans(5, 10)).toEqual([next]);
+        expect(await records.unfinished(10)).toEqual({ records: [next], unreadable: [] });
         expect(await rowsOf(store.table, 'unfinished')).toHaveLength(1);
       });
 
@@ -164,7 +168,7 @@ describeAzurite('against Azurite', () => {
         const ended = changed(commandRecord(id), { status: 'completed', finishedAt: 1_000 });
         await records.create({ ...ended, outputPurged: true });
         await records.putOutput(commandId(id), { stdout: Buffer.from('o'), stderr: Buffer.alloc(0) });
-        expect(await records.purge(1_001, 0)).toBe(0);
+        expect(await purgeOutputs(records, 1_001)).toBe(0);
         expect(await records.getOutput(id)).toBeUndefined();
       });
     });
@@ -222,7 +226,7 @@ describeAzurite('against Azurite', () => {
           records.create(commandRecord('secret-id')),
           records.list({ owner: ownerKey('x'), limit: 1 }),
           records.inFlight(),
-          records.orphans(0, 1),
+          records.unfinished(1),
           records.ping(),
         ];
         for (const settled of await Promise.allSettled(calls)) {

@@ -60,7 +60,7 @@ export const acceptedRecord = (
   submittedAt: start,
   timeoutSeconds: 300,
   nonce: '00112233445566778899aabbccddeeff',
-  lease: { holder: 'gateway-1', until: start + 30_000 },
+  carrier: 'gateway-1',
   warnings: [],
   outputPurged: false,
   ...changes,

@@ -69,6 +69,7 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
         decision: event.decision,
         rule: optional(event.rule, short),
         policyDigest: short(event.policyDigest),
+        configDigest: short(event.configDigest),
         commandId: short(event.commandId),
       } satisfies Members<'command.intended'>;
     case 'command.replayed':

@@ -1,5 +1,5 @@
 import type { AuditTrail } from '../../audit/trail.ts';
-import type { Clock } from '../../clock.ts';
+import type { Clock, Entropy } from '../../clock.ts';
 import type { Cluster } from '../../config/config.ts';
 import type { Relay } from '../../relay/relay.ts';
 import type { CommandRecord, Records } from '../../store/records.ts';
@@ -11,14 +11,16 @@ export interface LifecycleContext extends LeaseContext {
   readonly trail: AuditTrail;
   readonly relay: Relay;
   readonly clock: Clock;
-  /** The record's cluster if it is still configured, under the same ARM id. */
+  readonly entropy: Pick<Entropy, 'bytes'>;
+  /** The record's cluster if its ARM id is still configured. */
   readonly clusterOf: (record: CommandRecord) => Cluster | undefined;
-  /** The outcome that the trail already holds for a command: a crash may have come between audit and record. */
-  readonly outcomeOf: (record: CommandRecord) => Promise<string | undefined>;
+  /** The outcomes that the trail already holds, by command: a crash may have come between audit and record. One pass for all. */
+  readonly outcomesOf: (records: readonly CommandRecord[]) => Promise<ReadonlyMap<string, string>>;
   /** Gets what fails where no caller waits for it. */
   readonly onError: (error: unknown, commandId: string) => void;
   /** The commands that this process carries, by id. */
   readonly active: Map<string, ActiveCommand>;
+  readonly recovery: Recovery;
   /** Aborts when the gateway stops. */
   readonly stopping: AbortController;
 }
@@ -39,4 +41,16 @@ export interface TimeSpent {
   azure: number;
   /** Waiting for a slot. */
   queue: number;
+}
+
+/** What this process has seen of the records that others carry. */
+interface Recovery {
+  /** By id: the version that was seen, and since when (monotonic). */
+  readonly seen: Map<string, { readonly version: number; readonly since: number }>;
+  /** Unreadable records that were told of. */
+  readonly told: Set<string>;
+  /** Nothing is taken over before this (monotonic): this process could not finish what it took. */
+  notBefore: number;
+  /** How often in a row. */
+  failures: number;
 }

@@ -1,37 +1,101 @@
-import type { AuditEvent } from '../../audit/events.ts';
 import type { AuditTrail } from '../../audit/trail.ts';
 import type { Ended } from '../../relay/relay.ts';
-import type { CommandRecord, Failure, Records } from '../../store/records.ts';
-import { toCompleted, toFailed, toUnknown } from './transitions.ts';
-import { ensureLease, updateRecord, type LeaseContext, type LeasedRecord } from './leased-record.ts';
+import type { CommandOutput, CommandRecord, Ending, Failure, Records } from '../../store/records.ts';
+import { updateRecord, type LeaseContext, type LeasedRecord } from './leased-record.ts';
+import { toEnding, toFinished } from './transitions.ts';
 
-/** What the end of a command needs: audited first, then stored, so that no result is given out before its outcome is durable. */
+/**
+ * The end of a command, in three steps: the outcome is decided in the record, by compare-and-set; audited; and the record finished. So one
+ * process decides, and whoever has to go on after it tells the same outcome; and no result is given out before its outcome is durable.
+ */
 interface FinishContext extends LeaseContext {
   readonly records: Pick<Records, 'get' | 'replace' | 'putOutput'>;
   readonly trail: AuditTrail;
 }
 
-type EndWithoutOutput = 'command.rejected' | 'command.unknown' | 'command.failed' | 'command.interrupted';
+export type EndWithoutOutput = Exclude<Ending['event'], 'command.completed'>;
 type Completed = Extract<Ended, { kind: 'completed' }>;
 
-/**
- * Stores the end that Azure reports. `audited`: a process before this one has it in the trail already. A store or a trail that fails
- * leaves the record running, for the sweep to try again. A value that cannot be recorded would throw each time, so it ends the record
- * as unknown.
- */
+/** Stores the end that Azure reports. `audited`: a process before this one has it in the trail already. */
 export async function finish(
   context: FinishContext,
   leased: LeasedRecord,
   ended: Ended,
   audited: boolean,
 ): Promise<CommandRecord> {
+  const { inconsistent } = { inconsistent: undefined, ...ended };
+  if (ended.kind === 'completed') {
+    const { stdout, stderr } = ended;
+    const outcome = completedOutcome(context, leased.record, ended);
+    const ending = { event: 'command.completed', outcome } as const;
+    return finishAs(context, leased, ending, { audited, output: { stdout, stderr }, inconsistent });
+  }
+  const event = ended.kind === 'failed' ? 'command.failed' : 'command.unknown';
+  const failure = { code: ended.code, message: ended.message };
+  return finishAs(context, leased, withoutOutput(context, event, failure), { audited, inconsistent });
+}
+
+export const finishWithoutOutput = (
+  context: FinishContext,
+  leased: LeasedRecord,
+  event: EndWithoutOutput,
+  failure: Failure,
+  { audited } = { audited: false },
+): Promise<CommandRecord> => finishAs(context, leased, withoutOutput(context, event, failure), { audited });
+
+const withoutOutput = ({ clock }: FinishContext, event: EndWithoutOutput, failure: Failure): Ending => ({
+  event,
+  outcome: { status: event === 'command.unknown' ? 'unknown' : 'failed', failure, finishedAt: clock.now() },
+});
+
+function completedOutcome(context: FinishContext, record: CommandRecord, ended: Completed) {
+  const { exitCode, streams, truncated, timedOut } = ended;
+  const warnings = [...record.warnings, ...ended.warnings];
+  const times = timesOf(context, record, ended);
+  const outputBytes = { stdout: ended.stdout.byteLength, stderr: ended.stderr.byteLength };
+  return { status: 'completed', exitCode, outputBytes, streams, truncated, timedOut, ...times, warnings } as const;
+}
+
+/** How far Azure's clock and this one may be apart. */
+const SKEW_MS = 10 * 60_000;
+
+/**
+ * Azure's times where they can be true, since retention counts from them: not before the command was accepted, not after now. An unset one is
+ * the year 1 (learn.microsoft.com/dotnet/api/system.datetime.minvalue).
+ */
+function timesOf({ clock }: FinishContext, { submittedAt }: CommandRecord, { startedAt, finishedAt }: Completed) {
+  const now = clock.now();
+  const plausible = (time: number | undefined): number | undefined =>
+    time !== undefined && time >= submittedAt - SKEW_MS && time <= now + SKEW_MS ? time : undefined;
+  return { startedAt: plausible(startedAt), finishedAt: plausible(finishedAt) ?? now };
+}
+
+interface Details {
+  /** The trail has the outcome already. */
+  readonly audited: boolean;
+  /** Of a completed command, unless it was lost. */
+  readonly output?: CommandOutput | undefined;
+  readonly inconsistent?: string | undefined;
+}
+
+/**
+ * Decides on the outcome, or makes sure of one that was decided before, and brings the record to its end. A store or a trail that fails leaves
+ * the record as it is, for the sweep to try again. A value that cannot be recorded would throw each time, so it ends the record as unknown.
+ */
+export async function finishAs(
+  context: FinishContext,
+  leased: LeasedRecord,
+  ending: Ending,
+  details: Details,
+): Promise<CommandRecord> {
   try {
-    return await finishAsReported(context, leased, ended, audited);
+    return await decideAndTell(context, leased, ending, details);
   } catch (error) {
-    if (!isOfTheValue(error)) throw error;
+    if (!isOfTheValue(error) || ending.event === 'command.unknown') throw error;
     const failure = { code: 'internal-error', message: UNRECORDABLE };
-    if (audited) return updateRecord(context, leased, toUnknown(failure, context.clock.now()));
-    return finishWithoutOutput(context, leased, 'command.unknown', failure);
+    return decideAndTell(context, leased, withoutOutput(context, 'command.unknown', failure), {
+      audited: details.audited,
+    });
   }
 }
 
@@ -42,71 +106,37 @@ const UNRECORDABLE =
 const isOfTheValue = (error: unknown): boolean =>
   error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
 
-async function finishAsReported(
+async function decideAndTell(
   context: FinishContext,
   leased: LeasedRecord,
-  ended: Ended,
-  audited: boolean,
+  ending: Ending,
+  { audited, output, inconsistent }: Details,
 ): Promise<CommandRecord> {
-  if (ended.kind === 'completed') return finishWithOutput(context, leased, ended, audited);
-  if (ended.kind === 'unknown' && ended.inconsistent !== undefined && !audited)
-    await auditInconsistent(context, leased.record, ended.inconsistent);
-  const failure = { code: ended.code, message: ended.message };
-  const now = context.clock.now();
-  if (audited)
-    return updateRecord(context, leased, ended.kind === 'failed' ? toFailed(failure, now) : toUnknown(failure, now));
-  return finishWithoutOutput(context, leased, ended.kind === 'failed' ? 'command.failed' : 'command.unknown', failure);
-}
-
-export async function finishWithoutOutput(
-  context: FinishContext,
-  leased: LeasedRecord,
-  event: EndWithoutOutput,
-  failure: Failure,
-): Promise<CommandRecord> {
-  await ensureLease(context, leased);
-  await context.trail.record({ event, ...subjectOf(leased.record), failure });
-  const now = context.clock.now();
-  return updateRecord(context, leased, event === 'command.unknown' ? toUnknown(failure, now) : toFailed(failure, now));
-}
-
-async function finishWithOutput(
-  context: FinishContext,
-  leased: LeasedRecord,
-  ended: Completed,
-  audited: boolean,
-): Promise<CommandRecord> {
-  await ensureLease(context, leased);
-  const { stdout, stderr } = ended;
-  const stored = context.records.putOutput(leased.record.id, { stdout, stderr });
-  stored.catch(() => undefined); // awaited below; an error of the trail comes first
-  if (!audited) await auditCompleted(context, leased.record, ended);
+  await updateRecord(context, leased, toEnding(ending));
+  const stored = output && context.records.putOutput(leased.record.id, output);
+  stored?.catch(() => undefined); // awaited below; an error of the trail comes first
+  if (!audited) await audit(context, leased.record, ending, output, inconsistent);
   await stored;
-  return updateRecord(context, leased, toCompleted(ended, context.clock.now()));
+  return updateRecord(context, leased, toFinished(ending.outcome));
 }
 
-async function auditInconsistent(
-  { trail }: Pick<FinishContext, 'trail'>,
+async function audit(
+  { trail }: FinishContext,
   record: CommandRecord,
-  detail: string,
+  { event, outcome }: Ending,
+  output: CommandOutput | undefined,
+  inconsistent: string | undefined,
 ): Promise<void> {
-  await trail.record({ event: 'command.inconsistent', ...subjectOf(record), detail });
-}
-
-async function auditCompleted({ trail }: FinishContext, record: CommandRecord, ended: Completed): Promise<void> {
   const subject = subjectOf(record);
-  if (ended.inconsistent !== undefined) await auditInconsistent({ trail }, record, ended.inconsistent);
-  const { exitCode, timedOut, truncated, stdout, stderr } = ended;
-  const completed: AuditEvent = {
-    event: 'command.completed',
-    ...subject,
-    exitCode,
-    timedOut,
-    cut: truncated,
-    bytes: stdout.length + stderr.length,
-    stdout,
-  };
-  await trail.record(completed);
+  if (inconsistent !== undefined)
+    await trail.record({ event: 'command.inconsistent', ...subject, detail: inconsistent });
+  if (outcome.status !== 'completed') {
+    await trail.record({ event, ...subject, failure: outcome.failure });
+    return;
+  }
+  const { exitCode, timedOut, truncated: cut } = outcome;
+  const bytes = output && output.stdout.length + output.stderr.length;
+  await trail.record({ event, ...subject, exitCode, timedOut, cut, bytes, stdout: output?.stdout });
 }
 
 /** Whose command it is, in each of its events, so that a query by principal or cluster finds its end too. */

@@ -1,4 +1,6 @@
 import type { Clock } from '../../clock.ts';
+import { Problem } from '../../errors.ts';
+import { elapsedSince, mark, type Mark } from '../../lib/elapsed.ts';
 import type { CommandRecord, Records } from '../../store/records.ts';
 import { unchanged, type Transition } from './transitions.ts';
 
@@ -6,16 +8,24 @@ import { unchanged, type Transition } from './transitions.ts';
 export interface LeaseContext {
   readonly records: Pick<Records, 'get' | 'replace'>;
   readonly clock: Clock;
-  /** Names this process in leases. */
+  /** Names this process as the carrier of records. */
   readonly holder: string;
-  /** How long a process may be silent before another takes its commands over. */
+  /** How long a record may stand still before another process takes it over. */
   readonly leaseMs: number;
 }
 
-/** One record while this process has its lease: every change is a compare-and-set. */
+/**
+ * One record while this process carries it. Every change is a compare-and-set on its version, and a carrier makes one at least every third
+ * of `leaseMs`. Another process takes the record over when it has seen one version for `leaseMs` by its own monotonic clock (recover.ts), so
+ * no two machines' clocks are ever compared; and a carrier trusts its lease only for a part of `leaseMs` after the start of its last change.
+ */
 export interface LeasedRecord {
   /** As last stored. */
   record: CommandRecord;
+  /** When the last change that the store took began. */
+  confirmedAt: Mark;
+  /** Set once another process has the record. This one does nothing more with it, whatever it still waits for. */
+  lost: LeaseLost | undefined;
   /** Settles when the change before the next one has: changes are made one at a time. */
   lastChange: Promise<unknown>;
 }
@@ -28,14 +38,13 @@ export class LeaseLost extends Error {
 /** First pause before a change that the store did not take is tried again. */
 const RETRY_MS = 250;
 
-/** A lease of this process, starting now. */
-export const newLease = ({ clock, holder, leaseMs }: Omit<LeaseContext, 'records'>): CommandRecord['lease'] => ({
-  holder,
-  until: clock.now() + leaseMs,
+/** `record` is stored, or about to be, with this process as its carrier; `confirmedAt` is when that write began. */
+export const leaseRecord = (record: CommandRecord, confirmedAt: Mark): LeasedRecord => ({
+  record,
+  confirmedAt,
+  lost: undefined,
+  lastChange: Promise.resolve(),
 });
-
-/** `record` is stored, or about to be, with this process's lease on it. */
-export const leaseRecord = (record: CommandRecord): LeasedRecord => ({ record, lastChange: Promise.resolve() });
 
 /**
  * Stores a change; changes are made one at a time, in the order of the calls. Throws LeaseLost, or the store's own error once the
@@ -47,10 +56,22 @@ export function updateRecord(context: LeaseContext, leased: LeasedRecord, change
   return next;
 }
 
-/** Renews a lease that is half over. Called before an outcome is audited: no other process may audit it too. Throws as updateRecord. */
+/** Renews a lease that is half over. Throws as updateRecord. */
 export async function ensureLease(context: LeaseContext, leased: LeasedRecord): Promise<void> {
-  if (leased.record.lease.until - context.clock.now() < context.leaseMs / 2)
-    await updateRecord(context, leased, unchanged);
+  if (leased.lost) throw leased.lost;
+  if (elapsedSince(context.clock, leased.confirmedAt) >= context.leaseMs / 2) await updateRecord(context, leased, unchanged);
+}
+
+/**
+ * The last look before an effect that cannot be taken back, with nothing to wait for between the two. What is left of the lease is far
+ * more than the effect needs to leave this process. Throws LeaseLost, or Problem `gateway-busy` when that is in doubt.
+ */
+export function assertLease({ clock, leaseMs }: LeaseContext, leased: LeasedRecord): void {
+  if (leased.lost) throw leased.lost;
+  if (elapsedSince(clock, leased.confirmedAt) >= (leaseMs * 3) / 4)
+    throw new Problem('gateway-busy', 'The gateway stood still for too long just before it sent the command. Nothing ran.', {
+      retryAfter: 1,
+    });
 }
 
 /** Renews the lease while `step` runs. The step's signal aborts when the lease is lost, or with `stopping`. */
@@ -82,28 +103,39 @@ async function renew(context: LeaseContext, leased: LeasedRecord, signal: AbortS
 
 async function persist(context: LeaseContext, leased: LeasedRecord, change: Transition): Promise<CommandRecord> {
   for (let pause = RETRY_MS; ; pause *= 2) {
+    if (leased.lost) throw leased.lost;
     try {
-      leased.record = (await write(context, leased.record, change)) ?? (await writeAgain(context, leased, change));
+      await store(context, leased, change);
       return leased.record;
     } catch (error) {
+      if (error instanceof LeaseLost) throw (leased.lost = error);
       // Only this process knows that Azure has the command, and under which id: worth trying for the whole length of the lease.
-      if (error instanceof LeaseLost || context.clock.now() + pause >= leased.record.lease.until) throw error;
+      if (elapsedSince(context.clock, leased.confirmedAt) + pause >= context.leaseMs) throw error;
       await context.clock.sleep(pause, { unref: true });
     }
   }
 }
 
-const write = (context: LeaseContext, record: CommandRecord, change: Transition): Promise<CommandRecord | undefined> =>
-  context.records.replace({ ...change(record), lease: newLease(context) });
+async function store(context: LeaseContext, leased: LeasedRecord, change: Transition): Promise<void> {
+  const began = mark(context.clock);
+  leased.record = (await write(context, leased.record, change)) ?? (await writeAgain(context, leased, change));
+  leased.confirmedAt = began;
+}
+
+const write = (
+  { records, holder }: LeaseContext,
+  record: CommandRecord,
+  change: Transition,
+): Promise<CommandRecord | undefined> => records.replace({ ...change(record), carrier: holder });
 
 /**
  * The compare-and-set failed. Either another process has the record, or the store took a write of this process and its answer was
- * lost. In the second case the stored version is one ahead and has this process's lease. It may hold an earlier change that was
+ * lost. In the second case the stored version is one ahead and has this process as its carrier. It may hold an earlier change that was
  * given up, so the change is written once more on top of it; writing it twice does no harm.
  */
 async function writeAgain(context: LeaseContext, leased: LeasedRecord, change: Transition): Promise<CommandRecord> {
   const stored = await context.records.get(leased.record.id);
-  if (stored?.version !== leased.record.version + 1 || stored.lease.holder !== context.holder) throw new LeaseLost();
+  if (stored?.version !== leased.record.version + 1 || stored.carrier !== context.holder) throw new LeaseLost();
   leased.record = stored;
   const written = await write(context, stored, change);
   if (!written) throw new LeaseLost();

@@ -1,14 +1,13 @@
-import type { CommandRecord } from '../../store/records.ts';
 import type { ActiveCommand, LifecycleContext } from './context.ts';
 import { recoverOrphans } from './recover.ts';
 import { startCommand, type NewCommand } from './start.ts';
 
 /**
- * The life of a command, in durable steps: record `accepted` → audit intent → compare-and-set to `submitting` → POST → `running` →
- * outcome audited → finished. Each step is on disk before the next begins, so that a kill or a power cut between any two leaves a
- * record that tells what may have happened. The process that has a record's lease carries it; the sweep recovers those whose lease
- * ran out. Two writes may be late without harm: `running`, while the first poll is out, and the last one, since the trail has the
- * outcome already.
+ * The life of a command, in durable steps: record `accepted` → audit intent → compare-and-set to `submitting` → POST → `running` → outcome
+ * decided in the record → audited → finished. Each step is stored before the next begins, so that a kill or a power cut between any two leaves
+ * a record that tells what may have happened. The process whose changes move a record's version carries it; the sweep recovers those that
+ * stand still. Two writes may be late without harm: `running`, while the first poll is out, and the last one, since the trail has the outcome
+ * already.
  */
 export interface Lifecycle {
   /**
@@ -28,7 +27,7 @@ export interface Lifecycle {
   close(): Promise<void>;
 }
 
-type LifecycleOptions = Omit<LifecycleContext, 'active' | 'stopping' | 'leaseMs'> & {
+type LifecycleOptions = Omit<LifecycleContext, 'active' | 'recovery' | 'stopping' | 'leaseMs'> & {
   readonly leaseMs?: number;
 };
 
@@ -39,6 +38,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     leaseMs: DEFAULT_LEASE_MS,
     ...options,
     active: new Map(),
+    recovery: { seen: new Map(), told: new Set(), notBefore: 0, failures: 0 },
     stopping: new AbortController(),
   };
   return {
@@ -57,14 +57,5 @@ async function allFinished(commands: readonly ActiveCommand[]): Promise<void> {
 
 async function stop(context: LifecycleContext): Promise<void> {
   context.stopping.abort(new Error('the gateway is stopping'));
-  const commands = [...context.active.values()];
-  await allFinished(commands);
-  for (const { current } of commands) await giveBackLease(context, current());
-}
-
-async function giveBackLease(context: LifecycleContext, record: CommandRecord): Promise<void> {
-  if (record.status !== 'running') return;
-  const lease = { holder: context.holder, until: 0 };
-  // A lease that cannot be given back runs out by itself; the rest of the shutdown must not wait for it.
-  await context.records.replace({ ...record, lease }).catch((error: unknown) => context.onError(error, record.id));
+  await allFinished([...context.active.values()]);
 }

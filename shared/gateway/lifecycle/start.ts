@@ -3,6 +3,7 @@ import type { SentCommand } from '../../command/invocation.ts';
 import type { Cluster } from '../../config/config.ts';
 import { Problem } from '../../errors.ts';
 import { untilAborted } from '../../lib/abort.ts';
+import { mark } from '../../lib/elapsed.ts';
 import { ruleName } from '../../config/rule-reference.ts';
 import type { ClusterAuthority, Submitted } from '../../relay/relay.ts';
 import type { AcceptedRecord, AzureRun, CommandRecord, Failure } from '../../store/records.ts';
@@ -10,26 +11,39 @@ import type { ActiveCommand, LifecycleContext } from './context.ts';
 import { carry, NotStarted, timed, type Progress } from './active-command.ts';
 import { finishWithoutOutput, subjectOf } from './finish.ts';
 import { followToEnd } from './follow.ts';
+import { assertLease, ensureLease, leaseRecord, LeaseLost, updateRecord } from './leased-record.ts';
 import { toFailed, toRunning, toSubmitting } from './transitions.ts';
-import { ensureLease, LeaseLost, newLease, updateRecord } from './leased-record.ts';
 
-/** A command that may run: decided, and with everything that is sent. */
+/** A command that may run as things stand. Between here and the POST it waits, and is decided again. */
 export interface NewCommand {
   readonly record: AcceptedRecord;
-  readonly cluster: Cluster;
-  readonly authority: ClusterAuthority;
-  readonly sent: SentCommand;
-  readonly facts: RequestFacts & CommandFacts;
-  readonly policyDigest: string;
   /** Resolves when the command may go ahead. Nothing is recorded as intended before; rejects with a Problem when it may not. */
   readonly ready: () => Promise<void>;
+  /**
+   * Decides by the configuration of now. Throws Problem, which the trail has by then, when the command may not run now, or not as it was
+   * accepted. Asked just before the intent, and once more just before the POST.
+   */
+  readonly decide: () => Promise<CommandToSend>;
+  /** A credential for the cluster, with enough life left. Throws Problem. */
+  readonly authorise: (cluster: Cluster) => Promise<ClusterAuthority>;
+}
+
+/** Exactly what is sent, where to, and by which rule. */
+export interface CommandToSend {
+  readonly cluster: Cluster;
+  readonly sent: SentCommand;
+  readonly facts: RequestFacts & CommandFacts;
+  readonly decision: CommandRecord['decision'];
+  readonly policyDigest: string;
+  readonly configDigest: string;
 }
 
 /** Resolves once the record is durable, so that no id is given out which a kill could undo. Rejects as Records.create. */
 export async function startCommand(context: LifecycleContext, command: NewCommand): Promise<ActiveCommand> {
-  const record = { ...command.record, lease: newLease(context) };
+  const record = { ...command.record, carrier: context.holder };
+  const began = mark(context.clock);
   await context.records.create(record);
-  return carry(context, record, (progress, signal) => runToEnd(context, progress, command, signal));
+  return carry(context, leaseRecord(record, began), (progress, signal) => runToEnd(context, progress, command, signal));
 }
 
 /** Each step is durable before the next. Throws NotStarted, and only while nothing was started. */
@@ -39,27 +53,29 @@ async function runToEnd(
   command: NewCommand,
   signal: AbortSignal,
 ): Promise<CommandRecord> {
-  await waitUntilReady(context, progress, command, signal);
-  await recordIntent(context, progress, command);
-  const submitted = await submit(context, progress, command);
+  const toSend = await waitUntilReady(context, progress, command, signal);
+  await recordIntent(context, progress, toSend);
+  const submitted = await submit(context, progress, command, toSend);
   switch (submitted.kind) {
     case 'not-started':
       return reject(context, progress, submitted.problem);
     case 'lost':
       return finishWithoutOutput(context, progress, 'command.unknown', failureOf(submitted));
     case 'accepted':
-      return followAccepted(context, progress, command.cluster, submitted, signal);
+      return followAccepted(context, progress, toSend.cluster, submitted, signal);
   }
 }
 
+/** Waits for the command's turn, and decides then: minutes may have passed, and who may do what may have changed. */
 async function waitUntilReady(
   context: LifecycleContext,
   progress: Progress,
-  { ready }: NewCommand,
+  { ready, decide }: NewCommand,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<CommandToSend> {
   try {
     await timed(context.clock, progress.spent, 'queue', () => untilAborted(ready(), signal));
+    return await untilAborted(decide(), signal);
   } catch (error) {
     if (error instanceof LeaseLost) throw error;
     const reason = signal.aborted && error === signal.reason ? stopping : error;
@@ -69,19 +85,20 @@ async function waitUntilReady(
 }
 
 /** No record, no run: the intent is durable, and the record says `submitting`, before Azure hears of the command. */
-async function recordIntent(context: LifecycleContext, progress: Progress, command: NewCommand): Promise<void> {
-  const { id, decision } = progress.record;
+async function recordIntent(context: LifecycleContext, progress: Progress, toSend: CommandToSend): Promise<void> {
+  const { facts, decision, policyDigest, configDigest } = toSend;
   try {
     await ensureLease(context, progress); // a process that slept past its lease must not record an intent that another has closed
     const intent = await context.trail.record({
-      ...command.facts,
+      ...facts,
       event: 'command.intended',
-      commandId: id,
+      commandId: progress.record.id,
       decision: 'allow',
       rule: ruleName(decision),
-      policyDigest: command.policyDigest,
+      policyDigest,
+      configDigest,
     });
-    await updateRecord(context, progress, toSubmitting(await intent.receipt()));
+    await updateRecord(context, progress, toSubmitting(await intent.receipt(), decision));
   } catch (error) {
     if (error instanceof LeaseLost) throw error;
     await failUnsent(context, progress, error, { intended: true });
@@ -89,19 +106,40 @@ async function recordIntent(context: LifecycleContext, progress: Progress, comma
   }
 }
 
-/** Takes no signal: a POST that is under way is seen to its end, so that a stop makes no `unknown`. The relay bounds its time. */
-function submit(context: LifecycleContext, progress: Progress, command: NewCommand): Promise<Submitted> {
-  const { cluster, authority, sent } = command;
+/**
+ * Takes no signal: a POST that is under way is seen to its end, so that a stop makes no `unknown`. The relay bounds its time. Throws
+ * LeaseLost; then nothing was sent, and another process says what became of the command.
+ */
+async function submit(
+  context: LifecycleContext,
+  progress: Progress,
+  command: NewCommand,
+  { cluster, sent }: CommandToSend,
+): Promise<Submitted> {
   const { nonce, owner, timeoutSeconds } = progress.record;
-  return timed(context.clock, progress.spent, 'azure', () =>
-    context.relay.submit({ cluster, authority, sent, nonce, timeoutSeconds, owner }),
-  );
+  const submission = {
+    cluster,
+    sent,
+    nonce,
+    timeoutSeconds,
+    owner,
+    authorise: () => command.authorise(cluster),
+    permit: async () => {
+      await command.decide();
+      await ensureLease(context, progress);
+    },
+    fence: () => assertLease(context, progress),
+  };
+  const submitted = await timed(context.clock, progress.spent, 'azure', () => context.relay.submit(submission));
+  if (submitted.kind === 'not-started' && progress.lost) throw progress.lost;
+  return submitted;
 }
 
 async function reject(context: LifecycleContext, progress: Progress, problem: Problem): Promise<never> {
-  await finishWithoutOutput(context, progress, 'command.rejected', failureOf(problem)).catch((error: unknown) =>
-    context.onError(error, progress.record.id),
-  );
+  await finishWithoutOutput(context, progress, 'command.rejected', failureOf(problem)).catch((error: unknown) => {
+    if (error instanceof LeaseLost) throw error;
+    context.onError(error, progress.record.id);
+  });
   throw new NotStarted(problem);
 }
 
@@ -140,7 +178,7 @@ async function failUnsent(
     if (intended) await finishWithoutOutput(context, progress, 'command.interrupted', failure);
     else await updateRecord(context, progress, toFailed(failure, context.clock.now()));
   } catch (second) {
-    context.onError(second, progress.record.id); // the sweep closes it once its lease has run out
+    context.onError(second, progress.record.id); // the sweep closes it once it has stood still for long enough
   }
 }
 

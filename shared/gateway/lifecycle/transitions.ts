@@ -1,13 +1,11 @@
-import type { Ended } from '../../relay/relay.ts';
 import type {
   AzureRun,
   CommandRecord,
-  CompletedRecord,
-  FailedRecord,
+  Ending,
   Failure,
+  Outcome,
   RunningRecord,
   SubmittingRecord,
-  UnknownRecord,
 } from '../../store/records.ts';
 
 /**
@@ -25,55 +23,47 @@ export const withWarnings =
   (record) => ({ ...record, warnings });
 
 export const toSubmitting =
-  (receipt: string) =>
+  (receipt: string, decision: CommandRecord['decision']) =>
   (record: CommandRecord): SubmittingRecord => ({
     ...from(record, 'accepted', 'submitting'),
     status: 'submitting',
     receipt,
+    decision,
   });
 
 export const toRunning =
   (azure: AzureRun) =>
   (record: CommandRecord): RunningRecord => ({ ...from(record, 'submitting', 'running'), status: 'running', azure });
 
-export const toCompleted =
-  (ended: Extract<Ended, { kind: 'completed' }>, now: number) =>
-  (record: CommandRecord): CompletedRecord => {
-    const running = from(record, 'running', 'completed');
-    const { exitCode, streams, truncated, timedOut, startedAt, finishedAt = now } = ended;
-    const warnings = running.status === 'completed' ? running.warnings : [...running.warnings, ...ended.warnings];
-    const outputBytes = { stdout: ended.stdout.byteLength, stderr: ended.stderr.byteLength };
-    return {
-      ...running,
-      status: 'completed',
-      exitCode,
-      outputBytes,
-      streams,
-      truncated,
-      timedOut,
-      startedAt,
-      finishedAt,
-      warnings,
-    };
+/** The outcome is decided; nobody has been told yet. */
+export const toEnding =
+  (ending: Ending): Transition =>
+  (record) => ({ ...from(record, 'accepted', 'submitting', 'running'), ending });
+
+/** The outcome is in the trail. */
+export const toFinished =
+  (outcome: Outcome): Transition =>
+  (record) => {
+    switch (outcome.status) {
+      case 'completed':
+        return { ...closed(from(record, 'running', 'completed')), ...outcome };
+      case 'failed':
+        return { ...closed(from(record, 'accepted', 'submitting', 'running', 'failed')), ...outcome };
+      case 'unknown':
+        return { ...closed(from(record, 'submitting', 'running', 'unknown')), ...outcome };
+    }
   };
 
-export const toFailed =
-  (failure: Failure, now: number) =>
-  (record: CommandRecord): FailedRecord => ({
-    ...from(record, 'accepted', 'submitting', 'running', 'failed'),
-    status: 'failed',
-    failure,
-    finishedAt: now,
-  });
+/** Nothing was sent, and the trail has no intent that an outcome would belong to. */
+export const toFailed = (failure: Failure, now: number): Transition =>
+  toFinished({ status: 'failed', failure, finishedAt: now });
 
-export const toUnknown =
-  (failure: Failure, now: number) =>
-  (record: CommandRecord): UnknownRecord => ({
-    ...from(record, 'submitting', 'running', 'unknown'),
-    status: 'unknown',
-    failure,
-    finishedAt: now,
-  });
+/** Without what only an unfinished record has. */
+function closed<R extends CommandRecord>(record: R): Omit<R, 'ending'> {
+  const rest: Omit<R, 'ending'> & { ending?: unknown } = { ...record };
+  delete rest.ending;
+  return rest;
+}
 
 function from<S extends CommandRecord['status']>(
   record: CommandRecord,

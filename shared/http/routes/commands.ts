@@ -67,7 +67,7 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock, conf
       const began = clock.monotonic();
       const signal = disconnectSignal(reply);
       const started = await gateway.runCommand(caller, requested, signal);
-      const result = await gateway.awaitResult(started, {
+      const result = await gateway.awaitResult(caller, started, {
         ms: prefer.waitSeconds * 1_000,
         signal,
         hold: (bytes) => request.visit?.hold(bytes),
@@ -87,7 +87,7 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock, conf
         params: IdParams,
         querystring: LinesQuery,
         headers: Type.Object({ prefer: Type.Optional(Prefer) }),
-        response: recordOr(problemsOf('command-not-found', 'result-expired')),
+        response: recordOr(problemsOf('command-not-found', 'result-expired', 'result-missing')),
       },
     },
     async (request, reply) => {

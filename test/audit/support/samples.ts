@@ -36,6 +36,7 @@ export const intended = (commandId: string, more: Partial<Extract<AuditEvent, { 
     decision: 'allow',
     rule: 'viewer/allow[0]',
     policyDigest: 'a'.repeat(64),
+    configDigest: 'b'.repeat(64),
     ...more,
   }) as const satisfies AuditEvent;
 

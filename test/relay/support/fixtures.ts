@@ -59,9 +59,16 @@ export const relayTo = (url: string, options: Partial<RelayOptions> = {}) =>
     ...options,
   });
 
+/** Nothing stands in the way of the POST. */
+export const unfenced = {
+  authorise: () => Promise.resolve({}),
+  permit: () => Promise.resolve(),
+  fence: () => undefined,
+};
+
 export const submission = (...words: string[]) => ({
   cluster,
-  authority: {},
+  ...unfenced,
   sent: { words, files: [], secret: false },
   nonce: NONCE,
   timeoutSeconds: 30,
