@@ -13,6 +13,7 @@ app.timer('sweep', {
   handler: async (_timer: Timer, context: InvocationContext): Promise<void> => {
     const { sweep } = await gateway();
     const { recovered, purged } = await sweep(WAIT_MS);
-    if (recovered + purged > 0) context.log(`sweep: ${recovered} commands taken over, ${purged} outputs and records purged`);
+    if (recovered + purged > 0)
+      context.log(`sweep: ${recovered} commands taken over, ${purged} outputs and records purged`);
   },
 });

@@ -227,7 +227,11 @@ async function purgeRecords(
 ): Promise<number> {
   const now = clock.now();
   const outputsBefore = now - resultsHours * 3_600_000;
-  const { outputs, records: removed, unreadable } = await records.purge({
+  const {
+    outputs,
+    records: removed,
+    unreadable,
+  } = await records.purge({
     outputsBefore,
     recordsBefore: now - recordsDays * 86_400_000,
     now,

@@ -75,7 +75,8 @@ export async function openConfig(options: OpenOptions): Promise<OpenedConfig> {
     current: () => watched.config,
     fresh: async (signal) => {
       // The second look is for one that had begun before the process stood still, and was answered then.
-      for (let looks = 0; looks < 2 && elapsedSince(options.clock, watched.asOf) > MOST_AGE_MS; looks += 1) await untilAborted(refresh(), signal);
+      for (let looks = 0; looks < 2 && elapsedSince(options.clock, watched.asOf) > MOST_AGE_MS; looks += 1)
+        await untilAborted(refresh(), signal);
       return watched.config;
     },
     problem: () => watched.problem?.error,

@@ -44,6 +44,7 @@ function differenceOf(before: DecidedCommand, now: DecidedCommand): string | und
   if (!sameArmId(before.cluster.arm.id, now.cluster.arm.id)) return `${name} became the name of another cluster`;
   if (before.cluster.runAs !== now.cluster.runAs) return `the operator changed as whom commands run on ${name}`;
   if (!isDeepStrictEqual(before.sent, now.sent)) return `what the command means on ${name} changed`;
-  if (!isDeepStrictEqual(before.invocation.argv, now.invocation.argv)) return `what the command means on ${name} changed`;
+  if (!isDeepStrictEqual(before.invocation.argv, now.invocation.argv))
+    return `what the command means on ${name} changed`;
   return undefined;
 }

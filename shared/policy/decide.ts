@@ -192,12 +192,15 @@ function stand(
  * cluster. A binding is not enough: its role may only deny, or only be about the gateway's own URLs.
  */
 function allowedUnconditionally({ roles, cluster }: Standing): Decision {
-  const role = roles.find(({ allow }) => rulesFor(allow, '*', '*').length > 0 || allow.size > 1);
+  const role = roles.find(allowsAnything);
   if (role) return { verdict: 'allow', rule: { role: role.name, rule: 'bound' }, roles: [role.name], because: [] };
   return noRule(
     `No rule of ${listRoles(roles)} allows anything on cluster ${cluster}; this command asks for nothing in particular, but it starts a pod there.`,
   );
 }
+
+const allowsAnything = ({ allow }: Role): boolean =>
+  [...allow.values()].some((byResource) => [...byResource.values()].some((rules) => rules.length > 0));
 
 function findDeny({ roles }: Standing, asked: ResourceAttributes): ResourceRule | undefined {
   const key = resourceKey(asked.resource, asked.group);

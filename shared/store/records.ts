@@ -223,7 +223,6 @@ export type Outcome =
   | Pick<FailedRecord, 'status' | 'failure' | 'finishedAt'>
   | Pick<UnknownRecord, 'status' | 'failure' | 'finishedAt'>;
 
-
 export const maxListed = 1000;
 
 export const isFinished = (record: CommandRecord): record is FinishedRecord =>

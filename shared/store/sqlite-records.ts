@@ -287,8 +287,7 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Connection
 function prepare(database: DatabaseSync) {
   const statement = (text: string): StatementSync => database.prepare(text);
   return {
-    insert:
-      statement(`INSERT INTO records (id, version, owner, cluster, status, finished, submitted_at, ended_at, body)
+    insert: statement(`INSERT INTO records (id, version, owner, cluster, status, finished, submitted_at, ended_at, body)
       VALUES (:id, :version, :owner, :cluster, :status, :finished, :submittedAt, :endedAt, :body)`),
     get: statement('SELECT body FROM records WHERE id = :id'),
     replace: statement(`UPDATE records SET version = :version, owner = :owner, cluster = :cluster, status = :status,

@@ -300,7 +300,9 @@ function createRecords(rows: Rows, container: ContainerClient, clock: Clock, ent
       for await (const some of due(endedPartition, outputsBefore)) {
         const done = await Promise.all(some.map((row) => purgeOutput(row, outputsBefore)));
         outputs += done.filter((what) => what === 'purged').length;
-        unreadable.push(...some.filter((_, index) => done[index] === 'unreadable').map(({ columns }) => columns['id'] ?? ''));
+        unreadable.push(
+          ...some.filter((_, index) => done[index] === 'unreadable').map(({ columns }) => columns['id'] ?? ''),
+        );
       }
       for await (const some of due(keptPartition, recordsBefore)) {
         await Promise.all(some.map(purgeRecord));

@@ -43,7 +43,8 @@ const maxPageSize = 1000;
 
 export function createRows(client: TableClient): Rows {
   return {
-    get: (partition, row) => unless([ABSENT], undefined, async () => fromEntity(await client.getEntity(partition, row))),
+    get: (partition, row) =>
+      unless([ABSENT], undefined, async () => fromEntity(await client.getEntity(partition, row))),
     insert: (row) => unless([THERE], undefined, async () => given((await client.createEntity(toEntity(row))).etag)),
     replace: (row, etag) =>
       unless([ABSENT, CHANGED], undefined, async () =>
@@ -113,7 +114,13 @@ export function codeOf(error: unknown): string | undefined {
       readonly parsedBody?: { readonly odataError?: { readonly code?: unknown } };
     };
   };
-  const found = [details?.odataError?.code, response?.parsedBody?.odataError?.code, code, details?.errorCode, response?.headers?.get('x-ms-error-code')];
+  const found = [
+    details?.odataError?.code,
+    response?.parsedBody?.odataError?.code,
+    code,
+    details?.errorCode,
+    response?.headers?.get('x-ms-error-code'),
+  ];
   return found.find((one): one is string => typeof one === 'string' && one !== '');
 }
 

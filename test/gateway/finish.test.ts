@@ -32,7 +32,9 @@ function world({ record = async () => recorded, putOutput = async () => undefine
     records: {
       get: async () => undefined,
       replace: async (changed: CommandRecord) => {
-        steps.push('ending' in changed && changed.ending ? `decided on ${changed.ending.event}` : `stored as ${changed.status}`);
+        steps.push(
+          'ending' in changed && changed.ending ? `decided on ${changed.ending.event}` : `stored as ${changed.status}`,
+        );
         return changed;
       },
       putOutput,

@@ -1,10 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import {
-  LeaseLost,
-  leaseRecord,
-  updateRecord,
-  withLease,
-} from '../../shared/gateway/lifecycle/leased-record.ts';
+import { LeaseLost, leaseRecord, updateRecord, withLease } from '../../shared/gateway/lifecycle/leased-record.ts';
 import { mark } from '../../shared/lib/elapsed.ts';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import type { CommandRecord, Records } from '../../shared/store/records.ts';

@@ -64,7 +64,9 @@ async function followModel(
     expect(ids(items).toSorted()).toEqual(ids(own).toSorted());
   }
   const { records: unfinished, unreadable } = await records.unfinished(10);
-  expect(unfinished.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(open.toSorted((a, b) => (a.id < b.id ? -1 : 1)));
+  expect(unfinished.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(
+    open.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+  );
   expect(unreadable).toEqual([]);
   const sent = open.filter(({ status }) => status !== 'accepted');
   expect((await records.inFlight()).reduce((sum, { count }) => sum + count, 0)).toBe(sent.length);

@@ -59,7 +59,8 @@ export function updateRecord(context: LeaseContext, leased: LeasedRecord, change
 /** Renews a lease that is half over. Throws as updateRecord. */
 export async function ensureLease(context: LeaseContext, leased: LeasedRecord): Promise<void> {
   if (leased.lost) throw leased.lost;
-  if (elapsedSince(context.clock, leased.confirmedAt) >= context.leaseMs / 2) await updateRecord(context, leased, unchanged);
+  if (elapsedSince(context.clock, leased.confirmedAt) >= context.leaseMs / 2)
+    await updateRecord(context, leased, unchanged);
 }
 
 /**
@@ -69,9 +70,13 @@ export async function ensureLease(context: LeaseContext, leased: LeasedRecord): 
 export function assertLease({ clock, leaseMs }: LeaseContext, leased: LeasedRecord): void {
   if (leased.lost) throw leased.lost;
   if (elapsedSince(clock, leased.confirmedAt) >= (leaseMs * 3) / 4)
-    throw new Problem('gateway-busy', 'The gateway stood still for too long just before it sent the command. Nothing ran.', {
-      retryAfter: 1,
-    });
+    throw new Problem(
+      'gateway-busy',
+      'The gateway stood still for too long just before it sent the command. Nothing ran.',
+      {
+        retryAfter: 1,
+      },
+    );
 }
 
 /** Renews the lease while `step` runs. The step's signal aborts when the lease is lost, or with `stopping`. */

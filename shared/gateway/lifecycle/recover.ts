@@ -28,7 +28,9 @@ export async function recoverOrphans(context: LifecycleContext, limit: number): 
   const orphans = (await findOrphans(context)).slice(0, limit);
   if (orphans.length === 0) return 0;
   // Taken over first: what the trail is asked for then can no longer change under this process.
-  const taken = (await Promise.all(orphans.map((orphan) => takeOver(context, orphan)))).filter((one) => one !== undefined);
+  const taken = (await Promise.all(orphans.map((orphan) => takeOver(context, orphan)))).filter(
+    (one) => one !== undefined,
+  );
   const outcomes = context.outcomesOf(taken.map(({ record }) => record));
   outcomes.catch(() => undefined); // each command gets the error
   for (const leased of taken) {
