@@ -8,8 +8,8 @@ import { outcomesOf } from './audit/read/outcome.ts';
 import { checkpoints, queryEvents } from './audit/read/query.ts';
 import { createStreamIndex } from './audit/read/stream-index.ts';
 import { systemClock, systemEntropy, type Clock, type Entropy } from './clock.ts';
-import type { Config, ConfigSource, Entrance } from './config/config.ts';
-import { openConfig } from './config/source.ts';
+import type { Config, Entrance } from './config/config.ts';
+import { openConfig, type OpenedConfig } from './config/source.ts';
 import { sameArmId } from './config/values.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { createApp } from './http/app.ts';
@@ -41,7 +41,7 @@ export interface AssembleOptions {
 /** A gateway that is ready: its app for any host, and the sweep for any timer. */
 export interface Assembled {
   readonly app: FastifyInstance;
-  readonly config: ConfigSource;
+  readonly config: OpenedConfig;
   readonly gateway: Gateway;
   /** Takes over orphaned commands and purges what is past its retention; waits up to `waitMs` for what it took over. */
   sweep(waitMs?: number): Promise<{ readonly recovered: number; readonly purged: number }>;

@@ -304,8 +304,9 @@ async function start(shared: Shared, first: Process): Promise<void> {
   const ready = (): Promise<void> => clock.sleep(shared.plan.slot);
   await decide().then(
     () => {
-      const active = first.lifecycle.start({ ...command, decide, ready });
-      active.finished.catch(() => count('the caller was told that nothing was started'));
+      const started = first.lifecycle.start({ ...command, decide, ready });
+      // Not awaited: a process that is killed never tells.
+      started.then(({ finished }) => finished).catch(() => count('the caller was told that nothing was started'));
     },
     () => undefined,
   );
