@@ -302,14 +302,14 @@ async function start(shared: Shared, first: Process): Promise<void> {
     return command.decide();
   };
   const ready = (): Promise<void> => clock.sleep(shared.plan.slot);
-  await decide().then(
-    () => {
-      const started = first.lifecycle.start({ ...command, decide, ready });
-      // Not awaited: a process that is killed never tells.
-      started.then(({ finished }) => finished).catch(() => count('the caller was told that nothing was started'));
-    },
-    () => undefined,
+  const allowed = await decide().then(
+    () => true,
+    () => false,
   );
+  if (!allowed) return;
+  const started = first.lifecycle.start({ ...command, decide, ready });
+  // Not awaited: a process that is killed never tells.
+  started.then(({ finished }) => finished).catch(() => count('the caller was told that nothing was started'));
 }
 
 async function sweep({ lifecycle, machine }: Process, every: number): Promise<never> {

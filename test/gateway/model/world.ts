@@ -28,8 +28,10 @@ export interface Machine {
 /** Chains of promises between two timers are shorter; one that is longer goes on beside the next timer, as on a slow machine. */
 const MICROTASKS = 40;
 
+const done = Promise.resolve();
+
 async function settle(): Promise<void> {
-  for (let count = 0; count < MICROTASKS; count += 1) await undefined;
+  for (let count = 0; count < MICROTASKS; count += 1) await done;
 }
 
 interface Timer {
@@ -56,14 +58,14 @@ export function createWorld(): World {
 
   const machine = (skewMs: number): Machine => {
     const began = now;
-    let stoppedUntil = 0;
-    let dead = false;
+    const state = { stoppedUntil: 0, dead: false };
     const never = new Promise<never>(() => undefined);
+    const atTime = (time: number): Promise<void> => new Promise((resolve) => void at(time, resolve));
     const running = async (): Promise<void> => {
-      while (!dead && now < stoppedUntil) await new Promise<void>((resolve) => at(stoppedUntil, resolve));
-      if (dead) return never;
+      while (!state.dead && now < state.stoppedUntil) await atTime(state.stoppedUntil);
+      if (state.dead) return never;
     };
-    const after = (ms: number): Promise<void> => new Promise((resolve) => at(now + ms, resolve));
+    const after = (ms: number): Promise<void> => atTime(now + ms);
     const clock: Clock = {
       now: () => Math.round(now + skewMs + 1_700_000_000_000),
       monotonic: () => now - began + 5_000,
@@ -88,7 +90,7 @@ export function createWorld(): World {
       reach: async (ms, effect) => {
         await running();
         await after(ms / 2);
-        if (dead) return never; // its packets may arrive or not: here they do not, and `kill` after the effect is the other case
+        if (state.dead) return never; // its packets may arrive or not: here they do not, and `kill` after the effect is the other case
         const result = { value: undefined as unknown, error: undefined as unknown, failed: false };
         try {
           result.value = effect();
@@ -101,11 +103,11 @@ export function createWorld(): World {
         return result.value as never;
       },
       stop: (ms) => {
-        stoppedUntil = Math.max(stoppedUntil, now + ms);
+        state.stoppedUntil = Math.max(state.stoppedUntil, now + ms);
       },
-      stoppedUntil: () => (dead ? 0 : stoppedUntil),
+      stoppedUntil: () => (state.dead ? 0 : state.stoppedUntil),
       kill: () => {
-        dead = true;
+        state.dead = true;
       },
     };
   };
