@@ -36,6 +36,8 @@ export interface AssembleOptions {
   readonly logger?: LogOptions;
   /** How long another process's silence lasts before its commands are taken over. */
   readonly leaseMs?: number;
+  /** In place of the stores that the configuration names. */
+  readonly openStores?: typeof openStores;
 }
 
 /** A gateway that is ready: its app for any host, and the sweep for any timer. */
@@ -113,7 +115,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   const first = config.current();
   const policyOf = compiledOnce();
   const credential = createCredential({ azure: first.azure, authority: first.identity.authority, clock, env });
-  const stores = await openStores(first, { clock, entropy, credential, onError: report, warn });
+  const stores = await (options.openStores ?? openStores)(first, { clock, entropy, credential, onError: report, warn });
   const { records, log: place, key, copies, siem } = stores;
   own(records);
   const about = {

@@ -32,7 +32,7 @@ export interface StackOptions extends Omit<AzureOptions, 'ports'> {
   readonly ports?: Ports;
   /** A last word on the configuration's text. */
   readonly edit?: (yaml: string) => string;
-  readonly gateway?: Partial<Pick<AssembleOptions, 'clock' | 'entropy' | 'leaseMs' | 'logger'>>;
+  readonly gateway?: Partial<Pick<AssembleOptions, 'clock' | 'entropy' | 'leaseMs' | 'logger' | 'openStores'>>;
 }
 
 export interface Stack {

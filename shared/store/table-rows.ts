@@ -34,9 +34,9 @@ export interface Rows {
  * What is foreseen, by its code (learn.microsoft.com/rest/api/storageservices/table-service-error-codes). The status alone is not
  * enough: 404 is also TableNotFound, and 409 TableBeingDeleted, and a store that is gone must never look like an empty one.
  */
-const ABSENT = 'ResourceNotFound';
-const THERE = 'EntityAlreadyExists';
-const CHANGED = 'UpdateConditionNotSatisfied';
+const ABSENT = { status: 404, code: 'ResourceNotFound' };
+const THERE = { status: 409, code: 'EntityAlreadyExists' };
+const CHANGED = { status: 412, code: 'UpdateConditionNotSatisfied' };
 
 /** The largest page that the Tables service gives. */
 const maxPageSize = 1000;
@@ -83,9 +83,9 @@ async function* query(
   }
 }
 
-/** Runs one request; an answer with one of these codes gives `instead`, any other failure StorageUnavailable. */
+/** Runs one request; an answer that is foreseen gives `instead`, any other failure StorageUnavailable. */
 async function unless<Result, Instead>(
-  codes: readonly string[],
+  foreseen: readonly (typeof ABSENT)[],
   instead: Instead,
   request: () => Promise<Result>,
 ): Promise<Result | Instead> {
@@ -93,7 +93,7 @@ async function unless<Result, Instead>(
     return await request();
   } catch (error) {
     const code = codeOf(error);
-    if (code !== undefined && codes.includes(code)) return instead;
+    if (foreseen.some((one) => one.code === code && one.status === statusOf(error))) return instead;
     throw new StorageUnavailable(`Azure Tables did not do it: ${describeError(error)}${hintOn(code)}`);
   }
 }

@@ -287,6 +287,17 @@ describe('what an honest but troubled gateway leaves', () => {
       },
     ],
     [
+      'a command that was sent after its outcome was told',
+      ['sent-after-outcome'],
+      async (own) => {
+        const writing = await own.open();
+        await writing.record(intended('cmd-1'));
+        await writing.record({ event: 'command.unknown', commandId: 'cmd-1' });
+        await writing.record({ event: 'command.accepted', commandId: 'cmd-1', azureCommandId: 'a' });
+        await writing.close();
+      },
+    ],
+    [
       'an outcome without an intent',
       ['outcome-without-intent'],
       async (own) => {
@@ -366,11 +377,11 @@ describe('what an honest but troubled gateway leaves', () => {
   });
 
   test.each([
-    [0, 'agree'],
-    [1, 'differ'],
+    [0, 'outcome-repeated', 'note', 'The outcome of cmd-1 is told in two streams, alike'],
+    [1, 'two-outcomes', 'broken', 'Command cmd-1 has two outcomes, which differ'],
   ])(
-    'names the second outcome of a process that stood still while another took its command over (exit code %i)',
-    async (exitCode, what) => {
+    'takes a second outcome of a process that stood still for no tampering if it agrees (exit code %i)',
+    async (exitCode, kind, level, words) => {
       const report = await writeWith(async (own) => {
         const [stalled, heir] = [await own.open(), await own.open()];
         await stalled.record(intended('cmd-1'));
@@ -382,9 +393,9 @@ describe('what an honest but troubled gateway leaves', () => {
       const [first = '', second = ''] = report.streams.map(({ stream }) => stream);
       expect(report.findings).toEqual([
         expect.objectContaining({
-          kind: 'two-outcomes',
-          level: 'broken',
-          message: expect.stringContaining(`Command cmd-1 has two outcomes, which ${what}; the other is in`),
+          kind,
+          level,
+          message: expect.stringContaining(words),
         }),
       ]);
       // One of them is the place, the other is in the words.

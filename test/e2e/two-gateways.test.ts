@@ -119,7 +119,11 @@ async function openGateway(path: string, log: AppendLog, arm: string, clock: Clo
     clusterOf: () => cluster,
     entropy: systemEntropy,
     outcomesOf: (orphans) =>
-      outcomesOf(createStreamIndex(log), new Set(orphans.map(({ id }) => id)), Math.min(...orphans.map(({ submittedAt }) => submittedAt))),
+      outcomesOf(
+        createStreamIndex(log),
+        new Set(orphans.map(({ id }) => id)),
+        Math.min(...orphans.map(({ submittedAt }) => submittedAt)),
+      ),
     onError: (error) => errors.push(error),
   });
   const stopping = new AbortController();

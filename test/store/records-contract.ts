@@ -298,6 +298,24 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
         ]);
       });
 
+      test('goes with its record, with an output or without one, and not a moment sooner', async () => {
+        for (const id of ['due', 'dry', 'kept']) {
+          const finishedAt = id === 'kept' ? start : start - 1;
+          await records.create(commandRecord(id, { status: 'completed', finishedAt }));
+          if (id !== 'dry') await records.putOutput(commandId(id), output(id));
+        }
+        await records.create(commandRecord('open', { status: 'running', submittedAt: start - 1_000_000 }));
+        const everything = { outputsBefore: start + 1, recordsBefore: start, now: 0 };
+        expect(await records.purge(everything)).toEqual({ outputs: 2, records: 2, unreadable: [] });
+        expect(await records.purge(everything)).toEqual({ outputs: 0, records: 0, unreadable: [] });
+        for (const id of ['due', 'dry']) {
+          expect(await records.get(id)).toBeUndefined();
+          expect(await records.getOutput(id)).toBeUndefined();
+        }
+        expect(ids((await records.list({ owner: alice, limit: 10 })).items).toSorted()).toEqual(['kept', 'open']);
+        expect(await records.get('kept')).toMatchObject({ outputPurged: true });
+      });
+
       test('is purged at the end of its retention, and the record says so', async () => {
         const finished = { status: 'completed', finishedAt: start + 1_000 } as const;
         await records.create(commandRecord('due', finished));

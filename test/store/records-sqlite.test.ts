@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -12,7 +12,7 @@ import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { describeRecords, purgeOutputs } from './records-contract.ts';
-import { commandId, commandRecord } from '../support/records.ts';
+import { commandId, commandRecord, start } from '../support/records.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -38,6 +38,50 @@ describe('a SQLite file', () => {
     expect(await second.get('one')).toEqual(commandRecord('one'));
     expect(Buffer.from((await second.getOutput('one'))?.stdout ?? []).toString()).toBe('out');
     await second.close();
+  });
+
+  test('that others could read is its owner’s alone once it is opened', async () => {
+    const path = newFile();
+    await (await openSqliteRecords(path)).close();
+    chmodSync(path, 0o644);
+    for (const suffix of ['-wal', '-shm']) writeFileSync(path + suffix, '', { mode: 0o644 });
+    const records = await openSqliteRecords(path);
+    await records.create(commandRecord('one'));
+    for (const suffix of ['', '-wal', '-shm']) expect(statSync(path + suffix).mode & 0o777).toBe(0o600);
+    await records.close();
+  });
+
+  test('a record that cannot be read holds up none of the others', async () => {
+    const path = newFile();
+    const records = await openSqliteRecords(path);
+    await records.create(commandRecord('broken', { submittedAt: start - 1 }));
+    await records.create(commandRecord('whole'));
+    await records.create(commandRecord('gone', { status: 'completed', finishedAt: 1_000 }));
+    await records.create(commandRecord('due', { status: 'completed', finishedAt: 1_000 }));
+    for (const id of ['gone', 'due'])
+      await records.putOutput(commandId(id), { stdout: Buffer.from('out'), stderr: Buffer.alloc(0) });
+    const other = new DatabaseSync(path);
+    other.exec("UPDATE records SET body = '{' WHERE id IN ('broken', 'gone')");
+    other.close();
+    expect(await records.unfinished(10)).toEqual({ records: [commandRecord('whole')], unreadable: ['broken'] });
+    const limits = { outputsBefore: 1_001, recordsBefore: 0, now: 0 };
+    expect(await records.purge(limits)).toEqual({ outputs: 2, records: 0, unreadable: ['gone'] });
+    expect(await records.purge(limits)).toEqual({ outputs: 0, records: 0, unreadable: [] });
+    expect(await records.getOutput('gone')).toBeUndefined();
+    await records.close();
+  });
+
+  test('one purge removes a bounded number, and its log stays small', async () => {
+    const path = newFile();
+    const records = await openSqliteRecords(path);
+    const ids = Array.from({ length: 2_500 }, (_, index) => `c${index}`);
+    await Promise.all(ids.map((id) => records.create(commandRecord(id, { status: 'completed', finishedAt: 1_000 }))));
+    const limits = { outputsBefore: 0, recordsBefore: 1_001, now: 0 };
+    expect((await records.purge(limits)).records).toBe(2_000);
+    expect(statSync(`${path}-wal`).size).toBeLessThan(64 * 1024 * 1024);
+    expect((await records.purge(limits)).records).toBe(500);
+    expect((await records.purge(limits)).records).toBe(0);
+    await records.close();
   });
 
   test('that is no database of ours is refused', async () => {

@@ -54,6 +54,7 @@ describeAzurite('against Azurite', () => {
       return found;
     };
     const id = 'c1';
+    const nothing = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
     const unfinished = (record = commandRecord(id)) => `${String(record.submittedAt).padStart(16, '0')}:${record.id}`;
 
     test('are shared: what one process writes, another sees, and wins only with the version', async () => {
@@ -104,6 +105,48 @@ describeAzurite('against Azurite', () => {
       await purgeOutputs(records, 1_001);
       expect(await rowsOf(store.table, 'ended')).toEqual([]);
     });
+
+    test('a record that cannot be read holds up none of the others', async () => {
+      const store = newStore();
+      const records = await createTableRecords(store);
+      await records.create(commandRecord('broken'));
+      await records.create(commandRecord('whole'));
+      await records.create(commandRecord('gone', { status: 'completed', finishedAt: 1_000 }));
+      await records.putOutput(commandId('gone'), { stdout: Buffer.from('out'), stderr: Buffer.alloc(0) });
+      for (const id of ['broken', 'gone']) {
+        const at = await store.table.getEntity<{ partition: string; row: string }>(`id:${id}`, 'at');
+        await store.table.updateEntity({ partitionKey: at.partition, rowKey: at.row, body0: '{' }, 'Merge');
+      }
+      const { records: found, unreadable } = await records.unfinished(10);
+      expect(found).toEqual([commandRecord('whole')]);
+      expect(unreadable).toHaveLength(1);
+      const limits = { outputsBefore: 1_001, recordsBefore: 0, now: 0 };
+      expect(await records.purge(limits)).toEqual({ outputs: 0, records: 0, unreadable: ['gone'] });
+      expect(await records.purge(limits)).toEqual({ outputs: 0, records: 0, unreadable: [] });
+      expect(await records.getOutput('gone')).toBeUndefined();
+    });
+
+    test.each(['table', 'container'] as const)(
+      'a %s that was deleted is a store that cannot be used, never an empty one',
+      async (what) => {
+        const store = newStore();
+        const records = await createTableRecords(store);
+        await records.create(commandRecord(id));
+        if (what === 'table') await store.table.deleteTable();
+        else await store.outputs.delete();
+        const asked =
+          what === 'table'
+            ? [records.get('c9'), records.unfinished(1), records.create(commandRecord('c2')), records.ping()]
+            : [records.getOutput(id), records.putOutput(commandId(id), nothing), records.ping()];
+        for (const settled of await Promise.allSettled(asked)) {
+          const error: unknown = settled.status === 'rejected' ? settled.reason : 'no error';
+          expect(error).toBeInstanceOf(StorageUnavailable);
+          expect(String(error)).toMatch(/NotFound|BeingDeleted/);
+          expect(String(error)).toContain('restart the gateway, which makes an empty one');
+        }
+        await createTableRecords(store).then((again) => again.ping());
+      },
+    );
 
     describe('after a crash', () => {
       const now = commandRecord(id).submittedAt;

@@ -30,6 +30,7 @@ const findingKinds = {
   'outcome-without-intent': 'broken',
   'outcome-before-intent': 'broken',
   'sent-without-intent': 'broken',
+  'sent-after-outcome': 'broken',
   'export-altered': 'broken',
   'export-incomplete': 'broken',
   'root-key-not-named': 'unproven',

@@ -17,14 +17,14 @@ interface OutcomeBrief {
 /**
  * Every intent has exactly one outcome, in whatever stream (a restart lies between). Streams may be read in any order; within one,
  * lines come in order. Two honest exceptions: `interrupted` may stand without an intent (a crash between record and intent), and
- * an outcome may be repeated, with the same result, by the process that found the command after its stream broke off (a crash
- * between outcome and record).
+ * an outcome may be told again, alike, in the stream of the process that took the command over: a process can be killed, or stand still,
+ * between outcome and record, and which outcome it is was decided in the record before.
  */
 export interface Pairing {
   /** Takes an event about a command from a signed line; `exitCode` is -1 for none, `time` is epoch ms. */
   take(event: EventName, commandId: string, exitCode: number, place: Place, time: number): void;
-  /** `brokeOff`: whether the stream ended without its close. Gives the commands that have no outcome yet. */
-  finish(brokeOff: (stream: string) => boolean): { readonly paired: number; readonly open: readonly OpenCommand[] };
+  /** Gives the commands that have no outcome yet. */
+  finish(): { readonly paired: number; readonly open: readonly OpenCommand[] };
 }
 
 interface Outcome extends OutcomeBrief {
@@ -67,7 +67,7 @@ export function createPairing(findings: Findings): Pairing {
       else if (event === 'command.accepted') takeSent(context, commandId, place);
       else if (outcomes.has(event)) takeOutcome(context, commandId, { event, exitCode, place });
     },
-    finish: (brokeOff) => finish(context, brokeOff),
+    finish: () => finish(context),
   };
 }
 
@@ -85,8 +85,14 @@ function takeIntent(context: Context, commandId: string, place: Place, intendedA
   } else open.set(commandId, { ...place, intendedAt });
 }
 
-function takeSent({ open, done, sent }: Context, commandId: string, place: Place): void {
-  if (!open.has(commandId) && !done.has(commandId)) sent.set(commandId, place);
+function takeSent({ findings, open, done, early, sent, streams }: Context, commandId: string, place: Place): void {
+  const settled = done.get(commandId);
+  const told =
+    early.get(commandId)?.place.stream ?? (settled === undefined ? undefined : streams[unpack(settled).stream]);
+  // Streams are read in any order: only within one is it known what came first.
+  if (told === place.stream)
+    findings.add('sent-after-outcome', place, `Command ${commandId} was sent after its outcome was told`);
+  if (!open.has(commandId) && settled === undefined) sent.set(commandId, place);
 }
 
 function takeOutcome(context: Context, commandId: string, outcome: Outcome): void {
@@ -118,30 +124,24 @@ const unpack = (packed: number): OutcomeBrief & { readonly stream: number } => (
   stream: Math.floor(packed / 65_536),
 });
 
-function finish(context: Context, brokeOff: (stream: string) => boolean): ReturnType<Pairing['finish']> {
+function finish(context: Context): ReturnType<Pairing['finish']> {
   const { findings, early, sent, repeated, done, open } = context;
   for (const [commandId, { event, place }] of early)
     if (event !== 'command.interrupted')
       findings.add('outcome-without-intent', place, `The outcome of ${commandId} has no intent`);
   for (const [commandId, place] of sent)
     findings.add('sent-without-intent', place, `Command ${commandId} was sent without an intent`);
-  for (const one of repeated) judgeRepeated(findings, one, brokeOff);
+  for (const one of repeated) judgeRepeated(findings, one);
   return { paired: done.size, open: [...open].map(([commandId, place]) => ({ commandId, ...place })) };
 }
 
-function judgeRepeated(
-  findings: Findings,
-  { commandId, first, second }: Repeated,
-  brokeOff: (stream: string) => boolean,
-): void {
-  const streams = [first.stream, second.place.stream];
+function judgeRepeated(findings: Findings, { commandId, first, second }: Repeated): void {
   const alike = first.event === second.event && first.exitCode === second.exitCode;
-  const broken = streams.find(brokeOff);
-  if (alike && first.stream !== second.place.stream && broken !== undefined)
+  if (alike && first.stream !== second.place.stream)
     findings.add(
       'outcome-repeated',
       second.place,
-      `The outcome of ${commandId} is told in two streams, alike; ${broken} broke off`,
+      `The outcome of ${commandId} is told in two streams, alike; the other is ${first.stream}: one process took the command over from the other`,
     );
   else
     findings.add(

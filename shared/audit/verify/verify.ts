@@ -95,7 +95,7 @@ export async function verifyInto(
   judgeRevoked(context);
   if (partial) judgeExportedEnds(context.facts, findings);
   else judgeEnds(context.facts, context.witnesses, findings, context.now);
-  const { paired, open } = pairing?.finish((stream) => context.facts.get(stream)?.final === false) ?? NO_COMMANDS;
+  const { paired, open } = pairing?.finish() ?? NO_COMMANDS;
   judgeOpen(context, open);
   return report(context, { trail, evidence, commands: { paired, open } });
 }

@@ -1,3 +1,4 @@
+import type { AuditTrail } from '../../audit/trail.ts';
 import { mark } from '../../lib/elapsed.ts';
 import {
   isFinished,
@@ -24,7 +25,7 @@ const PAUSE_MS = { first: 15_000, most: 10 * 60_000 } as const;
  */
 export async function recoverOrphans(context: LifecycleContext, limit: number): Promise<number> {
   const { trail, clock, recovery } = context;
-  if (!trail.healthy() || clock.monotonic() < recovery.notBefore) return 0;
+  if (clock.monotonic() < recovery.notBefore || !(await isWritable(trail))) return 0;
   const orphans = (await findOrphans(context)).slice(0, limit);
   if (orphans.length === 0) return 0;
   // Taken over first: what the trail is asked for then can no longer change under this process.
@@ -49,6 +50,12 @@ export async function recoverOrphans(context: LifecycleContext, limit: number): 
   }
   return taken.length;
 }
+
+const isWritable = ({ check }: AuditTrail): Promise<boolean> =>
+  check().then(
+    () => true,
+    () => false,
+  );
 
 /** Records that stood still for `leaseMs` while this process watched, or that were given back. */
 async function findOrphans(context: LifecycleContext): Promise<readonly CommandRecord[]> {

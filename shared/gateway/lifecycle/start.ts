@@ -152,7 +152,11 @@ async function followAccepted(
 ): Promise<CommandRecord> {
   const azure = { commandId, requestId };
   const stored = updateRecord(context, progress, toRunning(azure));
-  const noted = noteAccepted(context, progress.record, azure);
+  // Only by a process that still has the record: what another one has closed is not told to have been sent.
+  const noted = stored.then(
+    (record) => noteAccepted(context, record, azure),
+    () => undefined,
+  );
   const finished = await followToEnd(context, progress, { azure, cluster, stored, audited: false }, signal);
   await noted;
   return finished;

@@ -147,7 +147,7 @@ function openProcess(shared: Shared, index: 0 | 1 | 2): Process {
       await effect(() => void shared.events.push({ at: world.now(), event }), unavailable);
       return { stream: 's', seq: 1, hash: '', receipt: () => Promise.resolve('receipt') };
     },
-    healthy: () => !full,
+    check: () => (full ? Promise.reject(unavailable()) : Promise.resolve()),
     close: () => Promise.resolve(),
   };
   const relay: Pick<Relay, 'submit' | 'follow'> = {
