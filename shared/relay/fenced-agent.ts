@@ -6,7 +6,7 @@ type Connected = (error: Error | null, socket?: Socket) => void;
 type Connect = (options: object, connected?: Connected) => Socket | undefined;
 
 /** The fence refused: no byte of the request was written. */
-export class Fenced extends Error {
+class Fenced extends Error {
   override readonly name = 'Fenced';
 }
 

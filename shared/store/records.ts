@@ -46,14 +46,14 @@ export interface Records {
   close(): Promise<void>;
 }
 
-export interface Unfinished {
+interface Unfinished {
   readonly records: readonly CommandRecord[];
   /** Ids, or the nearest there is to one. */
   readonly unreadable: readonly string[];
 }
 
 /** Epoch ms. */
-export interface Retention {
+interface Retention {
   /** Outputs of what ended before this go (see endedAt) … */
   readonly outputsBefore: number;
   /** … and records of what ended before this. */
@@ -62,7 +62,7 @@ export interface Retention {
   readonly now: number;
 }
 
-export interface Purged {
+interface Purged {
   readonly outputs: number;
   readonly records: number;
   readonly unreadable: readonly string[];
@@ -173,7 +173,7 @@ export interface CompletedRecord extends RecordBase, Intended {
 }
 
 /** It did not run. */
-export interface FailedRecord extends RecordBase, Partial<Intended> {
+interface FailedRecord extends RecordBase, Partial<Intended> {
   readonly status: 'failed';
   readonly azure?: AzureRun | undefined;
   readonly failure: Failure;

@@ -48,7 +48,7 @@ async function leave(context: LifecycleContext, command: Progress, error: unknow
 }
 
 /** A process that cannot bring a command to its end lets another one try at once. */
-export async function giveBack(context: LifecycleContext, command: Progress): Promise<void> {
+async function giveBack(context: LifecycleContext, command: Progress): Promise<void> {
   const { record } = command;
   if (isFinished(record) || command.lost) return;
   // One that cannot be given back is taken over when it has stood still for long enough.
