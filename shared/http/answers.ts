@@ -44,6 +44,7 @@ export const ABOUT_A_RUN = [
   'azure-refused',
   'azure-unreachable',
   'cluster-unavailable',
+  'configuration-changed',
 ] as const satisfies readonly ProblemCode[];
 
 export const json = (description: string, schema: TSchema): Described => ({

@@ -40,9 +40,7 @@ export function sendText(reply: FastifyReply, { record, output, lost }: CommandR
   }
   reply.header('exit-code', String(record.exitCode));
   if (record.truncated) reply.header('truncated', 'true');
-  const parts = [output.stdout, output.stderr].filter(
-    ({ byteLength }) => byteLength > 0,
-  );
+  const parts = [output.stdout, output.stderr].filter(({ byteLength }) => byteLength > 0);
   reply.header('content-length', String(parts.reduce((sum, { byteLength }) => sum + byteLength, 0)));
   return reply.send(Readable.from(parts, { objectMode: false }));
 }

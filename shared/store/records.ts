@@ -218,7 +218,15 @@ export interface Ending {
 export type Outcome =
   | Pick<
       CompletedRecord,
-      'status' | 'exitCode' | 'outputBytes' | 'timedOut' | 'truncated' | 'streams' | 'startedAt' | 'finishedAt' | 'warnings'
+      | 'status'
+      | 'exitCode'
+      | 'outputBytes'
+      | 'timedOut'
+      | 'truncated'
+      | 'streams'
+      | 'startedAt'
+      | 'finishedAt'
+      | 'warnings'
     >
   | Pick<FailedRecord, 'status' | 'failure' | 'finishedAt'>
   | Pick<UnknownRecord, 'status' | 'failure' | 'finishedAt'>;
