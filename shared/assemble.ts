@@ -116,14 +116,25 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   const policyOf = compiledOnce();
   const credential = createCredential({ azure: first.azure, authority: first.identity.authority, clock, env });
   const stores = await (options.openStores ?? openStores)(first, { clock, entropy, credential, onError: report, warn });
-  const { records, log: place, key, copies, siem } = stores;
+  const { records, log: place, key, copies, seal, siem } = stores;
   own(records);
   const about = {
     tenants: first.identity.tenants,
     clusters: [...first.clusters.values()].map(({ arm }) => arm.id),
   };
   const trail = own(
-    await openAuditTrail({ log: place, key, clock, entropy, build: version, about, copies, siem, onError: report }),
+    await openAuditTrail({
+      log: place,
+      key,
+      clock,
+      entropy,
+      build: version,
+      about,
+      copies,
+      seal,
+      siem,
+      onError: report,
+    }),
   );
   const streams = createStreamIndex(place, clock);
   await recordConfig({

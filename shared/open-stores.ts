@@ -1,6 +1,7 @@
 import { type CopySink, createCopySink } from './audit/sinks/copies.ts';
 import type { RootKey } from './audit/root-key.ts';
 import { loadRootKey } from './audit/keys.ts';
+import { createSeal, type Seal } from './audit/seal.ts';
 import { createLogsUpload, createSiemSink, type SiemSink } from './audit/sinks/siem.ts';
 import type { Clock, Entropy } from './clock.ts';
 import type { Config, MonitorLogs, StorageLocation } from './config/config.ts';
@@ -16,6 +17,8 @@ interface Stores {
   readonly key: RootKey;
   /** The second place for signatures, where one is configured. */
   readonly copies: readonly CopySink[];
+  /** Encrypts to the auditor, where a key is configured. */
+  readonly seal: Seal | undefined;
   /** Azure Monitor Logs, where it is configured. */
   readonly siem: SiemSink | undefined;
 }
@@ -60,7 +63,8 @@ export async function openStores({ storage, listen, monitorLogs }: Config, optio
       onDropped: ({ sent, dropped }) =>
         warn(new Error(`Azure Monitor Logs has not got ${dropped} audit events since the start, and ${sent} it has`)),
     });
-  return { records, log, key, copies, siem };
+  const seal = storage.auditorKey && (await createSeal(storage.auditorKey));
+  return { records, log, key, copies, seal, siem };
 }
 
 const logsUpload = ({ endpoint, ruleId, stream }: MonitorLogs, { credential, clock }: StoreOptions) =>

@@ -100,8 +100,9 @@ export interface RequestFacts {
     | undefined;
 }
 
-/** What was asked. The trail turns texts, files and stdin into HMACs and redacts argv. */
+/** What was asked. The trail turns texts, files and stdin into HMACs, and hides and digests the data in argv. */
 export interface CommandFacts {
+  /** The caller's own words, data included; one word for a line that was not split. */
   readonly argv: readonly string[];
   readonly attributes?: readonly ResourceAttributes[] | undefined;
   readonly reason?: string | undefined;

@@ -62,6 +62,14 @@ async function available<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Opens a stream's HMAC key in Key Vault, by the caller's own right to unwrapKey there. Rejects with Problem `audit-unavailable`. */
+export async function unwrapInVault(keyAt: string, value: string, credential: TokenCredential): Promise<Uint8Array> {
+  const { CryptographyClient } = await import('@azure/keyvault-keys');
+  const client = new CryptographyClient(keyAt, credential);
+  const { result } = await available(() => client.unwrapKey('RSA-OAEP-256', Buffer.from(value, 'base64url')));
+  return result;
+}
+
 /** The real Key Vault; its SDK is loaded with the first call. Signing hashes here and sends the digest only. */
 export function createKeyVault(keyUrl: string, credential: TokenCredential): KeyVault {
   const sdk = (): Promise<typeof import('@azure/keyvault-keys')> => import('@azure/keyvault-keys');

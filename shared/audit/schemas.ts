@@ -89,6 +89,10 @@ const Attribute = Type.Object(
 );
 const command = {
   argv: Type.Array(Text(1024), { maxItems: 201 }),
+  /** What `[redacted]` stands for in argv, word by word: data by its position. */
+  data: Type.Optional(Type.Array(Type.Object({ word: Count, bytes: Count, hmac: Hash }, closed), { maxItems: 201 })),
+  /** The same words, encrypted to the auditor: a compact JWE. */
+  sealed: Type.Optional(Type.String({ maxLength: 1024 * 1024 })),
   attributes: Type.Optional(Type.Array(Attribute, { maxItems: 256 })),
   attributesCut: Type.Optional(Count),
   reason: Type.Optional(Free),

@@ -23,7 +23,9 @@ export interface Invocation {
   readonly tool: 'kubectl' | 'helm';
   /** `get`, `rollout restart`, `helm` verbs likewise: `install`, `get values`. */
   readonly verb: string;
-  /** The caller's words with secret values replaced: what records, logs and audit may hold. */
+  /** The caller's own words, data included: for the caller, and for the trail, which hides and digests what is data. */
+  readonly asked: readonly string[];
+  /** The same with data replaced: what records and logs may hold. */
   readonly argv: readonly string[];
   /** Everything Kubernetes will be asked; empty for what asks nothing of a resource (`version`). */
   readonly attributes: readonly ResourceAttributes[];

@@ -69,6 +69,8 @@ export interface StorageConfig {
   readonly audit: StorageLocation;
   readonly records: StorageLocation;
   readonly signingKey: StorageLocation;
+  /** The public JWK that hidden words are encrypted to. */
+  readonly auditorKey?: Readonly<Record<string, unknown>> | undefined;
   /** A second place for signed checkpoints. */
   readonly checkpoints?: StorageLocation | undefined;
   /** How long what commands printed is kept. */

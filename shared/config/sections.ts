@@ -226,11 +226,14 @@ export function readStorageSection(
     report.problem(['storage', member], location.problem);
     return { kind: 'azure', url: '' };
   };
-  const { checkpoints } = file.storage;
+  const { auditorKey, checkpoints } = file.storage;
+  const wrongKey = auditorKey && whyNotPublicKey(auditorKey);
+  if (wrongKey) report.problem(['storage', 'auditorKey'], wrongKey);
   const storage = {
     audit: read('audit'),
     records: read('records'),
     signingKey: read('signingKey'),
+    ...(auditorKey !== undefined && { auditorKey }),
     ...(checkpoints !== undefined && { checkpoints: read('audit', 'checkpoints', checkpoints) }),
     resultsHours: file.storage.retention?.resultsHours ?? 24,
     recordsDays: file.storage.retention?.recordsDays ?? 90,
@@ -257,6 +260,20 @@ export function readStorageSection(
     } else report.problem(path, `a key in a local file is for loopback only, but ${reachable}: use a Key Vault key`);
   }
   return storage;
+}
+
+/** Members of a private JWK (RFC 7518, sections 6.2.2, 6.3.2 and 6.4). */
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+
+function whyNotPublicKey(jwk: Readonly<Record<string, unknown>>): string | undefined {
+  if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member)))
+    return 'is a private key: give its public half; whoever has this file could read what the trail hides';
+  const { kty, crv } = jwk;
+  const fits =
+    kty === 'RSA' ||
+    (kty === 'EC' && ['P-256', 'P-384', 'P-521'].includes(String(crv))) ||
+    (kty === 'OKP' && crv === 'X25519');
+  return fits ? undefined : 'must be a public JWK for encryption: RSA, EC (P-256, P-384, P-521) or OKP (X25519)';
 }
 
 export function readMonitorLogs(file: ConfigFile, report: Report): MonitorLogs | undefined {

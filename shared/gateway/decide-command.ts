@@ -52,7 +52,7 @@ export async function decideCommand(
     cluster.impersonate && decision.verdict === 'allow'
       ? impersonating(invocation.sent, principal, decision.roles)
       : invocation.sent;
-  const { argv, attributes } = invocation;
+  const { asked: argv, attributes } = invocation;
   const facts = { ...where, argv, attributes, text: quoteWords(sent.words), files: sent.files, stdin: sent.stdin };
   return { cluster, invocation, decision, sent, config, policy, facts };
 }

@@ -1,23 +1,13 @@
 /**
- * The one redactor. It goes by what words and texts look like, and errs towards hiding: the trail's HMACs still tell whether two
- * commands were the same. It works on any argv, also on one that was refused, since refusals are recorded too. It does not prove
- * that nothing secret is left: a password written where no password belongs stays.
+ * The net of known secret shapes, for free text: reasons, details, Azure's own words, user agents, and what stays of a command's
+ * words (command/redact-words.ts, which goes by position). It errs towards hiding. It does not prove that nothing secret is left: a
+ * password written where no password belongs stays.
  */
-const REDACTED = '[redacted]';
+export const REDACTED = '[redacted]';
 
 /** Names whose value is a secret, as far as they can stand in any text. */
 const SECRET_WORD =
   'pass(?:word|wd|phrase|code)|passw?d?\\b|passw|pwd|secret|token|credential|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|shared[_-]?key|signing[_-]?key|\\w[_.-]?key\\b|connection[_-]{0,2}string|authorization|\\bdsn\\b|cookie|dockerconfigjson|\\bsig\\b|jwt|otp\\b';
-/** In `NAME=value` and in settings a name stands by itself, so that more of them count. */
-const SECRET_NAME = new RegExp(`${SECRET_WORD}|(?:^|[^a-z])key|key$|auth|private|dsn`, 'iu');
-/** Flags whose value is a secret as a whole: those with such a name, and `--overrides`, a whole pod. */
-const SECRET_FLAG = new RegExp(`^(?:overrides|override-json)$|${SECRET_WORD.replace('\\w[_.-]?key\\b|', '')}`, 'iu');
-/** Flags that have such a name and no secret value: helm's booleans. */
-const HARMLESS_FLAG = /^(?:hide-secret|pass-credentials)$/u;
-/** Flags of pairs whose values are data: none is kept. */
-const DATA_FLAG = /^from-literal$/u;
-/** helm's `a.b=c,d=e`. */
-const SETTINGS_FLAG = /^set(?:-string|-json|-literal|-file)?$/u;
 
 // Every repetition is bounded or ends at a character that it cannot match: hostile text costs linear time. Only what follows the
 // name is replaced, so the rest of the name need not be matched.
@@ -77,77 +67,4 @@ export function redactText(text: string): string {
       return `${name}${separator}${quote}${REDACTED}${quote}`;
     })
     .replace(FLAGGED, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`);
-}
-
-interface RedactOptions {
-  /** What to keep of helm's `--set` values: those whose name is harmless, or none. */
-  readonly settings: 'by-name' | 'none';
-}
-
-/** The words of a command with secret values replaced: what records, logs and audit may hold. */
-export function redactArgv(argv: readonly string[], options: RedactOptions = { settings: 'by-name' }): string[] {
-  if (!SUSPICIOUS.test(argv.join('\n'))) return [...argv];
-  const patchesSecret = argv.includes('patch') && argv.some((word) => /^secrets?(?:[./,]|$)/iu.test(word));
-  const valueOf = (flag: string, value: string): string => {
-    if (isSecretFlag(flag) || (flag === 'patch' && patchesSecret)) return keepName(value, flag);
-    if (DATA_FLAG.test(flag)) return keepName(value, flag);
-    if (SETTINGS_FLAG.test(flag)) return options.settings === 'none' ? keepName(value, flag) : redactSettings(value);
-    return redactPair(value);
-  };
-  return argv.map((word, at) => {
-    const own = readFlag(word);
-    if (own?.value !== undefined) return own.spelt + valueOf(own.name, own.value);
-    const before = own === undefined ? readFlag(argv[at - 1] ?? '') : undefined;
-    if (before !== undefined && before.value === undefined) return valueOf(before.name, word);
-    return redactPair(word);
-  });
-}
-
-/** True when redaction would hide something of the words: then they travel in the context, not in the command text. */
-export const holdsSecret = (words: readonly string[]): boolean =>
-  redactArgv(words).some((word, at) => word !== words[at]);
-
-const isSecretFlag = (name: string): boolean => SECRET_FLAG.test(name) && !HARMLESS_FLAG.test(name);
-
-interface WrittenFlag {
-  /** With its dashes and, when a value follows in the same word, the equals sign. */
-  readonly spelt: string;
-  /** Without dashes, `_` as `-`; `patch` for `-p`. */
-  readonly name: string;
-  readonly value: string | undefined;
-}
-
-function readFlag(word: string): WrittenFlag | undefined {
-  const [spelt = '', name, short, equals] = /^(?:--([\w-]+)|-(p))(=)?/u.exec(word) ?? [];
-  if (name !== undefined && (equals !== undefined || spelt === word)) {
-    const value = equals === undefined ? undefined : word.slice(spelt.length);
-    return { spelt, name: name.replaceAll('_', '-').toLowerCase(), value };
-  }
-  if (short === undefined) return undefined;
-  return { spelt, name: 'patch', value: spelt === word ? undefined : word.slice(spelt.length) };
-}
-
-/** `NAME=value`, `-eNAME=value` (kubectl run and set env). */
-function redactPair(text: string): string {
-  const name = /^(?:-[a-zA-Z])?([\w./-]+)=/u.exec(text)?.[1];
-  return name !== undefined && SECRET_NAME.test(name) ? keepName(text) : redactText(text);
-}
-
-/** `user=hunter2` → `user=[redacted]`: an auditor sees what was set. The value of a flag that takes no pairs goes whole. */
-function keepName(pair: string, flag = 'set'): string {
-  const pairs = DATA_FLAG.test(flag) || SETTINGS_FLAG.test(flag);
-  const name = pairs ? /^[\w.[\]/-]{1,200}=/u.exec(pair)?.[0] : undefined;
-  return `${name ?? ''}${REDACTED}`;
-}
-
-/**
- * `a=b,c.d=e`: a comma may be part of a value, so from the first secret name on everything is hidden, and all of it when lists or
- * objects are inside.
- */
-function redactSettings(value: string): string {
-  if (/[[{]/u.test(value) && SECRET_NAME.test(value)) return keepName(value);
-  const pairs = value.split(',');
-  const first = pairs.findIndex((pair) => SECRET_NAME.test(pair.split('=', 1)[0] ?? ''));
-  if (first === -1) return redactText(value);
-  return [...pairs.slice(0, first).map(redactText), keepName(pairs[first] ?? '')].join(',');
 }

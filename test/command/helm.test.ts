@@ -478,7 +478,7 @@ describe('the digest of a chart', () => {
 
 test('what records keep of a command has no secret in it', () => {
   const { argv } = call('helm install web ./web --set db.password=hunter2 --set image=1', chart);
-  expect(argv.join(' ')).toBe('helm install web ./web --set db.password=[redacted] --set image=1');
+  expect(argv.join(' ')).toBe('helm install web ./web --set db.password=[redacted] --set image=[redacted]');
 });
 
 test('flags that not every helm has are warned about', () => {

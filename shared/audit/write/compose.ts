@@ -1,7 +1,8 @@
 import type { ResourceAttributes } from '../../kubernetes/attributes.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import type { AuditEvent, CommandFacts, CommandSubject, RequestFacts } from '../events.ts';
-import { redactArgv, redactText } from '../../lib/redact.ts';
+import { type RedactedWord, redactWords } from '../../command/redact-words.ts';
+import { REDACTED, redactText } from '../../lib/redact.ts';
 import type { CommandMembers, Members, RequestMembers, SubjectMembers } from '../schemas.ts';
 import { capText, escapeText } from '../../lib/safe-text.ts';
 
@@ -9,7 +10,28 @@ import { capText, escapeText } from '../../lib/safe-text.ts';
 const limits = { text: 2048, word: 1024, argvWords: 200, argvText: 16 * 1024, attributes: 256, files: 256, short: 256 };
 
 /** Hex HMAC-SHA-256 under the stream's key; `label` keeps the kinds of data apart. */
-export type Digest = (label: 'text' | 'file' | 'stdin' | 'stdout', data: string | Uint8Array) => string;
+export type Digest = (label: 'text' | 'file' | 'stdin' | 'stdout' | 'word', data: string | Uint8Array) => string;
+
+/** Words that are hidden in a line, for the auditor: their place in `argv` and what they were. */
+export interface HiddenWord {
+  readonly word: number;
+  readonly text: string;
+}
+
+/** What of hidden words is sealed, so that a line stays far below what readers take: of each, and of all; UTF-16 units. */
+const SEALED_WORD = 16 * 1024;
+const SEALED_WORDS = 128 * 1024;
+
+/** The words of an event that its line hides, in the order of its `data`, each cut to what is sealed. */
+export function wordsToSeal(event: AuditEvent): readonly HiddenWord[] {
+  let room = SEALED_WORDS;
+  const hidden = 'argv' in event ? recordedWords(event.argv).hidden : [];
+  return hidden.map(({ word, text }) => {
+    const kept = text.slice(0, Math.min(SEALED_WORD, room));
+    room -= kept.length;
+    return { word, text: kept };
+  });
+}
 
 /** An event's own members as they go into its line: redacted, escaped, capped, digested. Undefined members are left out later. */
 export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
@@ -43,7 +65,7 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
         ...request(event),
         ...command(event, digest),
         problem: event.problem,
-        detail: free(event.detail),
+        detail: free(about(event)),
       } satisfies Members<'command.refused'>;
     case 'command.denied':
       return {
@@ -52,7 +74,7 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
         decision: event.decision,
         rule: optional(event.rule, short),
         policyDigest: short(event.policyDigest),
-        detail: free(event.detail),
+        detail: free(about(event)),
       } satisfies Members<'command.denied'>;
     case 'command.explained':
       return {
@@ -146,8 +168,17 @@ const subject = ({ commandId, whose }: CommandSubject & { readonly commandId: st
 });
 
 function command({ argv, attributes, reason, text, files, stdin }: CommandFacts, digest: Digest): CommandMembers {
+  const { shown, hidden } = recordedWords(argv);
   return {
-    argv: words(argv),
+    argv: shown,
+    data:
+      hidden.length === 0
+        ? undefined
+        : hidden.map(({ word, text: data }) => ({
+            word,
+            bytes: Buffer.byteLength(data),
+            hmac: digest('word', data),
+          })),
     attributes: optional(attributes, (all) => all.slice(0, limits.attributes).map(attribute)),
     attributesCut: optional(attributes, (all) => more(all.length, limits.attributes)),
     reason: optional(reason, free),
@@ -166,21 +197,50 @@ function command({ argv, attributes, reason, text, files, stdin }: CommandFacts,
 
 const more = (count: number, limit: number): number | undefined => (count > limit ? count - limit : undefined);
 
-function words(argv: readonly string[]): readonly string[] {
-  const kept: string[] = [];
+interface RecordedWords {
+  readonly shown: readonly string[];
+  readonly hidden: readonly HiddenWord[];
+}
+
+/** A line that was not split is one word; a word with white space that is all there is was such a line. */
+function readArgv(argv: readonly string[]): readonly RedactedWord[] {
+  const [line] = argv;
+  return redactWords(argv.length === 1 && line !== undefined ? line : argv);
+}
+
+function recordedWords(argv: readonly string[]): RecordedWords {
+  const words = readArgv(argv);
+  const shown: string[] = [];
+  const hidden: HiddenWord[] = [];
   let room = limits.argvText;
-  // Cut before they are redacted, so that hostile input costs no more than its bound; a flag and its value stay together in it.
-  const all = redactArgv(
-    argv.slice(0, limits.argvWords).map((word) => word.slice(0, limits.word * 4)),
-    { settings: 'none' },
-  );
-  for (const word of all) {
-    const short = clean(word, limits.word);
-    room -= short.length;
+  for (const { text, hidden: data } of words.slice(0, limits.argvWords)) {
+    const word = clean(text, limits.word);
+    room -= word.length;
     if (room < 0) break;
-    kept.push(short);
+    if (data !== undefined) hidden.push({ word: shown.length, text: data });
+    shown.push(word);
   }
-  return kept.length === argv.length ? kept : [...kept, `…[+${argv.length - kept.length} words]`];
+  const left = words.length - shown.length;
+  return { shown: left === 0 ? shown : [...shown, `…[+${left} words]`], hidden };
+}
+
+/** Shorter than this, a piece of data is in every text. */
+const QUOTED_LENGTH = 4;
+/** The form of a refusal (lib/refuse.ts): the word that it is about, and why. */
+const REFUSED_WORD = /^"(?:[^"\\]|\\.)*"(?=:)/u;
+
+/** What was said of a command, without its data: a refusal quotes the word that it is about, or a piece of it. */
+function about(event: CommandFacts & { readonly detail: string }): string {
+  const { shown, hidden } = recordedWords(event.argv);
+  if (hidden.length === 0) return event.detail;
+  const clear = JSON.stringify(shown);
+  const quoted = event.detail.replace(REFUSED_WORD, (word) =>
+    clear.includes(word.slice(1, -1)) ? word : `"${REDACTED}"`,
+  );
+  return hidden
+    .filter(({ text }) => text.length >= QUOTED_LENGTH)
+    .toSorted((a, b) => b.text.length - a.text.length)
+    .reduce((left, { text }) => left.replaceAll(text, REDACTED), quoted);
 }
 
 const attribute = ({

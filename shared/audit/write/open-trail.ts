@@ -12,7 +12,8 @@ import type { CopySink } from '../sinks/copies.ts';
 import type { SiemSink } from '../sinks/siem.ts';
 import { trailId } from '../trail-identity.ts';
 import type { AuditTrail, Recorded } from '../trail.ts';
-import { composeEvent } from './compose.ts';
+import type { Seal } from '../seal.ts';
+import { composeEvent, wordsToSeal } from './compose.ts';
 import { type FloodGate, createFloodGate, isFloodEvent } from './flood.ts';
 import { type StreamWriter, openWriter } from './writer.ts';
 
@@ -28,6 +29,8 @@ export interface AuditTrailOptions {
   /** A second place for signatures, out of reach of whoever can write the first. Best effort: never waited for. */
   readonly copies?: readonly CopySink[];
   readonly siem?: SiemSink | undefined;
+  /** Encrypts hidden words to the auditor. */
+  readonly seal?: Seal | undefined;
   /** Hears why the stream broke off. Must not throw. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
@@ -211,8 +214,15 @@ async function write(context: Context, compose: (writer: StreamWriter) => Compos
   }
 }
 
-const writeEvent = (context: Context, event: AuditEvent): Promise<Recorded> =>
-  write(context, (writer) => ({ event: event.event, members: composeEvent(event, writer.digest) }));
+async function writeEvent(context: Context, event: AuditEvent): Promise<Recorded> {
+  const { seal } = context.options;
+  const hidden = seal ? wordsToSeal(event) : [];
+  const sealed = seal && hidden.length > 0 ? await seal(hidden) : undefined;
+  return write(context, (writer) => ({
+    event: event.event,
+    members: { ...composeEvent(event, writer.digest), ...(sealed !== undefined && { sealed }) },
+  }));
+}
 
 const summarise = (context: Context, all: boolean): Promise<void> =>
   context.gate.flush(

@@ -10,6 +10,8 @@ export async function operator(argv: readonly string[], host: Host): Promise<num
   const commands: Readonly<Record<string, () => Promise<number>>> = {
     'audit verify': async () => (await import('./audit/verify.ts')).verify(rest, host),
     'audit export': async () => (await import('./audit/export.ts')).exportEvents(rest, host),
+    'audit open': async () => (await import('./audit/open.ts')).open(rest, host),
+    'audit keys': async () => (await import('./audit/keys.ts')).keys(rest, host),
     'audit reconcile': async () => (await import('./audit/reconcile.ts')).reconcile(rest, host),
     'policy test': async () => (await import('./policy.ts')).testPolicy(rest, host),
     doctor: async () => (await import('./doctor.ts')).doctor(argv.slice(1), host),

@@ -5,7 +5,7 @@ import type { CommandRequest, Invocation } from '../invocation.ts';
 import { isSubdomain } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { NO_PODS } from '../pod-security/findings.ts';
-import { holdsSecret, redactArgv } from '../../lib/redact.ts';
+import { holdsData, shownWords } from '../redact-words.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { createCall, type HelmCall } from './call.ts';
 import type { Lookup } from './lookups.ts';
@@ -48,7 +48,8 @@ export function interpretHelm(parsed: Parsed, request: CommandRequest, context: 
   return {
     tool: 'helm',
     verb,
-    argv: redactArgv(request.argv),
+    asked: request.argv,
+    argv: shownWords(request.argv),
     attributes,
     // A chart can hold anything: the right to install it is not a matter of single pods.
     podSecurity: NO_PODS,
@@ -57,7 +58,7 @@ export function interpretHelm(parsed: Parsed, request: CommandRequest, context: 
       words,
       files: call.uploads.used,
       stdin: call.learnt.stdin,
-      secret: call.learnt.secret || holdsSecret(words),
+      secret: call.learnt.secret || holdsData(words),
     },
     warnings: [...call.learnt.warnings, ...versionWarnings(parsed)],
   };

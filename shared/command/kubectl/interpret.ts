@@ -7,7 +7,7 @@ import type { CommandRequest, Invocation, SentFile } from '../invocation.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { NO_PODS } from '../pod-security/findings.ts';
-import { redactArgv } from '../../lib/redact.ts';
+import { holdsData, shownWords } from '../redact-words.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { catalogOf } from '../../kubernetes/resources.ts';
 import { spellOut } from './defaults.ts';
@@ -35,11 +35,11 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
     throw refuse('stdin', `is not read by kubectl ${path}; it is for -f - and for exec and attach with -i`);
   }
   const words = rebuild(command, call, given, meaning);
-  const argv = redactArgv(request.argv);
   return {
     tool: 'kubectl',
     verb: path,
-    argv,
+    asked: request.argv,
+    argv: shownWords(request.argv),
     attributes: call.needs.all,
     podSecurity: meaning.podSecurity ?? NO_PODS,
     charts: [],
@@ -48,7 +48,7 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
       files: sentFiles(meaning.files ?? [], call.uploads.used),
       stdin: meaning.stdin,
       // What goes out is made of what came in.
-      secret: meaning.secret === true || argv.some((word, at) => word !== request.argv[at]),
+      secret: meaning.secret === true || holdsData(request.argv),
     },
     warnings,
     windowSeconds: windowOf(call, path),

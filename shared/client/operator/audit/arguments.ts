@@ -26,7 +26,7 @@ export const timesOf = ({ since, until }: Times) => ({
 });
 
 /** Epoch ms. Throws Error for what is not a time. */
-function timeOf(name: string, text: string | undefined): number | undefined {
+export function timeOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = Date.parse(text);
   if (Number.isNaN(ms)) throw new Error(`${name} is a time such as 2026-01-31T08:00:00Z`);

@@ -95,7 +95,7 @@ async function verifyPlace(
 }
 
 /** Throws Error, naming the file, for one that is not a state. */
-function readState(file: string): TrailState {
+export function readState(file: string): TrailState {
   try {
     return parseState(readFileSync(file, 'utf8'));
   } catch (error) {
@@ -104,7 +104,7 @@ function readState(file: string): TrailState {
 }
 
 /** Beside and renamed: a verifier that is killed leaves the old pins. */
-function writeState(file: string, state: TrailState): void {
+export function writeState(file: string, state: TrailState): void {
   const beside = `${file}.${process.pid}.tmp`;
   writeFileSync(beside, renderState(state), { mode: 0o600 });
   renameSync(beside, file);
