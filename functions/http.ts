@@ -5,7 +5,7 @@ import { problemAnswer } from '../shared/http/problem-answer.ts';
 import { closeGateway, gateway, preloadGateway, startGateway } from './gateway.ts';
 import { version } from './version.ts';
 
-/** Connection-level headers belong to the host (RFC 9110 §7.6.1); inject adds some, the host sets its own. */
+/** Connection-level headers belong to the host (RFC 9110, section 7.6.1); inject adds some, the host sets its own. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'date', 'content-length']);
 
 /** Every address of the gateway: the Functions host hands over the request, fastify does the rest. */

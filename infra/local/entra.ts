@@ -78,7 +78,7 @@ const bodyLimit = 64 * 1024;
 
 /**
  * An Entra authority on loopback: discovery, keys and the token endpoint per tenant, and methods that mint what a real sign-in
- * would. It vouches for whoever the caller of the method names, so it is for tests and the demo only.
+ * would. It issues a token for anyone the caller of the method names, so it is for tests and the demo only.
  */
 export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEntra> {
   const clock = options.clock ?? systemClock;

@@ -16,7 +16,7 @@ export interface PodOptions {
   readonly kubeconfig?: string;
   /** A folder that comes first on PATH. */
   readonly tools?: string;
-  /** `/bin/sh` unless told. */
+  /** `/bin/sh` by default. */
   readonly shell?: string;
   /** True takes the stand-in kubectl even where the real one is installed. */
   readonly standIn?: boolean;

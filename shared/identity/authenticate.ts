@@ -145,7 +145,7 @@ function configuredTenant(claims: JWTPayload, config: IdentityConfig): string {
   return tenant;
 }
 
-/** Only `kid` is read; `jwk`, `jku`, `x5c` and `x5u` are an attacker's to write. RFC 8725 section 3.11 on `typ`. */
+/** Only `kid` is read; `jwk`, `jku`, `x5c` and `x5u` are an attacker's to write. RFC 8725, section 3.11 on `typ`. */
 function keyId({ alg, kid, typ }: ProtectedHeaderParameters): string {
   if (alg !== 'RS256') throw tokenInvalid(`The token's alg is ${quote(alg)}, not 'RS256'.`);
   if (typ !== undefined && !(typeof typ === 'string' && typ.toUpperCase() === 'JWT')) {
@@ -157,7 +157,7 @@ function keyId({ alg, kid, typ }: ProtectedHeaderParameters): string {
 
 /**
  * JWTExpired does not extend JWTClaimValidationFailed. jose's errors carry all claims, names and addresses among them: none
- * becomes a cause, which might be logged. What is no error of jose's is a mistake of ours.
+ * becomes a cause, which might be logged. An error that is not jose's is our own mistake.
  */
 function refusal(error: unknown): unknown {
   if (!(error instanceof errors.JOSEError)) return error;

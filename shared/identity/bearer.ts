@@ -6,7 +6,7 @@ import { tokenInvalid, tokenMissing } from './refusals.ts';
  */
 const maxTokenBytes = 16 * 1024;
 
-/** RFC 6750 section 2.1: "Bearer" 1*SP b64token; the scheme is case-insensitive (RFC 9110 section 11.1). */
+/** RFC 6750, section 2.1: "Bearer" 1*SP b64token; the scheme is case-insensitive (RFC 9110, section 11.1). */
 const form = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
 
 /** The token of an Authorization header. Throws Problem `token-missing` or `token-invalid`. */
@@ -19,7 +19,7 @@ export function bearerToken(header: string | undefined): string {
   if (token !== undefined) return token;
   if (/^bearer *$/i.test(header)) throw tokenMissing('The Authorization header has no token after "Bearer".');
   if (/^bearer /i.test(header)) {
-    throw tokenInvalid('The Authorization header is not "Bearer" and exactly one token (RFC 6750 section 2.1).');
+    throw tokenInvalid('The Authorization header is not "Bearer" and exactly one token (RFC 6750, section 2.1).');
   }
   throw tokenMissing('The Authorization header does not use the Bearer scheme.');
 }

@@ -13,7 +13,7 @@ export const skewSeconds = 60;
  */
 const maxLifetimeSeconds = 48 * 60 * 60;
 
-/** Every claim the gateway rests on; jose takes a token without `exp` unless told to ask for it. */
+/** Every claim the gateway rests on; jose accepts a token without `exp` unless it is asked to require one. */
 export const requiredClaims = ['exp', 'nbf', 'iat', 'oid', 'tid', 'ver'];
 
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -54,7 +54,7 @@ export function checkAddressee(claims: JWTPayload, config: IdentityConfig): void
 export function toPrincipal(claims: JWTPayload, config: IdentityConfig): Principal {
   checkAddressee(claims, config);
   checkLifetime(claims);
-  // RFC 7800: a token bound to a key is no bearer token; the proof would have to be checked.
+  // RFC 7800: a token bound to a key is not a bearer token; its proof would have to be checked.
   if (claims['cnf'] !== undefined)
     throw tokenInvalid('The token is bound to a key (cnf) and may not be used as a bearer token.');
   const { tid, azp, uti = '' } = claims;

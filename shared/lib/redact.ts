@@ -20,7 +20,7 @@ const DATA_FLAG = /^from-literal$/u;
 const SETTINGS_FLAG = /^set(?:-string|-json|-literal|-file)?$/u;
 
 // Every repetition is bounded or ends at a character that it cannot match: hostile text costs linear time. Only what follows the
-// name is replaced, so the rest of the name need not be matched.
+// name is replaced, so the rest of the name is not matched.
 /** `name=value`, `name: value`, `"name":"value"`. */
 const NAMED = new RegExp(
   `((?:${SECRET_WORD})[\\w.-]{0,40})(\\\\?["']?\\s{0,8}[=:]\\s{0,8})(?:(\\\\?")(?:[^"\\\\]|\\\\[^"])*\\\\?"|(')[^']*'|(?:bearer|basic)\\s{1,8}[^\\s,;&]+|[^\\s,;&"']+)`,
@@ -61,11 +61,11 @@ const redactJwts = (text: string): string =>
       })
     : text;
 
-/** One cheap look, since most texts hold nothing of the kind: whatever the expressions above can match has one of these. */
+/** One cheap look, since most texts hold nothing of the kind: each match of the expressions above has one of these. */
 const SUSPICIOUS =
   /from[-_]literal|--set|overrid|pass|pwd|secret|token|credential|key|auth|private|connection|dsn|cookie|dockerconfig|sig|jwt|otp|eyJ|bearer|basic|:\/\/|\dQ~|gh[pousr]_|github_pat_|glpat-|xox|AKIA|BEGIN|==/iu;
 
-/** Free text with whatever looks like a secret replaced: reasons, details, Azure's own words, user agents. */
+/** Free text, with everything replaced that looks like a secret: reasons, details, Azure's own words, user agents. */
 export function redactText(text: string): string {
   if (!SUSPICIOUS.test(text)) return text;
   let clean = redactJwts(text);

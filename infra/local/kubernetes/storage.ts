@@ -117,7 +117,7 @@ export function createStorage(clock: Clock): Storage {
         throw conflict(kind.resource, kind.group, name);
       object.apiVersion = current.apiVersion;
       object.kind = current.kind;
-      // What the server owns stays as it was, whatever a client writes.
+      // Fields that the server owns stay as they were; a client cannot write them.
       const { uid, creationTimestamp, generation, resourceVersion } = current.metadata;
       object.metadata = {
         ...object.metadata,
