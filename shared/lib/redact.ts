@@ -9,25 +9,25 @@ const REDACTED = '[redacted]';
 const SECRET_WORD =
   'pass(?:word|wd|phrase|code)|passw?d?\\b|passw|pwd|secret|token|credential|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|shared[_-]?key|signing[_-]?key|\\w[_.-]?key\\b|connection[_-]{0,2}string|authorization|\\bdsn\\b|cookie|dockerconfigjson|\\bsig\\b|jwt|otp\\b';
 /** In `NAME=value` and in settings a name stands by itself, so that more of them count. */
-const SECRET_NAME = new RegExp(`${SECRET_WORD}|(?:^|[^a-z])key|key$|auth|private|dsn`, 'iu');
+const secretName = new RegExp(`${SECRET_WORD}|(?:^|[^a-z])key|key$|auth|private|dsn`, 'iu');
 /** Flags whose value is a secret as a whole: those with such a name, and `--overrides`, a whole pod. */
-const SECRET_FLAG = new RegExp(`^(?:overrides|override-json)$|${SECRET_WORD.replace('\\w[_.-]?key\\b|', '')}`, 'iu');
+const secretFlag = new RegExp(`^(?:overrides|override-json)$|${SECRET_WORD.replace('\\w[_.-]?key\\b|', '')}`, 'iu');
 /** Flags that have such a name and no secret value: helm's booleans. */
-const HARMLESS_FLAG = /^(?:hide-secret|pass-credentials)$/u;
+const harmlessFlag = /^(?:hide-secret|pass-credentials)$/u;
 /** Flags of pairs whose values are data: none is kept. */
-const DATA_FLAG = /^from-literal$/u;
+const dataFlag = /^from-literal$/u;
 /** helm's `a.b=c,d=e`. */
-const SETTINGS_FLAG = /^set(?:-string|-json|-literal|-file)?$/u;
+const settingsFlag = /^set(?:-string|-json|-literal|-file)?$/u;
 
 // Every repetition is bounded or ends at a character that it cannot match: hostile text costs linear time. Only what follows the
 // name is replaced, so the rest of the name is not matched.
 /** `name=value`, `name: value`, `"name":"value"`. */
-const NAMED = new RegExp(
+const named = new RegExp(
   `((?:${SECRET_WORD})[\\w.-]{0,40})(\\\\?["']?\\s{0,8}[=:]\\s{0,8})(?:(\\\\?")(?:[^"\\\\]|\\\\[^"])*\\\\?"|(')[^']*'|(?:bearer|basic)\\s{1,8}[^\\s,;&]+|[^\\s,;&"']+)`,
   'giu',
 );
 /** `--name value`. */
-const FLAGGED = new RegExp(
+const flagged = new RegExp(
   `(?<=(?:^|\\s)--?[\\w.-]{0,40})((?:${SECRET_WORD})[\\w.-]{0,40})(\\s{1,8})(?!-)("[^"]*"|'[^']*'|\\S+)`,
   'giu',
 );
@@ -36,7 +36,7 @@ const DATA_FLAGGED =
   /(--(?:from[-_]literal|set|set[-_](?:string|json|literal)|docker[-_]password|overrides|override[-_]json))([=\s]{1,8})('[^']*'?|"[^"]*"?|\S+)/gu;
 
 /** Secrets by their own shape, anywhere. */
-const SHAPES: readonly RegExp[] = [
+const shapes: readonly RegExp[] = [
   /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----|[\s\S]*)/gu,
   /(?<=\b(?:bearer|basic)\s{1,8})[\w.~+/=-]{8,}/giu,
   // User information in a URL (RFC 3986, section 3.2.1).
@@ -48,15 +48,15 @@ const SHAPES: readonly RegExp[] = [
 ];
 
 /** Every run of the characters of a JWT, whole: an expression for the JWT itself would begin again at each `eyJ` of a run. */
-const JWT_RUN = /[\w-]+(?:\.[\w-]*)*/gu;
+const jwtRun = /[\w-]+(?:\.[\w-]*)*/gu;
 /** A JWT or JWE: two or more parts, the first a JSON object in base64url. */
-const JWT_START = /\beyJ[\w-]{5}/u;
+const jwtStart = /\beyJ[\w-]{5}/u;
 
 /** The text without its JWTs, in time proportional to its length. */
 const redactJwts = (text: string): string =>
   text.includes('eyJ')
-    ? text.replace(JWT_RUN, (run) => {
-        const start = run.search(JWT_START);
+    ? text.replace(jwtRun, (run) => {
+        const start = run.search(jwtStart);
         return start === -1 || !run.includes('.', start) ? run : `${run.slice(0, start)}${REDACTED}`;
       })
     : text;
@@ -69,14 +69,14 @@ const SUSPICIOUS =
 export function redactText(text: string): string {
   if (!SUSPICIOUS.test(text)) return text;
   let clean = redactJwts(text);
-  for (const shape of SHAPES) clean = clean.replace(shape, REDACTED);
+  for (const shape of shapes) clean = clean.replace(shape, REDACTED);
   return clean
     .replace(DATA_FLAGGED, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`)
-    .replace(NAMED, (_, name: string, separator: string, double?: string, single?: string) => {
+    .replace(named, (_, name: string, separator: string, double?: string, single?: string) => {
       const quote = double ?? single ?? '';
       return `${name}${separator}${quote}${REDACTED}${quote}`;
     })
-    .replace(FLAGGED, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`);
+    .replace(flagged, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`);
 }
 
 interface RedactOptions {
@@ -90,8 +90,8 @@ export function redactArgv(argv: readonly string[], options: RedactOptions = { s
   const patchesSecret = argv.includes('patch') && argv.some((word) => /^secrets?(?:[./,]|$)/iu.test(word));
   const valueOf = (flag: string, value: string): string => {
     if (isSecretFlag(flag) || (flag === 'patch' && patchesSecret)) return keepName(value, flag);
-    if (DATA_FLAG.test(flag)) return keepName(value, flag);
-    if (SETTINGS_FLAG.test(flag)) return options.settings === 'none' ? keepName(value, flag) : redactSettings(value);
+    if (dataFlag.test(flag)) return keepName(value, flag);
+    if (settingsFlag.test(flag)) return options.settings === 'none' ? keepName(value, flag) : redactSettings(value);
     return redactPair(value);
   };
   return argv.map((word, at) => {
@@ -107,7 +107,7 @@ export function redactArgv(argv: readonly string[], options: RedactOptions = { s
 export const holdsSecret = (words: readonly string[]): boolean =>
   redactArgv(words).some((word, at) => word !== words[at]);
 
-const isSecretFlag = (name: string): boolean => SECRET_FLAG.test(name) && !HARMLESS_FLAG.test(name);
+const isSecretFlag = (name: string): boolean => secretFlag.test(name) && !harmlessFlag.test(name);
 
 interface WrittenFlag {
   /** With its dashes and, when a value follows in the same word, the equals sign. */
@@ -130,12 +130,12 @@ function readFlag(word: string): WrittenFlag | undefined {
 /** `NAME=value`, `-eNAME=value` (kubectl run and set env). */
 function redactPair(text: string): string {
   const name = /^(?:-[a-zA-Z])?([\w./-]+)=/u.exec(text)?.[1];
-  return name !== undefined && SECRET_NAME.test(name) ? keepName(text) : redactText(text);
+  return name !== undefined && secretName.test(name) ? keepName(text) : redactText(text);
 }
 
 /** `user=hunter2` → `user=[redacted]`: an auditor sees what was set. The value of a flag that takes no pairs goes whole. */
 function keepName(pair: string, flag = 'set'): string {
-  const pairs = DATA_FLAG.test(flag) || SETTINGS_FLAG.test(flag);
+  const pairs = dataFlag.test(flag) || settingsFlag.test(flag);
   const name = pairs ? /^[\w.[\]/-]{1,200}=/u.exec(pair)?.[0] : undefined;
   return `${name ?? ''}${REDACTED}`;
 }
@@ -145,9 +145,9 @@ function keepName(pair: string, flag = 'set'): string {
  * objects are inside.
  */
 function redactSettings(value: string): string {
-  if (/[[{]/u.test(value) && SECRET_NAME.test(value)) return keepName(value);
+  if (/[[{]/u.test(value) && secretName.test(value)) return keepName(value);
   const pairs = value.split(',');
-  const first = pairs.findIndex((pair) => SECRET_NAME.test(pair.split('=', 1)[0] ?? ''));
+  const first = pairs.findIndex((pair) => secretName.test(pair.split('=', 1)[0] ?? ''));
   if (first === -1) return redactText(value);
   return [...pairs.slice(0, first).map(redactText), keepName(pairs[first] ?? '')].join(',');
 }

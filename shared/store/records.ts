@@ -29,7 +29,7 @@ export interface Records {
    */
   purge(limits: Retention): Promise<Purged>;
 
-  /** Claims an idempotency key: `claimed`, or the claim that has it. A claim past its `expiresAt` does not count. */
+  /** Claims an idempotency key: `claimed`, or whoever has it. A claim whose `expiresAt` is past counts as none. */
   claimKey(
     claim: KeyClaim,
     now: number,

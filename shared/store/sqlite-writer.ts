@@ -167,7 +167,7 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock, log?: W
       if (closed) return Promise.reject(new StorageUnavailable('the records are closed'));
       if (waiting.length >= maxWaiting) return Promise.reject(new StorageUnavailable('too many writes are waiting'));
       const { promise, resolve, reject } = Promise.withResolvers<Result>();
-      // A promise is resolved with its own work's result, so the queue does not have to know the type.
+      // What `work` gives is what its own promise is resolved with: the queue need not know its type.
       waiting.push({ bytes, lazy, work, resolve: resolve as (result: unknown) => void, reject });
       draining ??= drain();
       return promise;
@@ -237,7 +237,7 @@ interface SqliteError {
   readonly message: string;
 }
 
-/** By its members: an error of another realm (a test runner's) is not an instance of this realm's Error. */
+/** By its members, since an error of another realm (a test runner's) is no instance of this one's Error. */
 const isSqlite = (error: unknown): error is SqliteError =>
   typeof error === 'object' && error !== null && 'errcode' in error && typeof error.errcode === 'number';
 

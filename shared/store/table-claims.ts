@@ -11,7 +11,7 @@ const maxRounds = 10;
 
 /** What only one may have at a time: idempotency keys and named leases. */
 interface Claims extends Pick<Records, 'claimKey' | 'releaseKey' | 'lease' | 'releaseLease'> {
-  /** Removes the claims of keys that expired by `now`; one that is claimed again meanwhile stays. */
+  /** Removes the claims of keys that expired by `now`; one that is claimed anew meanwhile stays. */
   purgeKeys(now: number): Promise<void>;
 }
 

@@ -139,7 +139,7 @@ function createRecords(rows: Rows, container: ContainerClient, clock: Clock, ent
 
   /**
    * Brings the `unfinished` row in line with a record that is stored. When that fails the record is stored all the same, so
-   * it must not look otherwise: a row that is behind is corrected when it is read.
+   * it must not look otherwise: a row that is behind is found out by whoever reads it.
    */
   const tellUnfinished = async (record: CommandRecord): Promise<void> => {
     const row = unfinishedRow(record);

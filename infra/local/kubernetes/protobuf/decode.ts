@@ -7,7 +7,7 @@ import { badRequest } from '../status.ts';
  * envelope is runtime.Unknown behind four magic bytes (kubernetes.io/docs/reference/using-api/api-concepts, "Protobuf encoding");
  * schema.json holds field numbers, names and types of what kubectl sends, written by schema.go.
  */
-export const protobufType = 'application/vnd.kubernetes.protobuf';
+export const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf';
 
 type Message = Readonly<Record<string, readonly [name: string, type: string]>>;
 
