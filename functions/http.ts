@@ -5,8 +5,8 @@ import { problemAnswer } from '../shared/http/problem-answer.ts';
 import { closeGateway, gateway, preloadGateway, startGateway } from './gateway.ts';
 import { version } from './version.ts';
 
-/** Connection-level headers belong to the host (RFC 9110 §7.6.1); inject adds some, the host sets its own. */
-const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'date', 'content-length']);
+/** Connection-level headers belong to the host (RFC 9110, section 7.6.1); inject adds some, the host sets its own. */
+const hopByHop = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'date', 'content-length']);
 
 /** Every address of the gateway: the Functions host hands over the request, fastify does the rest. */
 app.http('http', {
@@ -34,7 +34,7 @@ app.http('http', {
     });
     const headers: [string, string][] = [];
     for (const [name, value] of Object.entries(response.headers)) {
-      if (value === undefined || HOP_BY_HOP.has(name)) continue;
+      if (value === undefined || hopByHop.has(name)) continue;
       for (const one of Array.isArray(value) ? value : [value]) headers.push([name, String(one)]);
     }
     return { status: response.statusCode, headers, body: new Uint8Array(response.rawPayload) };

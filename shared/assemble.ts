@@ -45,7 +45,7 @@ export interface Assembled {
   readonly app: FastifyInstance;
   readonly config: OpenedConfig;
   readonly gateway: Gateway;
-  /** Takes over orphaned commands and purges what is past its retention; waits up to `waitMs` for what it took over. */
+  /** Takes over orphaned commands and purges outputs past their retention. Waits up to `waitMs` for the commands it took over. */
   sweep(waitMs?: number): Promise<{ readonly recovered: number; readonly purged: number }>;
   /** Stops taking requests, gives running commands back to the next process, closes the trail. */
   close(): Promise<void>;
@@ -68,12 +68,12 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
   try {
     return { ...(await open(options, opened)), close };
   } catch (error) {
-    await close().catch(() => undefined); // why it did not start is what counts
+    await close().catch(() => undefined); // the reason why it did not start matters more
     throw error;
   }
 }
 
-/** Closes what was opened, last first, each though another fails: records that are away must not leave the trail unclosed. */
+/** Closes what was opened, last first, and goes on when one fails: records that do not answer must not leave the trail open. */
 export async function closeAll(opened: Close[]): Promise<void> {
   const failures: unknown[] = [];
   for (let last = opened.pop(); last; last = opened.pop()) {
@@ -93,13 +93,12 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     return thing;
   };
 
-  // There is no log before the app; what is told until then waits for it.
+  // The log comes with the app; messages until then wait for it.
   type Say = (log: FastifyInstance['log']) => void;
   let log: FastifyInstance['log'] | undefined;
   const early: Say[] = [];
   const say = (what: Say): void => (log ? what(log) : void early.push(what));
-  const report = (error: unknown): void =>
-    say((to) => to.error({ err: error }, 'something went wrong while nobody waited for it'));
+  const report = (error: unknown): void => say((to) => to.error({ err: error }, 'something failed in the background'));
   const warn = (warning: Error): void => say((to) => to.warn({ err: warning }, warning.message));
   const config = own(
     await openConfig({
@@ -205,12 +204,12 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   log = app.log;
   for (const what of early) what(log);
   preloadSdk();
-  // The door closes first; what is held is let go by the lifecycle, so that the last answers still get out.
+  // New requests are refused first; the lifecycle then ends the held ones, so that their answers still get out.
   opened.push(async () => {
     const closed = app.close();
     await lifecycle.close();
     await Promise.race([closed, clock.sleep(LAST_ANSWERS_MS, { unref: true })]);
-    app.server.closeAllConnections(); // a socket that says nothing must not hold up the end of the trail
+    app.server.closeAllConnections(); // an idle socket must not delay the end of the trail
     await closed;
   });
 

@@ -1,6 +1,6 @@
 /**
- * The one table of problems (RFC 9457). A `code` is API: documented, tested, never reused. `ran` tells whether anything may
- * have been started; a problem in answer to a POST of a command always says "nothing". `next` is what the caller can do.
+ * The one table of problems (RFC 9457). A `code` is API: documented, tested, never reused. A problem in answer to the POST of a command
+ * means that nothing was started. `next` is what the caller can do.
  */
 interface ProblemKind {
   readonly status: number;

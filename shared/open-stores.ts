@@ -28,9 +28,9 @@ interface StoreOptions {
   readonly entropy: Entropy;
   /** The gateway's own identity in Azure. */
   readonly credential: StorageToken;
-  /** What goes wrong where nobody waits for it. */
+  /** Gets what fails where no caller waits for it. */
   readonly onError: (error: unknown) => void;
-  /** What is less than it should be, and works. */
+  /** Gets what works, but is less than it should be. */
   readonly warn: (warning: Error) => void;
 }
 
@@ -61,7 +61,7 @@ export async function openStores({ storage, listen, monitorLogs }: Config, optio
       clock,
       upload: logsUpload(monitorLogs, options),
       onDropped: ({ sent, dropped }) =>
-        warn(new Error(`Azure Monitor Logs has not got ${dropped} audit events since the start, and ${sent} it has`)),
+        warn(new Error(`Azure Monitor Logs: ${sent} audit events sent since the start, ${dropped} lost`)),
     });
   const seal = storage.auditorKey && (await createSeal(storage.auditorKey));
   return { records, log, key, copies, seal, siem };
@@ -73,7 +73,7 @@ const logsUpload = ({ endpoint, ruleId, stream }: MonitorLogs, { credential, clo
 type AzureAccess = Pick<StoreOptions, 'credential' | 'clock'>;
 
 interface LogAccess extends AzureAccess {
-  /** Hears, soon after, that a container can be changed by whoever may write to it. Whoever only reads need not ask. */
+  /** Called soon after when everyone who may write to a container can also change it. Readers leave it out. */
   readonly onMutable?: (warning: Error) => void;
 }
 

@@ -21,7 +21,7 @@ import { createRuns, type Runner, type RunPlan } from './arm/runs.ts';
 import { createThrottles } from './arm/throttles.ts';
 import { armError, routeOf, wholeSeconds, type Cut, type Route } from './arm/wire.ts';
 
-export { aksServerApp, type EmulatedCluster } from './arm/cluster.ts';
+export { AKS_SERVER_APP, type EmulatedCluster } from './arm/cluster.ts';
 export type { AnswerFault, FaultLine, PollFault, PostFault } from './arm/faults.ts';
 export type { Job, JobEnd, Runner } from './arm/runs.ts';
 
@@ -77,7 +77,7 @@ export interface ArmOptions {
 
 type ClusterRoute = Extract<Route, { kind: 'cluster' | 'runCommand' }>;
 
-const closeMs = 2_000;
+const CLOSE_MS = 2_000;
 
 /**
  * Azure Resource Manager's three operations on managed clusters that the gateway uses, on loopback, after the recordings:
@@ -286,7 +286,7 @@ export async function startArm(options: ArmOptions): Promise<EmulatedArm> {
     close: async () => {
       closing.abort(new Error('the emulated ARM was closed'));
       // Time for pods to end and clean up; a runner that does not heed the signal is left to itself.
-      await Promise.race([runs.settled(), delay(closeMs, undefined, { ref: false })]);
+      await Promise.race([runs.settled(), delay(CLOSE_MS, undefined, { ref: false })]);
       await new Promise<void>((resolve, reject) => {
         server.close((error) => (error ? reject(error) : resolve()));
         server.closeAllConnections();

@@ -122,7 +122,7 @@ try {
 
   const nobody = await post(undefined, { command: 'kubectl get pods -n shop' });
   check(
-    'without a token there is no answer but 401 and where to get one',
+    'without a token the answer is 401, and where to get one',
     nobody.status === 401 &&
       nobody.body.code === 'token-missing' &&
       nobody.headers.get('www-authenticate')?.startsWith('Bearer ') === true,

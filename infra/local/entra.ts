@@ -10,7 +10,7 @@ import {
   type SigningKey,
   type SigningMaterial,
 } from './entra/keys.ts';
-import { answerTokenRequest, tokenLife, type EntraApp } from './entra/token-endpoint.ts';
+import { answerTokenRequest, TOKEN_LIFE, type EntraApp } from './entra/token-endpoint.ts';
 
 export type { EntraApp } from './entra/token-endpoint.ts';
 
@@ -69,21 +69,21 @@ export interface EntraOptions {
   readonly apps?: readonly EntraApp[];
 }
 
-export const demoTenant = '11111111-1111-4111-8111-111111111111';
-const demoAudience = '22222222-2222-4222-8222-222222222222';
-const demoApp = '33333333-3333-4333-8333-333333333333';
-const demoUser = '55555555-5555-4555-8555-555555555555';
-const slowMs = 30_000;
-const bodyLimit = 64 * 1024;
+export const DEMO_TENANT = '11111111-1111-4111-8111-111111111111';
+const DEMO_AUDIENCE = '22222222-2222-4222-8222-222222222222';
+const DEMO_APP = '33333333-3333-4333-8333-333333333333';
+const DEMO_USER = '55555555-5555-4555-8555-555555555555';
+const SLOW_MS = 30_000;
+const BODY_LIMIT = 64 * 1024;
 
 /**
  * An Entra authority on loopback: discovery, keys and the token endpoint per tenant, and methods that mint what a real sign-in
- * would. It vouches for whoever the caller of the method names, so it is for tests and the demo only.
+ * would. It issues a token for anyone the caller of the method names, so it is for tests and the demo only.
  */
 export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEntra> {
   const clock = options.clock ?? systemClock;
-  const tenants = options.tenants ?? [demoTenant];
-  const audience = options.audience ?? demoAudience;
+  const tenants = options.tenants ?? [DEMO_TENANT];
+  const audience = options.audience ?? DEMO_AUDIENCE;
   const apps = options.apps ?? [{ clientId: audience, secret: 'emulated-gateway-secret', oid: audience }];
   const [first, next, stranger] = await Promise.all([createSigningKey(), createSigningKey(), createSigningKey()]);
   let current: SigningKey = first;
@@ -101,7 +101,7 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
 
   const issue = (usual: Claims, claims: Claims): string => {
     serial += 1;
-    const tid = typeof claims['tid'] === 'string' ? claims['tid'] : (tenants[0] ?? demoTenant);
+    const tid = typeof claims['tid'] === 'string' ? claims['tid'] : (tenants[0] ?? DEMO_TENANT);
     const oid = String(claims['oid'] ?? usual['oid']);
     const payload = without({
       aud: audience,
@@ -109,7 +109,7 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
       // Entra dates its tokens five minutes back.
       iat: now() - 300,
       nbf: now() - 300,
-      exp: now() + tokenLife,
+      exp: now() + TOKEN_LIFE,
       aio: unique(`aio ${serial}`),
       oid,
       rh: '1.emulated.',
@@ -128,11 +128,11 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
     azpacr: '0',
     idtyp: 'user',
     name: 'Sam Rivera',
-    oid: demoUser,
+    oid: DEMO_USER,
     preferred_username: 'sam@example.com',
     scp: 'Commands.Run',
   };
-  const appClaims: Claims = { azp: demoApp, azpacr: '1', idtyp: 'app', oid: demoApp, sub: demoApp, sid: undefined };
+  const appClaims: Claims = { azp: DEMO_APP, azpacr: '1', idtyp: 'app', oid: DEMO_APP, sub: DEMO_APP, sid: undefined };
 
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => {
@@ -161,7 +161,7 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
       request.socket.destroy();
       return;
     }
-    if (fault === 'slow') await clock.sleep(slowMs, { signal: closing.signal, unref: true });
+    if (fault === 'slow') await clock.sleep(SLOW_MS, { signal: closing.signal, unref: true });
     if (fault === 'malformed') {
       response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
       response.end('{"keys":"<html>');
@@ -212,7 +212,7 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
     appToken: async (claims = {}) => issue(appClaims, claims),
     v1Token: async (claims = {}) => {
       const { azp, azpacr, preferred_username, ...rest } = userClaims;
-      const tid = typeof claims['tid'] === 'string' ? claims['tid'] : (tenants[0] ?? demoTenant);
+      const tid = typeof claims['tid'] === 'string' ? claims['tid'] : (tenants[0] ?? DEMO_TENANT);
       const usual = {
         ...rest,
         appid: azp,
@@ -295,7 +295,7 @@ async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > bodyLimit) throw new Error('the form is too large');
+    if (size > BODY_LIMIT) throw new Error('the form is too large');
     chunks.push(chunk);
   }
   return new URLSearchParams(Buffer.concat(chunks).toString('utf8'));

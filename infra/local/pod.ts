@@ -16,15 +16,15 @@ export interface PodOptions {
   readonly kubeconfig?: string;
   /** A folder that comes first on PATH. */
   readonly tools?: string;
-  /** `/bin/sh` unless told. */
+  /** `/bin/sh` by default. */
   readonly shell?: string;
   /** True takes the stand-in kubectl even where the real one is installed. */
   readonly standIn?: boolean;
 }
 
 /** More output than any test needs, so that a runaway command cannot take the memory; Azure's own cut comes after. */
-const outputCap = 64 * 1024 * 1024;
-const drainMs = 500;
+const OUTPUT_CAP = 64 * 1024 * 1024;
+const DRAIN_MS = 500;
 
 const searchPathOf = ({ tools }: PodOptions): string => [tools, process.env['PATH']].filter(Boolean).join(delimiter);
 
@@ -90,13 +90,13 @@ async function run(shell: string, { command, signal }: Job, cwd: string, env: No
     let size = 0;
     child.stdout.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= outputCap) chunks.push(chunk);
+      if (size <= OUTPUT_CAP) chunks.push(chunk);
     });
     const ended = once(child.stdout, 'close');
     const [code, killer] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     // The container ends with its first process: nothing that it left behind goes on.
     kill();
-    await Promise.race([ended, delay(drainMs, undefined, { ref: false })]);
+    await Promise.race([ended, delay(DRAIN_MS, undefined, { ref: false })]);
     child.stdout.destroy();
     const exitCode = code ?? 128 + (killer === null ? 0 : constants.signals[killer]);
     return { exitCode, logs: Buffer.concat(chunks).toString('utf8') };

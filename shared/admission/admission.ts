@@ -36,7 +36,7 @@ export interface Admission {
   queued(): number;
 }
 
-/** A place in the queue, then a slot. Must be released, whatever comes of it. */
+/** A place in the queue, then a slot. Must be released in every case. */
 export interface SlotRequest {
   /** Resolves when the slot is granted; rejects when waiting has become pointless: StorageUnavailable, the signal's reason. */
   readonly granted: Promise<void>;
@@ -74,7 +74,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       try {
         await otherProcesses.look();
       } catch (error) {
-        // A slot that nobody may count on is no slot: they are told what is wrong instead.
+        // Nothing is granted on a count that may be wrong: those who wait get the error.
         for (const waiter of waiters) waiter.refuse(error);
       }
       slots.grant();
@@ -119,7 +119,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     await otherProcesses.look();
     signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    promise.catch(() => undefined); // the caller that awaits it gets the error; one that left need not
+    promise.catch(() => undefined); // a caller that still awaits it gets the error
     let grantedAt: number | undefined;
     let stopListening = (): void => undefined;
     const stopWaiting = (): void => {

@@ -27,7 +27,7 @@ const MAX_KEY_LENGTH = 255;
 export function parseIdempotencyKey(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
   const text = trimEnd(header.replace(/^[ \t]+/, ''), ' \t');
-  // RFC 8941 section 3.3.3: inside a string only \" and \\ are escapes.
+  // RFC 8941, section 3.3.3: inside a string only \" and \\ are escapes.
   const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text)?.[1]?.replace(/\\(["\\])/g, '$1');
   const key = quoted ?? text;
   const isPlain = quoted !== undefined || !/["\\]/.test(text);
@@ -135,7 +135,7 @@ export const keyScope = ({ owner, armId, key }: Pick<KeyedRequest, 'owner' | 'ar
     .digest('hex');
 
 /**
- * What the request says, whatever the order of its members. Keyed with the idempotency key, which is stored nowhere: a bare
+ * What the request says, in any order of its members. Keyed with the idempotency key, which is stored nowhere: a bare
  * digest of a body with a short secret in it could be guessed from the store. Hex.
  */
 export const bodyDigest = ({ key, body }: Pick<KeyedRequest, 'key' | 'body'>): string =>

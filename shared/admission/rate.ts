@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 
-/** Callers that are remembered; each is authenticated, so nobody can make up more of them. */
+/** Callers that are remembered. Each is authenticated, so that nobody can invent more of them. */
 const MAX_BUCKETS = 10_000;
 
 interface Bucket {

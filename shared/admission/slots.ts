@@ -13,13 +13,13 @@ export interface QueuedCommand {
 
 /** Who runs and who waits, without time or promises. */
 interface Slots {
-  /** Puts a command at the end of its owner's queue, and grants whatever can be granted. */
+  /** Puts a command at the end of its owner's queue, and grants what can be granted. */
   join(command: QueuedCommand): void;
   /** Takes a command that still waits out of its queue; false when it does not wait. */
   leave(command: QueuedCommand): boolean;
   /** Gives a granted slot back, and grants it on. */
   release(command: QueuedCommand): void;
-  /** Grants whatever can be granted, after something outside has changed. */
+  /** Grants what can be granted, after something outside has changed. */
   grant(): void;
   waiting(owner?: string): number;
   /** How many callers wait for a cluster. */
@@ -28,9 +28,8 @@ interface Slots {
 }
 
 /**
- * Free slots go round between callers, not commands: however many one has in queue, another's first is served after one of
- * each. And the last free slot of a cluster only goes to a caller that has nothing there, so that one caller alone can never
- * fill a cluster.
+ * Callers take turns, not commands: a caller with many commands queued delays another's first one by a single turn. The last free
+ * slot of a cluster only goes to a caller that has nothing there, so that no caller can fill a cluster alone.
  */
 export function createSlots(limits: () => Limits, otherProcesses: OtherProcesses): Slots {
   const queue = createFairQueue<QueuedCommand>();

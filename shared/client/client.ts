@@ -66,7 +66,7 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
-      redirect: 'error', // a POST that is sent elsewhere becomes a GET there, and a token goes to whoever is there
+      redirect: 'error', // a redirected POST becomes a GET, and takes the token to another server
       ...(signal && { signal }),
     });
     const kind = /^[^; \t]*/.exec(response.headers.get('content-type') ?? '')?.[0].toLowerCase();
@@ -205,7 +205,7 @@ const reasonOf = (error: unknown): string => {
   return cause instanceof Error ? `${message}: ${cause.message}` : message;
 };
 
-/** Retry-After in seconds (RFC 9110 §10.2.3); a gateway sends no dates. */
+/** Retry-After in seconds (RFC 9110, section 10.2.3); a gateway sends no dates. */
 const secondsOf = (header: string | null): number | undefined =>
   header !== null && /^\d{1,6}$/.test(header) ? Math.max(1, Number(header)) : undefined;
 

@@ -107,7 +107,7 @@ async function relayed(
 ): Promise<number> {
   if (!url) throw new UsageError('which gateway? give --url or set AKSGW_URL');
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw new UsageError(`${url} is no address such as https://gateway.example.com`);
+    throw new UsageError(`${url} is not an address such as https://gateway.example.com`);
   if (!cluster) throw new UsageError('which cluster? give --cluster or set AKSGW_CLUSTER');
   const { files, stdin } = collectUploads(argv, host.cwd());
   const client = createClient({ url, token: tokenSource(url, host.env) });
@@ -144,7 +144,7 @@ async function relayed(
       return exits.interrupted;
     }
     if (id === undefined && !(error instanceof AnswerLost)) throw error;
-    // The gateway has the command, or may have it: whatever happened to the connection since, it may have run.
+    // The gateway has the command, or may have it: it may have run, even if the connection broke since.
     const message = error instanceof Error ? error.message : String(error);
     host.stderr.write(
       printable(

@@ -5,7 +5,7 @@ interface Metadata {
 }
 
 /**
- * Where the wrapper's token comes from: AKSGW_TOKEN as it is; else whatever Azure sign-in the machine has (Azure CLI, managed
+ * Where the wrapper's token comes from: AKSGW_TOKEN as it is; else the Azure sign-in that the machine has (Azure CLI, managed
  * identity, environment; @azure/identity's default chain), for the scope that the gateway itself names.
  */
 export function tokenSource(url: string, env: NodeJS.ProcessEnv, send: typeof fetch = fetch): () => Promise<string> {

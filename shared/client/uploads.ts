@@ -12,14 +12,14 @@ export class UploadRefused extends Error {
 }
 
 /** kubectl's and helm's flags whose value names a local file, folder, or `key=file`. */
-const FILE_FLAGS = ['--filename', '--from-file', '--from-env-file', '--patch-file', '--values', '--set-file'];
+const fileFlags = ['--filename', '--from-file', '--from-env-file', '--patch-file', '--values', '--set-file'];
 const MOST_FILES = 1_000;
 const MOST_BYTES = 8 * 1024 * 1024;
 
 /** kubectl's global flags that take a word: without them the verb would be taken for their value's neighbour. */
-const GLOBALS = /^(?:-n|-v|--namespace|--request-timeout|--v|--vmodule|--log-dir|--profile|--profile-output)$/;
+const globals = /^(?:-n|-v|--namespace|--request-timeout|--v|--vmodule|--log-dir|--profile|--profile-output)$/;
 /** One-letter flags without a value that may stand before `f` in one word: `-Rf`. */
-const FILE_WORD = /^-[RAwith]*f(=?)(.*)$/s;
+const fileWord = /^-[RAwith]*f(=?)(.*)$/s;
 
 /** The files that a command names, read from the working folder, and whether it reads standard input (`-f -`). */
 export function collectUploads(
@@ -65,7 +65,7 @@ export function collectUploads(
 function verbOf(argv: readonly string[]): string | undefined {
   for (let at = 1; at < argv.length; at++) {
     const word = argv[at] ?? '';
-    if (GLOBALS.test(word)) at++;
+    if (globals.test(word)) at++;
     else if (!word.startsWith('-')) return word;
   }
   return undefined;
@@ -90,9 +90,9 @@ function namedPaths(argv: readonly string[], shortNamesFile: boolean): Named[] {
     if (word === '--') break;
     const [, name = '', joined] = /^(--[^=]+)(?:=(.*))?$/s.exec(word) ?? [];
     const flag = name.replaceAll('_', '-');
-    if (FILE_FLAGS.includes(flag)) add(joined ?? argv[++at] ?? '', flag === '--filename');
+    if (fileFlags.includes(flag)) add(joined ?? argv[++at] ?? '', flag === '--filename');
     else if (shortNamesFile && !word.startsWith('--')) {
-      const [, , value] = FILE_WORD.exec(word) ?? [];
+      const [, , value] = fileWord.exec(word) ?? [];
       if (value !== undefined) add(value === '' ? (argv[++at] ?? '') : value, true);
     }
   }

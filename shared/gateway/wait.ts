@@ -7,7 +7,7 @@ import type { ActiveCommand } from './lifecycle/context.ts';
 import type { Wait } from './request.ts';
 
 /** First and longest pause between looks at a record that another process carries: the store's cost, never Azure's. */
-const LOOK_MS = { first: 100, most: 2_000 };
+const lookMs = { first: 100, most: 2_000 };
 
 /** The record once the command has ended, or as it stands when the wait is over. Throws Problem when nothing was started. */
 export const waitForCommand = (
@@ -39,7 +39,7 @@ async function watchRecord(context: GatewayContext, first: CommandRecord, wait: 
   const signal = wait.signal ? AbortSignal.any([wait.signal, lifecycle.stopping]) : lifecycle.stopping;
   const end = clock.monotonic() + wait.ms;
   let record = first;
-  for (let lookAfter = LOOK_MS.first; !isFinished(record); lookAfter = Math.min(lookAfter * 1.5, LOOK_MS.most)) {
+  for (let lookAfter = lookMs.first; !isFinished(record); lookAfter = Math.min(lookAfter * 1.5, lookMs.most)) {
     const left = end - clock.monotonic();
     if (left <= 0 || signal.aborted) break;
     await pause(clock, Math.min(lookAfter, left), signal);

@@ -59,7 +59,7 @@ export function problemsOf(...more: readonly ProblemCode[]): Answers {
   for (const [status, codes] of byStatus) {
     answers[status] = {
       description: codes.join(', '),
-      ...(status === 401 && { headers: { 'WWW-Authenticate': Header('RFC 6750 §3, RFC 9728 §5.1.') } }),
+      ...(status === 401 && { headers: { 'WWW-Authenticate': Header('RFC 6750, section 3, RFC 9728, section 5.1.') } }),
       ...((status === 429 || status === 503) && { headers: RetryAfter }),
       content: {
         'application/problem+json': {
@@ -72,8 +72,8 @@ export function problemsOf(...more: readonly ProblemCode[]): Answers {
 }
 
 const text = { 'text/plain': { schema: Type.String() } };
-const ContentLocation = { 'Content-Location': Header('Where a finished record stands.') };
-const Applied = { 'Preference-Applied': Header('What of Prefer was honoured.') };
+const ContentLocation = { 'Content-Location': Header('The address of the finished record.') };
+const Applied = { 'Preference-Applied': Header('The preferences that were honoured.') };
 
 /** A command's record, as JSON or as text, beside the problems of its route. */
 export function recordOr(others: Answers): Answers {
@@ -105,6 +105,6 @@ export function recordOr(others: Answers): Answers {
       content: { ...json('', RecordBody).content, ...text },
     },
     ...asText(502, 'as text also a command that failed: it did not run'),
-    ...asText(504, 'as text only: a command of which nobody knows whether it ran'),
+    ...asText(504, 'as text only: a command that may or may not have run'),
   };
 }

@@ -33,7 +33,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     genReqId: () => options.entropy.uuid(),
     ...socketOptions(() => options.entropy.uuid()),
     routerOptions: { maxParamLength: 256 },
-    // The app sets its own just below; without these fastify would load ajv and fast-json-stringify, which a cold start need not pay.
+    // The app sets its own just below; without these fastify would load ajv and fast-json-stringify, which would cost time at a cold start.
     schemaController: { compilersFactory: { buildValidator: () => neverAsked, buildSerializer: () => neverAsked } },
     frameworkErrors: (error, request, reply) => {
       sendProblem(request, reply, toProblem(error));

@@ -31,7 +31,7 @@ interface IdentifyOptions {
 
 /**
  * The first hook of every request: who is it? Runs before the body is read, so that a stranger's bytes are never parsed. The
- * caller comes from the bearer token alone: `X-MS-CLIENT-PRINCIPAL` and its like are ignored, since anyone can send them.
+ * caller comes from the bearer token alone: headers such as `X-MS-CLIENT-PRINCIPAL` are ignored, since anyone can send them.
  */
 export function identify({ authenticate, trail, publicUrl }: IdentifyOptions) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {

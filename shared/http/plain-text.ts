@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import type { CommandResult } from '../gateway/read-results.ts';
 
-/** Whether a caller would rather have plain text than JSON (RFC 9110 §12.5.1): of the ranges that fit a type the most specific weighs it; JSON between equals. */
+/** Whether a caller would rather have plain text than JSON (RFC 9110, section 12.5.1): of the ranges that fit a type the most specific weighs it; JSON between equals. */
 export function wantsText(accept: string | undefined): boolean {
   if (!accept) return false;
   const ranges = new Map(accept.toLowerCase().split(',').map(rangeOf));

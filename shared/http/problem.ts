@@ -5,7 +5,7 @@ import { recordsUnavailable } from '../gateway/deny.ts';
 import { StorageUnavailable } from '../store/append-log.ts';
 import type { ProblemDocument } from './schemas.ts';
 
-/** RFC 9457 §3.1: `type` is this project's own name for the code; `instance` names this one request, as the logs do. */
+/** RFC 9457, section 3.1: `type` is this project's own name for the code; `instance` names this one request, as the logs do. */
 export function problemDocument(problem: Problem, requestId: string): ProblemDocument & Record<string, unknown> {
   const { status, title, retryable, next } = problems[problem.code];
   return {

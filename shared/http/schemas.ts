@@ -9,7 +9,7 @@ const FileBody = Type.Object(
   {
     path: Type.String({ minLength: 1, maxLength: 1024, description: 'Relative, forward slashes.' }),
     content: Type.Optional(Type.String({ description: 'Text; sent as UTF-8.' })),
-    contentBase64: Type.Optional(Type.String({ description: 'Bytes, RFC 4648 §4.' })),
+    contentBase64: Type.Optional(Type.String({ description: 'Bytes, RFC 4648, section 4.' })),
   },
   { ...closed, description: 'Exactly one of content and contentBase64.' },
 );
@@ -150,7 +150,7 @@ export const MetadataBody = Type.Object(
     audience: Type.String(),
     scope: Type.String({ description: 'What to ask Entra for.' }),
   },
-  { description: 'RFC 9728 §2; tenants, audience and scope are members of this gateway.' },
+  { description: 'RFC 9728, section 2; tenants, audience and scope are members of this gateway.' },
 );
 
 export const ProblemBody = Type.Object({

@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { IdentityConfig } from '../config/config.ts';
 import { Secret } from '../secret.ts';
 import { bearerToken } from './bearer.ts';
-import { checkAddressee, requiredClaims, skewSeconds, toPrincipal } from './claims.ts';
+import { checkAddressee, requiredClaims, SKEW_SECONDS, toPrincipal } from './claims.ts';
 import { createKeySet } from './key-set.ts';
 import type { KeySet, KeySetClient } from './key-set.ts';
 import type { Caller, Principal } from './principal.ts';
@@ -13,7 +13,7 @@ import { quote, tokenExpired, tokenInvalid } from './refusals.ts';
 import { createTokenCache } from './token-cache.ts';
 
 /** A token in the cache is about 1–10 kB of claims. */
-const maxCachedTokens = 2_000;
+const MAX_CACHED_TOKENS = 2_000;
 
 interface Authenticator {
   /**
@@ -48,7 +48,7 @@ interface Verified {
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { clock } = options;
   const fetch = options.fetch ?? globalThis.fetch;
-  const cache = createTokenCache<Verified>(maxCachedTokens);
+  const cache = createTokenCache<Verified>(MAX_CACHED_TOKENS);
   let config = options.config();
   let keySets = new Map<string, KeySetClient>();
 
@@ -88,7 +88,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       issuer: `${config.authority}/${tenant}/v2.0`,
       audience: config.audience,
       requiredClaims,
-      clockTolerance: skewSeconds,
+      clockTolerance: SKEW_SECONDS,
       currentDate: new Date(clock.now()),
     }).catch((error: unknown) => {
       throw refusal(error);
@@ -96,7 +96,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     // Once more, of what is now verified: nothing may rest on the first look.
     if (configuredTenant(payload, config) !== tenant) throw tokenInvalid('The token names two tenants.');
     const { exp = 0, nbf = 0, iat = 0 } = payload;
-    if (iat > clock.now() / 1000 + skewSeconds)
+    if (iat > clock.now() / 1000 + SKEW_SECONDS)
       throw tokenInvalid('The token was issued in the future (iat): one of the clocks is wrong.');
     return { principal: toPrincipal(payload, config), keySet, notBefore: nbf, expires: exp };
   };
@@ -104,7 +104,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   /** As jose compares them, with the same skew. */
   const holdsNow = ({ notBefore, expires }: Verified): boolean => {
     const now = Math.floor(clock.now() / 1000);
-    return notBefore <= now + skewSeconds && expires > now - skewSeconds;
+    return notBefore <= now + SKEW_SECONDS && expires > now - SKEW_SECONDS;
   };
 
   return {
@@ -145,7 +145,7 @@ function configuredTenant(claims: JWTPayload, config: IdentityConfig): string {
   return tenant;
 }
 
-/** Only `kid` is read; `jwk`, `jku`, `x5c` and `x5u` are an attacker's to write. RFC 8725 section 3.11 on `typ`. */
+/** Only `kid` is read; `jwk`, `jku`, `x5c` and `x5u` are an attacker's to write. RFC 8725, section 3.11 on `typ`. */
 function keyId({ alg, kid, typ }: ProtectedHeaderParameters): string {
   if (alg !== 'RS256') throw tokenInvalid(`The token's alg is ${quote(alg)}, not 'RS256'.`);
   if (typ !== undefined && !(typeof typ === 'string' && typ.toUpperCase() === 'JWT')) {
@@ -157,7 +157,7 @@ function keyId({ alg, kid, typ }: ProtectedHeaderParameters): string {
 
 /**
  * JWTExpired does not extend JWTClaimValidationFailed. jose's errors carry all claims, names and addresses among them: none
- * becomes a cause, which might be logged. What is no error of jose's is a mistake of ours.
+ * becomes a cause, which might be logged. An error that is not jose's is our own mistake.
  */
 function refusal(error: unknown): unknown {
   if (!(error instanceof errors.JOSEError)) return error;

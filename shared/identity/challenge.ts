@@ -1,6 +1,6 @@
-/** What a 401 says in WWW-Authenticate (RFC 6750 section 3, RFC 9728 section 5.1). */
+/** What a 401 says in WWW-Authenticate (RFC 6750, section 3, RFC 9728, section 5.1). */
 interface Challenge {
-  /** Left out when no token was sent at all (RFC 6750 section 3.1). */
+  /** Left out when no token was sent at all (RFC 6750, section 3.1). */
   readonly error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_claims' | undefined;
   readonly description?: string | undefined;
   readonly scope?: string | undefined;
@@ -10,7 +10,7 @@ interface Challenge {
   readonly resourceMetadata?: string | undefined;
 }
 
-/** RFC 6750 section 3 allows %x20-21 / %x23-5B / %x5D-7E in a value: no quote, no backslash, nothing but printable ASCII. */
+/** RFC 6750, section 3 allows %x20-21 / %x23-5B / %x5D-7E in a value: no quote, no backslash, nothing but printable ASCII. */
 const quoted = (text: string): string => `"${text.replace(/["\\]/g, "'").replace(/[^\x20-\x7e]/g, '?')}"`;
 
 /** The one place that writes a `WWW-Authenticate: Bearer …` value. */

@@ -5,15 +5,15 @@ import type { GroupMembership, Principal } from './principal.ts';
 import { quote, tokenInvalid } from './refusals.ts';
 
 /** Entra's and Microsoft.IdentityModel's clocks differ by less; jose's default is 0, theirs 300 s. */
-export const skewSeconds = 60;
+export const SKEW_SECONDS = 60;
 
 /**
  * The longest an Entra access token lives is 28 h (continuous access evaluation); what claims to live much longer was not
  * made by Entra as we know it. learn.microsoft.com/entra/identity-platform/configurable-token-lifetimes
  */
-const maxLifetimeSeconds = 48 * 60 * 60;
+const MAX_LIFETIME_SECONDS = 48 * 60 * 60;
 
-/** Every claim the gateway rests on; jose takes a token without `exp` unless told to ask for it. */
+/** Every claim the gateway rests on; jose accepts a token without `exp` unless it is asked to require one. */
 export const requiredClaims = ['exp', 'nbf', 'iat', 'oid', 'tid', 'ver'];
 
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -54,7 +54,7 @@ export function checkAddressee(claims: JWTPayload, config: IdentityConfig): void
 export function toPrincipal(claims: JWTPayload, config: IdentityConfig): Principal {
   checkAddressee(claims, config);
   checkLifetime(claims);
-  // RFC 7800: a token bound to a key is no bearer token; the proof would have to be checked.
+  // RFC 7800: a token bound to a key is not a bearer token; its proof would have to be checked.
   if (claims['cnf'] !== undefined)
     throw tokenInvalid('The token is bound to a key (cnf) and may not be used as a bearer token.');
   const { tid, azp, uti = '' } = claims;
@@ -94,7 +94,7 @@ export function toPrincipal(claims: JWTPayload, config: IdentityConfig): Princip
 
 /** jose has checked that the times are numbers and that exp and nbf hold now; this is what it does not look at. */
 function checkLifetime({ exp, iat }: JWTPayload): void {
-  if (exp === undefined || iat === undefined || exp <= iat || exp - iat > maxLifetimeSeconds) {
+  if (exp === undefined || iat === undefined || exp <= iat || exp - iat > MAX_LIFETIME_SECONDS) {
     throw tokenInvalid(`The token's lifetime, from ${quote(iat)} to ${quote(exp)}, is not one that Entra gives.`);
   }
 }

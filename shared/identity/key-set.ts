@@ -13,9 +13,9 @@ const FRESH_MS = 10 * 60_000;
 const WAIT_AFTER_MS = 60 * 60_000;
 /** With the authority out of reach the last good keys serve this long. A key that Entra withdrew must not live for ever. */
 const LAST_GOOD_MS = 24 * 60 * 60_000;
-/** Between two fetches of one set, whatever asks for them: a flood of made-up `kid`s costs one fetch in this time. */
+/** Between two fetches of one set, for any reason: a flood of made-up `kid`s costs one fetch in this time. */
 const COOLDOWN_MS = 30_000;
-/** While there are no keys at all nothing else can be done: a gateway that starts before its network need not wait long. */
+/** While there are no keys at all: a gateway that starts before its network should not wait long. */
 const FIRST_COOLDOWN_MS = 5_000;
 const FETCH_TIMEOUT_MS = 5_000;
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -169,7 +169,7 @@ function usableKey(jwk: unknown, { issuer, tenant }: KeySource): { kid: string; 
   return typeof named === 'string' && named.replace('{tenantid}', tenant) === issuer ? { kid, n, e } : undefined;
 }
 
-/** RFC 7518 section 3.3: 2048 bits or larger. */
+/** RFC 7518, section 3.3: 2048 bits or larger. */
 const isLongEnough = (key: CryptoKey): boolean =>
   'modulusLength' in key.algorithm && Number(key.algorithm.modulusLength) >= 2048;
 

@@ -11,11 +11,11 @@ export interface ResourcePattern {
   readonly subresource: string;
 }
 
-const FORM = /^(?<resource>\*|[a-z0-9-]+)(?:\.(?<group>[a-z0-9-]+(?:\.[a-z0-9-]+)*))?(?:\/(?<subresource>[a-z]+))?$/;
+const form = /^(?<resource>\*|[a-z0-9-]+)(?:\.(?<group>[a-z0-9-]+(?:\.[a-z0-9-]+)*))?(?:\/(?<subresource>[a-z]+))?$/;
 
 /** Undefined when the text is none of these spellings. */
 export function parseResourcePattern(text: string): ResourcePattern | undefined {
-  const groups = FORM.exec(text)?.groups;
+  const groups = form.exec(text)?.groups;
   if (!groups) return undefined;
   const { resource = '', group, subresource } = groups;
   return resource === '*'

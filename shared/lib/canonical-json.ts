@@ -14,7 +14,7 @@ export function canonicalJson(value: unknown): string {
   if (typeof value === 'string') {
     if (plain.test(value)) return `"${value}"`;
     if (!value.isWellFormed()) throw new TypeError('A lone surrogate has no UTF-8');
-    // ECMA-262's own escapes are those of RFC 8785, 3.2.2.2.
+    // ECMA-262's own escapes are those of RFC 8785, section 3.2.2.2.
     return JSON.stringify(value);
   }
   if (typeof value === 'number') {
@@ -30,7 +30,7 @@ export function canonicalJson(value: unknown): string {
 
 function canonicalObject(value: Readonly<Record<string, unknown>>): string {
   let text = '';
-  // sort() compares UTF-16 code units, as RFC 8785, 3.2.3 asks.
+  // sort() compares UTF-16 code units, as RFC 8785, section 3.2.3 asks.
   for (const key of Object.keys(value).sort()) {
     const member = value[key];
     if (member === undefined) continue;

@@ -8,7 +8,7 @@ const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]|\\(?=u)/gu;
 const plain = /^[ -[\]-~]*$/;
 
 /**
- * Each such character as `\uXXXX`, in the text itself: the escapes of JSON would be undone by whoever parses the line. One to
+ * Each such character as `\uXXXX`, in the text itself: the escapes of JSON would be undone by the reader that parses the line. One to
  * one: `unescapeText` gives the original back.
  */
 export function escapeText(text: string): string {

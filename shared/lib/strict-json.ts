@@ -35,7 +35,7 @@ function readText(bytes: Uint8Array): string {
   }
 }
 
-/** Counts brackets and commas outside strings, before any other reader sees the text: one pass, whatever the text. */
+/** Counts brackets and commas outside strings, before any other reader sees the text: in one pass. */
 function checkShape(text: string): void {
   /** For each open bracket, how many more commas it may have; a list as many as the body. */
   const left: number[] = [];

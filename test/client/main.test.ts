@@ -247,7 +247,7 @@ describe('aksgw', () => {
   });
 
   test.each([
-    [GET, { AKSGW_URL: '127.0.0.1:7071' }, /no address/],
+    [GET, { AKSGW_URL: '127.0.0.1:7071' }, /not an address/],
     [GET, {}, /which gateway/],
     [GET, { AKSGW_URL: 'http://127.0.0.1:1', AKSGW_CLUSTER: '' }, /which cluster/],
     [['bash'], {}, /there is no "bash"/],

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { outputLimit } from '../../infra/local/arm/wire.ts';
+import { OUTPUT_LIMIT } from '../../infra/local/arm/wire.ts';
 import { yamlLike } from '../launcher/support/yaml-like.ts';
 import { testStack, type TestStack } from '../support/stack.ts';
 
@@ -106,7 +106,7 @@ printf 'AKSGW1 S %s\\nAKSGW1 H %s %s\\nxAKSGW1 T %s %s\\n' "$n" "$n" "$f" "$n" "
       const bytes = randomBytes(size);
       const { body, stdout, stderr } = await printing(bytes);
       expect(body).toMatchObject({ ...intact, truncated: true, warnings: [expect.stringMatching(/cut at its end/)] });
-      expect(stdout.length).toBeGreaterThan(outputLimit / 2);
+      expect(stdout.length).toBeGreaterThan(OUTPUT_LIMIT / 2);
       expect(same(stdout, bytes.subarray(0, stdout.length))).toBe(true);
       expect(stderr.toString()).toBe('done\n');
     },

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { demoTenant } from '../../infra/local/entra.ts';
+import { DEMO_TENANT } from '../../infra/local/entra.ts';
 import { CLUSTER_ID } from '../../infra/local/stack.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { people, testStack } from '../support/stack.ts';
@@ -22,7 +22,7 @@ const log: string[] = [];
 beforeAll(async () => {
   stack = await testStack({
     edit: plenty,
-    entra: { tenants: [demoTenant, otherTenant] },
+    entra: { tenants: [DEMO_TENANT, otherTenant] },
     gateway: { logger: { level: 'trace', stream: { write: (line) => void log.push(line) } } },
   });
 });
@@ -53,7 +53,7 @@ describe('1. another tenant, whose tokens the same keys sign', () => {
   test.each([
     ['is refused', { tid: otherTenant }, /tenant/],
     ['is refused behind our tid', { iss: `/${otherTenant}/v2.0` }, /iss claim/],
-    ['is refused behind our issuer', { tid: otherTenant, iss: `/${demoTenant}/v2.0` }, /tenant/],
+    ['is refused behind our issuer', { tid: otherTenant, iss: `/${DEMO_TENANT}/v2.0` }, /tenant/],
     ['is refused as common', { tid: 'common', iss: '/common/v2.0' }, /tenant/],
   ])('%s', async (_, { iss, ...claims }: { iss?: string; tid?: string }, detail) => {
     const { authority } = stack.azure.entra;

@@ -3,7 +3,7 @@ import type { AnswerFault } from './faults.ts';
 import { armError, goJson, type ManagedClusterName, type Route } from './wire.ts';
 
 /** ARM takes bodies of up to 4 MiB; for run command no limit is documented, 413 was seen. */
-const bodyLimit = 4 * 1024 * 1024;
+const BODY_LIMIT = 4 * 1024 * 1024;
 
 export interface Answer {
   readonly status: number;
@@ -97,9 +97,9 @@ export async function readBody(request: IncomingMessage): Promise<Buffer | 'too 
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
     // Read to the end all the same: an answer in the middle of a request body is lost on many clients.
-    if (size <= bodyLimit) chunks.push(chunk);
+    if (size <= BODY_LIMIT) chunks.push(chunk);
   }
-  return size > bodyLimit ? 'too large' : Buffer.concat(chunks);
+  return size > BODY_LIMIT ? 'too large' : Buffer.concat(chunks);
 }
 
 export function send(response: ServerResponse, { status, body, headers }: Answer): void {

@@ -11,7 +11,7 @@ export interface EmulatedCluster {
 }
 
 /** The AKS Entra server application, the same in all clouds. */
-export const aksServerApp = '6dae42f8-4368-4678-94ff-3960e28e3630';
+export const AKS_SERVER_APP = '6dae42f8-4368-4678-94ff-3960e28e3630';
 
 export const idOf = ({ subscription, resourceGroup, name }: ManagedClusterName): string =>
   `/subscriptions/${subscription}/resourceGroups/${resourceGroup}/providers/Microsoft.ContainerService/managedClusters/${name}`;
@@ -66,7 +66,7 @@ export function refusal(cluster: EmulatedCluster, clusterToken: string, nowSecon
       'This cluster have Azure Active Directory enabled, .clusterToken is required.',
     );
   const { aud, exp } = claimsOf(clusterToken);
-  if (aud !== aksServerApp || Number(exp) <= nowSeconds)
+  if (aud !== AKS_SERVER_APP || Number(exp) <= nowSeconds)
     return armError('InvalidAADClusterToken', 'The provided clusterToken is not valid for this cluster.');
   return undefined;
 }

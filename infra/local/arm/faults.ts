@@ -40,7 +40,7 @@ export type PollFault = AnswerFault | { readonly kind: 'resetAfter' };
 type Faults<F> = F | readonly F[] | undefined;
 
 interface FaultOptions {
-  /** How many requests it hits: 1 unless told; Infinity for all until `clear`. */
+  /** How many requests it hits: 1 by default; Infinity for all until `clear`. */
   readonly times?: number;
 }
 

@@ -11,7 +11,7 @@ export const goJson = (value: unknown): string =>
 export const wholeSeconds = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
 /** The most output that a result holds (documented: 512 kB). */
-export const outputLimit = 512 * 1024;
+export const OUTPUT_LIMIT = 512 * 1024;
 
 /** Which end of an output that is too long is lost. Azure does not say; neither may be relied on. */
 export type Cut = 'head' | 'tail';
@@ -19,8 +19,8 @@ export type Cut = 'head' | 'tail';
 /** Bytes, not characters: a character cut in two becomes U+FFFD, as Go's encoder would have it. */
 export function cutOutput(logs: string, lost: Cut): string {
   const bytes = Buffer.from(logs, 'utf8');
-  if (bytes.length <= outputLimit) return logs;
-  return (lost === 'tail' ? bytes.subarray(0, outputLimit) : bytes.subarray(-outputLimit)).toString('utf8');
+  if (bytes.length <= OUTPUT_LIMIT) return logs;
+  return (lost === 'tail' ? bytes.subarray(0, OUTPUT_LIMIT) : bytes.subarray(-OUTPUT_LIMIT)).toString('utf8');
 }
 
 export interface ArmError {

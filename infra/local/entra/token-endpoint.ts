@@ -30,10 +30,10 @@ interface TokenEndpointOptions {
 }
 
 /** Seconds that issued tokens live. Entra gives 60 to 90 minutes by default. */
-export const tokenLife = 3_899;
+export const TOKEN_LIFE = 3_899;
 
-const onBehalfOf = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
-const clientAssertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+const ON_BEHALF_OF = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+const CLIENT_ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 /**
  * POST /{tid}/oauth2/v2.0/token: client credentials and on-behalf-of (learn.microsoft.com/entra/identity-platform/
@@ -48,7 +48,7 @@ export function answerTokenRequest(form: URLSearchParams, options: TokenEndpoint
     return failure(options, 400, 'unauthorized_client', 700016, text);
   }
   // A managed identity's token in place of the secret is taken as it is: federated credentials are not emulated further.
-  const asserted = form.get('client_assertion_type') === clientAssertionType && form.get('client_assertion');
+  const asserted = form.get('client_assertion_type') === CLIENT_ASSERTION_TYPE && form.get('client_assertion');
   if (!asserted && form.get('client_secret') !== app.secret)
     return failure(options, 401, 'invalid_client', 7000215, 'Invalid client secret provided.');
   const scope = form.get('scope') ?? '';
@@ -75,7 +75,7 @@ export function answerTokenRequest(form: URLSearchParams, options: TokenEndpoint
     });
     return success(token, undefined);
   }
-  if (grant === onBehalfOf) return exchange(form, app, audience, scope, options);
+  if (grant === ON_BEHALF_OF) return exchange(form, app, audience, scope, options);
   return failure(
     options,
     400,
@@ -147,8 +147,8 @@ const success = (token: string, scope: string | undefined): TokenAnswer => ({
   body: {
     token_type: 'Bearer',
     ...(scope !== undefined && { scope }),
-    expires_in: tokenLife,
-    ext_expires_in: tokenLife,
+    expires_in: TOKEN_LIFE,
+    ext_expires_in: TOKEN_LIFE,
     access_token: token,
   },
 });

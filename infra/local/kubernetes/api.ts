@@ -145,7 +145,7 @@ export function createApi({ storage, clock, kinds, allows }: ApiOptions): Api {
 
   /** The object in the body, put into the namespace of the path. */
   function given({ kind, record, body }: ApiRequest): KubeObject {
-    if (!isObject(body)) throw badRequest('the body is no object');
+    if (!isObject(body)) throw badRequest('the body is not an object');
     const metadata = object(body['metadata']);
     const namespace = record.info.namespace;
     if (text(body['kind'], kind.kind) !== kind.kind)

@@ -21,8 +21,8 @@ const kinds = {
   statefulSet: kindNamed('StatefulSet'),
 };
 
-const revisionKey = 'deployment.kubernetes.io/revision';
-const hashKey = 'pod-template-hash';
+const REVISION_KEY = 'deployment.kubernetes.io/revision';
+const HASH_KEY = 'pod-template-hash';
 
 /**
  * What a cluster's controllers would come to, all at once and without delay: replica sets and pods for workloads, slices for
@@ -84,7 +84,7 @@ function runDeployment(storage: Storage, clock: Clock, deployment: KubeObject): 
   const template = object(at(deployment, 'spec', 'template'));
   const replicas = count(at(deployment, 'spec', 'replicas'), 1);
   const sets = ownedBy(storage, kinds.replicaSet, deployment);
-  const revisionOf = (set: KubeObject | undefined) => Number(strings(set?.metadata.annotations)[revisionKey] ?? 0);
+  const revisionOf = (set: KubeObject | undefined) => Number(strings(set?.metadata.annotations)[REVISION_KEY] ?? 0);
   const latest = Math.max(0, ...sets.map(revisionOf));
   const hash = safeSuffix(stable(template), 10);
   const paused = at(deployment, 'spec', 'paused') === true;
@@ -96,12 +96,12 @@ function runDeployment(storage: Storage, clock: Clock, deployment: KubeObject): 
     // A template seen before gets its old replica set back, under a new revision (that is what rollout undo shows).
     const annotations = {
       ...withoutLastApplied(deployment.metadata.annotations),
-      [revisionKey]: String(latest + 1),
+      [REVISION_KEY]: String(latest + 1),
     };
     if (current)
       current = storage.update(kinds.replicaSet, { ...current, metadata: { ...current.metadata, annotations } });
     else {
-      const labels = { ...strings(at(template, 'metadata', 'labels')), [hashKey]: hash };
+      const labels = { ...strings(at(template, 'metadata', 'labels')), [HASH_KEY]: hash };
       current = storage.create(kinds.replicaSet, {
         apiVersion: 'apps/v1',
         kind: 'ReplicaSet',
@@ -115,7 +115,9 @@ function runDeployment(storage: Storage, clock: Clock, deployment: KubeObject): 
         },
         spec: {
           replicas,
-          selector: { matchLabels: { ...strings(at(deployment, 'spec', 'selector', 'matchLabels')), [hashKey]: hash } },
+          selector: {
+            matchLabels: { ...strings(at(deployment, 'spec', 'selector', 'matchLabels')), [HASH_KEY]: hash },
+          },
           template: { ...template, metadata: { ...object(template['metadata']), labels } },
         },
       });
@@ -138,7 +140,7 @@ function runDeployment(storage: Storage, clock: Clock, deployment: KubeObject): 
     ...fresh,
     metadata: {
       ...fresh.metadata,
-      annotations: { ...fresh.metadata.annotations, [revisionKey]: String(revisionOf(current)) },
+      annotations: { ...fresh.metadata.annotations, [REVISION_KEY]: String(revisionOf(current)) },
     },
   };
   const status: JsonObject = {
@@ -162,7 +164,7 @@ function runDeployment(storage: Storage, clock: Clock, deployment: KubeObject): 
 const withoutLastApplied = (annotations: Json | undefined): { [key: string]: string } =>
   Object.fromEntries(
     Object.entries(strings(annotations)).filter(
-      ([key]) => key !== 'kubectl.kubernetes.io/last-applied-configuration' && key !== revisionKey,
+      ([key]) => key !== 'kubectl.kubernetes.io/last-applied-configuration' && key !== REVISION_KEY,
     ),
   );
 

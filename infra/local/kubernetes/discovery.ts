@@ -1,6 +1,6 @@
 import type { JsonObject } from './json.ts';
 import { groupVersion, splitGroupVersion, type Kind } from './kinds.ts';
-import { serverVersion } from './seed-objects.ts';
+import { SERVER_VERSION } from './seed-objects.ts';
 
 /**
  * What kubectl asks before it asks anything: the legacy discovery documents (the aggregated ones may be left out:
@@ -34,7 +34,7 @@ export function discovery(path: string, kinds: readonly Kind[]): JsonObject | un
 const versionInfo: JsonObject = {
   major: '1',
   minor: '32',
-  gitVersion: serverVersion,
+  gitVersion: SERVER_VERSION,
   gitCommit: 'emulated',
   gitTreeState: 'clean',
   buildDate: '2025-04-22T16:02:58Z',
@@ -125,7 +125,7 @@ function openApi(document: string, kinds: readonly Kind[]): JsonObject | undefin
   const query = (name: string): JsonObject => ({ name, in: 'query', schema: { type: 'string', uniqueItems: true } });
   return {
     openapi: '3.0.0',
-    info: { title: 'Kubernetes (emulated)', version: serverVersion },
+    info: { title: 'Kubernetes (emulated)', version: SERVER_VERSION },
     paths: Object.fromEntries(
       served.map((kind) => [
         `/${document}${kind.namespaced ? '/namespaces/{namespace}' : ''}/${kind.resource}/{name}`,

@@ -1,7 +1,7 @@
 import type { JsonObject, KubeObject } from './json.ts';
 
 /** What the nodes and /version say. */
-export const serverVersion = 'v1.32.4';
+export const SERVER_VERSION = 'v1.32.4';
 
 export const nodeName = (index: number): string => `aks-system-31415926-vmss00000${index}`;
 
@@ -48,8 +48,8 @@ export function node(index: number, born: string): KubeObject {
         architecture: 'amd64',
         containerRuntimeVersion: 'containerd://1.7.27-1',
         kernelVersion: '5.15.0-1089-azure',
-        kubeletVersion: serverVersion,
-        kubeProxyVersion: serverVersion,
+        kubeletVersion: SERVER_VERSION,
+        kubeProxyVersion: SERVER_VERSION,
         operatingSystem: 'linux',
         osImage: 'Ubuntu 22.04.5 LTS',
         machineID: `emulated-${index}`,

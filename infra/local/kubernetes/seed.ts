@@ -6,14 +6,14 @@ import { runPod } from './pods.ts';
 import { deployment, event, node, nodeName, service } from './seed-objects.ts';
 import { timestamp, type Storage } from './storage.ts';
 
-const hour = 3_600_000;
+const HOUR = 3_600_000;
 
 /**
  * The cluster that the emulation starts with: a small private AKS cluster with a shop in it. Names and images are of the
  * kind that AKS has; nothing of it is taken from a real cluster.
  */
 export function seed(storage: Storage, clock: Clock): void {
-  const born = clock.now() - 34 * 24 * hour;
+  const born = clock.now() - 34 * 24 * HOUR;
   const past = (ms: number): Clock => ({
     now: () => ms,
     monotonic: () => clock.monotonic(),
@@ -137,7 +137,7 @@ export function seed(storage: Storage, clock: Clock): void {
     true,
   );
 
-  const shopBorn = clock.now() - 9 * 24 * hour;
+  const shopBorn = clock.now() - 9 * 24 * HOUR;
   add(
     {
       apiVersion: 'v1',

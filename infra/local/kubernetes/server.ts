@@ -8,8 +8,8 @@ import { discovery } from './discovery.ts';
 import { isObject, text, at, type Json, type KubeObject } from './json.ts';
 import { builtInKinds, customKinds, groupVersion, type Kind } from './kinds.ts';
 import type { RecordedRequest } from './recorded-request.ts';
-import { decodeProtobuf, protobufType } from './protobuf/decode.ts';
-import { openApiV2, openApiV2Type } from './protobuf/openapi-v2.ts';
+import { decodeProtobuf, PROTOBUF_TYPE } from './protobuf/decode.ts';
+import { openApiV2, OPEN_API_V2_TYPE } from './protobuf/openapi-v2.ts';
 import { requestInfo, toAttributes, type ResourceRequestInfo } from './request-info.ts';
 import { seed } from './seed.ts';
 import { badRequest, noSuchResource, StatusError, statusBody } from './status.ts';
@@ -37,7 +37,7 @@ export interface EmulatedKubernetes {
 }
 
 /** etcd's own limit is 1.5 MiB; the API server reads at most 3 MiB of body. */
-const bodyLimit = 3 * 1024 * 1024;
+const BODY_LIMIT = 3 * 1024 * 1024;
 
 /**
  * A Kubernetes API server in memory, enough for the real kubectl: discovery, JSON and Table, watch, all kinds of patch,
@@ -127,7 +127,7 @@ export async function startKubernetes(
         const document = discovery(url.pathname, kinds());
         if (url.pathname === '/openapi/v2') {
           const binary = openApiV2(kinds());
-          response.writeHead(200, { 'content-type': openApiV2Type, 'content-length': binary.length });
+          response.writeHead(200, { 'content-type': OPEN_API_V2_TYPE, 'content-length': binary.length });
           response.end(binary);
         } else if (probe) send(response, { status: 200, text: 'ok' });
         else if (document) send(response, { status: 200, body: document });
@@ -211,14 +211,14 @@ async function readBody(request: IncomingMessage): Promise<Json | undefined> {
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > bodyLimit)
-      throw new StatusError(413, 'RequestEntityTooLarge', `Request body is too large: limit is ${bodyLimit}`);
+    if (size > BODY_LIMIT)
+      throw new StatusError(413, 'RequestEntityTooLarge', `Request body is too large: limit is ${BODY_LIMIT}`);
     chunks.push(chunk);
   }
   if (size === 0) return undefined;
   const bytes = Buffer.concat(chunks);
   const type = request.headers['content-type'] ?? 'application/json';
-  if (type.startsWith(protobufType)) return decodeProtobuf(bytes);
+  if (type.startsWith(PROTOBUF_TYPE)) return decodeProtobuf(bytes);
   const raw = bytes.toString('utf8');
   try {
     return (type.includes('yaml') && !raw.trimStart().startsWith('{') ? parseYaml(raw) : JSON.parse(raw)) as Json;

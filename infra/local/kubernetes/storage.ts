@@ -31,8 +31,8 @@ export interface Storage {
   clear(): void;
 }
 
-const keptEvents = 5000;
-const firstVersion = 1000;
+const KEPT_EVENTS = 5000;
+const FIRST_VERSION = 1000;
 /** Both versions of a kind share its objects. */
 const bucketOf = ({ group, resource }: StoredKind): string =>
   resource === 'events' ? 'events' : `${group}/${resource}`;
@@ -43,7 +43,7 @@ export function createStorage(clock: Clock): Storage {
   const kindOf = new Map<string, StoredKind>();
   const listeners = new Set<(event: WatchEvent) => void>();
   let events: WatchEvent[] = [];
-  let version = firstVersion;
+  let version = FIRST_VERSION;
   let serial = 0;
 
   const bucket = (kind: StoredKind): Map<string, KubeObject> => {
@@ -61,7 +61,7 @@ export function createStorage(clock: Clock): Storage {
   const publish = (type: WatchEvent['type'], kind: StoredKind, object: KubeObject): void => {
     const event: WatchEvent = { type, version, bucket: bucketOf(kind), object: structuredClone(object) };
     events.push(event);
-    if (events.length > 2 * keptEvents) events = events.slice(-keptEvents);
+    if (events.length > 2 * KEPT_EVENTS) events = events.slice(-KEPT_EVENTS);
     for (const listener of listeners) listener(event);
   };
   const namespaceOf = (kind: StoredKind, object: KubeObject): string =>
@@ -117,7 +117,7 @@ export function createStorage(clock: Clock): Storage {
         throw conflict(kind.resource, kind.group, name);
       object.apiVersion = current.apiVersion;
       object.kind = current.kind;
-      // What the server owns stays as it was, whatever a client writes.
+      // Fields that the server owns stay as they were; a client cannot write them.
       const { uid, creationTimestamp, generation, resourceVersion } = current.metadata;
       object.metadata = {
         ...object.metadata,
@@ -163,7 +163,7 @@ export function createStorage(clock: Clock): Storage {
       buckets.clear();
       events = [];
       serial = 0;
-      version = firstVersion;
+      version = FIRST_VERSION;
     },
   };
   return storage;

@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { fromBuffer, type Entry, type ZipFile } from 'yauzl';
 
-const maxEntries = 10_000;
-const maxBytes = 256 * 1024 * 1024;
+const MAX_ENTRIES = 10_000;
+const MAX_BYTES = 256 * 1024 * 1024;
 const symlink = 0o120_000;
 
 /**
@@ -13,11 +13,11 @@ const symlink = 0o120_000;
  */
 export async function unzip(zip: Buffer, folder: string): Promise<void> {
   const archive = await open(zip);
-  if (archive.entryCount > maxEntries) throw new Error(`the context has more than ${maxEntries} entries`);
+  if (archive.entryCount > MAX_ENTRIES) throw new Error(`the context has more than ${MAX_ENTRIES} entries`);
   let total = 0;
   for await (const entry of archive.eachEntry()) {
     total += entry.uncompressedSize;
-    if (total > maxBytes) throw new Error(`the context unpacks to more than ${maxBytes} bytes`);
+    if (total > MAX_BYTES) throw new Error(`the context unpacks to more than ${MAX_BYTES} bytes`);
     await unpack(archive, entry, folder);
   }
 }

@@ -7,7 +7,7 @@ import { runDoctor, type DoctorReport } from '../../relay/doctor.ts';
 import type { Host } from '../host.ts';
 import { readConfig } from './config.ts';
 
-const usage = `aksgw doctor --cluster NAME [--config gateway.yaml] [--json]
+const USAGE = `aksgw doctor --cluster NAME [--config gateway.yaml] [--json]
 
 Sends a fixed set of harmless commands to a real cluster, with your own Azure sign-in (az login), and tells assumption by
 assumption what the gateway relies on and what was found. Runs pods in the namespace aks-command; changes nothing else.
@@ -27,7 +27,7 @@ export async function doctor(argv: readonly string[], host: Host): Promise<numbe
   });
   const config = readConfig(values.config, host);
   if (values.help || values.cluster === undefined || !config) {
-    host.stderr.write(usage);
+    host.stderr.write(USAGE);
     return values.help ? 0 : 2;
   }
   const cluster = config.clusters.get(values.cluster);

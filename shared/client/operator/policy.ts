@@ -5,7 +5,7 @@ import { runPolicyCases, type CaseResult } from '../../policy/cases.ts';
 import type { Host } from '../host.ts';
 import { readConfig } from './config.ts';
 
-const usage = `aksgw policy test CASES [--config gateway.yaml]
+const USAGE = `aksgw policy test CASES [--config gateway.yaml]
 
 Puts each case (who, on which cluster, which command; what should come of it) to the policy, and exits 1 if any comes out otherwise.
 infra/policies/cases.yaml shows the form.
@@ -21,7 +21,7 @@ export async function testPolicy(argv: readonly string[], host: Host): Promise<n
   const [cases] = positionals;
   const config = readConfig(values.config, host);
   if (values.help || cases === undefined || positionals.length > 1 || !config) {
-    host.stderr.write(usage);
+    host.stderr.write(USAGE);
     return values.help ? 0 : 2;
   }
   const { results, failed, untested } = runPolicyCases(config, readFileSync(cases, 'utf8'), {

@@ -30,7 +30,7 @@ export interface LeasedRecord {
   lastChange: Promise<unknown>;
 }
 
-/** Another process has the record now, and does whatever is left to do. */
+/** Another process has the record now; the rest is its to do. */
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
 }

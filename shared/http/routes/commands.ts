@@ -25,7 +25,7 @@ const ListQuery = Type.Object(
     cluster: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
     status: Type.Optional(Type.Enum(['accepted', 'submitting', 'running', 'completed', 'failed', 'unknown'])),
     limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 200, description: 'Most items of a page; 50 unless told.' }),
+      Type.Integer({ minimum: 1, maximum: 200, description: 'Most items of a page; 50 by default.' }),
     ),
     cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 512, description: 'The `next` of the page before.' })),
   },
@@ -39,7 +39,7 @@ const Key = Type.String({
   description: 'Bare or quoted. The same key with the same body is the same command, run once; kept for 24 hours.',
 });
 const Prefer = Type.String({
-  description: 'RFC 7240: wait=N (seconds to wait for the end; 25 unless told, 225 at most), respond-async.',
+  description: 'RFC 7240: wait=N (seconds to wait for the end; 25 by default, 225 at most), respond-async.',
 });
 /** Seconds until it is worth asking again. */
 const RETRY_AFTER = 1;

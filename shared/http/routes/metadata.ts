@@ -5,7 +5,7 @@ import { MetadataBody } from '../schemas.ts';
 import { Problem } from '../../errors.ts';
 import { addressOf, prefixOf } from '../address.ts';
 
-/** RFC 9728: all a client needs besides the URL. `tenants`, `audience` and `scope` are this gateway's own members (§2, "additional parameters"). */
+/** RFC 9728: all a client needs besides the URL. `tenants`, `audience` and `scope` are this gateway's own members (section 2, "additional parameters"). */
 export async function metadataRoutes(app: FastifyInstance, { config }: AppOptions): Promise<void> {
   const metadata = (request: FastifyRequest) => {
     const { authority, tenants, audience, scopes } = config().identity;

@@ -2,7 +2,7 @@ import type { FastifyInstance, RouteOptions } from 'fastify';
 import { Problem } from '../../errors.ts';
 
 /**
- * A known address, asked in a method that it does not have: 405 with Allow (RFC 9110 §15.5.6), before a token is looked at or a body
+ * A known address, asked in a method that it does not have: 405 with Allow (RFC 9110, section 15.5.6), before a token is looked at or a body
  * read. Call it before any route is registered; what it returns is called after the last.
  */
 export function otherMethods(app: FastifyInstance): () => void {

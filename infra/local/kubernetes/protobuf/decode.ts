@@ -7,7 +7,7 @@ import { badRequest } from '../status.ts';
  * envelope is runtime.Unknown behind four magic bytes (kubernetes.io/docs/reference/using-api/api-concepts, "Protobuf encoding");
  * schema.json holds field numbers, names and types of what kubectl sends, written by schema.go.
  */
-export const protobufType = 'application/vnd.kubernetes.protobuf';
+export const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf';
 
 type Message = Readonly<Record<string, readonly [name: string, type: string]>>;
 
@@ -17,7 +17,7 @@ const schema = (): Readonly<Record<string, Message>> =>
     Record<string, Message>
   >);
 
-/** Throws StatusError 400 for bytes that are no such message, and for kinds that the schema does not hold. */
+/** Throws StatusError 400 for bytes that are not such a message, and for kinds that the schema does not have. */
 export function decodeProtobuf(body: Buffer): JsonObject {
   if (body.subarray(0, 4).toString('latin1') !== 'k8s\0') throw badRequest('the body is no Kubernetes protobuf');
   const [typeMeta, raw] = [1, 2].map(
@@ -96,7 +96,7 @@ function message(name: string, bytes: Buffer): JsonObject {
     } else {
       const pointer = type.endsWith('?');
       const value = one(pointer ? type.slice(0, -1) : type, field);
-      // What is no pointer in Go is always written, empty or not; `omitempty` leaves the empty ones out of JSON.
+      // A field that is not a pointer in Go is always written, empty or not; `omitempty` leaves empty ones out of JSON.
       if (!pointer && isEmpty(value)) continue;
       // Embedded structs have no name of their own.
       if (key === '') result = { ...result, ...(value as JsonObject) };

@@ -4,7 +4,7 @@ import type { Kind } from '../kinds.ts';
  * The protobuf form of /openapi/v2, which is all that kubectl 1.27 and 1.28 ask for before `apply`: of each kind its PATCH, with the
  * query parameters that say "dry run and field validation are supported here". Field numbers from gnostic's OpenAPIv2.proto.
  */
-export const openApiV2Type = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+export const OPEN_API_V2_TYPE = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
 export function openApiV2(kinds: readonly Kind[]): Buffer {
   const paths = kinds.map((kind) => {

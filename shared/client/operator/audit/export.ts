@@ -13,7 +13,7 @@ import { openTrail } from '../log.ts';
 import { common, explain, range, timesOf } from './arguments.ts';
 import { openRootKey } from './root-key.ts';
 
-const usage = `aksgw audit export [FOLDER | https://…] [--since TIME] [--until TIME] [--format jsonl|csv] [--config FILE] [--sign-with KEY]
+const USAGE = `aksgw audit export [FOLDER | https://…] [--since TIME] [--until TIME] [--format jsonl|csv] [--config FILE] [--sign-with KEY]
 
 Writes events to standard output. jsonl holds the trail's own lines and a manifest, which "aksgw audit verify --export" checks
 offline. Only a signed manifest proves that nothing was left out: it is signed with the configuration's signing key, or with that of
@@ -28,7 +28,7 @@ export async function exportEvents(argv: readonly string[], host: Host): Promise
     options: { ...common, ...range, format: { type: 'string', default: 'jsonl' }, 'sign-with': { type: 'string' } },
   });
   const { format } = values;
-  if (values.help || positionals.length > 1 || !['jsonl', 'csv'].includes(format)) return explain(host, usage, values);
+  if (values.help || positionals.length > 1 || !['jsonl', 'csv'].includes(format)) return explain(host, USAGE, values);
   const times = timesOf(values);
   const index = createStreamIndex(await openTrail(positionals[0], values.config, host));
   const place = signingPlace(values['sign-with'], values.config, host);

@@ -12,7 +12,7 @@ import { readConfig } from '../config.ts';
 import { openTrail } from '../log.ts';
 import { common, explain, range, timesOf } from './arguments.ts';
 
-const usage = `aksgw audit reconcile [ACTIVITY.json] [FOLDER | https://…] [--since TIME] [--until TIME] [--identity ID] [--config FILE]
+const USAGE = `aksgw audit reconcile [ACTIVITY.json] [FOLDER | https://…] [--since TIME] [--until TIME] [--identity ID] [--config FILE]
 
 Compares the trail with Azure's own Activity Log: names the runs that went around the gateway, and commands that Azure does not know.
 Without ACTIVITY.json it asks Azure Monitor about the subscriptions of --config's clusters, seven days back unless --since says else.
@@ -33,7 +33,7 @@ export async function reconcile(argv: readonly string[], host: Host): Promise<nu
   });
   const [activity, place] = positionals;
   const config = readConfig(values.config, host, { secrets: activity === undefined });
-  if (values.help || (activity === undefined && !config) || positionals.length > 2) return explain(host, usage, values);
+  if (values.help || (activity === undefined && !config) || positionals.length > 2) return explain(host, USAGE, values);
   const given = timesOf(values);
   const until = given.until ?? systemClock.now();
   const week = { since: given.since ?? until - 7 * 86_400_000, until };

@@ -15,7 +15,7 @@ import { locationOf, openPlace, openTrail } from '../log.ts';
 import { common, explain } from './arguments.ts';
 import { readRootKeyId } from './root-key.ts';
 
-const usage = `aksgw audit verify [FOLDER | https://ACCOUNT.blob.core.windows.net/CONTAINER] [options]
+const USAGE = `aksgw audit verify [FOLDER | https://ACCOUNT.blob.core.windows.net/CONTAINER] [options]
 
 Reads a whole audit trail and says what it proves and what not. Without a place: that of --config (AKSGW_CONFIG), else ./data/audit.
 
@@ -54,7 +54,7 @@ export async function verify(argv: readonly string[], host: Host): Promise<numbe
   });
   const { state: stateFile, acknowledge: id, by, why } = values;
   const incomplete = id !== undefined && (stateFile === undefined || by === undefined || why === undefined);
-  if (values.help || positionals.length > 1 || incomplete) return explain(host, usage, values);
+  if (values.help || positionals.length > 1 || incomplete) return explain(host, USAGE, values);
   const config = readConfig(values.config, host, { secrets: false });
   const state = stateFile !== undefined && existsSync(stateFile) ? readState(stateFile) : EMPTY_STATE;
   const configuredKey = config && (await readRootKeyId(config.storage.signingKey, host));
