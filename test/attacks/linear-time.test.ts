@@ -8,7 +8,8 @@ import { readStrictJson } from '../../shared/lib/strict-json.ts';
 import { wantsText } from '../../shared/http/plain-text.ts';
 import { readPrefer } from '../../shared/http/prefer.ts';
 import { bearerToken } from '../../shared/identity/bearer.ts';
-import { redactArgv, redactText } from '../../shared/lib/redact.ts';
+import { redactWords } from '../../shared/command/redact-words.ts';
+import { redactText } from '../../shared/lib/redact.ts';
 import { escapeText } from '../../shared/lib/safe-text.ts';
 
 /**
@@ -63,7 +64,7 @@ const readers: readonly Reader[] = [
   {
     name: 'words to redact',
     bytes: WORD_BYTES,
-    read: (text) => redactArgv(['kubectl', 'run', text, `--env=${text}`, `--x=${text}`]),
+    read: (text) => redactWords(['kubectl', 'run', text, `--env=${text}`, `--x=${text}`]),
   },
   { name: 'a text to redact', bytes: WORD_BYTES, read: redactText },
   { name: 'a text to escape', bytes: WORD_BYTES, read: escapeText },
