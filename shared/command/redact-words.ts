@@ -111,7 +111,8 @@ function readFlag(reading: Reading, word: string): ReadFlag {
   if (flag) return { shown: { text: word }, value: flag.bare === undefined ? flag : undefined };
   if (!/^[A-Za-z][\w.-]{0,60}$/u.test(name)) return { shown: hide(word) };
   if (equals !== undefined) return { shown: prefixed(`--${name}=`, word.slice(name.length + 3)) };
-  return { shown: { text: redactText(word) }, value: DATA_FLAGS.has(name.replaceAll('_', '-')) ? { name } : 'unknown' };
+  const data = name.replaceAll('_', '-');
+  return { shown: { text: redactText(word) }, value: DATA_FLAGS.has(data) ? { name: data } : 'unknown' };
 }
 
 /** A flag before the word that names its command: any command's will do. */

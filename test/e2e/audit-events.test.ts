@@ -97,10 +97,10 @@ test('paging finds each event once while others are written, those of the readin
   let cursor: string | null = '';
   let writes = 3;
   while (cursor !== null) {
-    const page: EventPage = (await read({ limit: '3', ...(cursor !== '' && { cursor }) })).body;
+    const page: EventPage = (await read({ limit: '8', ...(cursor !== '' && { cursor }) })).body;
     seen.push(...page.items);
     if (writes > 0) await stack.command(RESTART);
-    // A page of three and one event of its own reading: the end comes nearer, once nobody else writes.
+    // A page of eight and two lines of its own reading: the end comes nearer, once nobody else writes.
     writes -= 1;
     cursor = page.next;
   }
