@@ -486,7 +486,7 @@ describe('instances that do not know each other', () => {
     );
   });
 
-  test('property: together they never spend more than the bucket, each looks as often as it has runs, one alone uses it', async () => {
+  test('property: once they know each other they never spend more than the bucket, each looks as often as it has runs, one alone uses it', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 3 }), async (counts) => {
         const clock = createManualClock();
@@ -500,13 +500,16 @@ describe('instances that do not know each other', () => {
           ),
         );
         await clock.advance(400_000);
+        // Before they know of each other they may spend a token twice: a 429 tells, and is learnt from.
+        const joining = arm.throttles();
+        expect(joining).toBeLessThan(counts.length);
         const before = runs.map((own) => own.reduce((sum, { polls }) => sum + polls.length, 0));
         const requests = arm.requests();
         await clock.advance(300_000);
         const spent = runs.map(
           (own, index) => own.reduce((sum, { polls }) => sum + polls.length, 0) - (before[index] ?? 0),
         );
-        expect(arm.throttles()).toBe(0);
+        expect(arm.throttles()).toBe(joining);
         const total = counts.reduce((sum, count) => sum + count, 0);
         // A run of ten minutes is worth a look each half a minute.
         if (total >= 40) expect(arm.requests() - requests).toBeGreaterThan(270);
