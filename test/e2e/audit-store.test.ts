@@ -60,14 +60,14 @@ test.each([
     expect([answer.status, answer.body.code, answer.body.retryable]).toEqual([503, 'audit-unavailable', true]);
     expect(answer.text).not.toContain('allow');
   }
-  ahead += 3_000; // past what /readyz keeps, and past the store's rest: it is tried again, and still fails
+  ahead += 11_000; // past what /readyz keeps, and past the store's rest: it is tried again, and still fails
   expect((await stack.command(RESTART)).body.code).toBe('audit-unavailable');
   expect(await stack.request('GET', '/readyz')).toMatchObject({ status: 503, body: { checks: { audit: 'failing' } } });
   expect((await stack.request('GET', '/healthz')).status).toBe(200);
   expect([arm.posts.length, arm.executions.length]).toEqual(before);
 
   disk = undefined;
-  ahead += 3_000;
+  ahead += 11_000;
   expect((await stack.command(RESTART)).body.status).toBe('completed');
   expect((await stack.request('GET', '/readyz')).status).toBe(200);
   expect([arm.posts.length, arm.executions.length]).toEqual(before.map((count) => count + 1));
