@@ -34,8 +34,8 @@ export interface Visit {
 }
 
 const ALL = 'all';
-const RATES = ['requestsPerMinute', 'auditLinesPerMinute', 'bytesInPerMinute', 'bytesOutPerMinute'] as const;
-type Rate = (typeof RATES)[number];
+const limitedRates = ['requestsPerMinute', 'auditLinesPerMinute', 'bytesInPerMinute', 'bytesOutPerMinute'] as const;
+type Rate = (typeof limitedRates)[number];
 
 /** A body this small is not worth a place: reading it takes no memory to speak of, and it must pass when large ones fill the pool. */
 const SMALL_BYTES = 64 * 1024;
@@ -52,7 +52,7 @@ const words: Readonly<Record<keyof TrafficLimits, string>> = {
 };
 
 export function createTraffic({ limits, clock }: { readonly limits: () => Limits; readonly clock: Clock }): Traffic {
-  const rates = Object.fromEntries(RATES.map((rate) => [rate, createRateLimiter(clock)])) as Record<
+  const rates = Object.fromEntries(limitedRates.map((rate) => [rate, createRateLimiter(clock)])) as Record<
     Rate,
     ReturnType<typeof createRateLimiter>
   >;

@@ -12,12 +12,12 @@ const SECRET_WORD =
 // Every repetition is bounded or ends at a character that it cannot match: hostile text costs linear time. Only what follows the
 // name is replaced, so the rest of the name need not be matched.
 /** `name=value`, `name: value`, `"name":"value"`. */
-const NAMED = new RegExp(
+const named = new RegExp(
   `((?:${SECRET_WORD})[\\w.-]{0,40})(\\\\?["']?\\s{0,8}[=:]\\s{0,8})(?:(\\\\?")(?:[^"\\\\]|\\\\[^"])*\\\\?"|(')[^']*'|(?:bearer|basic)\\s{1,8}[^\\s,;&]+|[^\\s,;&"']+)`,
   'giu',
 );
 /** `--name value`. */
-const FLAGGED = new RegExp(
+const flagged = new RegExp(
   `(?<=(?:^|\\s)--?[\\w.-]{0,40})((?:${SECRET_WORD})[\\w.-]{0,40})(\\s{1,8})(?!-)("[^"]*"|'[^']*'|\\S+)`,
   'giu',
 );
@@ -26,7 +26,7 @@ const DATA_FLAGGED =
   /(--(?:from[-_]literal|set|set[-_](?:string|json|literal)|docker[-_]password|overrides|override[-_]json))([=\s]{1,8})('[^']*'?|"[^"]*"?|\S+)/gu;
 
 /** Secrets by their own shape, anywhere. */
-const SHAPES: readonly RegExp[] = [
+const shapes: readonly RegExp[] = [
   /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----|[\s\S]*)/gu,
   /(?<=\b(?:bearer|basic)\s{1,8})[\w.~+/=-]{8,}/giu,
   // User information in a URL (RFC 3986, section 3.2.1).
@@ -38,15 +38,15 @@ const SHAPES: readonly RegExp[] = [
 ];
 
 /** Every run of the characters of a JWT, whole: an expression for the JWT itself would begin again at each `eyJ` of a run. */
-const JWT_RUN = /[\w-]+(?:\.[\w-]*)*/gu;
+const jwtRun = /[\w-]+(?:\.[\w-]*)*/gu;
 /** A JWT or JWE: two or more parts, the first a JSON object in base64url. */
-const JWT_START = /\beyJ[\w-]{5}/u;
+const jwtStart = /\beyJ[\w-]{5}/u;
 
 /** The text without its JWTs, in time proportional to its length. */
 const redactJwts = (text: string): string =>
   text.includes('eyJ')
-    ? text.replace(JWT_RUN, (run) => {
-        const start = run.search(JWT_START);
+    ? text.replace(jwtRun, (run) => {
+        const start = run.search(jwtStart);
         return start === -1 || !run.includes('.', start) ? run : `${run.slice(0, start)}${REDACTED}`;
       })
     : text;
@@ -59,12 +59,12 @@ const SUSPICIOUS =
 export function redactText(text: string): string {
   if (!SUSPICIOUS.test(text)) return text;
   let clean = redactJwts(text);
-  for (const shape of SHAPES) clean = clean.replace(shape, REDACTED);
+  for (const shape of shapes) clean = clean.replace(shape, REDACTED);
   return clean
     .replace(DATA_FLAGGED, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`)
-    .replace(NAMED, (_, name: string, separator: string, double?: string, single?: string) => {
+    .replace(named, (_, name: string, separator: string, double?: string, single?: string) => {
       const quote = double ?? single ?? '';
       return `${name}${separator}${quote}${REDACTED}${quote}`;
     })
-    .replace(FLAGGED, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`);
+    .replace(flagged, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`);
 }

@@ -76,8 +76,8 @@ describe('data in a command', () => {
       async () => {
         const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
         return {
-          publicJwk: publicKey.export({ format: 'jwk' }) as JWK,
-          privateJwk: privateKey.export({ format: 'jwk' }) as JWK,
+          publicJwk: publicKey.export({ format: 'jwk' }),
+          privateJwk: privateKey.export({ format: 'jwk' }),
         };
       },
     ],

@@ -18,7 +18,14 @@ beforeAll(async () => {
     `#!/bin/sh\n[ ! -f '${tools}/before' ] || . '${tools}/before'\ncat '${tools}/out'; cat '${tools}/err' >&2; exit 5\n`,
   );
   chmodSync(kubectl, 0o755);
-  stack = await testStack({ tools, edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 10000') });
+  stack = await testStack({
+    tools,
+    edit: (yaml) =>
+      yaml.replace(
+        'submitsPerMinute: 30',
+        'submitsPerMinute: 10000, requestsPerMinute: 1000000, auditLinesPerMinute: 1000000',
+      ),
+  });
 });
 afterAll(async () => {
   await stack.close();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '../..');
 /** The rooms that keep to it so far. */
 const rooms =
-  '{shared/{gateway,http,admission,identity,store,client,lib,kubernetes},functions,infra/local/{arm,entra,kubernetes}}';
+  '{shared/{gateway,http,admission,identity,client,lib,kubernetes},functions,infra/local/{arm,entra,kubernetes}}';
 
 const DECLARED =
   /^(?:export )?const (\w+)(?:: (?:number|string|boolean))? = (?:-?[\d(][\d_ *+()./-]*|'[^']*'|true|false)(?: as const)?;/gm;

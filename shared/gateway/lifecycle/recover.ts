@@ -17,7 +17,7 @@ import { leaseRecord } from './leased-record.ts';
 /** Unfinished records that one sweep looks at, oldest first. */
 const MOST_WATCHED = 1_000;
 /** After a command that could not be brought to its end, ms: doubles with each, with up to half more by chance. */
-const PAUSE_MS = { first: 15_000, most: 10 * 60_000 } as const;
+const pauseMs = { first: 15_000, most: 10 * 60_000 } as const;
 
 /**
  * Takes over commands whose process is gone, up to `limit`, and carries each to its end. Returns how many. A process takes over only what it
@@ -81,7 +81,7 @@ function tellUnreadable({ recovery, onError }: LifecycleContext, id: string): vo
 
 function pause({ recovery, clock, entropy }: LifecycleContext): void {
   const [chance = 0] = entropy.bytes(1);
-  const ms = Math.min(PAUSE_MS.most, PAUSE_MS.first * 2 ** recovery.failures);
+  const ms = Math.min(pauseMs.most, pauseMs.first * 2 ** recovery.failures);
   recovery.failures += 1;
   recovery.notBefore = clock.monotonic() + ms * (1 + chance / 512);
 }
