@@ -207,7 +207,8 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   // New requests are refused first; the lifecycle then ends the held ones, so that their answers still get out.
   opened.push(async () => {
     const closed = app.close();
-    await lifecycle.close();
+    // A POST that hangs is left as `submitting`: the next process says honestly that it may or may not have run.
+    await Promise.race([lifecycle.close(), clock.sleep(config.current().graceSeconds * 1_000, { unref: true })]);
     await Promise.race([closed, clock.sleep(LAST_ANSWERS_MS, { unref: true })]);
     app.server.closeAllConnections(); // an idle socket must not delay the end of the trail
     await closed;

@@ -40,6 +40,12 @@ export const problems = {
     retryable: false,
     next: 'The detail names the rule, or what no rule allows; POST the same body to …/explain to see every attribute.',
   },
+  'cluster-frozen': {
+    status: 403,
+    title: 'The cluster is frozen: nothing may be changed there now',
+    retryable: false,
+    next: 'The detail says why. Reads go on; ask the operator of the gateway when changes may be made again.',
+  },
   'user-required': {
     status: 403,
     title: 'Only a user can do this, not an application',

@@ -5,6 +5,8 @@ import type { PolicyFile } from './schema.ts';
 export interface Config {
   /** The address by which callers know the gateway, no trailing slash; may have a path, which a proxy in front takes off. */
   readonly publicUrl?: string | undefined;
+  /** How long a stop waits for what is under way. */
+  readonly graceSeconds: number;
   readonly listen: { readonly host: string; readonly port: number };
   readonly identity: IdentityConfig;
   readonly azure: AzureConfig;
@@ -27,6 +29,8 @@ export interface IdentityConfig {
   readonly audience: string;
   /** Delegated scopes, any one of which a user's token must carry. Empty: none is asked for. */
   readonly scopes: readonly string[];
+  /** Whether the app registration emits the `groups` claim: then a token without one is of somebody in no group. */
+  readonly groupsClaim?: 'emitted' | 'absent' | undefined;
 }
 
 export interface AzureConfig {
@@ -55,6 +59,8 @@ export interface Cluster extends CommandContext {
   readonly arm: ArmId;
   readonly runAs: 'gateway' | 'caller';
   readonly impersonate: boolean;
+  /** Why nothing may be changed there now; reads go on. */
+  readonly frozen?: string | undefined;
 }
 
 /** A managed cluster's ARM id in parts; `id` is the canonical text, built from the parts. */

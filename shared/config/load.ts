@@ -89,6 +89,7 @@ function readSections(file: ConfigFile, examined: Examined, options: ParseOption
   if (!(listen && identity && azure && clusters && storage && limits && policy)) return undefined;
   return {
     ...(publicUrl !== undefined && { publicUrl }),
+    graceSeconds: file.shutdown?.graceSeconds ?? 25,
     listen,
     identity,
     azure,
@@ -108,7 +109,25 @@ function checkPolicy(
 ): Config['policy'] {
   const custom = new Set([...clusters.values()].flatMap(({ resources }) => resources.map(fullName)));
   checkRoles(file.policy.roles, custom, examined);
+  checkGroups(file, examined);
   return readPolicy(file.policy, { clusters: Object.keys(file.clusters), tenants }, examined);
+}
+
+/** A binding through a group rests on the `groups` claim of tokens. */
+function checkGroups({ identity, policy }: ConfigFile, examined: Examined): void {
+  for (const [index, { role, subjects }] of policy.bindings.entries()) {
+    const at = subjects.findIndex((subject) => 'group' in subject);
+    if (at === -1) continue;
+    const path = ['policy', 'bindings', index, 'subjects', at];
+    const denies = (policy.roles[role]?.deny ?? []).length > 0;
+    if (identity.groupsClaim === 'absent')
+      examined.problem(path, 'identity.groupsClaim says that tokens have no groups: nobody would be bound by this');
+    else if (identity.groupsClaim === undefined && denies)
+      examined.problem(
+        path,
+        `role "${role}" denies, and a deny through a group is lost where tokens have no groups claim: set identity.groupsClaim to emitted once the app registration emits it`,
+      );
+  }
 }
 
 const fullName = ({ resource, group }: { resource: string; group: string }): string => `${resource}.${group}`;

@@ -86,6 +86,7 @@ const ClusterSchema = Type.Object(
     runAs: Type.Optional(Type.Union([Type.Literal('gateway'), Type.Literal('caller')])),
     impersonate: Type.Optional(Type.Boolean()),
     defaultNamespace: Type.Optional(NonEmpty),
+    frozen: Type.Optional(NonEmpty),
     /** A well-known one by `resource.group`, any other spelt out. */
     resources: Type.Optional(Type.Array(Type.Union([NonEmpty, ExtraResourceSchema]))),
   },
@@ -122,6 +123,9 @@ const traffic = {
 export const ConfigSchema = Type.Object(
   {
     version: Type.Literal(1, fixed),
+    shutdown: Type.Optional(
+      Type.Object({ graceSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 300, ...live })) }, strict),
+    ),
     publicUrl: Type.Optional(Type.String({ minLength: 1, ...live })),
     listen: Type.Optional(
       Type.Object(
@@ -135,6 +139,7 @@ export const ConfigSchema = Type.Object(
         tenants: Type.Array(NonEmpty, { minItems: 1, ...live }),
         audience: Type.String({ minLength: 1, ...live }),
         scopes: Type.Optional(Type.Array(NonEmpty, { minItems: 1, ...live })),
+        groupsClaim: Type.Optional(Type.Union([Type.Literal('emitted'), Type.Literal('absent')], live)),
       },
       strict,
     ),

@@ -70,6 +70,7 @@ export function readIdentity(file: ConfigFile, report: Report): IdentityConfig {
     tenants: ids,
     audience: take(readGuid(audience), at('audience'), report),
     scopes: (scopes ?? ['Commands.Run']).map((scope, index) => take(readScope(scope), at('scopes', index), report)),
+    ...(file.identity.groupsClaim && { groupsClaim: file.identity.groupsClaim }),
   };
 }
 
@@ -147,7 +148,16 @@ export function readClusters(file: ConfigFile, report: Report): ReadonlyMap<stri
       report.problem(at('defaultNamespace'), "aks-command holds other callers' commands: it can be no default");
     }
     const resources = readExtraResources(cluster.resources ?? [], at('resources'), report);
-    clusters.set(name, { name, arm: arm.value, runAs, impersonate, defaultNamespace, resources });
+    const { frozen } = cluster;
+    clusters.set(name, {
+      name,
+      arm: arm.value,
+      runAs,
+      impersonate,
+      defaultNamespace,
+      resources,
+      ...(frozen !== undefined && { frozen }),
+    });
   }
   if (Object.keys(file.clusters).length === 0) report.problem(['clusters'], 'must name at least one cluster');
   return clusters;

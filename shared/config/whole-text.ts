@@ -28,7 +28,8 @@ export async function readWhole(
     if (found.atomic) break;
     if (readings === MOST_READINGS)
       throw new ConfigUnreadable(`${reader.source}: is being written: no two readings were equal`);
-    await clock.sleep(SETTLE_MS, { signal, unref: true });
+    // At the start nothing else keeps the process alive.
+    await clock.sleep(SETTLE_MS, { signal, unref: seen !== undefined });
     const again = await reader.read(found, signal);
     if (again.text === found.text) break;
     found = again;

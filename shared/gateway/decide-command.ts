@@ -10,10 +10,12 @@ import { redactText } from '../lib/redact.ts';
 import { maySee } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
 import { judge } from '../policy/judge.ts';
-import type { Policy } from '../policy/policy.ts';
+import type { Principal } from '../identity/principal.ts';
+import { mayLackRoles, type Policy } from '../policy/policy.ts';
 import { admitCaller } from './admit-caller.ts';
 import type { GatewayContext, InForce } from './context.ts';
 import { refuseCommand, refusing } from './deny.ts';
+import { refuseFrozen } from './refuse-frozen.ts';
 import type { AuthenticatedRequest, RequestedCommand } from './request.ts';
 
 /** A command that is understood and decided; what is sent comes from here and from nowhere else. */
@@ -54,8 +56,19 @@ export async function decideCommand(
       : invocation.sent;
   const { asked: argv, attributes } = invocation;
   const facts = { ...where, argv, attributes, text: quoteWords(sent.words), files: sent.files, stdin: sent.stdin };
-  return { cluster, invocation, decision, sent, config, policy, facts };
+  if (decision.verdict === 'allow') await refuseFrozen(context.trail, cluster, invocation, facts);
+  return { cluster, invocation: told(policy, principal, cluster, invocation), decision, sent, config, policy, facts };
 }
+
+/** With a word to a caller whose token does not list all its groups. */
+function told(policy: Policy, principal: Principal, { name }: Cluster, invocation: Invocation): Invocation {
+  const cluster = policy.clusters.get(name);
+  if (!cluster || !mayLackRoles(cluster, principal)) return invocation;
+  return { ...invocation, warnings: [...invocation.warnings, GROUPS_UNKNOWN] };
+}
+
+const GROUPS_UNKNOWN =
+  'Your token does not list all your groups: rules that are bound to one it leaves out did not count.';
 
 function factsOf({ facts }: AuthenticatedRequest, { command, reason }: RequestedCommand): RequestFacts & CommandFacts {
   return { ...facts, argv: typeof command === 'string' ? [command] : command, reason };

@@ -7,6 +7,7 @@ import { listClusters } from './list-clusters.ts';
 import { readAuditEvents, readCheckpoints } from './read-audit.ts';
 import { awaitResult, listOwnCommands, readResult, type CommandResult, type OwnCommandsQuery } from './read-results.ts';
 import type { AuthenticatedRequest, RequestedCommand, Wait } from './request.ts';
+import { listAccess, whoAmI } from './who-am-i.ts';
 import { runCommand, type StartedCommand } from './run-command.ts';
 
 /** All that a way in (HTTP, a timer, a job) can ask of the gateway. Each checks who asks, and is recorded. */
@@ -20,6 +21,8 @@ export interface Gateway {
     query: OwnCommandsQuery,
   ): Promise<{ readonly items: readonly CommandRecord[]; readonly next?: string | undefined }>;
   listClusters(request: AuthenticatedRequest): Promise<readonly Cluster[]>;
+  whoAmI(request: AuthenticatedRequest): ReturnType<typeof whoAmI>;
+  listAccess(request: AuthenticatedRequest, cluster: string): ReturnType<typeof listAccess>;
   readAuditEvents(request: AuthenticatedRequest, query: EventQuery, asked: string): Promise<Page<AuditItem>>;
   readCheckpoints(request: AuthenticatedRequest, query: Pick<EventQuery, 'limit' | 'cursor'>): Promise<Page<unknown>>;
 }
@@ -32,6 +35,8 @@ export const createGateway = (context: GatewayContext): Gateway => ({
   readResult: (request, id, wait) => readResult(context, request, id, wait),
   listOwnCommands: (request, query) => listOwnCommands(context, request, query),
   listClusters: (request) => listClusters(context, request),
+  whoAmI: (request) => whoAmI(context, request),
+  listAccess: (request, cluster) => listAccess(context, request, cluster),
   readAuditEvents: (request, query, asked) => readAuditEvents(context, request, query, asked),
   readCheckpoints: (request, query) => readCheckpoints(context, request, query),
 });

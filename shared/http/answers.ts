@@ -31,6 +31,7 @@ const BEHIND_TOKEN = [
 export const ABOUT_A_COMMAND = [
   'command-refused',
   'cluster-not-found',
+  'cluster-frozen',
   'payload-too-large',
   'media-type-unsupported',
 ] as const satisfies readonly ProblemCode[];

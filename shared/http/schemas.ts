@@ -122,6 +122,39 @@ export const ClusterBody = Type.Object({
   resourceId: Type.String(),
   runAs: Type.Union([Type.Literal('gateway'), Type.Literal('caller')]),
   defaultNamespace: Type.String(),
+  frozen: Type.Optional(Type.String({ description: 'Why nothing may be changed there now.' })),
+});
+
+export const WhoAmIBody = Type.Object({
+  principal: Type.Object({
+    kind: Type.Union([Type.Literal('user'), Type.Literal('app')]),
+    tid: Type.String(),
+    oid: Type.String(),
+    azp: Type.String(),
+    appRoles: Type.Array(Type.String()),
+    groups: Type.Array(Type.String()),
+    scopes: Type.Array(Type.String()),
+  }),
+  roles: Type.Array(Type.Object({ cluster: Type.String(), roles: Type.Array(Type.String()) })),
+  unknown: Type.Array(Type.String(), { description: 'What the token does not tell.' }),
+});
+
+export const AccessBody = Type.Object({
+  cluster: Type.String(),
+  items: Type.Array(
+    Type.Object({
+      role: Type.String(),
+      effect: Type.Union([Type.Literal('allow'), Type.Literal('deny')]),
+      rule: Type.String(),
+      verbs: Type.Array(Type.String()),
+      resources: Type.Array(Type.String()),
+      namespaces: Type.Array(Type.String()),
+      names: Type.Array(Type.String()),
+      nonResourceURLs: Type.Array(Type.String()),
+    }),
+    { description: 'As `kubectl auth can-i --list` has them; `*` stands for all.' },
+  ),
+  warnings: Type.Array(Type.String()),
 });
 
 export const HealthBody = Type.Object({ status: Type.Literal('ok'), version: Type.String() });

@@ -67,7 +67,7 @@ export function toPrincipal(claims: JWTPayload, config: IdentityConfig): Princip
     oid: oid.toLowerCase(),
     uti,
     roles: strings(claims, 'roles'),
-    groups: groups(claims),
+    groups: groups(claims, config),
   };
   const scopes = scopesOf(claims);
   switch (claims['idtyp']) {
@@ -125,13 +125,20 @@ function client(azp: unknown): string {
   return azp.toLowerCase();
 }
 
-/** `_claim_names` and `hasgroups` (implicit flow, as `groups:src1`) stand in for a list that was too long. */
-function groups(claims: JWTPayload): GroupMembership {
+/**
+ * `_claim_names` and `hasgroups` (implicit flow, as `groups:src1`) stand in for a list that was too long. Entries that are not GUIDs are
+ * on-premises names (`CONTOSO\\x`), which no binding can name. Without the claim there are no groups, or nobody knows: that is for the
+ * operator to say (`groupsClaim`), since it depends on the app registration.
+ */
+function groups(claims: JWTPayload, { groupsClaim }: IdentityConfig): GroupMembership {
   const overage =
     claims['_claim_names'] !== undefined ||
     claims['hasgroups'] !== undefined ||
     Object.keys(claims).some((name) => name.startsWith('groups:'));
-  return overage ? { known: false } : { known: true, ids: strings(claims, 'groups').map((id) => id.toLowerCase()) };
+  const listed = strings(claims, 'groups');
+  const ids = listed.filter((id) => guid.test(id)).map((id) => id.toLowerCase());
+  const told = claims['groups'] !== undefined || groupsClaim !== undefined;
+  return { known: told && !overage && ids.length === listed.length, ids };
 }
 
 function strings(claims: JWTPayload, name: string): readonly string[] {

@@ -39,7 +39,12 @@ export interface Caller {
 }
 
 /** Over 200 groups Entra leaves them out (`_claim_names`, `hasgroups`): then nobody knows, and nothing may be concluded. */
-export type GroupMembership = { readonly known: true; readonly ids: readonly string[] } | { readonly known: false };
+export interface GroupMembership {
+  /** Whether these are all. What is missing can only lose an allow; where a deny hangs on it, nothing is decided. */
+  readonly known: boolean;
+  /** Lower-case GUIDs. */
+  readonly ids: readonly string[];
+}
 
 /** The part of a principal by which records, keys and limits are owned. */
 export type PrincipalId = Pick<Principal, 'kind' | 'tid' | 'oid'>;

@@ -111,7 +111,7 @@ export function readPolicyCases(text: string, config: Config, source: string): P
       azp: '',
       uti: '',
       roles: spec.appRoles ?? [],
-      groups: spec.groupsOverage ? ({ known: false } as const) : ({ known: true, ids: groups } as const),
+      groups: { known: !spec.groupsOverage, ids: groups },
     };
     return 'user' in spec
       ? { ...token, kind: 'user', oid: guid(spec.user, [...path, 'user']), scopes: config.identity.scopes }

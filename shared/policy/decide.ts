@@ -175,7 +175,7 @@ function stand(
     return {
       verdict: 'deny',
       reason: 'groups-overage',
-      explanation: `Your token does not list your groups (you are in too many), and rules for groups apply on cluster ${name}, so nothing can be decided; ask for an app role, or for groups assigned to the application only.`,
+      explanation: `Your token does not list your groups (you are in too many), and a group is denied something on cluster ${name}, so nothing can be decided; ask for an app role, or for groups assigned to the application only.`,
     };
   }
   const roles = cluster ? boundRoles(cluster, principal) : [];

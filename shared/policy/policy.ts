@@ -136,15 +136,23 @@ export function boundRoles(cluster: ClusterPolicy, { kind, tid, oid, roles, grou
   if (!subjects) return [];
   const found = new Set(subjects[kind].get(oid));
   for (const role of roles) for (const each of subjects.appRole.get(role) ?? []) found.add(each);
-  for (const id of groups.known ? groups.ids : []) {
+  for (const id of groups.ids) {
     for (const each of subjects.group.get(id.toLowerCase()) ?? []) found.add(each);
   }
   return [...found];
 }
 
-/** A deny that is bound through a group must never get lost, so unknown membership decides nothing. */
+/** A deny that is bound through a group must never get lost, so that unknown membership decides nothing where there is one. */
 export const isOverage = (cluster: ClusterPolicy, { groups, tid }: Principal): boolean =>
+  !groups.known && [...(cluster.get(tid)?.group.values() ?? [])].some((roles) => roles.some(denies));
+
+/** Whether membership that is not known may cost the principal something here: worth a word to it. */
+export const mayLackRoles = (cluster: ClusterPolicy, { groups, tid }: Principal): boolean =>
   !groups.known && (cluster.get(tid)?.group.size ?? 0) > 0;
+
+const denies = ({ deny, urls }: Role): boolean =>
+  urls.deny.length > 0 ||
+  [...deny.values()].some((byResource) => [...byResource.values()].some((rules) => rules.length > 0));
 
 // An oid is one object of its tenant, user or service principal: blocking goes by it alone, so that an entry under the wrong
 // word still blocks in an emergency.

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startAzure, type EmulatedAzure } from '../../infra/local/azure.ts';
@@ -14,6 +15,38 @@ import { startGatewayProcess, type GatewayProcess } from '../support/gateway-pro
 
 const root = join(import.meta.dirname, '../..');
 const RESTART = { argv: ['kubectl', 'rollout', 'restart', 'deployment/web', '-n', 'shop'] };
+
+/** Sends a command to be answered at once, and kills the gateway at the first byte that comes back. Gives the id in it. */
+async function idThenKill(gateway: GatewayProcess, token: string): Promise<string> {
+  const body = JSON.stringify(RESTART);
+  const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+  let answer = '';
+  let killed: Promise<void> | undefined;
+  socket.on('data', (chunk: Buffer) => {
+    answer += chunk.toString();
+    killed ??= gateway.kill();
+  });
+  socket.on('error', () => undefined);
+  socket.write(
+    `POST /v1/clusters/demo/commands HTTP/1.1\r\nhost: g\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\nprefer: respond-async\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  );
+  await once(socket, 'close');
+  await killed;
+  const id = /location: \/v1\/commands\/([\w-]+)/i.exec(answer)?.[1];
+  if (id === undefined) throw new Error(`no id was given: ${answer}`);
+  return id;
+}
+
+/** Undefined when there is no such command. */
+async function statusOnceFinished(url: string, id: string, token: string): Promise<string | undefined> {
+  for (let tries = 0; ; tries++) {
+    const answer = await fetch(`${url}/v1/commands/${id}`, { headers: { authorization: `Bearer ${token}` } });
+    if (answer.status !== 200) return undefined;
+    const { status } = (await answer.json()) as { status: string };
+    if (['completed', 'failed', 'unknown'].includes(status) || tries > 200) return status;
+    await pause(100);
+  }
+}
 
 /** Callers and gateways that go away in the middle: real processes on real sockets. */
 describe('going away', () => {
@@ -136,6 +169,72 @@ describe('going away', () => {
     }
     await intact();
   });
+
+  test('a POST that hangs holds a stop up for its grace alone; the next process ends its command honestly', async () => {
+    const short = join(folder, 'short.yaml');
+    writeFileSync(short, `shutdown: { graceSeconds: 1 }\n${readFileSync(config, 'utf8')}`);
+    const gateway = await startGatewayProcess(short, env);
+    azure.arm.faults.post({ kind: 'slow', ms: 20_000 }, { times: 1 });
+    const asked = await fetch(`${gateway.url}/v1/clusters/demo/commands`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', prefer: 'respond-async' },
+      body: JSON.stringify(RESTART),
+    });
+    const { id } = (await asked.json()) as { id: string };
+    const status = async (url: string): Promise<string> => {
+      const answer = await fetch(`${url}/v1/commands/${id}`, { headers: { authorization: `Bearer ${token}` } });
+      return ((await answer.json()) as { status: string }).status;
+    };
+    for (let tries = 0; tries < 100 && (await status(gateway.url)) !== 'submitting'; tries++) await pause(50);
+    const began = performance.now();
+    await gateway.stop();
+    expect(performance.now() - began).toBeLessThan(10_000);
+    const clockAhead = join(folder, 'clock-ahead-after-grace');
+    writeFileSync(clockAhead, '120000'); // past the lease
+    const next = await startGatewayProcess(
+      config,
+      { ...env, KILL_AT: '0', CLOCK_AHEAD_FILE: clockAhead },
+      join(root, 'test/support/mortal-gateway.ts'),
+    );
+    try {
+      for (let tries = 0; tries < 100 && (await status(next.url)) !== 'unknown'; tries++) await pause(100);
+      expect(await status(next.url)).toBe('unknown');
+    } finally {
+      await next.stop();
+    }
+  });
+
+  // ID_KILLS=500 for the whole; the seed of when is time itself.
+  const kills = Number(process.env['ID_KILLS'] ?? 4);
+  test(
+    `an id that was given out is there after a kill at the first byte of the answer (${kills} kills)`,
+    async () => {
+      const clockAhead = join(folder, 'clock-ahead-of-kills');
+      const given: string[] = [];
+      for (let at = 0; at < kills; at++) {
+        const gateway = await startGatewayProcess(config, env);
+        given.push(await idThenKill(gateway, token));
+      }
+      writeFileSync(clockAhead, '240000');
+      const next = await startGatewayProcess(
+        config,
+        { ...env, KILL_AT: '0', CLOCK_AHEAD_FILE: clockAhead },
+        join(root, 'test/support/mortal-gateway.ts'),
+      );
+      try {
+        const lost: string[] = [];
+        for (const id of given) {
+          const ended = await statusOnceFinished(next.url, id, token);
+          if (ended === undefined) lost.push(id);
+        }
+        expect(lost).toEqual([]);
+        expect(new Set(given).size).toBe(kills);
+      } finally {
+        await next.stop();
+      }
+    },
+    kills * 20_000 + 60_000,
+  );
 
   test('a caller that hangs up before its command is started is in the trail, and nothing runs', async () => {
     const posts = azure.arm.posts.length;

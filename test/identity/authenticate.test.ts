@@ -80,7 +80,7 @@ describe('a token that Entra made for this gateway', () => {
   ])('says that groups are not known when %s stands in for them', async (_, changes) => {
     const { authenticator, bearer, clock } = setUp();
     const { principal } = await authenticator.authenticate(await bearer(userClaims(clock, changes)));
-    expect(principal.groups).toEqual({ known: false });
+    expect(principal.groups).toEqual({ known: false, ids: [] });
   });
 
   test.each([`bearer `, 'BEARER ', 'Bearer    '])(

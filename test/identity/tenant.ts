@@ -15,7 +15,13 @@ export const userOid = 'dddddddd-0000-4000-8000-000000000004';
 export const appOid = 'eeeeeeee-0000-4000-8000-000000000005';
 export const clientId = 'ffffffff-0000-4000-8000-000000000006';
 
-export const identity: IdentityConfig = { authority, tenants: [tenantId], audience, scopes: ['Commands.Run'] };
+export const identity: IdentityConfig = {
+  authority,
+  tenants: [tenantId],
+  audience,
+  scopes: ['Commands.Run'],
+  groupsClaim: 'emitted',
+};
 
 export interface Signer {
   readonly kid: string;

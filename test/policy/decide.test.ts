@@ -406,7 +406,7 @@ describe('who is bound', () => {
   });
 
   describe('when the token leaves the groups out', () => {
-    const unknown = principal({ groups: { known: false } });
+    const unknown = principal({ groups: { known: false, ids: [] } });
     const denied: PolicyFile = {
       roles: { admin: { allow: [all] }, frozen: { deny: [{ resources: ['*'] }] } },
       bindings: [
@@ -433,13 +433,13 @@ describe('who is bound', () => {
     });
 
     test('the cluster is not hidden, for the answer is 403 and says why', () => {
-      const stranger = principal({ oid: groupId, groups: { known: false } });
+      const stranger = principal({ oid: groupId, groups: { known: false, ids: [] } });
       expect(visibleClusters(policy, stranger)).toEqual(['prod']);
       expect(visibleClusters(policy, principal({ oid: groupId }))).toEqual([]);
     });
 
     test('groups of another tenant are not theirs', () => {
-      const foreign = principal({ tid: otherTenant, groups: { known: false } });
+      const foreign = principal({ tid: otherTenant, groups: { known: false, ids: [] } });
       const several: PolicyFile = {
         ...denied,
         bindings: [

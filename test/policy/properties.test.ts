@@ -147,7 +147,7 @@ const who = fc.constantFrom(
   principal(),
   principal({ kind: 'app' }),
   principal({ groups: { known: true, ids: [groupId] } }),
-  principal({ groups: { known: false } }),
+  principal({ groups: { known: false, ids: [] } }),
   principal({ roles: ['Ops'] }),
   principal({ tid: otherTenant }),
 );

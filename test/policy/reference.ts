@@ -17,8 +17,10 @@ export function referenceVerdict(policy: PolicyFile, question: Question): 'allow
   )
     return 'deny';
   const here = policy.bindings.filter((binding) => binding.clusters.some((pattern) => glob(pattern, cluster)));
-  const groupHere = here.some((binding) =>
-    binding.subjects.some((subject) => 'group' in subject && subject.tenant === principal.tid),
+  const groupHere = here.some(
+    (binding) =>
+      (policy.roles[binding.role]?.deny ?? []).length > 0 &&
+      binding.subjects.some((subject) => 'group' in subject && subject.tenant === principal.tid),
   );
   if (!principal.groups.known && groupHere) return 'deny';
   const roles = here
@@ -47,7 +49,7 @@ function is(subject: SubjectFile, principal: Principal): boolean {
   if ('user' in subject) return principal.kind === 'user' && subject.user === principal.oid;
   if ('app' in subject) return principal.kind === 'app' && subject.app === principal.oid;
   if ('appRole' in subject) return principal.roles.includes(subject.appRole);
-  return principal.groups.known && principal.groups.ids.includes(subject.group);
+  return principal.groups.ids.includes(subject.group);
 }
 
 const spell = ({ resource, group }: ResourceAttributes): string => (group ? `${resource}.${group}` : resource);

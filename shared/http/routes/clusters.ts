@@ -8,7 +8,15 @@ import type { AppOptions } from '../options.ts';
 import { ABOUT_A_COMMAND, json, problemsOf } from '../answers.ts';
 import { authenticated } from '../identify.ts';
 import { requestedCommand } from '../command-body.ts';
-import { ClusterBody, CommandBody, ExplainBody, ListBody, type CommandInput } from '../schemas.ts';
+import {
+  AccessBody,
+  WhoAmIBody,
+  ClusterBody,
+  CommandBody,
+  ExplainBody,
+  ListBody,
+  type CommandInput,
+} from '../schemas.ts';
 
 const ClusterParams = Type.Object({ cluster: Type.String({ minLength: 1, maxLength: 128 }) });
 
@@ -24,6 +32,51 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
     async (request) => {
       const clusters = await gateway.listClusters(authenticated(request));
       return { items: clusters.map(clusterBody), next: null };
+    },
+  );
+
+  app.get(
+    '/v1/whoami',
+    {
+      schema: {
+        summary: 'The caller as the gateway sees it, its roles, and what could not be known',
+        response: { ...problemsOf(), 200: json('The caller.', WhoAmIBody) },
+      },
+    },
+    async (request) => {
+      const { principal, roles, unknown } = await gateway.whoAmI(authenticated(request));
+      const { kind, tid, oid, azp, roles: appRoles, groups } = principal;
+      const scopes = principal.kind === 'user' ? principal.scopes : [];
+      return { principal: { kind, tid, oid, azp, appRoles, groups: groups.ids, scopes }, roles, unknown };
+    },
+  );
+
+  app.get<{ Params: Static<typeof ClusterParams> }>(
+    '/v1/clusters/:cluster/access',
+    {
+      schema: {
+        summary: 'The rules that bind the caller on a cluster',
+        params: ClusterParams,
+        response: { ...problemsOf('cluster-not-found'), 200: json('All of them.', AccessBody) },
+      },
+    },
+    async (request) => {
+      const { cluster } = request.params;
+      const { rules, warnings } = await gateway.listAccess(authenticated(request), cluster);
+      return {
+        cluster,
+        items: rules.map(({ role, effect, rule, says }) => ({
+          role,
+          effect,
+          rule,
+          verbs: says.verbs ?? ['*'],
+          resources: says.resources ?? [],
+          namespaces: says.namespaces ?? (says.nonResourceURLs ? [] : ['*']),
+          names: says.names ?? [],
+          nonResourceURLs: says.nonResourceURLs ?? [],
+        })),
+        warnings,
+      };
     },
   );
 
@@ -45,11 +98,12 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
   );
 }
 
-const clusterBody = ({ name, arm, runAs, defaultNamespace }: Cluster): Static<typeof ClusterBody> => ({
+const clusterBody = ({ name, arm, runAs, defaultNamespace, frozen }: Cluster): Static<typeof ClusterBody> => ({
   name,
   resourceId: arm.id,
   runAs,
   defaultNamespace,
+  ...(frozen !== undefined && { frozen }),
 });
 
 function explainBody(explained: ExplainedCommand): Static<typeof ExplainBody> {
