@@ -8,7 +8,7 @@ import type { GatewayContext } from './context.ts';
 import type { AuthenticatedRequest } from './request.ts';
 
 /** The caller as the gateway sees it. */
-export interface Standing {
+interface Standing {
   readonly principal: Principal;
   readonly roles: readonly { readonly cluster: string; readonly roles: readonly string[] }[];
   /** What could not be known, in words. */
@@ -16,7 +16,7 @@ export interface Standing {
 }
 
 /** One rule that binds a caller, as the configuration has it. */
-export interface BindingRule {
+interface BindingRule {
   readonly role: string;
   readonly effect: 'allow' | 'deny';
   /** `allow[0]`. */
@@ -25,7 +25,7 @@ export interface BindingRule {
 }
 
 export async function whoAmI(context: GatewayContext, request: AuthenticatedRequest): Promise<Standing> {
-  const policy = await admitCaller(context, request);
+  const { policy } = await admitCaller(context, request);
   const { principal } = request.caller;
   const roles = [...policy.clusters].flatMap(([cluster, bound]) => {
     const names = boundRoles(bound, principal).map(({ name }) => name);
@@ -41,9 +41,8 @@ export async function listAccess(
   request: AuthenticatedRequest,
   name: string,
 ): Promise<{ readonly rules: readonly BindingRule[]; readonly warnings: readonly string[] }> {
-  const policy = await admitCaller(context, request);
+  const { config, policy } = await admitCaller(context, request);
   const { principal } = request.caller;
-  const config = context.config.current();
   const cluster = config.clusters.get(name);
   const bound = policy.clusters.get(name);
   if (!cluster || !bound || !maySee(policy, principal, name))

@@ -185,7 +185,8 @@ describe('going away', () => {
       const answer = await fetch(`${url}/v1/commands/${id}`, { headers: { authorization: `Bearer ${token}` } });
       return ((await answer.json()) as { status: string }).status;
     };
-    for (let tries = 0; tries < 100 && (await status(gateway.url)) !== 'submitting'; tries++) await pause(50);
+    for (let tries = 0; tries < 200 && (await status(gateway.url)) !== 'submitting'; tries++) await pause(50);
+    expect(await status(gateway.url)).toBe('submitting');
     const began = performance.now();
     await gateway.stop();
     expect(performance.now() - began).toBeLessThan(10_000);
