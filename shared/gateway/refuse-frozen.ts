@@ -5,7 +5,7 @@ import type { CommandFacts, RequestFacts } from '../audit/events.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import { refuseCommand } from './deny.ts';
 
-const READS: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
+const reads: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
 
 /** A frozen cluster takes reads only, whoever asks. Throws Problem `cluster-frozen`. */
 export async function refuseFrozen(
@@ -14,6 +14,6 @@ export async function refuseFrozen(
   { attributes }: Invocation,
   facts: RequestFacts & CommandFacts,
 ): Promise<void> {
-  if (frozen === undefined || attributes.every(({ verb }) => READS.has(verb))) return;
+  if (frozen === undefined || attributes.every(({ verb }) => reads.has(verb))) return;
   await refuseCommand(trail, facts, new Problem('cluster-frozen', `Cluster ${name} is frozen: ${frozen}`));
 }
