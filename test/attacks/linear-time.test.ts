@@ -66,6 +66,7 @@ const readers: readonly Reader[] = [
     bytes: WORD_BYTES,
     read: (text) => redactWords(['kubectl', 'run', text, `--env=${text}`, `--x=${text}`]),
   },
+  { name: 'a line to redact', bytes: WORD_BYTES, read: (text) => redactWords(`kubectl run ${text}; x`) },
   { name: 'a text to redact', bytes: WORD_BYTES, read: redactText },
   { name: 'a text to escape', bytes: WORD_BYTES, read: escapeText },
   { name: 'Idempotency-Key', bytes: HEADER_BYTES, read: parseIdempotencyKey },

@@ -331,9 +331,11 @@ class Trail:
                     self.found(BROKEN, "outcome before intent", outcome[0], outcome[1])
             for outcome in outcomes[1:]:
                 first = outcomes[0]
-                alike = outcome[2:4] == first[2:4] and outcome[0] != first[0]
-                if not (alike and not (self.streams[outcome[0]].final and self.streams[first[0]].final)):
+                if outcome[2:4] != first[2:4] or outcome[0] == first[0]:
                     self.found(BROKEN, "two outcomes", outcome[0], outcome[1])
+            for sent in (event for event in events if event[2] == "AKG302I"):
+                if any(outcome[0] == sent[0] and outcome[1] < sent[1] for outcome in outcomes):
+                    self.found(BROKEN, "sent after outcome", sent[0], sent[1])
             if intents and not outcomes and self.now - intents[0][4] > 7_200_000:
                 self.found(UNPROVEN, "intent without outcome", intents[0][0], intents[0][1])
 
