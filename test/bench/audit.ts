@@ -9,6 +9,7 @@ import { openAuditTrail } from '../../shared/audit/write/open-trail.ts';
 import type { RootKey } from '../../shared/audit/root-key.ts';
 import { loadLocalRootKey } from '../../shared/audit/keys.ts';
 import type { AuditTrail } from '../../shared/audit/trail.ts';
+import { createSigningKey, signCompact } from '../../shared/audit/signature.ts';
 import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { systemClock, systemEntropy } from '../../shared/clock.ts';
 import type { AppendLog } from '../../shared/store/append-log.ts';
@@ -49,10 +50,26 @@ async function bench(): Promise<unknown> {
       verify: await verifying(createFileLog({ folder }), key),
       query: await inBoth((options) => askInProcess(folder, written, (began + ended) / 2, options)),
       http: await inBoth((options) => pageOverHttp(root, options)),
+      manyStreams: await inProcess('audit-streams.ts', [path.join(root, 'streams'), quick ? '1000' : '10000', '200']),
+      export: await inProcess('audit-export.ts', [
+        'write',
+        folder,
+        path.join(root, 'signing.jwk'),
+        path.join(root, 'export'),
+      ]),
+      verifyExport: await inProcess('audit-export.ts', [
+        'verify',
+        folder,
+        path.join(root, 'signing.jwk'),
+        path.join(root, 'export'),
+      ]),
+      signing: signing(),
       aims: {
         'durable at 64': { eventsPerSecond: 2_000, p99Ms: 25 },
-        verify: { eventsPerCpuSecond: 150_000 },
         query: { peakMiB: 150 },
+        manyStreams: { p99Ms: 200 },
+        'export, verifyExport': { peakMiB: 200 },
+        signing: { shareOfACoreAt100BatchesASecond: 0.01, aloneMs: 0.1 },
       },
     };
   } finally {
@@ -152,17 +169,45 @@ async function verifying(log: AppendLog, key: RootKey) {
 }
 
 /** @param options for node. */
-async function askInProcess(folder: string, written: number, middle: number, options: string): Promise<unknown> {
-  const program = path.join(import.meta.dirname, 'support/audit-query.ts');
+function askInProcess(folder: string, written: number, middle: number, options: string): Promise<unknown> {
+  return inProcess('audit-query.ts', [folder, String(written), String(middle)], options);
+}
+
+async function inProcess(program: string, words: readonly string[], options = YOUNG): Promise<unknown> {
   const { stdout } = await promisify(execFile)(process.execPath, [
     '--disable-warning=ExperimentalWarning',
     ...options.split(' ').filter((word) => word !== ''),
-    program,
-    folder,
-    String(written),
-    String(middle),
+    path.join(import.meta.dirname, 'support', program),
+    ...words,
   ]);
   return JSON.parse(stdout);
+}
+
+/** What the signature over a batch costs: as the writer makes it, and the bare ES256 beside it. */
+function signing() {
+  const key = createSigningKey();
+  const payload = {
+    code: 'AKG007I',
+    lagMs: 0,
+    maxTime: 'x'.repeat(24),
+    prev: 'a'.repeat(64),
+    seq: 1,
+    stream: 's'.repeat(36),
+  };
+  const micros = (work: () => unknown): number => {
+    for (let n = 0; n < 500; n += 1) work();
+    const before = process.cpuUsage();
+    for (let n = 0; n < 5_000; n += 1) work();
+    return Number((cpuSeconds(before) * 200).toFixed(1));
+  };
+  const batch = micros(() => signCompact(key, 'aksgw-batch', payload));
+  const bare = micros(() => key.sign(Buffer.from('x')));
+  return {
+    batchMicros: batch,
+    bareMicros: bare,
+    aloneMs: Number((batch / 1000).toFixed(3)),
+    shareOfACoreAt100BatchesASecond: Number((batch / 10_000).toFixed(4)),
+  };
 }
 
 function spread(times: number[]) {
