@@ -1,4 +1,5 @@
 import { readFrames, type Reading } from '../command/launcher/frames.ts';
+import { readSteps } from '../command/launcher/step-frames.ts';
 import type { RunState } from './arm-answers.ts';
 import type { Ended } from './relay.ts';
 
@@ -9,17 +10,31 @@ type Unknown = Extract<Ended, { kind: 'unknown' }>;
 const neverRan =
   /^(ImagePullBackOff|ErrImagePull|ErrImageNeverPull|InvalidImageName|ImageInspectError|RegistryUnavailable|CreateContainerConfigError|CreateContainerError)$/i;
 
+interface Asked {
+  readonly commandId: string;
+  readonly nonce: string;
+}
+
 /**
  * What a run that Azure calls ended came to. HTTP 200 is not success, nor is exit code 0: `completed` is said only of what this
  * command's own frames say, or, without any frame, of a result with its id, its logs and an exit code.
  */
-export function readOutcome(state: EndedState, run: { readonly commandId: string; readonly nonce: string }): Ended {
-  if (state.id !== undefined && state.id.replaceAll('-', '').toLowerCase() !== run.commandId)
-    return unknown(
-      'ForeignResult',
-      'Azure answered with the result of another command; this one may or may not have run.',
-    );
-  const reading = readFrames(state.logs ?? '', run.nonce);
+export function readOutcome(state: EndedState, { commandId, nonce }: Asked): Ended {
+  return isForeign(state, commandId) ? foreign : outcomeOf(state, readFrames(state.logs ?? '', nonce));
+}
+
+/** The same for a pod with steps: one end for each, in their order. */
+export function readStepOutcomes(state: EndedState, commandId: string, nonces: readonly string[]): readonly Ended[] {
+  if (isForeign(state, commandId)) return nonces.map(() => foreign);
+  const readings = readSteps(state.logs ?? '', nonces);
+  // Azure's exit code is that of all steps together: it contradicts none of them.
+  return readings.map((reading) => outcomeOf({ ...state, exitCode: reading.exitCode }, reading));
+}
+
+const isForeign = ({ id }: EndedState, commandId: string): boolean =>
+  id !== undefined && id.replaceAll('-', '').toLowerCase() !== commandId;
+
+function outcomeOf(state: EndedState, reading: Reading): Ended {
   if (reading.contradiction !== undefined)
     return {
       ...unknown(
@@ -36,12 +51,25 @@ export function readOutcome(state: EndedState, run: { readonly commandId: string
     case 'raw':
       return ofRaw(state, reading);
     case 'foreign':
-      return unknown(
-        'ForeignResult',
-        'Azure answered with the output of another command; this one may or may not have run.',
-      );
+      return foreign;
+    case 'not-reached':
+      return notReached;
+    case 'lost':
+      return ofLost(state);
   }
 }
+
+/** Of a step nothing came back. */
+function ofLost(state: EndedState): Ended {
+  if (state.provisioningState !== 'succeeded') return notSucceeded(state, false);
+  return unknown('NoFrame', `Nothing of this step is in what came back; it may or may not have run. ${LOOK}`);
+}
+
+const notReached: Ended = {
+  kind: 'failed',
+  code: 'not-reached',
+  message: 'A step before this one failed or was ended, so this one was not started.',
+};
 
 /** A whole frame is the launcher's own word that the command ran to its end, whatever Azure says of the pod. */
 function completed(state: EndedState, reading: Reading, exitCode: number | undefined): Ended {
@@ -87,6 +115,11 @@ function timesOf({ startedAt, finishedAt }: EndedState) {
 }
 
 const LOOK = 'Look at the cluster before sending a change again.';
+const foreign: Ended = {
+  kind: 'unknown',
+  code: 'ForeignResult',
+  message: 'Azure answered with the result of another command; this one may or may not have run.',
+};
 const unknown = (code: string, message: string): Unknown => ({ kind: 'unknown', code, message });
 
 function notSucceeded({ provisioningState, reason, finishedAt }: EndedState, started: boolean): Ended {

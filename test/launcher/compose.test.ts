@@ -23,7 +23,7 @@ const launch = (sent: {
 describe('the text', () => {
   test('is one line, holds the quoted words, and no context goes with it', async () => {
     const { text, context } = await launch({ words: ['kubectl', 'get', "it's"] });
-    expect(text).toMatch(/^set -- 'kubectl' 'get' 'it'\\''s'; /);
+    expect(text).toMatch(/^: [0-9a-f]{16}; set -- 'kubectl' 'get' 'it'\\''s'; /);
     expect(text).not.toContain('\n');
     expect(context).toBeUndefined();
   });
@@ -52,7 +52,7 @@ describe('the text', () => {
     ['more than 64 KiB', { words: ['kubectl', 'x'.repeat(65_000)] }],
   ])('leaves %s to the context', async (_, sent) => {
     const { text, context } = await launch(sent);
-    expect(text).toBe('. ./.aksgw/run');
+    expect(text).toMatch(/^: [0-9a-f]{16}; \. \.\/\.aksgw\/run$/);
     const entries = await unzip(context ?? new Uint8Array());
     expect(entries.map(({ path }) => path)).toEqual(['.aksgw/', '.aksgw/run']);
     expect(entries[1]?.bytes.toString()).toMatch(/^set -- 'kubectl'/);

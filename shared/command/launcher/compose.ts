@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
+
 import { Problem } from '../../errors.ts';
 import type { SentCommand, SentFile } from '../invocation.ts';
 import { quote, quoteWords } from '../quote.ts';
-import { LAUNCHER_FOLDER, zipContext } from './context-zip.ts';
-import { script } from './script.ts';
+import { checkUploads, LAUNCHER_FOLDER, zipContext } from './context-zip.ts';
+import { script, stepsScript } from './script.ts';
 
 interface Launch {
   readonly sent: SentCommand;
@@ -31,26 +33,75 @@ const WORDS_CAP = 1024 * 1024;
  * text reads; stdin likewise. Throws Problem `payload-too-large`, or `request-invalid` for a file's path.
  */
 export async function compose({ sent, nonce, timeoutSeconds, namespace }: Launch): Promise<Composed> {
-  if (!/^[0-9a-f]{32}$/.test(nonce)) throw new TypeError('A nonce is 32 hex digits');
-  if (!Number.isInteger(timeoutSeconds) || timeoutSeconds < 1)
-    throw new TypeError('A time-out is whole seconds, at least 1');
   checkWords(sent.words);
-
   const program = [
     `set -- ${quoteWords(sent.words)};`,
-    // In two halves, so that no frame line stands literally in the text: a pod that prints its own spec prints no frame.
-    `n=${nonce.slice(0, 16)}; n="$n"${nonce.slice(16)}; t=${timeoutSeconds};`,
+    settingsOf(nonce, timeoutSeconds),
     ...(namespace === undefined ? [] : [`POD_NAMESPACE=${quote(namespace)}; export POD_NAMESPACE;`]),
     script,
   ].join(' ');
+  const own = sent.stdin === undefined ? [] : [{ path: `${LAUNCHER_FOLDER}/stdin`, bytes: sent.stdin }];
+  return pack(program, sent.secret, nonce, sent.files, own);
+}
 
-  const own: SentFile[] = [];
-  const hidden = sent.secret || Buffer.byteLength(program) > TEXT_CAP || !survives(program);
-  if (hidden) own.push({ path: `${LAUNCHER_FOLDER}/run`, bytes: Buffer.from(`${program}\n`) });
-  if (sent.stdin !== undefined) own.push({ path: `${LAUNCHER_FOLDER}/stdin`, bytes: sent.stdin });
+/** Up to this many commands share a pod. */
+export const MOST_STEPS = 20;
+
+interface StepsLaunch {
+  readonly steps: readonly Pick<Launch, 'sent' | 'nonce' | 'timeoutSeconds'>[];
+  readonly onError: 'stop' | 'continue';
+  readonly namespace?: string | undefined;
+}
+
+/** What is sent for several commands in one pod, in order; the files of each lie in a working folder of its own. Throws as compose. */
+export async function composeSteps({ steps, onError, namespace }: StepsLaunch): Promise<Composed> {
+  const [first] = steps;
+  if (!first || steps.length > MOST_STEPS) throw new TypeError(`From one to ${MOST_STEPS} steps`);
+  for (const { sent } of steps) checkWords(sent.words);
+  const texts = steps.map(({ sent, nonce, timeoutSeconds }) => ({
+    words: quoteWords(sent.words),
+    settings: settingsOf(nonce, timeoutSeconds),
+  }));
+  const environment = namespace === undefined ? '' : `POD_NAMESPACE=${quote(namespace)}; export POD_NAMESPACE; `;
+  const program = `${environment}${stepsScript(texts, onError)}`;
+  const own = steps.flatMap(({ sent }, index) => {
+    checkUploads(sent.files);
+    const at = `${LAUNCHER_FOLDER}/${index}`;
+    const files = sent.files.map(({ path, bytes }) => ({ path: `${at}/${path}`, bytes }));
+    return sent.stdin === undefined ? files : [...files, { path: `${at}.in`, bytes: sent.stdin }];
+  });
+  const secret = steps.some(({ sent }) => sent.secret);
+  return pack(program, secret, first.nonce, [], own);
+}
+
+/** In two halves, so that no frame line stands literally in the text: a pod that prints its own spec prints no frame. */
+function settingsOf(nonce: string, timeoutSeconds: number): string {
+  if (!/^[0-9a-f]{32}$/.test(nonce)) throw new TypeError('A nonce is 32 hex digits');
+  if (!Number.isInteger(timeoutSeconds) || timeoutSeconds < 1)
+    throw new TypeError('A time-out is whole seconds, at least 1');
+  return `n=${nonce.slice(0, 16)}; n="$n"${nonce.slice(16)}; t=${timeoutSeconds};`;
+}
+
+/**
+ * The word by which a pod is recognised by its spec: it tells nothing of the nonce. Whatever is found by it has to prove itself by the
+ * nonce in its frames, since anybody who may create pods may write this word.
+ */
+export const markerOf = (nonce: string): string => createHash('sha256').update(nonce).digest('hex').slice(0, 16);
+
+async function pack(
+  program: string,
+  secret: boolean,
+  nonce: string,
+  uploads: readonly SentFile[],
+  own: readonly SentFile[],
+): Promise<Composed> {
+  const text = `: ${markerOf(nonce)}; ${program}`;
+  const hidden = secret || Buffer.byteLength(text) > TEXT_CAP || !survives(text);
+  const run = hidden ? [{ path: `${LAUNCHER_FOLDER}/run`, bytes: Buffer.from(`${program}\n`) }] : [];
+  const files = [...run, ...own];
   return {
-    text: hidden ? `. ./${LAUNCHER_FOLDER}/run` : program,
-    context: own.length + sent.files.length === 0 ? undefined : await zipContext(sent.files, own),
+    text: hidden ? `: ${markerOf(nonce)}; . ./${LAUNCHER_FOLDER}/run` : text,
+    context: files.length + uploads.length === 0 ? undefined : await zipContext(uploads, files),
   };
 }
 

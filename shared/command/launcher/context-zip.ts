@@ -60,8 +60,8 @@ export async function zipContext(uploads: readonly SentFile[], own: readonly Sen
   return packed;
 }
 
-/** Relative, inside, unambiguous on any file system, and not one of the launcher's. */
-function checkUploads(files: readonly SentFile[]): void {
+/** Relative, inside, unambiguous on any file system, and not one of the launcher's. Throws Problem `request-invalid`. */
+export function checkUploads(files: readonly SentFile[]): void {
   const refuse = (path: string, why: string): never => {
     throw new Problem('request-invalid', `The file ${JSON.stringify(path.slice(0, 200))} cannot be sent: ${why}.`);
   };

@@ -29,7 +29,7 @@ export interface FoundFrame {
 }
 
 /** Whatever the pod's image prints before the first frame or after the last one is less than this. */
-const MARGIN = 4096;
+export const MARGIN = 4096;
 /** No frame line is longer. */
 const LINE = 512;
 
@@ -45,6 +45,26 @@ export function frameAt(bytes: Buffer, offset: number, mark: 'H' | 'T', nonce: s
   if (!line?.text.startsWith(prefix)) return undefined;
   const frame = parseFields(line.text.slice(prefix.length).trimEnd());
   return frame && { frame, start: offset, end: line.end };
+}
+
+/** The end of the line `AKSGW1 <mark> <nonce>` when it starts exactly at `offset`. */
+export function markAt(bytes: Buffer, offset: number, mark: 'S' | 'N', nonce: string): number | undefined {
+  const line = lineAt(bytes, offset);
+  return line?.text === `AKSGW1 ${mark} ${nonce}` ? line.end : undefined;
+}
+
+/** Where the line `AKSGW1 <mark> <nonce>` begins when it ends exactly before `end`. */
+export function markBefore(bytes: Buffer, end: number, mark: 'S' | 'N', nonce: string): number | undefined {
+  const at = end - `AKSGW1 ${mark} ${nonce}\n`.length;
+  return at >= 0 && markAt(bytes, at, mark, nonce) === end ? at : undefined;
+}
+
+/** The trailer that ends exactly before `end`. */
+export function trailerBefore(bytes: Buffer, end: number, nonce: string): FoundFrame | undefined {
+  const from = Math.max(0, end - LINE);
+  const at = bytes.subarray(from, end).lastIndexOf(`AKSGW1 T ${nonce} `, undefined, 'latin1');
+  const trailer = at === -1 ? undefined : frameAt(bytes, from + at, 'T', nonce);
+  return trailer?.end === end ? trailer : undefined;
 }
 
 /** The first start line within the margin: where it begins and ends. */

@@ -34,7 +34,11 @@ type FrameKind =
   /** No frame at all. */
   | 'raw'
   /** The frames are another command's: nothing of it is given out. */
-  | 'foreign';
+  | 'foreign'
+  /** A step that the launcher says it did not start. */
+  | 'not-reached'
+  /** A step of which nothing was found where others were: it may have been lost in a cut. */
+  | 'lost';
 
 const EMPTY = new Uint8Array(0);
 
@@ -58,7 +62,7 @@ export function readFrames(logs: string, nonce: string): Reading {
 const STARTED =
   'The command was started, but the end of its output is missing: the pod was stopped, or Azure cut the output.';
 
-const without = (frame: FrameKind, warning: string): Reading => ({
+export const without = (frame: FrameKind, warning: string): Reading => ({
   stdout: EMPTY,
   stderr: EMPTY,
   timedOut: false,
@@ -88,7 +92,7 @@ function raw(bytes: Buffer): Reading {
 }
 
 /** The blocks start right after the header; the trailer stands right after them, unless something was lost or changed between. */
-function fromHeader(
+export function fromHeader(
   bytes: Buffer,
   nonce: string,
   { frame, end: start }: FoundFrame,
@@ -99,7 +103,7 @@ function fromHeader(
   const trailer = frameAt(bytes, end, 'T', nonce) ?? last;
   if (trailer && trailer.frame.line !== frame.line) return inconsistent(contradiction(frame, trailer.frame));
   if (frame.encoding === 'raw') {
-    if (trailer && trailer.start !== end) return changedOnTheWay(frame, bytes.subarray(start, trailer.start));
+    if (trailer && trailer.start !== end) return changedOnTheWay(frame, nonce, bytes.subarray(start, trailer.start));
     // Nothing in a text that was cut tells where another command's begins.
     if (!trailer && hasOthers(bytes, nonce)) return inconsistent("Another command's frames stand in the output.");
   }
@@ -112,7 +116,7 @@ function fromHeader(
 }
 
 /** The start is lost: blocks are counted back from the trailer. */
-function fromTrailer(bytes: Buffer, { frame, start: end }: FoundFrame, floor: number): Reading {
+export function fromTrailer(bytes: Buffer, { frame, start: end }: FoundFrame, floor: number): Reading {
   const between = end - frame.stdout.encoded;
   const start = between - frame.stderr.encoded;
   // Without a digest only the header would vouch for bytes that stand at the right distance.
@@ -137,7 +141,12 @@ function contradiction(header: Frame, trailer: Frame): string {
  * Raw output that was not UTF-8 changed its length on the way: each bad byte became U+FFFD. The blocks are bounded by the trailer,
  * and told apart only when one of them is empty.
  */
-function changedOnTheWay(frame: Frame, body: Buffer): Reading {
+function changedOnTheWay(frame: Frame, nonce: string, body: Buffer): Reading {
+  const grown = body.byteLength - frame.stderr.encoded - frame.stdout.encoded;
+  const replaced = body.toString('utf8').split('\ufffd').length - 1;
+  // One byte became three: anything else was put in, or taken out, by others.
+  if (grown <= 0 || grown % 2 !== 0 || grown / 2 > replaced || hasOthers(body, nonce))
+    return inconsistent('The output is not where its frame says.');
   const [onlyErr, onlyOut] = [frame.stdout.raw === 0, frame.stderr.raw === 0];
   return {
     ...whole(frame),

@@ -32,7 +32,9 @@ const GRACE = 10;
 const nap = (seconds: string, flag: string): string =>
   `z=$!; trap '[ "$!" = "$z" ] || kill $!; exit 0' TERM; [ ! -f "$d/${flag}" ] || exit 0; sleep ${seconds} & wait $!;`;
 
-const statements = [
+/** Surroundings and tools, once. */
+const prelude = [
+  `W=$PWD;`,
   // Surroundings: nothing that the image or an upload could set changes what runs. kubectl 1.34 reads KUBERC, 1.33 KUBECTL_KUBERC;
   // helm keeps releases in Secrets, where policy looks for them.
   `LC_ALL=C; export LC_ALL; set -f; umask 077; unset ENV BASH_ENV CDPATH; KUBERC=off; KUBECTL_KUBERC=false; HELM_DRIVER=secret; export KUBERC KUBECTL_KUBERC HELM_DRIVER;`,
@@ -40,13 +42,6 @@ const statements = [
   `exec 3>&1 >/dev/null 2>&1;`,
   // HOME may have to move (helm wants to write there); the kubeconfig in it must stay in force.
   `[ -n "\${KUBECONFIG-}" ] || [ ! -f "\${HOME-}/.kube/config" ] || { KUBECONFIG=$HOME/.kube/config; export KUBECONFIG; };`,
-  `i=/dev/null; [ ! -f .aksgw/stdin ] || i=.aksgw/stdin;`,
-  // mkdir is atomic and the nonce unguessable: no mktemp needed. Without any writable place: run plainly, raw mode.
-  `d=; for b in "\${TMPDIR:-/tmp}" /tmp /dev/shm /var/tmp "\${HOME:-.}" .; do mkdir -m 700 "$b/aksgw.$n" && { d=$b/aksgw.$n; break; }; done;`,
-  `[ -n "$d" ] || exec "$@" <"$i" >&3 2>&3 3>&-;`,
-  `HELM_CACHE_HOME=$d/cache; HELM_CONFIG_HOME=$d/config; HELM_DATA_HOME=$d/data; export HELM_CACHE_HOME HELM_CONFIG_HOME HELM_DATA_HOME;`,
-  `[ -w "\${HOME:-/nonexistent}" ] || { HOME=$d; export HOME; };`,
-
   // size, digest and printing of a file, with what there is.
   `size() { if command -v wc; then set -- \`wc -c <"$1"\`; elif command -v stat; then set -- \`stat -c %s "$1"\`; else set -- \`ls -ln "$1"\`; set -- "$5"; fi; printf %s "$1" >&4; };`,
   `digest() { if command -v sha256sum; then set -- \`sha256sum <"$1"\`; elif command -v cksum; then set -- \`cksum <"$1"\`; else set -- -; fi; printf %s "$1" >&4; };`,
@@ -62,9 +57,17 @@ const statements = [
   `drain() { ${nap('5', 'dry')} tell KILL; ${nap('2', 'dry')} : >"$d/lost"; kill -KILL $x $y; };`,
   // After the time: mark, ask, insist. `timeout` would answer 124 for a command's own 124 as well.
   `watchdog() { ${nap('"$t"', 'done')} : >"$d/late"; tell TERM; insist; };`,
+];
 
+/** mkdir is atomic and the nonce unguessable: no mktemp needed. */
+const folder = `d=; for b in "\${TMPDIR:-/tmp}" /tmp /dev/shm /var/tmp "\${HOME:-$W}" "$W"; do mkdir -m 700 "$b/aksgw.$n" && { d=$b/aksgw.$n; break; }; done;`;
+
+/** Runs "$@" with its stdin from $i; leaves its streams in files and its exit code in $r. */
+const run = [
+  `HELM_CACHE_HOME=$d/cache; HELM_CONFIG_HOME=$d/config; HELM_DATA_HOME=$d/data; export HELM_CACHE_HOME HELM_CONFIG_HOME HELM_DATA_HOME;`,
+  `[ -w "\${HOME:-/nonexistent}" ] || { HOME=$d; export HOME; };`,
   // sh is PID 1 in the pod: without a trap TERM would be ignored.
-  `g=; p=; v=; trap 'g=1; if [ -n "$p" ]; then tell TERM; [ -n "$v" ] || { insist 3>&- & v=$!; }; fi' TERM INT HUP;`,
+  `g=; p=; v=; trap 'g=1; if [ -n "$p" ]; then tell TERM; [ -n "$v" ] || { insist 3>&- & v=$!; }; fi' TERM INT HUP; : >"$d/ready";`,
   `m=-; f=; if ! command -v head; then m=$m,head; elif ! command -v mkfifo; then m=$m,mkfifo; elif mkfifo "$d/p" "$d/q"; then f=1; fi;`,
   // A group of its own, so that a signal reaches what the command started as well.
   `j=; ! command -v setsid || j=setsid;`,
@@ -80,17 +83,110 @@ const statements = [
   `if [ -n "$f" ]; then u=; [ -z "$w" ] || { drain 3>&- & u=$!; }; wait $x $y; : >"$d/dry"; [ -z "$u" ] || { kill $u; wait $u; }; fi;`,
   `[ -f "$d/o" ] || : >"$d/o"; [ -f "$d/e" ] || : >"$d/e";`,
   `l=0; [ ! -f "$d/late" ] || { l=1; r=124; };`,
+];
 
+/** Encodes both streams with what there is. */
+const measure = [
   `a=\`size "$d/o" 4>&1 >/dev/null\`; b=\`size "$d/e" 4>&1 >/dev/null\`; A=\`digest "$d/o" 4>&1 >/dev/null\`; B=\`digest "$d/e" 4>&1 >/dev/null\`;`,
   `c=0; [ "$a" -le ${STDOUT_CAP} ] || c=1; [ "$b" -le ${STDERR_CAP} ] || c=1; [ ! -f "$d/lost" ] || c=1;`,
   `for q in gzip+base64 base64 raw; do encode o && encode e && break; done;`,
-  `x=\`size "$d/o.b" 4>&1 >/dev/null\`; y=\`size "$d/e.b" 4>&1 >/dev/null\`; k=o.b;`,
-  `z=${ENCODED_CAP.besideLittle}; [ "$y" -le ${ENCODED_CAP.little} ] || z=${ENCODED_CAP.besideMuch};`,
-  `[ "$x" -le "$z" ] || { if head -c "$z" <"$d/o.b" >"$d/o.c" || dd bs="$z" count=1 <"$d/o.b" >"$d/o.c"; then c=1; x=$z; k=o.c; fi; };`,
-  `h="rc=$r timeout=$l enc=$q o=$a,$x,$A e=$b,$y,$B cut=$c miss=$m";`,
-  `printf 'AKSGW1 H %s %s\\n' "$n" "$h" >&3; show "$d/e.b"; show "$d/$k"; printf 'AKSGW1 T %s %s\\n' "$n" "$h" >&3;`,
-  `rm -rf "$d"; exit $r`,
+  `x=\`size "$d/o.b" 4>&1 >/dev/null\`; y=\`size "$d/e.b" 4>&1 >/dev/null\`; k=o.b; K=e.b;`,
 ];
 
-/** The launcher, one line, without the command. */
-export const script: string = statements.join(' ');
+/** No more of stdout than $z encoded bytes. */
+const cutStdout = [
+  `[ "$x" -le "$z" ] || { if head -c "$z" <"$d/o.b" >"$d/o.c" || dd bs="$z" count=1 <"$d/o.b" >"$d/o.c"; then c=1; x=$z; k=o.c; fi; };`,
+];
+const frames = [
+  `h="rc=$r timeout=$l enc=$q o=$a,$x,$A e=$b,$y,$B cut=$c miss=$m";`,
+  `printf 'AKSGW1 H %s %s\\n' "$n" "$h" >&3; show "$d/$K"; show "$d/$k"; printf 'AKSGW1 T %s %s\\n' "$n" "$h" >&3;`,
+];
+
+/** The launcher of one command, one line: expects its words as "$@". */
+export const script: string = [
+  ...prelude,
+  `i=/dev/null; [ ! -f .aksgw/stdin ] || i=.aksgw/stdin;`,
+  folder,
+  // Without any writable place: run plainly, raw mode.
+  `[ -n "$d" ] || exec "$@" <"$i" >&3 2>&3 3>&-;`,
+  // Whom a cancel signals. The shell's own pid, in the one spelling that Kubernetes leaves alone.
+  `printf %s "\${$}" >"$d/pid";`,
+  ...run,
+  ...measure,
+  `z=${ENCODED_CAP.besideLittle}; [ "$y" -le ${ENCODED_CAP.little} ] || z=${ENCODED_CAP.besideMuch};`,
+  ...cutStdout,
+  ...frames,
+  `rm -rf "$d"; exit $r`,
+].join(' ');
+
+/** Encoded bytes that all steps share, and what the frame lines of each take of them. */
+const STEPS_CAP = 500_000;
+const STEP_LINES = 900;
+/** An eighth of a step's share is stderr's, if it has that much to say. */
+const STDERR_PART = 8;
+
+/**
+ * Arithmetic without "$(" side by side: the two halves are joined by the shell, inside eval. A step's share is an equal one of what is
+ * left, so that what earlier ones did not use is passed on.
+ */
+const sum = (name: string, expression: string): string => `eval '${name}=$''((${expression}))';`;
+
+/**
+ * The launcher of several commands in order. Each runs in a subshell of its own, with its nonce in $n, its time in $t and its number
+ * in $s; TERM ends the one that runs, and the rest is reported as not reached. There is no raw mode: a step without a folder is not
+ * started, since nothing could tell its output from another's.
+ */
+const stepFunction = (onError: 'stop' | 'continue'): readonly string[] => [
+  ...prelude,
+  // A step has a working folder of its own: what was relative to the pod's must stay in force.
+  `case "\${KUBECONFIG-}" in ""|/*|*:*) ;; *) KUBECONFIG=$W/$KUBECONFIG;; esac;`,
+  `E=; F=0; R=${STEPS_CAP}; P=; d=; G=;`,
+  // The subshell's own trap may not stand yet: then it finds the file.
+  `trap 'G=1; E=1; [ -z "$d" ] || { : >"$d/stop"; [ ! -f "$d/ready" ] || [ -z "$P" ] || kill -TERM "$P"; }' TERM INT HUP;`,
+  `skip() { E=1; printf 'AKSGW1 N %s\\n' "$n" >&3; };`,
+  `inside() {`,
+  `i=/dev/null; [ ! -f "$W/.aksgw/$s.in" ] || i=$W/.aksgw/$s.in;`,
+  `if [ -d "$W/.aksgw/$s" ]; then cd "$W/.aksgw/$s" || exit 0; else mkdir "$d/w" && cd "$d/w" || exit 0; fi;`,
+  ...run.flatMap((line) => (line.includes('AKSGW1 S') ? [`[ ! -f "$d/stop" ] || exit 0; : >"$d/ran";`, line] : [line])),
+  ...measure,
+  sum('z', 'Z'),
+  sum('Y', `Z/${STDERR_PART}`),
+  `[ "$y" -le "$Y" ] || { if head -c "$Y" <"$d/e.b" >"$d/e.c" || dd bs="$Y" count=1 <"$d/e.b" >"$d/e.c"; then c=1; y=$Y; K=e.c; fi; };`,
+  sum('z', 'Z-y'),
+  ...cutStdout,
+  ...frames,
+  `printf '%s\\n' "$x $y" >"$d/used"; : >"$d/shown"; exit $r;`,
+  `};`,
+  `step() {`,
+  `if [ -n "$E" ]; then skip; return; fi;`,
+  folder,
+  `if [ -z "$d" ]; then skip; return; fi;`,
+  `printf %s "\${$}" >"$d/main"; P=;`,
+  sum('Z', `R/L-${STEP_LINES}`),
+  `inside "$@" & P=$!; printf %s "$P" >"$d/pid";`,
+  // The trap may have come before $P was known.
+  `[ ! -f "$d/stop" ] || [ ! -f "$d/ready" ] || kill -TERM "$P";`,
+  `wait "$P"; r=$?; while kill -0 "$P"; do wait "$P"; r=$?; done; P=;`,
+  `u=0; v=0; [ ! -f "$d/used" ] || read -r u v <"$d/used";`,
+  sum('R', `R-u-v-${STEP_LINES}`),
+  sum('L', 'L-1'),
+  // Began and did not show its end: nobody knows, so nothing goes on as if it had worked.
+  `if [ ! -f "$d/shown" ]; then if [ -f "$d/ran" ]; then r=255; else skip; r=255; fi; fi;`,
+  `rm -rf "$d"; d=;`,
+  `[ "$r" = 0 ] || { [ "$F" != 0 ] || F=$r; ${onError === 'stop' ? 'E=1;' : '[ -z "$G" ] || E=1;'} };`,
+  `};`,
+];
+
+/** A step as the program names it. */
+export interface StepText {
+  /** Quoted words. */
+  readonly words: string;
+  /** Sets $n, $t, and POD_NAMESPACE where there is one. */
+  readonly settings: string;
+}
+
+/** The launcher of several commands, one line. */
+export function stepsScript(steps: readonly StepText[], onError: 'stop' | 'continue'): string {
+  const calls = steps.map(({ words, settings }, index) => `s=${index}; ${settings} step ${words};`);
+  return [...stepFunction(onError), `L=${steps.length};`, ...calls, 'exit "$F"'].join(' ');
+}

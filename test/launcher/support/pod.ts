@@ -35,7 +35,7 @@ export interface PodOptions {
   readonly shell?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Sent to the shell once its output matches. */
-  readonly kill?: { readonly signal: NodeJS.Signals; readonly when: RegExp };
+  readonly kill?: { readonly signal: NodeJS.Signals; readonly when: RegExp; readonly delayMs?: number };
 }
 
 /** What AKS is taken to do: the context unzipped with its modes, `sh -c` in it, stdout and stderr in one. */
@@ -63,6 +63,7 @@ export async function runPod({ text, context }: Composed, options: PodOptions = 
     closeSync(log);
     if (kill) {
       while (!kill.when.test(readFileSync(logPath, 'latin1'))) await new Promise((resolve) => setTimeout(resolve, 20));
+      if (kill.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, kill.delayMs));
       child.kill(kill.signal);
     }
     const exitCode = await new Promise<number | null>((resolve) => child.on('exit', resolve));
