@@ -1,5 +1,7 @@
+import { LRUCache } from 'lru-cache';
+
 import type { Clock, Entropy } from '../clock.ts';
-import { compose, type Composed } from '../command/launcher/compose.ts';
+import { compose, composeSteps, type Composed } from '../command/launcher/compose.ts';
 import type { Cluster, Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import { createArm, type Arm } from './arm.ts';
@@ -13,7 +15,8 @@ import { managedIdentityAssertion, type Credential } from './credential.ts';
 import { withDeadline } from '../lib/abort.ts';
 import { createFollow } from './follow.ts';
 import { createOnBehalfOf, type OnBehalfOfOptions } from './on-behalf-of.ts';
-import type { ClusterAuthority, Relay, Submission, Submitted } from './relay.ts';
+import { readOutcome, readStepOutcomes } from './outcome.ts';
+import type { ClusterAuthority, Relay, StepsSubmission, Submitted } from './relay.ts';
 
 export interface RelayOptions {
   /** Read for each request, so that a reload takes effect. */
@@ -34,6 +37,10 @@ export interface RelayOptions {
 /** POSTs of one command: the first, and again after each 429, which says that it was not taken. */
 const MOST_POSTS = 3;
 const PING_MS = 5_000;
+const MOST_POSTED = 10_000;
+
+/** What is sent, whatever is in it. */
+type Sending = Omit<StepsSubmission, 'steps' | 'onError'>;
 
 /** `close` stops every poll and hands the shares of the budget back; runs are found again by whoever follows them next. */
 export function createRelay(options: RelayOptions): Relay & { close(): Promise<void> } {
@@ -42,6 +49,8 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
   const { clientAssertion = managedIdentityAssertion } = options;
   const arms = new Map<string, Arm>();
   const meters = new Map<string, Meter>();
+  /** When (epoch ms) Azure took a command of this process: a caller may have waited long before that. */
+  const posted = new LRUCache<string, number>({ max: MOST_POSTED });
 
   const armOf = (): Arm => {
     const endpoint = config().azure.resourceManager;
@@ -70,7 +79,7 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
   });
   const onBehalfOf = createOnBehalfOf({ config, clock, env, fetch: request, clientAssertion });
 
-  const post = async (submission: Submission, composed: Composed, signal?: AbortSignal): Promise<Submitted> => {
+  const post = async (submission: Sending, composed: Composed, signal?: AbortSignal): Promise<Submitted> => {
     const { cluster, fence, owner } = submission;
     const meter = meterOf(cluster.arm.subscription);
     for (let posts = 1; ; posts += 1) {
@@ -87,7 +96,10 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
       turn.release(unsent ? 'unsent' : answer.kind === 'answer' ? 'started' : 'not-started');
       if (fenced.refusal) throw fenced.refusal.reason; // whatever the request failed with after that, it was not written
       learn(cluster, answer);
-      if (answer.kind === 'answer') return { kind: 'accepted', ...answer.value };
+      if (answer.kind === 'answer') {
+        posted.set(answer.value.commandId, clock.now());
+        return { kind: 'accepted', ...answer.value };
+      }
       const meaning = explainPost(answer);
       if (meaning.kind === 'not-started') views.forget(cluster);
       if (meaning.kind !== 'throttled') return meaning;
@@ -100,28 +112,50 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
     }
   };
 
+  /** Never throws: what is thrown before a POST went out says that nothing was started; what comes after it is an answer. */
+  const send = async (
+    submission: Sending,
+    composing: () => Promise<Composed>,
+    signal?: AbortSignal,
+  ): Promise<Submitted> => {
+    try {
+      return await post(submission, await composing(), signal);
+    } catch (error) {
+      if (error instanceof Problem) return { kind: 'not-started', problem: error };
+      const why = signal?.aborted ? 'The gateway is stopping.' : 'The command could not be prepared.';
+      const code = signal?.aborted ? 'gateway-busy' : 'internal-error';
+      return { kind: 'not-started', problem: new Problem(code, `${why} Nothing ran.`, { cause: error }) };
+    }
+  };
+  const follow = createFollow({
+    clock,
+    meterOf,
+    postedAt: (commandId) => posted.get(commandId),
+    ask: (run, signal) => armOf().result(run.cluster.arm, run.commandId, signal),
+  });
+
   return {
     preflight: async (cluster, signal) => checkAvailable(cluster, await views.get(cluster, signal)),
     authorise: async (cluster, caller, signal) =>
       authorise(cluster, await views.get(cluster, signal), caller, { onBehalfOf, credential }, signal),
-    submit: async (submission, signal) => {
-      try {
-        const { sent, nonce, timeoutSeconds, cluster } = submission;
-        const composed = await compose({ sent, nonce, timeoutSeconds, namespace: cluster.defaultNamespace });
-        return await post(submission, composed, signal);
-      } catch (error) {
-        // Thrown before a POST went out: what comes after it is an answer.
-        if (error instanceof Problem) return { kind: 'not-started', problem: error };
-        const why = signal?.aborted ? 'The gateway is stopping.' : 'The command could not be prepared.';
-        const code = signal?.aborted ? 'gateway-busy' : 'internal-error';
-        return { kind: 'not-started', problem: new Problem(code, `${why} Nothing ran.`, { cause: error }) };
-      }
+    submit: (submission, signal) => {
+      const { sent, nonce, timeoutSeconds, cluster } = submission;
+      const launch = { sent, nonce, timeoutSeconds, namespace: cluster.defaultNamespace };
+      return send(submission, () => compose(launch), signal);
     },
-    follow: createFollow({
-      clock,
-      meterOf,
-      ask: (run, signal) => armOf().result(run.cluster.arm, run.commandId, signal),
-    }),
+    submitSteps: (submission, signal) => {
+      const { steps, onError, cluster } = submission;
+      return send(submission, () => composeSteps({ steps, onError, namespace: cluster.defaultNamespace }), signal);
+    },
+    follow: async (run, signal, told) => {
+      const end = await follow(run, signal, told);
+      return 'ended' in end ? end.ended : readOutcome(end.state, run);
+    },
+    followSteps: async (run, signal, told) => {
+      const end = await follow(run, signal, told);
+      if ('state' in end) return readStepOutcomes(end.state, run.commandId, run.nonces);
+      return run.nonces.map(() => end.ended);
+    },
     ping: (signal) => ping(config().azure.resourceManager, request, clock, signal),
     close: async () => {
       await Promise.all([...meters.values()].map((meter) => meter.close()));
@@ -130,7 +164,7 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
 }
 
 /** The credential first: the permission must be the last thing that was waited for. */
-async function permitted({ authorise, permit }: Submission): Promise<ClusterAuthority> {
+async function permitted({ authorise, permit }: Sending): Promise<ClusterAuthority> {
   const authority = await authorise();
   await permit();
   return authority;

@@ -1,26 +1,39 @@
 import type { Clock } from '../clock.ts';
 import type { Answer, RunState } from './arm-answers.ts';
 import type { Meter, Polled } from './budget/meter.ts';
-import { readOutcome } from './outcome.ts';
 import { giveUp, overdue, OVERDUE_MS, troubleOf } from './patience.ts';
 import type { Ended, Run, Told } from './relay.ts';
 import { untilAborted } from '../lib/abort.ts';
 
 /** Follows runs to their end: one poll at a time for each, however many wait for it. */
-type Follow = (run: Run, signal?: AbortSignal, told?: Told) => Promise<Ended>;
+type Follow = (run: Followed, signal?: AbortSignal, told?: Told) => Promise<RunEnd>;
+
+/** What is asked about: a run, whatever is in it. */
+type Followed = Omit<Run, 'nonce'>;
+
+/** What Azure calls the end, or why there will be none. */
+export type RunEnd = { readonly state: Extract<RunState, { ended: true }> } | { readonly ended: Ended };
 
 interface FollowOptions {
   readonly clock: Clock;
   readonly meterOf: (subscription: string) => Meter;
-  readonly ask: (run: Run, signal: AbortSignal) => Promise<Answer<RunState>>;
+  /** When (epoch ms) Azure took a command, if this process sent it. */
+  readonly postedAt: (commandId: string) => number | undefined;
+  readonly ask: (run: Followed, signal: AbortSignal) => Promise<Answer<RunState>>;
 }
+
+/** A command may wait this long for its turn to be sent (budget/meter.ts). */
+const LONGEST_QUEUE_MS = 10 * 60_000;
 
 /** One run that is followed, by however many. */
 interface Following {
-  readonly run: Run;
-  readonly end: PromiseWithResolvers<Ended>;
+  readonly run: Followed;
+  readonly end: PromiseWithResolvers<RunEnd>;
   readonly listeners: Set<Told>;
   followers: number;
+  /** Epoch ms: when it was sent, and when its time limit is over. */
+  readonly sentAt: number;
+  readonly limitAt: number;
   /** Epoch ms: when the command began, as far as is known. */
   startedAt: number;
   /** Epoch ms: when Azure last said that it has the run. */
@@ -54,16 +67,20 @@ export function createFollow(options: FollowOptions): Follow {
   };
 }
 
-function begin(options: FollowOptions, run: Run): Following {
+function begin(options: FollowOptions, run: Followed): Following {
   const { clock, meterOf } = options;
-  const { submittedAt } = run;
+  const postedAt = options.postedAt(run.commandId);
+  const sentAt = postedAt ?? run.submittedAt;
   const following: Following = {
     run,
-    end: Promise.withResolvers<Ended>(),
+    end: Promise.withResolvers<RunEnd>(),
     listeners: new Set(),
     followers: 0,
-    startedAt: submittedAt,
-    heardAt: submittedAt,
+    sentAt,
+    // Of a run that was found again only its record's time is known; it may have waited after that.
+    limitAt: (postedAt ?? run.submittedAt + LONGEST_QUEUE_MS) + run.timeoutSeconds * 1000,
+    startedAt: sentAt,
+    heardAt: sentAt,
     failures: 0,
     failingSince: 0,
     trouble: undefined,
@@ -74,7 +91,7 @@ function begin(options: FollowOptions, run: Run): Following {
     cluster: run.cluster.arm.id,
     kind: run.kind,
     elapsed: () => Math.max(0, clock.now() - following.startedAt),
-    sincePost: () => Math.max(0, clock.now() - submittedAt),
+    sincePost: () => Math.max(0, clock.now() - sentAt),
     poll: (signal) => poll(options, following, signal),
   }).stop;
   return following;
@@ -102,15 +119,14 @@ async function poll(
 }
 
 /** A state of the run came. */
-function heard(following: Following, state: RunState, now: number): Ended | undefined {
-  const { run } = following;
+function heard(following: Following, state: RunState, now: number): RunEnd | undefined {
   following.failures = 0;
   following.heardAt = now;
   tell(following, undefined);
-  if (state.ended) return readOutcome(state, run);
+  if (state.ended) return { state };
   // Azure's clock may be ahead or behind: its word counts as far as it is possible.
-  if (state.startedAt !== undefined) following.startedAt = Math.min(now, Math.max(run.submittedAt, state.startedAt));
-  return now > limitOf(run) + OVERDUE_MS ? overdue : undefined;
+  if (state.startedAt !== undefined) following.startedAt = Math.min(now, Math.max(following.sentAt, state.startedAt));
+  return now > following.limitAt + OVERDUE_MS ? { ended: overdue } : undefined;
 }
 
 /** None came: for how long that is borne depends on what came in its place. */
@@ -118,17 +134,16 @@ function failed(
   following: Following,
   answer: Exclude<Answer<RunState>, { kind: 'answer' }>,
   now: number,
-): Ended | undefined {
-  const { run, heardAt } = following;
+): RunEnd | undefined {
+  const { heardAt, limitAt } = following;
   if (following.failures === 0) following.failingSince = now;
   following.failures += 1;
   const { failingSince, failures } = following;
-  const ended = giveUp(answer, { now, heardAt, failingSince, failures, limitAt: limitOf(run) });
-  if (!ended) tell(following, troubleOf(answer));
-  return ended;
+  const ended = giveUp(answer, { now, heardAt, failingSince, failures, limitAt });
+  if (ended) return { ended };
+  tell(following, troubleOf(answer));
+  return undefined;
 }
-
-const limitOf = ({ submittedAt, timeoutSeconds }: Run): number => submittedAt + timeoutSeconds * 1000;
 
 function tell(following: Following, trouble: string | undefined): void {
   if (following.trouble === trouble) return;

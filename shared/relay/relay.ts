@@ -18,12 +18,16 @@ export interface Relay {
   authorise(cluster: Cluster, caller: Caller, signal?: AbortSignal): Promise<ClusterAuthority>;
   /** Sends the POST at most once (again only after a 429). Never throws: every end has a kind. */
   submit(submission: Submission, signal?: AbortSignal): Promise<Submitted>;
+  /** Sends several commands as one, for one pod that runs them in order. As submit. */
+  submitSteps(submission: StepsSubmission, signal?: AbortSignal): Promise<Submitted>;
   /**
    * Polls until the run has ended, within the subscription's budget; several callers of one run share the polls. Ends within a
    * bound, whatever Azure answers. `told` hears why there is no result yet, and `undefined` when that is over. Rejects only when
    * `signal` aborts.
    */
   follow(run: Run, signal?: AbortSignal, told?: Told): Promise<Ended>;
+  /** The same for a pod with steps: one end for each, in their order. */
+  followSteps(run: StepsRun, signal?: AbortSignal, told?: Told): Promise<readonly Ended[]>;
   /** For /readyz: throws Problem `azure-unreachable`. */
   ping(signal?: AbortSignal): Promise<void>;
 }
@@ -51,6 +55,13 @@ export interface Submission {
   readonly owner: string;
 }
 
+/** Commands of one owner that share a pod. */
+export interface StepsSubmission extends Omit<Submission, 'sent' | 'nonce' | 'timeoutSeconds'> {
+  readonly steps: readonly Pick<Submission, 'sent' | 'nonce' | 'timeoutSeconds'>[];
+  /** Whether a step that fails ends the batch. */
+  readonly onError: 'stop' | 'continue';
+}
+
 export type Submitted =
   | { readonly kind: 'accepted'; readonly commandId: string; readonly requestId?: string | undefined }
   /** Azure said no, or was never reached: nothing was started. */
@@ -68,6 +79,11 @@ export interface Run {
   readonly kind?: string | undefined;
   /** Epoch ms of the POST. */
   readonly submittedAt: number;
+}
+
+/** `timeoutSeconds`: of all steps together. */
+export interface StepsRun extends Omit<Run, 'nonce'> {
+  readonly nonces: readonly string[];
 }
 
 export type Ended =

@@ -12,9 +12,10 @@ import { createRelay } from '../../shared/relay/create.ts';
 import { Secret } from '../../shared/secret.ts';
 
 /**
- * How soon the end of a command is seen, and at what cost, beside the SDK's own poller at its default (2 s) and at the Azure CLI's
- * 5 s. Each has an emulated Azure of its own with the documented throttles, the same commands, at the same time. Real time: some
- * ten minutes; `--quick` a fifth of the work. Prints one JSON object; `node test/bench/relay.ts [--quick]`.
+ * How soon the end of a command is seen, and at what cost, beside the SDK's own poller at its default (2 s), at the Azure CLI's 5 s
+ * and, for commands that are sent at one moment, at the Python SDK's 30 s. Each has an emulated Azure of its own with the documented
+ * throttles, the same commands, at the same time. Real time: half an hour, `--quick` some minutes; `--bursts` the last part alone.
+ * Prints one JSON object; `node test/bench/relay.ts [--quick] [--bursts]`.
  */
 const quick = process.argv.includes('--quick');
 /**
@@ -49,11 +50,14 @@ const clusterOf = (index: number): Cluster => {
 type Poller = (name: string, ms: number) => Promise<void>;
 
 /** An emulated Azure whose commands only take time, and when each ended. */
-async function timedAzure(): Promise<{ readonly arm: EmulatedArm; readonly endedAt: ReadonlyMap<string, number> }> {
+async function timedAzure(
+  startMs = 0,
+): Promise<{ readonly arm: EmulatedArm; readonly endedAt: ReadonlyMap<string, number> }> {
   const endedAt = new Map<string, number>();
   const arm = await startArm({
     clusters: [{ resourceId: clusterOf(1).arm.id }],
     throttles: 'documented',
+    latency: { startMs },
     runner: async ({ command, signal }) => {
       const [, name = '', ms = '0'] = /(bench-\w+)=(\d+)/.exec(command) ?? [];
       await systemClock.sleep(Number(ms), { signal });
@@ -188,6 +192,56 @@ const ratio = (relay: Measured, other: Measured): number | string =>
     ? `not comparable: the other saw ${other.failed} ends not at all`
     : Number((relay.meanLagMs / other.meanLagMs).toFixed(3));
 
+/** How many at one moment, and how long (ms) their pods take to start. Each takes a second after that. */
+const BURSTS = quick ? { counts: [1, 20, 60], starts: [0] } : { counts: [1, 20, 30, 60, 200], starts: [0, 4_000] };
+
+interface Answered {
+  /** ms from the moment to the answer: half of them, 95 %, the last; of those that were answered. */
+  readonly p50: number;
+  readonly p95: number;
+  readonly last: number;
+  readonly throttled: number;
+  readonly posts: number;
+  readonly looks: number;
+  /** Commands whose end was never seen: the poller gave up. */
+  readonly failed: number;
+}
+
+/** Commands of a second sent at one moment, no limit of the gateway in the way: only Azure's throttle counts. */
+async function burst(make: (url: string) => Poller, count: number, startMs: number): Promise<Answered> {
+  const { arm } = await timedAzure(startMs);
+  const poller = make(arm.url);
+  const began = performance.now();
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: count }, async (_, index) => {
+      await poller(`bench-${index}`, 1_000);
+      return performance.now() - began;
+    }),
+  );
+  const times = outcomes
+    .flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+    .sort((a, b) => a - b);
+  const at = (share: number): number => Math.round(times[Math.ceil(times.length * share) - 1] ?? Number.NaN);
+  const throttled = [...arm.posts, ...arm.polls].filter(({ status }) => status === 429).length;
+  const [posts, looks] = [arm.posts.length, arm.polls.length];
+  await arm.close();
+  return { p50: at(0.5), p95: at(0.95), last: at(1), throttled, posts, looks, failed: count - times.length };
+}
+
+async function bursts() {
+  const results: Record<string, unknown> = {};
+  for (const startMs of BURSTS.starts)
+    for (const count of BURSTS.counts) {
+      const [relay, sdk2s, cli5s, python30s] = await Promise.all(
+        [relayPoller, pollers.sdk2s, pollers.cli5s, (url: string) => sdkPoller(url, 30_000)].map((make) =>
+          burst(make, count, startMs),
+        ),
+      );
+      results[`${count} at once, pods start after ${startMs / 1000} s`] = { relay, sdk2s, cli5s, python30s };
+    }
+  return results;
+}
+
 /** A thousand runs that do not end, over twenty subscriptions, on this process; Azure is another one. */
 async function many() {
   const [subscriptions, each] = [20, quick ? 10 : 50];
@@ -266,6 +320,8 @@ async function azureProcess(subscriptions: number): Promise<void> {
 
 const azureAt = process.argv.indexOf('--azure');
 if (azureAt !== -1) await azureProcess(Number(process.argv[azureAt + 1]));
+else if (process.argv.includes('--bursts'))
+  console.log(JSON.stringify({ quick, atOnce: await bursts() }, undefined, 2));
 else {
   const oneAtATime = await compare(async (run) => {
     for (const phase of PHASES) {
@@ -276,5 +332,6 @@ else {
   const together = await compare(async (run) => {
     await Promise.all(TOGETHER.map(run));
   });
-  console.log(JSON.stringify({ quick, oneAtATime, together, many: await many() }, undefined, 2));
+  const atOnce = await bursts();
+  console.log(JSON.stringify({ quick, oneAtATime, together, atOnce, many: await many() }, undefined, 2));
 }

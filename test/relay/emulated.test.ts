@@ -67,6 +67,48 @@ describe('output through the emulated Azure', () => {
   });
 });
 
+describe('several commands in one pod', () => {
+  const nonces = Array.from({ length: 20 }, (_, index) => String(index + 10).repeat(16));
+  const common = { cluster, owner: 'user:t:o', timeoutSeconds: 600 };
+  const steps = (words: (index: number) => readonly string[]) =>
+    nonces.map((nonce, index) => ({
+      sent: { words: words(index), files: [], secret: false },
+      nonce,
+      timeoutSeconds: 30,
+    }));
+
+  async function run(words: (index: number) => readonly string[], onError: 'stop' | 'continue' = 'stop') {
+    const relay = relayTo(arm.url);
+    const submittedAt = Date.now();
+    const submitted = await relay.submitSteps({ ...submission('true'), ...common, steps: steps(words), onError });
+    if (submitted.kind !== 'accepted') throw new Error(submitted.kind);
+    return relay.followSteps({ ...common, commandId: submitted.commandId, nonces, submittedAt });
+  }
+
+  test('twenty cost one POST, and each has its own end', async () => {
+    arm = await startArm({ clusters, runner: shellPod({ standIn: true }), throttles: 'documented' });
+    const ends = await run((index) => ['sh', '-c', `echo ${index}; exit ${index === 18 ? 3 : 0}`]);
+    expect(
+      ends.map((end) => (end.kind === 'completed' ? [end.exitCode, Buffer.from(end.stdout).toString()] : end.code)),
+    ).toEqual([...nonces.slice(0, 18).map((_, index) => [0, `${index}\n`]), [3, '18\n'], 'not-reached']);
+    expect(arm.posts).toHaveLength(1);
+    expect(arm.executions).toHaveLength(1);
+  });
+
+  test('a pod that never started fails them all; one that Azure ended leaves those unknown that it does not tell of', async () => {
+    arm = await startArm({ clusters });
+    arm.faults.post({ kind: 'failed', reason: 'ImagePullBackOff' });
+    const failed = await run(() => ['true']);
+    expect(new Set(failed.map((end) => [end.kind, end.kind === 'completed' ? '' : end.code].join()))).toEqual(
+      new Set(['failed,ImagePullBackOff']),
+    );
+    arm.faults.post({ kind: 'failed' });
+    expect(new Set((await run(() => ['true'])).map(({ kind }) => kind))).toEqual(new Set(['unknown']));
+    // Nothing of the launcher in it, though Azure calls it a success: no step is told to have run.
+    expect(new Set((await run(() => ['true'])).map(({ kind }) => kind))).toEqual(new Set(['unknown']));
+  });
+});
+
 describe('faults', () => {
   const fault = fc.oneof(
     { weight: 3, arbitrary: fc.constant<PostFault | undefined>(undefined) },

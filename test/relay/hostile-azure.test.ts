@@ -9,6 +9,7 @@ import { createArm, type Arm } from '../../shared/relay/arm.ts';
 import { createMeter } from '../../shared/relay/budget/meter.ts';
 import { explainPost } from '../../shared/relay/catalogue.ts';
 import { createFollow } from '../../shared/relay/follow.ts';
+import { readOutcome } from '../../shared/relay/outcome.ts';
 import type { Ended } from '../../shared/relay/relay.ts';
 import { Secret } from '../../shared/secret.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -110,6 +111,7 @@ async function followGroup(first: number): Promise<void> {
       if (!meter) throw new Error('no such meter');
       return meter;
     },
+    postedAt: () => clock.now(),
     ask: (run, signal) => arm.result({ ...run.cluster.arm, subscription: 's' }, run.commandId, signal),
   });
   const runs = meters.map((_, index) => {
@@ -131,7 +133,12 @@ async function followGroup(first: number): Promise<void> {
     };
   });
   const begun = clock.now();
-  const all = Promise.all(runs.map(async (run, index) => (ends[index] = await follow(run))));
+  const all = Promise.all(
+    runs.map(async (run, index) => {
+      const end = await follow(run);
+      ends[index] = 'ended' in end ? end.ended : readOutcome(end.state, run);
+    }),
+  );
   for (let step = 300; ends.filter(Boolean).length < GROUP; step = Math.min(30_000, step * 1.3)) {
     await pass(step);
     if (clock.now() - begun > BOUND_MS)

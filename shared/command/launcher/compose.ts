@@ -45,7 +45,7 @@ export async function compose({ sent, nonce, timeoutSeconds, namespace }: Launch
 }
 
 /** Up to this many commands share a pod. */
-export const MOST_STEPS = 20;
+const MOST_STEPS = 20;
 
 interface StepsLaunch {
   readonly steps: readonly Pick<Launch, 'sent' | 'nonce' | 'timeoutSeconds'>[];

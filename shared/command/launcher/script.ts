@@ -178,7 +178,7 @@ const stepFunction = (onError: 'stop' | 'continue'): readonly string[] => [
 ];
 
 /** A step as the program names it. */
-export interface StepText {
+interface StepText {
   /** Quoted words. */
   readonly words: string;
   /** Sets $n, $t, and POD_NAMESPACE where there is one. */

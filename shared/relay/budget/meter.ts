@@ -64,7 +64,7 @@ const LOOKS_PER_POST = 2;
 /** While Azure refuses everything for longer than this, a caller is sent away with Retry-After. */
 const MOST_BLOCKED_MS = 20_000;
 /** A caller who would stand in the queue for longer than this is sent away as well. */
-const MOST_QUEUE_MS = 300_000;
+const MOST_QUEUE_MS = 600_000;
 /** Without work for this long (ms) the part in the budget is given up. */
 const IDLE_MS = 10_000;
 /** An owner whose last POST was longer ago than this comes before those who have something running. */
