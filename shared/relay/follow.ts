@@ -12,7 +12,7 @@ type Follow = (run: Followed, signal?: AbortSignal, told?: Told) => Promise<RunE
 type Followed = Omit<Run, 'nonce'>;
 
 /** What Azure calls the end, or why there will be none. */
-export type RunEnd = { readonly state: Extract<RunState, { ended: true }> } | { readonly ended: Ended };
+type RunEnd = { readonly state: Extract<RunState, { ended: true }> } | { readonly ended: Ended };
 
 interface FollowOptions {
   readonly clock: Clock;

@@ -39,7 +39,7 @@ export interface ClusterAuthority {
   readonly clusterToken?: Secret | undefined;
 }
 
-export interface Submission {
+interface Submission {
   readonly cluster: Cluster;
   /** Asked before each POST, after the wait for it: a token that was got before may have run out. */
   readonly authorise: () => Promise<ClusterAuthority>;
@@ -82,7 +82,7 @@ export interface Run {
 }
 
 /** `timeoutSeconds`: of all steps together. */
-export interface StepsRun extends Omit<Run, 'nonce'> {
+interface StepsRun extends Omit<Run, 'nonce'> {
   readonly nonces: readonly string[];
 }
 

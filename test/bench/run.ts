@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /**
  * Every bench, one after the other so that none disturbs another, and one JSON object with what they found. Each bench is a
- * program of its own that says what it measures. `npm run bench -- [--quick] [NAME …]`; the relay's takes eight minutes, or two.
+ * program of its own that says what it measures. `npm run bench -- [--quick] [NAME …]`; the relay's takes half an hour, or some minutes.
  */
 const benches = ['http', 'bundle', 'command', 'policy', 'judge', 'audit', 'relay'] as const;
 const flags = process.argv.slice(2).filter((word) => word.startsWith('-'));

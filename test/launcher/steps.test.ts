@@ -219,16 +219,16 @@ describe('the output of steps', () => {
     for (let at = 0; at <= logs.length; at += 5)
       for (const part of [logs.slice(0, at), logs.slice(at)]) {
         for (const [index, reading] of readSteps(part, nonces).entries()) {
-          const true_ = readings[index];
+          const right = readings[index];
           expect(reading.frame).not.toBe('not-reached');
           expect(reading.contradiction).toBeUndefined();
           if (reading.frame !== 'whole') {
             expect(reading.stdout.length + reading.stderr.length).toBe(0);
             continue;
           }
-          if (reading.exitCode !== true_?.exitCode) throw new Error(`cut at ${at}: step ${index} has another code`);
-          if (!text(true_?.stdout).startsWith(text(reading.stdout))) throw new Error(`cut at ${at}: other output`);
-          if (!reading.truncated && text(reading.stdout) !== text(true_?.stdout))
+          if (reading.exitCode !== right?.exitCode) throw new Error(`cut at ${at}: step ${index} has another code`);
+          if (!text(right?.stdout).startsWith(text(reading.stdout))) throw new Error(`cut at ${at}: other output`);
+          if (!reading.truncated && text(reading.stdout) !== text(right?.stdout))
             throw new Error(`cut at ${at}: not said`);
         }
       }
