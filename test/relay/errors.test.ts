@@ -424,6 +424,52 @@ describe('the end of a run', () => {
       { kind: 'unknown', code: 'ForeignResult' },
     ],
     [
+      'without an id, and without frames',
+      { status: 200, headers: json, body: '{"properties":{"provisioningState":"Succeeded","exitCode":0,"logs":"x"}}' },
+      { kind: 'unknown', code: 'NoIdentity' },
+    ],
+    [
+      'without logs',
+      ended('"provisioningState":"Succeeded","exitCode":0,"logs":null'),
+      { kind: 'unknown', code: 'NoLogs' },
+    ],
+    [
+      'begun by the launcher, without its end, and yet with 0',
+      ended(`"provisioningState":"Succeeded","exitCode":0,"logs":"AKSGW1 S ${run().nonce}\\nxx"`),
+      { kind: 'unknown', code: 'NoFrame' },
+    ],
+    [
+      'begun by the launcher, which was killed',
+      ended(`"provisioningState":"Succeeded","exitCode":137,"logs":"AKSGW1 S ${run().nonce}\\nxx"`),
+      { kind: 'completed', exitCode: 137, truncated: true, stdout: new Uint8Array(0) },
+    ],
+    [
+      'with a header and a trailer that differ',
+      ended(
+        `"provisioningState":"Succeeded","exitCode":0,"logs":"AKSGW1 S ${run().nonce}\\nAKSGW1 H ${run().nonce} rc=0 timeout=0 enc=raw o=0,0,- e=0,0,- cut=0 miss=-\\nAKSGW1 T ${run().nonce} rc=7 timeout=0 enc=raw o=0,0,- e=0,0,- cut=0 miss=-\\n"`,
+      ),
+      {
+        kind: 'unknown',
+        code: 'InconsistentResult',
+        inconsistent: expect.stringMatching(/0 and ends with exit code 7/),
+      },
+    ],
+    [
+      "of which only another command's trailer is left",
+      ended(`"provisioningState":"Succeeded","exitCode":0,"logs":"secrets AKSGW1 T ${'f'.repeat(32)} rc=0"`),
+      { kind: 'unknown', code: 'ForeignResult' },
+    ],
+    [
+      'as long as Azure lets any be, in raw mode',
+      ended(`"provisioningState":"Succeeded","exitCode":0,"logs":"${'x'.repeat(524_288)}"`),
+      { kind: 'completed', truncated: true },
+    ],
+    [
+      'with an exit code that none can be',
+      ended('"provisioningState":"Succeeded","exitCode":1e300,"logs":"x"'),
+      { kind: 'unknown', code: 'UnreadableAnswer' },
+    ],
+    [
       'with frames of another command',
       ended(`"provisioningState":"Succeeded","exitCode":0,"logs":"AKSGW1 S ${'f'.repeat(32)}\\nsecrets"`),
       { kind: 'unknown', code: 'ForeignResult' },
@@ -435,7 +481,14 @@ describe('the end of a run', () => {
     ],
   ] as const)('%s', async (_, answer, expected) => {
     arm.script('result', running, answer);
-    expect(await relayTo(arm.url).follow(run())).toMatchObject(expected);
+    const clock = createManualClock(Date.now());
+    let end: Ended | undefined;
+    void relayTo(arm.url, { clock })
+      .follow(run())
+      .then((ended) => (end = ended));
+    // An answer that cannot be read is asked for again, for minutes.
+    for (let minutes = 0; end === undefined && minutes < 7; minutes += 1) await pass(clock, 60_000);
+    expect(end).toMatchObject(expected);
   });
 
   test('a frame that disagrees with Azure on the exit code is told of', async () => {
