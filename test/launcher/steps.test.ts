@@ -107,7 +107,7 @@ describe.each(shells)('several commands in one pod with', ({ name, argv: shell }
     });
 
     test('TERM at any time leaves steps that ended, one that was ended, and the rest not reached', async () => {
-      for (const delayMs of [0, 20, 40, 60, 80, 110, 150, 200]) {
+      for (const delayMs of [0, 25, 50, 75, 100, 130, 160, 200]) {
         const { readings, logs } = await launch(
           Array.from({ length: 6 }, () => sh('echo out')),
           { shell, kill: { signal: 'SIGTERM', when: /(?:)/, delayMs } },

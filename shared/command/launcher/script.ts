@@ -142,7 +142,8 @@ const stepFunction = (onError: 'stop' | 'continue'): readonly string[] => [
   `case "\${KUBECONFIG-}" in ""|/*|*:*) ;; *) KUBECONFIG=$W/$KUBECONFIG;; esac;`,
   `E=; F=0; R=${STEPS_CAP}; P=; d=; G=;`,
   // The subshell's own trap may not stand yet: then it finds the file.
-  `trap 'G=1; E=1; [ -z "$d" ] || { : >"$d/stop"; [ ! -f "$d/ready" ] || [ -z "$P" ] || kill -TERM "$P"; }' TERM INT HUP;`,
+  // printf: a redirection that fails on a special built-in such as `:` would end the shell (POSIX, XCU 2.8.1).
+  `trap 'G=1; E=1; [ -z "$d" ] || { printf "" >"$d/stop"; [ ! -f "$d/ready" ] || [ -z "$P" ] || kill -TERM "$P"; }' TERM INT HUP;`,
   `skip() { E=1; printf 'AKSGW1 N %s\\n' "$n" >&3; };`,
   `inside() {`,
   `i=/dev/null; [ ! -f "$W/.aksgw/$s.in" ] || i=$W/.aksgw/$s.in;`,
@@ -172,7 +173,7 @@ const stepFunction = (onError: 'stop' | 'continue'): readonly string[] => [
   sum('L', 'L-1'),
   // Began and did not show its end: nobody knows, so nothing goes on as if it had worked.
   `if [ ! -f "$d/shown" ]; then if [ -f "$d/ran" ]; then r=255; else skip; r=255; fi; fi;`,
-  `rm -rf "$d"; d=;`,
+  `o=$d; d=; rm -rf "$o";`,
   `[ "$r" = 0 ] || { [ "$F" != 0 ] || F=$r; ${onError === 'stop' ? 'E=1;' : '[ -z "$G" ] || E=1;'} };`,
   `};`,
 ];
