@@ -57,10 +57,10 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
 }
 
 /** The meaning, with the tool's waits inside the command's own time limit. */
-const within = (call: Call, path: string, meaning: Meaning): Meaning => ({
-  ...meaning,
-  flags: { ...meaning.flags, ...timeLimits(call, path) },
-});
+function within(call: Call, path: string, meaning: Meaning): Meaning {
+  const limits = timeLimits(call, path);
+  return limits === undefined ? meaning : { ...meaning, flags: { ...meaning.flags, ...limits } };
+}
 
 /** The command as if the caller had written these flags too. */
 function withLess(
@@ -115,10 +115,8 @@ function sentFlags(verb: Verb, call: Call, path: string): Flags {
       if (values.at(-1) !== 'false') throw refuse(`--${name}`, rule.why);
       continue;
     }
-    flags.set(
-      name,
-      rule.send === undefined ? values : values.map((value) => rule.send?.(value, call, `--${name}`) ?? value),
-    );
+    const { send } = rule;
+    flags.set(name, send === undefined ? values : values.map((value) => send(value, call, `--${name}`)));
   }
   return flags;
 }
@@ -127,13 +125,14 @@ function sentFlags(verb: Verb, call: Call, path: string): Flags {
 function rebuild(command: Command, call: Call, given: Flags, meaning: Meaning): string[] {
   const words = ['kubectl', ...command.path, ...meaning.args];
   const changed = meaning.flags ?? {};
-  const kept = [...given].filter(([name]) => name !== 'namespace' && !Object.hasOwn(changed, name));
-  const spelt = spellOut(command, call, (name) => verbSends(command, name))
-    .filter(([name]) => !Object.hasOwn(changed, name))
-    .map(([name, value]) => [name, [value]] as const);
-  for (const [name, values] of [...kept, ...Object.entries(changed), ...spelt]) {
+  const put = (name: string, values: readonly string[]): void => {
     const csv = command.long(name)?.type === 'csv';
     for (const value of values) words.push(`--${name}=${csv ? csvWord(value) : value}`);
+  };
+  for (const [name, values] of given) if (name !== 'namespace' && !Object.hasOwn(changed, name)) put(name, values);
+  for (const name in changed) put(name, changed[name] ?? []);
+  for (const [name, value] of spellOut(command, call, (name) => verbSends(command, name))) {
+    if (!Object.hasOwn(changed, name)) put(name, [value]);
   }
   if (meaning.namespace !== 'none') words.push(`--namespace=${call.namespace}`);
   if (meaning.tail !== undefined) words.push('--', ...meaning.tail);

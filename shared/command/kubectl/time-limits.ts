@@ -17,19 +17,23 @@ const WAITS: ReadonlyMap<string, (call: Call) => number | undefined> = new Map<
  * `--timeout` and `--request-timeout` within the time of the command: what the caller gave, cut with a warning where it is longer; and
  * a limit for waits that have none of their own.
  */
-export function timeLimits(call: Call, path: string): Readonly<Record<string, readonly string[]>> {
+export function timeLimits(call: Call, path: string): Readonly<Record<string, readonly string[]>> | undefined {
+  const own = WAITS.get(path)?.(call);
+  const given = LIMITS.filter((name) => call.parsed.flags.has(name));
+  if (own === undefined && given.length === 0) return undefined;
   const most = toolSeconds(call.request.timeoutSeconds);
   const limits: Record<string, readonly string[]> = {};
-  for (const name of ['timeout', 'request-timeout']) {
-    const given = call.flag(name);
-    if (given === undefined || !isLonger(name, path, given, most)) continue;
-    call.warn(cutWarning(`--${name}`, given, most));
+  for (const name of given) {
+    const value = call.flag(name) ?? '';
+    if (!isLonger(name, path, value, most)) continue;
+    call.warn(cutWarning(`--${name}`, value, most));
     limits[name] = [`${most}s`];
   }
-  const own = WAITS.get(path)?.(call);
-  if (own !== undefined && call.flag('timeout') === undefined) limits['timeout'] = [`${Math.min(own, most)}s`];
+  if (own !== undefined && !given.includes('timeout')) limits['timeout'] = [`${Math.min(own, most)}s`];
   return limits;
 }
+
+const LIMITS = ['timeout', 'request-timeout'] as const;
 
 /** Zero is no limit to most waits; to `wait` it means one look, to a request and to `scale` that nothing is waited for. */
 function isLonger(name: string, path: string, value: string, most: number): boolean {

@@ -42,7 +42,8 @@ export function judgePodSpec(spec: JsonObject, { beyondRestricted }: Findings): 
     demand(kind === undefined || VOLUMES.has(kind), `a volume of kind ${kind}`);
   }
   demand(
-    each(({ runAsNonRoot }) => runAsNonRoot === true || (pod.runAsNonRoot === true && isUnset(runAsNonRoot))),
+    pod.runAsNonRoot !== false &&
+      each(({ runAsNonRoot }) => runAsNonRoot === true || (pod.runAsNonRoot === true && isUnset(runAsNonRoot))),
     'no runAsNonRoot: true',
   );
   demand(pod.runAsUser !== 0 && each(({ runAsUser }) => runAsUser !== 0), 'runAsUser: 0');
