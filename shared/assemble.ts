@@ -222,7 +222,10 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
       // Each though the other fails: a record that cannot be taken over must not keep what is past its retention, nor the other way round.
       const [recovery, purge] = await Promise.allSettled([
         lifecycle.recover(ORPHANS_A_SWEEP),
-        purgeRecords(records, config.current().storage, clock, report),
+        purgeRecords(records, config.current().storage, clock, report).then(async (count) => {
+          if (count > 0) await trail.record({ event: 'result.purged', count });
+          return count;
+        }),
       ]);
       const recovered = valueOf(recovery);
       if (waitMs > 0 && recovered > 0) await Promise.race([lifecycle.idle(), clock.sleep(waitMs, { unref: true })]);

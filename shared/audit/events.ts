@@ -21,6 +21,7 @@ export const eventCodes = {
   'command.denied': 'AKG201W',
   'command.explained': 'AKG202I',
   'rate-limited': 'AKG203W',
+  'request.refused': 'AKG204W',
   'command.intended': 'AKG300I',
   'command.replayed': 'AKG301I',
   'command.accepted': 'AKG302I',
@@ -32,6 +33,8 @@ export const eventCodes = {
   'command.interrupted': 'AKG308W',
   'result.read': 'AKG400I',
   'audit.read': 'AKG401I',
+  'list.read': 'AKG402I',
+  'result.purged': 'AKG403I',
   'job.fired': 'AKG500I',
 } as const;
 
@@ -39,15 +42,12 @@ export type EventName = keyof typeof eventCodes;
 
 /** Numbers that are taken by events which nothing writes yet: each moves to `eventCodes` with what writes it. */
 export const reservedCodes = {
-  'request.refused': 'AKG204W',
   'command.settled': 'AKG309I',
   'command.cancel-asked': 'AKG310I',
   'command.cancelled': 'AKG311I',
   'batch.intended': 'AKG320I',
   'batch.ended': 'AKG321I',
   'batch.stopped': 'AKG322I',
-  'list.read': 'AKG402I',
-  'result.purged': 'AKG403I',
   'approval.requested': 'AKG410I',
   'approval.given': 'AKG411I',
   'approval.denied': 'AKG412I',
@@ -87,6 +87,8 @@ interface AuditPrincipal {
 export interface RequestFacts {
   readonly requestId: string;
   readonly principal?: AuditPrincipal | undefined;
+  /** The other end of the socket: a proxy, mostly. */
+  readonly peer?: string | undefined;
   /** What the caller says of itself: recorded as a claim, believed nowhere. */
   readonly claimed?:
     | {
@@ -199,8 +201,18 @@ export type AuditEvent =
       readonly detail: string;
     })
   | (RequestFacts & { readonly event: 'result.read'; readonly commandId: string })
-  | (RequestFacts & { readonly event: 'audit.read'; readonly detail: string })
+  | (RequestFacts & { readonly event: 'audit.read' | 'list.read'; readonly detail: string })
+  | (RequestFacts & { readonly event: 'request.refused'; readonly problem: ProblemCode; readonly detail: string })
+  | { readonly event: 'result.purged'; readonly count: number }
   | (RequestFacts & { readonly event: 'job.fired'; readonly job: string });
+
+/** Events that a caller can cause at will, without a right to anything: many of a kind are told as one, with their number. */
+export const floodEvents = [
+  'auth.failed',
+  'principal.denied',
+  'rate-limited',
+  'request.refused',
+] as const satisfies readonly EventName[];
 
 /** The events that close a command: exactly one for each intent. */
 export const outcomeEvents = [

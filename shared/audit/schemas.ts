@@ -1,6 +1,6 @@
 import { Type, type Static, type TObject, type TSchema } from 'typebox';
 import { type ProblemCode, problems } from '../errors.ts';
-import { type EventName, eventCodes } from './events.ts';
+import { type EventName, eventCodes, floodEvents } from './events.ts';
 
 /**
  * What a line of the trail holds, code by code (README.md, "Events"): for whoever reads a trail without this code, and for the
@@ -78,6 +78,7 @@ const Cluster = Type.Object({ name: Short, armId: Text(1024), runAs: Type.Enum([
 const request = {
   requestId: Short,
   principal: Type.Optional(Principal),
+  peer: Type.Optional(Short),
   claimed: Type.Optional(
     Type.Object({ requestedBy: Type.Optional(Free), ip: Type.Optional(Short), userAgent: Type.Optional(Free) }, closed),
   ),
@@ -162,6 +163,7 @@ const memberSchemas = {
     policyDigest: Type.Optional(Short),
   },
   'rate-limited': { ...request, ...detail },
+  'request.refused': { ...request, problem: Problem, ...detail },
   'command.intended': {
     ...request,
     ...command,
@@ -183,6 +185,8 @@ const memberSchemas = {
   'command.interrupted': ended,
   'result.read': { ...request, ...commandId },
   'audit.read': { ...request, ...detail },
+  'list.read': { ...request, ...detail },
+  'result.purged': { count: Count },
   'job.fired': { ...request, job: Short },
 } as const satisfies Record<EventName, Record<string, TSchema>>;
 
@@ -214,7 +218,7 @@ export const lineSchemas: ReadonlyMap<EventName, TSchema> = new Map(
     const line = (members: Record<string, TSchema>) =>
       Type.Object({ ...chained, code: Type.Literal(eventCodes[name]), ...members }, closed);
     const own = line(memberSchemas[name]);
-    const flooding = name === 'auth.failed' || name === 'rate-limited';
+    const flooding = (floodEvents as readonly EventName[]).includes(name);
     return [name, flooding ? Type.Union([own, line(aggregated)]) : own];
   }),
 );

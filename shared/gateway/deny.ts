@@ -3,7 +3,13 @@ import type { AuditTrail } from '../audit/trail.ts';
 import { Problem } from '../errors.ts';
 import { StorageUnavailable } from '../store/append-log.ts';
 
-type DenialName = 'auth.failed' | 'principal.denied' | 'command.refused' | 'command.denied' | 'rate-limited';
+type DenialName =
+  | 'auth.failed'
+  | 'request.refused'
+  | 'principal.denied'
+  | 'command.refused'
+  | 'command.denied'
+  | 'rate-limited';
 type Denial = Extract<AuditEvent, { readonly event: DenialName }>;
 
 /** Records, then throws: no caller hears a no that the trail does not have. */
@@ -18,6 +24,9 @@ export const denyPrincipal = (
   problem: Problem,
   detail = problem.message,
 ): Promise<never> => deny(trail, { ...facts, event: 'principal.denied', detail }, problem);
+
+export const refuseRequest = (trail: AuditTrail, facts: RequestFacts, problem: Problem): Promise<never> =>
+  deny(trail, { ...facts, event: 'request.refused', problem: problem.code, detail: problem.message }, problem);
 
 export const refuseCommand = (
   trail: AuditTrail,

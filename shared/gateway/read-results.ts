@@ -76,7 +76,12 @@ export async function readResult(
   const { policy } = await admitCaller(context, request);
   const record = await findRecord(context, request, policy, id);
   const ended = await endOf(context, record, wait);
-  if (!isFinished(ended)) return { record: ended };
+  if (!isFinished(ended)) {
+    // Its owner is told of its own command; that another looked at it is an event.
+    if (ended.owner !== principalKey(request.caller.principal))
+      await context.trail.record({ ...request.facts, event: 'result.read', commandId: id });
+    return { record: ended };
+  }
   if (wait.ms > 0) await assertMayStillRead(context, request, ended);
   await context.trail.record({ ...request.facts, event: 'result.read', commandId: id });
   const found = await withOutput(context, ended, wait);
@@ -87,6 +92,9 @@ export async function readResult(
 /** The caller's own commands, newest first, without output. */
 export async function listOwnCommands(context: GatewayContext, request: AuthenticatedRequest, query: OwnCommandsQuery) {
   await admitCaller(context, request);
+  const { cluster, status, limit } = query;
+  const detail = `commands${cluster === undefined ? '' : ` of ${cluster}`}${status === undefined ? '' : `, ${status}`}, ${limit} at most`;
+  await context.trail.record({ ...request.facts, event: 'list.read', detail });
   return context.records.list({ ...query, owner: principalKey(request.caller.principal) });
 }
 

@@ -1,12 +1,11 @@
 import swagger from '@fastify/swagger';
 import Fastify, { LogController, type FastifyHttpOptions, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Server } from 'node:http';
-import type { AuditTrail } from '../audit/trail.ts';
 import { Problem } from '../errors.ts';
-import { refuseCommand } from '../gateway/deny.ts';
+import { refuseCommand, refuseRequest } from '../gateway/deny.ts';
 import { redactText } from '../lib/redact.ts';
 import { commonHeaders } from './common-headers.ts';
-import { identify } from './identify.ts';
+import { identify, identifyForTrail } from './identify.ts';
 import { readStrictJson } from '../lib/strict-json.ts';
 import { checkUtf8 } from './body-encoding.ts';
 import { malformed } from './malformed.ts';
@@ -57,20 +56,15 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     }
   });
   app.setErrorHandler(async (error, request, reply) => {
-    const problem = await recorded(toProblem(error), request, options.trail);
+    const problem = await recorded(toProblem(error), request, options);
     logFailure(request, problem);
     return sendProblem(request, reply, problem);
   });
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(
-      request,
-      reply,
-      new Problem(
-        'route-not-found',
-        redactText(`There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}.`),
-      ),
-    ),
-  );
+  app.setNotFoundHandler(async (request, reply) => {
+    const address = request.url.split('?')[0]?.slice(0, 200);
+    const problem = new Problem('route-not-found', redactText(`There is no ${request.method} ${address}.`));
+    return sendProblem(request, reply, await recorded(problem, request, options));
+  });
   app.decorateRequest('authenticated', undefined);
   app.decorateRequest('handedOver', false);
   app.addHook('onRequest', async (request, reply) => {
@@ -93,11 +87,22 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   return app;
 }
 
-/** A command refused before the gateway had it (not JSON, too large, an unknown key) is in the trail too. */
-async function recorded(problem: Problem, request: FastifyRequest, trail: AuditTrail): Promise<Problem> {
+/** Problems that tell what a caller asked for, where no command and no route of the gateway records it. */
+const ASKED_WRONGLY: readonly string[] = ['route-not-found', 'method-not-allowed', 'request-invalid'];
+
+/** What is refused before the gateway has it is in the trail too: a command that is not JSON, an address that there is not, a malformed query. */
+async function recorded(
+  problem: Problem,
+  request: FastifyRequest,
+  { trail, authenticate }: Pick<AppOptions, 'trail' | 'authenticate'>,
+): Promise<Problem> {
   const { authenticated, handedOver, method, is404 } = request;
-  if (handedOver || !authenticated || method !== 'POST' || is404) return problem;
-  return refuseCommand(trail, { ...authenticated.facts, argv: [] }, problem).catch(toProblem);
+  if (handedOver) return problem;
+  if (authenticated && method === 'POST' && !is404)
+    return refuseCommand(trail, { ...authenticated.facts, argv: [] }, problem).catch(toProblem);
+  if (!ASKED_WRONGLY.includes(problem.code)) return problem;
+  const facts = authenticated?.facts ?? (await identifyForTrail(request, authenticate));
+  return facts ? refuseRequest(trail, facts, problem).catch(toProblem) : problem;
 }
 
 /** Two readers may take different ones of two (RFC 9110, section 5.3, allows neither of these to be there twice). */

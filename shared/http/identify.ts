@@ -53,6 +53,25 @@ export function identify({ authenticate, trail, publicUrl }: IdentifyOptions) {
   };
 }
 
+/**
+ * The caller of a request that gets its answer without one, where its token is good: for the trail alone. Anything else than a good
+ * token changes nothing: the answer is the same, and strangers are not told apart.
+ */
+export async function identifyForTrail(
+  request: FastifyRequest,
+  authenticate: IdentifyOptions['authenticate'],
+): Promise<RequestFacts | undefined> {
+  const { authorization } = request.headers;
+  if (authorization === undefined) return undefined;
+  try {
+    const { principal } = await authenticate(authorization);
+    return { ...factsOf(request), principal: auditPrincipal(principal) };
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}
+
 /** The request with its caller; a route that is not public always has one. */
 export function authenticated(request: FastifyRequest): AuthenticatedRequest {
   if (request.authenticated) return request.authenticated;
@@ -67,6 +86,7 @@ function factsOf(request: FastifyRequest): RequestFacts {
   const ip = first !== undefined && /^[\da-f.:[\]]{2,64}$/i.test(first) ? first : request.ip;
   return {
     requestId: request.id,
+    peer: request.socket.remoteAddress?.slice(0, 64),
     claimed: { ip: ip.slice(0, 64), userAgent: request.headers['user-agent']?.slice(0, 200) },
   };
 }

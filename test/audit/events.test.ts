@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { type AuditEvent, type EventName, eventCodes, reservedCodes } from '../../shared/audit/events.ts';
+import { type AuditEvent, type EventName, eventCodes, floodEvents, reservedCodes } from '../../shared/audit/events.ts';
 import { FLOOD_SINGLES } from '../../shared/audit/write/flood.ts';
 import { lineSchemas } from '../../shared/audit/schemas.ts';
 import { alice, completed, createBench, facts, intended, linesOf, tenant } from './support/samples.ts';
@@ -79,6 +79,12 @@ const samples: Readonly<Record<AuditEvent['event'], readonly AuditEvent[]>> = {
   'command.interrupted': [{ event: 'command.interrupted', commandId: 'cmd-1' }],
   'result.read': [{ ...facts, event: 'result.read', commandId: 'cmd-1' }],
   'audit.read': [{ ...facts, event: 'audit.read', detail: 'all' }],
+  'list.read': [{ ...facts, event: 'list.read', detail: 'commands' }],
+  'request.refused': [
+    { ...facts, event: 'request.refused', problem: 'route-not-found', detail: 'There is no GET /x.' },
+    { requestId: 'r', event: 'request.refused', problem: 'request-invalid', detail: '' },
+  ],
+  'result.purged': [{ event: 'result.purged', count: 3 }],
   'job.fired': [{ ...facts, event: 'job.fired', job: 'nightly' }],
 };
 
@@ -92,7 +98,7 @@ describe('a trail', () => {
     const trail = await bench.open();
     for (const events of Object.values(samples)) for (const event of events) await trail.record(event);
     // A flood of each kind that is counted, and of more kinds than are told apart.
-    for (const event of ['auth.failed', 'rate-limited'] as const)
+    for (const event of floodEvents)
       for (let n = 0; n < FLOOD_SINGLES + 5; n += 1) for (const one of samples[event]) await trail.record(one);
     for (let n = 0; n < 250; n += 1) {
       const principal = { tid: tenant, oid: `${alice}${n}`, idtyp: 'user', azp: 'a', uti: 'u' } as const;
@@ -108,7 +114,7 @@ describe('a trail', () => {
     expect(new Set(lines.map(nameOf))).toEqual(new Set(Object.keys(eventCodes)));
     const counted = lines.filter(({ aggregated }) => aggregated !== undefined);
     expect(counted.some(({ detail }) => detail === 'More kinds of it than are told apart')).toBe(true);
-    expect(new Set(counted.map(nameOf))).toEqual(new Set(['auth.failed', 'rate-limited']));
+    expect(new Set(counted.map(nameOf))).toEqual(new Set(floodEvents));
   });
 
   test.each(Object.keys(eventCodes) as EventName[])(

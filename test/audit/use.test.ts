@@ -372,6 +372,9 @@ describe('every event', () => {
     { event: 'command.inconsistent', commandId: 'c', detail: `https://u:${secret(14)}@h/` },
     { ...facts, event: 'result.read', commandId: 'c' },
     { ...facts, event: 'audit.read', detail: 'x' },
+    { ...facts, event: 'list.read', detail: 'x' },
+    { ...facts, event: 'request.refused', problem: 'route-not-found', detail: `token=${secret(16)}` },
+    { event: 'result.purged', count: 1 },
     { ...facts, event: 'job.fired', job: 'nightly' },
   ];
 

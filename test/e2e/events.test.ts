@@ -17,7 +17,7 @@ import { acceptedRecord, ownerKey } from '../support/records.ts';
 const RESTART = { argv: ['kubectl', 'rollout', 'restart', 'deployment/web', '-n', 'shop'] };
 
 /** Scheduled jobs are not built yet; a configuration that changes has a test of its own (config/). */
-const reserved = ['job.fired', 'config.loading', 'config.refused'];
+const reserved = ['job.fired', 'result.purged', 'config.loading', 'config.refused'];
 
 test('the whole house writes every event there is but the reserved ones, each as its schema says', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'aksgw-events-'));
@@ -55,6 +55,8 @@ test('the whole house writes every event there is but the reserved ones, each as
     expect(body.status).toBe('completed');
     await stack.command(RESTART, { headers: { 'idempotency-key': 'k' } });
     await stack.request('GET', `/v1/commands/${body.id}`);
+    await stack.request('GET', '/v1/commands');
+    await stack.request('GET', '/v1/nowhere');
     arm.faults.post({ kind: 'status', status: 403, code: 'AuthorizationFailed', message: 'no right' });
     expect((await stack.command(RESTART)).body.code).toBe('azure-refused');
     arm.faults.post({ kind: 'failed', reason: 'ImagePullBackOff' });

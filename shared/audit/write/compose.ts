@@ -53,12 +53,18 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
         changed: event.changed.slice(0, 50).map(short),
       } satisfies Members<'config.loading'>;
     case 'auth.failed':
-      return { ...request(event), problem: event.problem, detail: free(event.detail) } satisfies Members<'auth.failed'>;
+    case 'request.refused':
+      return { ...request(event), problem: event.problem, detail: free(event.detail) } satisfies Members<
+        'auth.failed' | 'request.refused'
+      >;
+    case 'result.purged':
+      return { count: event.count } satisfies Members<'result.purged'>;
     case 'principal.denied':
     case 'rate-limited':
     case 'audit.read':
+    case 'list.read':
       return { ...request(event), detail: free(event.detail) } satisfies Members<
-        'principal.denied' | 'rate-limited' | 'audit.read'
+        'principal.denied' | 'rate-limited' | 'audit.read' | 'list.read'
       >;
     case 'command.refused':
       return {
@@ -140,7 +146,7 @@ const short = (text: string): string => clean(text, limits.short);
 const optional = <T, R>(value: T | undefined, map: (value: T) => R): R | undefined =>
   value === undefined ? undefined : map(value);
 
-function request({ requestId, principal, claimed, cluster }: RequestFacts): RequestMembers {
+function request({ requestId, principal, peer, claimed, cluster }: RequestFacts): RequestMembers {
   return {
     requestId: short(requestId),
     principal: optional(principal, ({ tid, oid, idtyp, azp, uti }) => ({
@@ -150,6 +156,7 @@ function request({ requestId, principal, claimed, cluster }: RequestFacts): Requ
       azp: short(azp),
       uti: short(uti),
     })),
+    peer: optional(peer, short),
     claimed: optional(claimed, ({ requestedBy, ip, userAgent }) => ({
       requestedBy: optional(requestedBy, free),
       ip: optional(ip, short),

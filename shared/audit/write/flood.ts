@@ -1,13 +1,12 @@
 import type { JsonObject } from '../../lib/canonical-json.ts';
-import type { AuditEvent } from '../events.ts';
+import { type AuditEvent, floodEvents } from '../events.ts';
 import { escapeText } from '../../lib/safe-text.ts';
 import type { Recorded } from '../trail.ts';
 
-/** Events that anybody can cause at will, without a right to anything. */
-type FloodEvent = Extract<AuditEvent, { event: 'auth.failed' | 'rate-limited' }>;
+type FloodEvent = Extract<AuditEvent, { event: (typeof floodEvents)[number] }>;
 
 export const isFloodEvent = (event: AuditEvent): event is FloodEvent =>
-  event.event === 'auth.failed' || event.event === 'rate-limited';
+  floodEvents.some((name) => name === event.event);
 
 /** Each kind in each window: so many lines of its own, the rest is counted. */
 const FLOOD_WINDOW_MS = 10_000;
@@ -55,10 +54,7 @@ export function createFloodGate(): FloodGate {
   const kinds = new Map<string, Kind>();
 
   const nameOf = (event: FloodEvent): string => {
-    const own =
-      event.event === 'auth.failed'
-        ? `auth.failed ${event.problem}`
-        : `rate-limited ${event.principal?.tid ?? ''} ${event.principal?.oid ?? ''} ${event.cluster?.name ?? ''}`;
+    const own = [event.event, ...kindOf(event)].join(' ');
     return kinds.has(own) || kinds.size < MAX_KINDS ? own : event.event;
   };
 
@@ -137,10 +133,22 @@ const aggregated = ({ count, from, to, addresses, moreAddresses }: Counted): Jso
   moreAddresses,
 });
 
+/** By what the gateway found: of failed sign-ins by the problem, else by who asked and where. */
+function kindOf(event: FloodEvent): readonly string[] {
+  if (event.event === 'auth.failed') return [event.problem];
+  const { principal, cluster } = event;
+  const who = [principal?.tid ?? '', principal?.oid ?? '', cluster?.name ?? ''];
+  return event.event === 'request.refused' ? [event.problem, ...who] : who;
+}
+
 /** What all the events of a kind share. */
 function summaryMembers(event: FloodEvent, mixed: boolean): JsonObject {
   if (mixed) return { detail: 'More kinds of it than are told apart' };
-  if (event.event === 'auth.failed') return { problem: event.problem, detail: 'More of the same' };
   const { principal, cluster } = event;
-  return { principal: principal && { ...principal }, cluster: cluster && { ...cluster }, detail: 'More of the same' };
+  const problem = 'problem' in event ? event.problem : undefined;
+  const asked =
+    event.event === 'auth.failed'
+      ? {}
+      : { principal: principal && { ...principal }, cluster: cluster && { ...cluster } };
+  return { problem, ...asked, detail: 'More of the same' };
 }

@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { people, testStack, type TestStack } from '../support/stack.ts';
+
+/** What a known caller does that is no command is in the trail too. */
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await testStack();
+});
+afterAll(() => stack.close());
+
+const events = async (code: string): Promise<readonly Record<string, unknown>[]> => {
+  const asked = `/v1/audit/events?code=${code}&limit=1000`;
+  const { body } = await stack.request('GET', asked, { token: stack.tokens.auditor });
+  return (body as unknown as { readonly items: readonly Record<string, unknown>[] }).items;
+};
+
+test('addresses that there are not and malformed queries, with who asked, and a flood of them as a few lines', async () => {
+  for (const path of ['/v1/nowhere', '/v1/audit/events?limit=x', '/v1/commands?limit=0'])
+    expect((await stack.request('GET', path)).status).toBeGreaterThanOrEqual(400);
+  const told = await events('AKG204W');
+  expect(told.map(({ problem, principal }) => [problem, (principal as { oid?: string }).oid])).toEqual([
+    ['route-not-found', people.user],
+    ['request-invalid', people.user],
+    ['request-invalid', people.user],
+  ]);
+  // A method that an address does not have; and a stranger, who is not told apart.
+  expect((await stack.request('DELETE', '/v1/clusters')).status).toBe(405);
+  expect((await stack.request('GET', '/v1/nowhere', { token: 'nonsense' })).status).toBe(404);
+  expect((await events('AKG204W')).map(({ problem }) => problem).slice(3)).toEqual(['method-not-allowed']);
+  for (let n = 0; n < 60; n += 1) await stack.request('GET', `/v1/nowhere/${n}`);
+  expect((await events('AKG204W')).length).toBeLessThan(25);
+});
+
+test('a list of commands', async () => {
+  await stack.request('GET', '/v1/commands?status=completed');
+  expect(await events('AKG402I')).toMatchObject([
+    { principal: { oid: people.user }, detail: 'commands, completed, 50 at most' },
+  ]);
+});
