@@ -5,6 +5,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/strip-types.js' },
   moduleNameMapper: { '^@azure/functions-core$': '<rootDir>/test/functions/functions-core-double.cjs' },
+  globalSetup: '<rootDir>/test/compile-cache.js',
   setupFiles: ['<rootDir>/test/one-realm.js'],
   testTimeout: 30_000,
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/test/azurite/'],

@@ -89,19 +89,19 @@ describe('a record', () => {
     expect(body.items[0]).toMatchObject({ status: 'failed', failure: { code } });
   });
 
-  test('of what Azure throttled once is completed: a 429 is the one thing after which it is sent again', async () => {
-    const [posts, runs] = [arm().posts.length, arm().executions.length];
-    arm().faults.post({ kind: 'status', status: 429, retryAfter: 1 });
-    expect((await stack.command(RESTART)).body.status).toBe('completed');
-    expect([arm().posts.length - posts, arm().executions.length - runs]).toEqual([2, 1]);
-  });
-
   test('never follows a Location to another host', async () => {
     arm().faults.post({
       kind: 'location',
       location: (right) => right.replace(/^http:\/\/[^/]+/, 'http://169.254.169.254'),
     });
     expect((await stack.command(RESTART)).body.status).toBe('completed');
+  });
+
+  test('of what Azure throttled once is completed: a 429 is the one thing after which it is sent again', async () => {
+    const [posts, runs] = [arm().posts.length, arm().executions.length];
+    arm().faults.post({ kind: 'status', status: 429, retryAfter: 1 });
+    expect((await stack.command(RESTART)).body.status).toBe('completed');
+    expect([arm().posts.length - posts, arm().executions.length - runs]).toEqual([2, 1]);
   });
 });
 
@@ -117,9 +117,12 @@ describe('a gateway killed (SIGKILL) at a durable write', () => {
 
   // 1 accepted, 2 intent, 3 submitting and 4 its sync, 5 to 9 the process's part in the budget; the POST; 10 acceptance, 11 running
   // and 12 its sync, 13 to 16 the budget again; 17 outcome, 18 output, 19 the end. Of the budget's the first and the last will do.
-  const kills = [1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 16, 17, 18, 19].flatMap((at) =>
-    (['before', 'after'] as const).map((when) => ({ at, when })),
-  );
+  // After one write is before the next, but for what happens between: the POST after 9, the answer after 19. KILLS=all tries each.
+  const writes = [1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 16, 17, 18, 19];
+  const kills = [
+    ...writes.map((at) => ({ at, when: 'before' as const })),
+    ...(process.env['KILLS'] === 'all' ? writes : [9, 19]).map((at) => ({ at, when: 'after' as const })),
+  ];
 
   test.each(kills)(
     'no. $at, $when: the next one ends the record, the trail pairs, Azure saw at most one POST',

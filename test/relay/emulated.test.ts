@@ -198,7 +198,7 @@ test('two relays on one store share the documented throttle: no 429, every run s
     });
     const relays = ['one', 'two'].map((holder) => relayTo(arm.url, { holder, leases: records }));
     const runs: Promise<Ended>[] = [];
-    for (let count = 0; count < 16; count += 1) {
+    for (let count = 0; count < 12; count += 1) {
       const relay = relays[count % 2];
       if (!relay) throw new Error('no relay');
       const { sent, ...rest } = submission('kubectl', String(7_000 + count * 100));

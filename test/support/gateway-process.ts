@@ -22,7 +22,8 @@ export async function startGatewayProcess(
   flags: readonly string[] = /server\.[jt]s$/.test(script) ? ['--config'] : [],
 ): Promise<GatewayProcess> {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, ...flags, config], {
-    env,
+    // See test/compile-cache.js.
+    env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';
