@@ -88,6 +88,12 @@ export const problems = {
     retryable: false,
     next: 'GET /v1/commands lists your own commands.',
   },
+  'batch-not-found': {
+    status: 404,
+    title: 'No such batch, or none that you may see',
+    retryable: false,
+    next: 'GET /v1/commands lists your own commands, each with its batch.',
+  },
   'idempotency-conflict': {
     status: 409,
     title: 'This Idempotency-Key was used with another body',

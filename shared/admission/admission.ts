@@ -23,8 +23,8 @@ const MAX_RETRY_AFTER_SECONDS = 300;
  * is not shared at all, and the caps on what is in flight hold but for what the others started in the last second (others.ts).
  */
 export interface Admission {
-  /** Counts one submission. Throws Problem `rate-limited` with the seconds until there may be another. */
-  limitRate(principal: PrincipalId): void;
+  /** Counts commands that are sent. Throws Problem `rate-limited` with the seconds until there may be so many. */
+  limitRate(principal: PrincipalId, commands?: number): void;
   /**
    * Queues for a slot: one command in flight on one cluster. Resolves when the command is in the queue, so that a caller who gets
    * no place hears so before anything is recorded. Rejects with Problem `rate-limited` when the caller has as many queued as it
@@ -164,13 +164,15 @@ export function createAdmission(options: AdmissionOptions): Admission {
   };
 
   return {
-    limitRate: (principal) => {
+    limitRate: (principal, commands = 1) => {
       const { submitsPerMinute } = limits().perPrincipal;
-      const rate = rates.take(principalKey(principal), submitsPerMinute);
+      const rate = rates.take(principalKey(principal), submitsPerMinute, commands);
       if (rate.taken) return;
       throw new Problem(
         'rate-limited',
-        `You have sent the ${submitsPerMinute} commands that you may send in a minute; the next in ${rate.waitSeconds} s.`,
+        commands === 1
+          ? `You have sent the ${submitsPerMinute} commands that you may send in a minute; the next in ${rate.waitSeconds} s.`
+          : `You may send ${submitsPerMinute} commands in a minute; the ${commands} of this batch in ${rate.waitSeconds} s.`,
         { retryAfter: rate.waitSeconds },
       );
     },

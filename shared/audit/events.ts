@@ -31,6 +31,9 @@ export const eventCodes = {
   'command.failed': 'AKG306W',
   'command.inconsistent': 'AKG307W',
   'command.interrupted': 'AKG308W',
+  'batch.intended': 'AKG320I',
+  'batch.ended': 'AKG321I',
+  'batch.stopped': 'AKG322I',
   'result.read': 'AKG400I',
   'audit.read': 'AKG401I',
   'list.read': 'AKG402I',
@@ -45,9 +48,6 @@ export const reservedCodes = {
   'command.settled': 'AKG309I',
   'command.cancel-asked': 'AKG310I',
   'command.cancelled': 'AKG311I',
-  'batch.intended': 'AKG320I',
-  'batch.ended': 'AKG321I',
-  'batch.stopped': 'AKG322I',
   'approval.requested': 'AKG410I',
   'approval.given': 'AKG411I',
   'approval.denied': 'AKG412I',
@@ -176,8 +176,23 @@ export type AuditEvent =
       DecisionFacts & {
         readonly event: 'command.intended';
         readonly commandId: string;
+        /** The batch that it is sent in. */
+        readonly batchId?: string | undefined;
         readonly configDigest: string;
       })
+  | (RequestFacts & {
+      readonly event: 'batch.intended';
+      readonly batchId: string;
+      /** In their order. */
+      readonly commandIds: readonly string[];
+      readonly onError: 'stop' | 'continue';
+    })
+  | (CommandSubject & {
+      /** `stopped`: a step failed or was ended, and the rest was not started. */
+      readonly event: 'batch.ended' | 'batch.stopped';
+      readonly batchId: string;
+      readonly status: string;
+    })
   | (RequestFacts & { readonly event: 'command.replayed'; readonly commandId: string })
   | (CommandSubject & {
       readonly event: 'command.accepted';

@@ -108,18 +108,17 @@ const rule = { rule: Type.Optional(Short), policyDigest: Short };
 const detail = { detail: Free };
 const commandId = { commandId: Short };
 /** Of a line that stands for no request: whose command it is, and where. */
-const ofCommand = {
-  ...commandId,
-  whose: Type.Optional(
-    Type.Object(
-      {
-        principal: Type.Object({ tid: Short, oid: Short }, closed),
-        cluster: Type.Object({ name: Short }, closed),
-      },
-      closed,
-    ),
+const whose = Type.Optional(
+  Type.Object(
+    {
+      principal: Type.Object({ tid: Short, oid: Short }, closed),
+      cluster: Type.Object({ name: Short }, closed),
+    },
+    closed,
   ),
-};
+);
+const ofCommand = { ...commandId, whose };
+const ofBatch = { batchId: Short, whose, status: Short };
 const ended = {
   ...ofCommand,
   outcome: Type.Object(
@@ -171,7 +170,16 @@ const memberSchemas = {
     ...rule,
     configDigest: Short,
     ...commandId,
+    batchId: Type.Optional(Short),
   },
+  'batch.intended': {
+    ...request,
+    batchId: Short,
+    commandIds: Type.Array(Short, { maxItems: 20 }),
+    onError: Type.Enum(['stop', 'continue']),
+  },
+  'batch.ended': ofBatch,
+  'batch.stopped': ofBatch,
   'command.replayed': { ...request, ...commandId },
   'command.accepted': {
     ...ofCommand,
@@ -227,6 +235,7 @@ export const lineSchemas: ReadonlyMap<EventName, TSchema> = new Map(
 export type Members<E extends EventName> = Loose<Static<TObject<(typeof memberSchemas)[E]>>>;
 export type RequestMembers = Loose<Static<TObject<typeof request>>>;
 export type SubjectMembers = Loose<Static<TObject<typeof ofCommand>>>;
+export type WhoseMembers = SubjectMembers['whose'];
 export type CommandMembers = Loose<Static<TObject<typeof command>>>;
 
 type Loose<T> = T extends readonly (infer Item)[]

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { CommandInput, CommandOutputBody, ProblemDocument } from '../http/schemas.ts';
+import type { BatchInput, BatchOutputBody, CommandInput, CommandOutputBody, ProblemDocument } from '../http/schemas.ts';
 
 /** A gateway's answer that is a problem: nothing was started, unless it came while a command was being waited for. */
 export class GatewayProblem extends Error {
@@ -131,45 +131,63 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
     }
   }
 
+  /** Sends what is to be run, and asks after it until it has ended. */
+  async function runToEnd<T extends { readonly id: string; readonly status: string }>(
+    { path, body, seconds, at }: { path: string; body: unknown; seconds: number; at: (id: string) => string },
+    { idempotencyKey, onAccepted, onRefused, signal }: RunOptions,
+  ): Promise<T> {
+    const headers = { 'idempotency-key': `"${idempotencyKey}"`, prefer: `wait=${WAIT_SECONDS}` };
+    let record = await persistently(() => request<T>('POST', path, headers, body, signal), signal, {
+      seconds,
+      onRefused,
+    });
+    const { id } = record;
+    onAccepted?.(id);
+    while (unfinished.has(record.status)) {
+      const began = performance.now();
+      record = await patiently(
+        () => request<T>('GET', at(encodeURIComponent(id)), { prefer: headers.prefer }, undefined, signal),
+        signal,
+      );
+      // A gateway that answers at once, as one that stops does, is not asked in a tight loop.
+      if (performance.now() - began < 500) await sleep(1_000, signal);
+    }
+    return record;
+  }
+
   return {
     /**
      * Runs a command and waits for its end, however long that takes. A gateway that is busy is asked again when it says, within the
      * command's own time-out or else a minute. Throws GatewayProblem: nothing was started; AnswerLost: nobody knows.
      */
-    async run(
-      cluster: string,
-      command: CommandInput,
-      { idempotencyKey, onAccepted, onRefused, signal }: RunOptions,
-    ): Promise<CommandOutputBody> {
-      const headers = { 'idempotency-key': `"${idempotencyKey}"`, prefer: `wait=${WAIT_SECONDS}` };
-      const path = `/v1/clusters/${encodeURIComponent(cluster)}/commands`;
-      const post = () => request<CommandOutputBody>('POST', path, headers, command, signal);
-      const seconds = command.timeoutSeconds ?? OFFER_SECONDS;
-      let record = await persistently(post, signal, { seconds, onRefused });
-      onAccepted?.(record.id);
-      const { id } = record;
-      while (record.status === 'accepted' || record.status === 'submitting' || record.status === 'running') {
-        const began = performance.now();
-        record = await patiently(
-          () =>
-            request<CommandOutputBody>(
-              'GET',
-              `/v1/commands/${encodeURIComponent(id)}`,
-              { prefer: headers.prefer },
-              undefined,
-              signal,
-            ),
-          signal,
-        );
-        // A gateway that answers at once, as one that stops does, is not asked in a tight loop.
-        if (performance.now() - began < 500) await sleep(1_000, signal);
-      }
-      return record;
-    },
+    run: (cluster: string, command: CommandInput, options: RunOptions): Promise<CommandOutputBody> =>
+      runToEnd(
+        {
+          path: `/v1/clusters/${encodeURIComponent(cluster)}/commands`,
+          body: command,
+          seconds: command.timeoutSeconds ?? OFFER_SECONDS,
+          at: (id) => `/v1/commands/${id}`,
+        },
+        options,
+      ),
+
+    /** The same for several commands in one pod, one after the other; `step` of a GatewayProblem's problem says which it is about. */
+    runBatch: (cluster: string, batch: BatchInput, options: RunOptions): Promise<BatchOutputBody> =>
+      runToEnd(
+        {
+          path: `/v1/clusters/${encodeURIComponent(cluster)}/batches`,
+          body: batch,
+          seconds: OFFER_SECONDS,
+          at: (id) => `/v1/batches/${id}`,
+        },
+        options,
+      ),
   };
 }
 
-/** A record's output is at most 16 MiB and 64 KiB, as base64 and in JSON a third more. */
+const unfinished: ReadonlySet<string> = new Set(['accepted', 'submitting', 'running']);
+
+/** A record's output is at most 16 MiB and 64 KiB, as base64 and in JSON a third more; so is that of a batch, all together. */
 const MOST_BYTES = 48 * 1024 * 1024;
 
 /** An answer's JSON. Throws AnswerLost for one without end, SyntaxError for one that is not JSON. */

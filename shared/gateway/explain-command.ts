@@ -1,8 +1,9 @@
 import { ruleName } from '../config/rule-reference.ts';
-import { explain, type AttributeVerdict } from '../policy/decide.ts';
+import { explain as explainQuestion, type AttributeVerdict } from '../policy/decide.ts';
+import { atStep, stepsOf } from './batch-steps.ts';
 import type { GatewayContext } from './context.ts';
 import { decideCommand, type DecidedCommand } from './decide-command.ts';
-import type { AuthenticatedRequest, RequestedCommand } from './request.ts';
+import type { AuthenticatedRequest, RequestedBatch, RequestedCommand } from './request.ts';
 import { limitRate } from './run-command.ts';
 
 export interface ExplainedCommand extends DecidedCommand {
@@ -16,7 +17,28 @@ export async function explainCommand(
   request: AuthenticatedRequest,
   requested: RequestedCommand,
 ): Promise<ExplainedCommand> {
-  await limitRate(context, request);
+  await limitRate(context, request, 1);
+  return explain(context, request, requested);
+}
+
+/** The same for each step of a batch, in order. */
+export async function explainBatch(
+  context: GatewayContext,
+  request: AuthenticatedRequest,
+  requested: RequestedBatch,
+): Promise<readonly ExplainedCommand[]> {
+  await limitRate(context, request, requested.steps.length);
+  const explained: ExplainedCommand[] = [];
+  for (const [index, step] of (await stepsOf(context, request, requested)).entries())
+    explained.push(await atStep(index, () => explain(context, request, step)));
+  return explained;
+}
+
+async function explain(
+  context: GatewayContext,
+  request: AuthenticatedRequest,
+  requested: RequestedCommand,
+): Promise<ExplainedCommand> {
   const decided = await decideCommand(context, request, requested);
   const { cluster, decision, policy, facts, invocation } = decided;
   await context.trail.record({
@@ -26,7 +48,7 @@ export async function explainCommand(
     rule: decision.rule && ruleName(decision.rule),
     policyDigest: policy.digest,
   });
-  const { attributes: verdicts } = explain(policy, {
+  const { attributes: verdicts } = explainQuestion(policy, {
     principal: request.caller.principal,
     cluster: cluster.name,
     reason: requested.reason,

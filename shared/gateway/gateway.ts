@@ -2,17 +2,23 @@ import type { AuditItem, EventQuery, Page } from '../audit/read/query.ts';
 import type { Cluster } from '../config/config.ts';
 import type { CommandRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
-import { explainCommand, type ExplainedCommand } from './explain-command.ts';
+import { explainBatch, explainCommand, type ExplainedCommand } from './explain-command.ts';
 import { listClusters } from './list-clusters.ts';
 import { readAuditEvents, readCheckpoints } from './read-audit.ts';
 import { awaitResult, listOwnCommands, readResult, type CommandResult, type OwnCommandsQuery } from './read-results.ts';
-import type { AuthenticatedRequest, RequestedCommand, Wait } from './request.ts';
+import { awaitBatch, readBatch, type BatchResult } from './read-batch.ts';
+import type { AuthenticatedRequest, RequestedBatch, RequestedCommand, Wait } from './request.ts';
 import { listAccess, whoAmI } from './who-am-i.ts';
-import { runCommand, type StartedCommand } from './run-command.ts';
+import { runBatch, runCommand, type StartedCommand } from './run-command.ts';
 
 /** All that a way in (HTTP, a timer, a job) can ask of the gateway. Each checks who asks, and is recorded. */
 export interface Gateway {
   runCommand(request: AuthenticatedRequest, requested: RequestedCommand, signal?: AbortSignal): Promise<StartedCommand>;
+  runBatch(request: AuthenticatedRequest, requested: RequestedBatch, signal?: AbortSignal): Promise<StartedCommand>;
+  /** The steps' results; throws Problem when nothing was started. */
+  awaitBatch(request: AuthenticatedRequest, started: StartedCommand, wait: Wait): Promise<BatchResult>;
+  explainBatch(request: AuthenticatedRequest, requested: RequestedBatch): Promise<readonly ExplainedCommand[]>;
+  readBatch(request: AuthenticatedRequest, id: string, wait: Wait): Promise<BatchResult>;
   awaitResult(request: AuthenticatedRequest, started: StartedCommand, wait: Wait): Promise<CommandResult>;
   explainCommand(request: AuthenticatedRequest, requested: RequestedCommand): Promise<ExplainedCommand>;
   readResult(request: AuthenticatedRequest, id: string, wait: Wait): Promise<CommandResult>;
@@ -30,6 +36,10 @@ export interface Gateway {
 /** Binds the gateway's functions to what they work with. */
 export const createGateway = (context: GatewayContext): Gateway => ({
   runCommand: (request, requested, signal) => runCommand(context, request, requested, signal),
+  runBatch: (request, requested, signal) => runBatch(context, request, requested, signal),
+  awaitBatch: (request, started, wait) => awaitBatch(context, request, started, wait),
+  explainBatch: (request, requested) => explainBatch(context, request, requested),
+  readBatch: (request, id, wait) => readBatch(context, request, id, wait),
   awaitResult: (request, started, wait) => awaitResult(context, request, started, wait),
   explainCommand: (request, requested) => explainCommand(context, request, requested),
   readResult: (request, id, wait) => readResult(context, request, id, wait),

@@ -2,6 +2,7 @@ import { principalKey } from '../identity/principal.ts';
 import { redactText } from '../lib/redact.ts';
 import type { Allowed } from '../policy/decision.ts';
 import type { CommandId } from '../lib/ids.ts';
+import { stepId } from '../store/batch-steps.ts';
 import type { AcceptedRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
 import type { DecidedCommand } from './decide-command.ts';
@@ -14,10 +15,11 @@ export function newRecord(
   requested: RequestedCommand,
   { cluster, invocation, config }: DecidedCommand,
   { rule }: Allowed,
+  batch?: AcceptedRecord['batch'],
 ): AcceptedRecord {
   const { kind, tid, oid } = caller.principal;
   return {
-    id: entropy.uuid() as CommandId,
+    id: batch ? stepId(batch.id, batch.step) : (entropy.uuid() as CommandId),
     version: 1,
     cluster: cluster.name,
     armId: cluster.arm.id,
@@ -37,5 +39,6 @@ export function newRecord(
     carrier: '',
     warnings: invocation.warnings,
     outputPurged: false,
+    batch,
   };
 }

@@ -51,7 +51,16 @@ export async function awaitResult(
   started: Pick<StartedCommand, 'record' | 'active'>,
   wait: Wait,
 ): Promise<CommandResult> {
-  const record = await waitForCommand(context, started, wait);
+  return resultFor(context, request, await waitForCommand(context, started, wait), wait);
+}
+
+/** With its output, if the caller may have it still. Never a problem. */
+export async function resultFor(
+  context: GatewayContext,
+  request: AuthenticatedRequest,
+  record: CommandRecord,
+  wait: Wait,
+): Promise<CommandResult> {
   try {
     await admitCaller(context, request); // the wait was long enough to be blocked meanwhile
     return await withOutput(context, record, wait);
@@ -122,7 +131,7 @@ async function assertMayStillRead(
 
 const notFound = new Problem('command-not-found', 'There is no command with this id that you may see.');
 
-function mayRead(
+export function mayRead(
   policy: Policy,
   { principal }: AuthenticatedRequest['caller'],
   { id, cluster, owner }: CommandRecord,
@@ -132,14 +141,18 @@ function mayRead(
 }
 
 /** A command that was not started is a problem for the caller who tried to start it; for a reader it is a record that says so. */
-async function endOf(context: GatewayContext, record: CommandRecord, wait: Wait): Promise<CommandRecord> {
+export async function endOf(context: GatewayContext, record: CommandRecord, wait: Wait): Promise<CommandRecord> {
   const active = context.lifecycle.active(record.id);
   const ended = waitForCommand(context, { record, active }, wait);
   return active ? ended.catch(async () => (await context.records.get(record.id)) ?? record) : ended;
 }
 
 /** Throws Problem when there is no memory for the output. */
-async function withOutput({ records }: GatewayContext, record: CommandRecord, { hold }: Wait): Promise<CommandResult> {
+export async function withOutput(
+  { records }: GatewayContext,
+  record: CommandRecord,
+  { hold }: Wait,
+): Promise<CommandResult> {
   if (record.status !== 'completed') return { record };
   if (record.outputPurged) return { record, lost: purged };
   hold?.(record.outputBytes.stdout + record.outputBytes.stderr);

@@ -1,5 +1,6 @@
 import type { RequestFacts } from '../audit/events.ts';
 import type { CommandRequest } from '../command/invocation.ts';
+import type { OnError } from '../store/records.ts';
 import type { Caller } from '../identity/principal.ts';
 
 /** A request whose caller is known, and what the trail says about it. */
@@ -18,6 +19,12 @@ export interface RequestedCommand extends Omit<CommandRequest, 'argv'> {
   readonly timeoutSeconds?: number | undefined;
   /** With the body as it came: a key stands for exactly that body. */
   readonly idempotency?: { readonly key: string; readonly body: unknown } | undefined;
+}
+
+/** Several commands that are to run one after the other in one pod, and where. */
+export interface RequestedBatch extends Pick<RequestedCommand, 'cluster' | 'reason' | 'requestedBy' | 'idempotency'> {
+  readonly steps: readonly Pick<RequestedCommand, 'command' | 'files' | 'stdin' | 'timeoutSeconds'>[];
+  readonly onError: OnError;
 }
 
 /** How long a caller waits, and the signal of its connection. */

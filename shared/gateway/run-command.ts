@@ -2,19 +2,22 @@ import type { SlotRequest } from '../admission/admission.ts';
 import type { FirstRequest, KeyedCommand } from '../admission/idempotency.ts';
 import type { Cluster } from '../config/config.ts';
 import { Problem } from '../errors.ts';
-import type { AcceptedRecord, CommandRecord } from '../store/records.ts';
+import type { BatchId } from '../lib/ids.ts';
+import type { AcceptedRecord, CommandRecord, OnError } from '../store/records.ts';
+import { atStep, stepsOf } from './batch-steps.ts';
 import type { GatewayContext } from './context.ts';
 import { decideAgain, type AllowedCommand } from './decide-again.ts';
-import { decideCommand, type DecidedCommand } from './decide-command.ts';
+import { decideCommand } from './decide-command.ts';
 import { denyCommand } from './deny-command.ts';
 import { limiting, refusing } from './deny.ts';
 import type { ActiveCommand } from './lifecycle/context.ts';
 import type { CommandToSend } from './lifecycle/start.ts';
 import { newRecord } from './new-record.ts';
-import type { AuthenticatedRequest, RequestedCommand } from './request.ts';
+import type { AuthenticatedRequest, RequestedBatch, RequestedCommand } from './request.ts';
 
 /** What a caller gets at once: the record so far, and the command if this process carries it. */
 export interface StartedCommand {
+  /** Of a batch: its first step's. */
   readonly record: CommandRecord;
   readonly active: ActiveCommand | undefined;
   /** Milliseconds that Azure took before the command could start: the cluster's state, the caller's token for it. */
@@ -25,29 +28,52 @@ export interface StartedCommand {
  * The corridor, the only way to start a command. Starts it, or finds the one that an idempotency key stands for. Throws Problem:
  * then nothing was started, and the trail says why. `signal` is the caller's connection; it counts until the command has started.
  */
-export async function runCommand(
+export const runCommand = (
   context: GatewayContext,
   request: AuthenticatedRequest,
   requested: RequestedCommand,
   signal?: AbortSignal,
+): Promise<StartedCommand> => run(context, request, { steps: [requested], onError: undefined }, signal);
+
+/**
+ * The same for several commands that run one after the other in one pod: judged as a whole, before any of them. A Problem about one of
+ * them has its number, from 0, as `step`.
+ */
+export const runBatch = async (
+  context: GatewayContext,
+  request: AuthenticatedRequest,
+  requested: RequestedBatch,
+  signal?: AbortSignal,
+): Promise<StartedCommand> =>
+  run(context, request, { steps: await stepsOf(context, request, requested), onError: requested.onError }, signal);
+
+/** One command, or the steps of a batch. */
+interface Asked {
+  readonly steps: readonly RequestedCommand[];
+  /** Of a batch. */
+  readonly onError: OnError | undefined;
+}
+
+async function run(
+  context: GatewayContext,
+  request: AuthenticatedRequest,
+  asked: Asked,
+  signal: AbortSignal | undefined,
 ): Promise<StartedCommand> {
-  await limitRate(context, request);
-  const decided = await decideCommand(context, request, requested);
-  const { decision } = decided;
-  if (decision.verdict === 'deny') return denyCommand(context, decided, decision);
-  const record = newRecord(context, request, requested, decided, decision);
-  const key = await claimKey(context, requested, decided, record, signal);
-  if (key?.kind === 'replay') return replay(context, decided, key.record);
+  await limitRate(context, request, asked.steps.length);
+  const allowed = await decideAll(context, request, asked);
+  const records = recordsOf(context, request, asked, allowed);
+  const key = await claimKey(context, asked, allowed, records[0], signal);
+  if (key?.kind === 'replay') return replay(context, allowed, key.record);
   try {
-    const azureMs = await authorise(context, request, decided, signal);
-    const release = await holdSent(context, request, decided);
-    const slot = await requestSlot(context, request, decided).catch((error: unknown) => {
+    const azureMs = await authorise(context, request, allowed, signal);
+    const release = await holdSent(context, request, allowed);
+    const slot = await requestSlot(context, request, allowed).catch((error: unknown) => {
       release();
       throw error;
     });
-    const waiting = { request, requested, accepted: { ...decided, decision } };
-    const active = await start(context, waiting, record, releasing(slot, release), key);
-    return { record, active, azureMs };
+    const active = await start(context, { request, asked, allowed }, records, releasing(slot, release), key);
+    return { record: records[0], active, azureMs };
   } catch (error) {
     await key?.release();
     throw error;
@@ -55,17 +81,54 @@ export async function runCommand(
 }
 
 /** Also the first step of explain. Throws Problem `rate-limited`. */
-export const limitRate = ({ trail, admission }: GatewayContext, { caller, facts }: AuthenticatedRequest) =>
-  limiting(trail, facts, () => admission.limitRate(caller.principal));
+export const limitRate = (
+  { trail, admission }: GatewayContext,
+  { caller, facts }: AuthenticatedRequest,
+  commands: number,
+) => limiting(trail, facts, () => admission.limitRate(caller.principal, commands));
+
+type OneOrMore<T> = readonly [T, ...T[]];
+
+/** Each of them, in order. Throws the Problem of the first that may not run. */
+async function decideAll(
+  context: GatewayContext,
+  request: AuthenticatedRequest,
+  { steps, onError }: Asked,
+): Promise<OneOrMore<AllowedCommand>> {
+  const allowed: AllowedCommand[] = [];
+  for (const [index, requested] of steps.entries()) {
+    const deciding = async (): Promise<AllowedCommand> => {
+      const decided = await decideCommand(context, request, requested);
+      const { decision } = decided;
+      return decision.verdict === 'deny' ? denyCommand(context, decided, decision) : { ...decided, decision };
+    };
+    allowed.push(await (onError === undefined ? deciding() : atStep(index, deciding)));
+  }
+  return oneOrMore(allowed);
+}
+
+function recordsOf(
+  context: GatewayContext,
+  request: AuthenticatedRequest,
+  { steps, onError }: Asked,
+  allowed: readonly AllowedCommand[],
+): OneOrMore<AcceptedRecord> {
+  const id = context.entropy.uuid() as BatchId;
+  const records = allowed.map((decided, step) => {
+    const batch = onError && { id, step, of: allowed.length, onError };
+    return newRecord(context, request, steps[step] ?? none(), decided, decided.decision, batch);
+  });
+  return oneOrMore(records);
+}
 
 async function claimKey(
   { trail, idempotency }: GatewayContext,
-  requested: RequestedCommand,
-  { facts }: DecidedCommand,
+  { steps: [requested] }: Asked,
+  [{ facts }]: OneOrMore<AllowedCommand>,
   { id: commandId, owner, armId }: CommandRecord,
   signal: AbortSignal | undefined,
 ): Promise<KeyedCommand | undefined> {
-  const { idempotency: given } = requested;
+  const given = requested?.idempotency;
   if (!given) return undefined;
   return refusing(trail, facts, () => idempotency.claim({ owner, armId, ...given, commandId }, signal));
 }
@@ -73,7 +136,7 @@ async function claimKey(
 /** A replay was decided like any command; it runs nothing. */
 async function replay(
   { trail, lifecycle }: GatewayContext,
-  { facts }: DecidedCommand,
+  [{ facts }]: OneOrMore<AllowedCommand>,
   record: CommandRecord,
 ): Promise<StartedCommand> {
   await trail.record({ ...facts, event: 'command.replayed', commandId: record.id });
@@ -87,7 +150,7 @@ async function replay(
 async function authorise(
   { trail, relay, clock }: GatewayContext,
   { caller }: AuthenticatedRequest,
-  { cluster, facts }: DecidedCommand,
+  [{ cluster, facts }]: OneOrMore<AllowedCommand>,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const began = clock.monotonic();
@@ -98,21 +161,25 @@ async function authorise(
   });
 }
 
+/** A batch is one pod, so it takes one. */
 const requestSlot = (
   { trail, admission }: GatewayContext,
   { caller }: AuthenticatedRequest,
-  { cluster, facts }: DecidedCommand,
+  [{ cluster, facts }]: OneOrMore<AllowedCommand>,
 ): Promise<SlotRequest> => limiting(trail, facts, () => admission.requestSlot(caller.principal, cluster.name));
 
 /** What is sent stays in memory for as long as the command is queued or runs. */
 const holdSent = (
   { trail, traffic }: GatewayContext,
   { caller }: AuthenticatedRequest,
-  { facts, sent: { files, stdin } }: DecidedCommand,
+  allowed: OneOrMore<AllowedCommand>,
 ): Promise<() => void> => {
-  const bytes = files.reduce((sum, file) => sum + file.bytes.byteLength, stdin?.byteLength ?? 0);
-  return limiting(trail, facts, () => traffic.hold(caller.principal, bytes));
+  const bytes = allowed.reduce((sum, { sent }) => sum + bytesOf(sent), 0);
+  return limiting(trail, allowed[0].facts, () => traffic.hold(caller.principal, bytes));
 };
+
+const bytesOf = ({ files, stdin }: AllowedCommand['sent']): number =>
+  files.reduce((sum, file) => sum + file.bytes.byteLength, stdin?.byteLength ?? 0);
 
 const releasing = (slot: SlotRequest, release: () => void): SlotRequest => ({
   granted: slot.granted,
@@ -122,30 +189,32 @@ const releasing = (slot: SlotRequest, release: () => void): SlotRequest => ({
   },
 });
 
-/** A command that waits, and what it takes to decide it again. */
-interface WaitingCommand {
+/** A command that waits, or a batch, and what it takes to decide it again. */
+interface Waiting {
   readonly request: AuthenticatedRequest;
-  readonly requested: RequestedCommand;
-  readonly accepted: AllowedCommand;
+  readonly asked: Asked;
+  readonly allowed: OneOrMore<AllowedCommand>;
 }
 
 /** From here on the lifecycle has the command: record, turn, intent, POST, end. The slot is given back when it is over. */
 async function start(
   context: GatewayContext,
-  waiting: WaitingCommand,
-  record: AcceptedRecord,
+  waiting: Waiting,
+  [record, ...followers]: OneOrMore<AcceptedRecord>,
   slot: SlotRequest,
   key: FirstRequest | undefined,
 ): Promise<ActiveCommand> {
   const { trail, lifecycle, relay, onError } = context;
-  const { request, accepted } = waiting;
+  const { request, allowed } = waiting;
   const command = {
     record,
+    followers,
+    batchFacts: { ...request.facts, cluster: allowed[0].facts.cluster },
     ready: () => readyToGo(slot, key),
     decide: decider(context, waiting),
     authorise: (cluster: Cluster) => relay.authorise(cluster, request.caller),
   };
-  const active = await refusing(trail, accepted.facts, () => lifecycle.start(command)).catch((error: unknown) => {
+  const active = await refusing(trail, allowed[0].facts, () => lifecycle.start(command)).catch((error: unknown) => {
     slot.release();
     throw error;
   });
@@ -166,14 +235,33 @@ async function readyToGo(slot: SlotRequest, key: FirstRequest | undefined): Prom
 /** Decides again each time it is called, from where it was left: what did not change since costs nothing. */
 function decider(
   context: GatewayContext,
-  { request, requested, accepted }: WaitingCommand,
-): () => Promise<CommandToSend> {
-  let last = accepted;
+  { request, asked: { steps, onError }, allowed }: Waiting,
+): () => Promise<OneOrMore<CommandToSend>> {
+  const last = [...allowed];
   return async () => {
-    last = await decideAgain(context, request, requested, last);
-    const { cluster, sent, facts, decision, policy, config } = last;
-    return { cluster, sent, facts, decision: decision.rule, policyDigest: policy.digest, configDigest: config.digest };
+    for (const [index, accepted] of last.entries()) {
+      const deciding = () => decideAgain(context, request, steps[index] ?? none(), accepted);
+      last[index] = await (onError === undefined ? deciding() : atStep(index, deciding));
+    }
+    return oneOrMore(last.map(toSend));
   };
 }
+
+const toSend = ({ cluster, sent, facts, decision, policy, config }: AllowedCommand): CommandToSend => ({
+  cluster,
+  sent,
+  facts,
+  decision: decision.rule,
+  policyDigest: policy.digest,
+  configDigest: config.digest,
+});
+
+function oneOrMore<T>([first = none(), ...rest]: readonly T[]): OneOrMore<T> {
+  return [first, ...rest];
+}
+
+const none = (): never => {
+  throw new TypeError('there is no such step');
+};
 
 const KEY_TAKEN = 'Another request with this Idempotency-Key came first.';

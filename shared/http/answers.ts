@@ -1,6 +1,6 @@
 import { Type, type TSchema } from 'typebox';
 import { problems, type ProblemCode } from '../errors.ts';
-import { ProblemBody, RecordBody } from './schemas.ts';
+import { BatchRecordBody, ProblemBody, RecordBody } from './schemas.ts';
 
 /** What a route can answer, for OpenAPI: fastify takes these as `schema.response`. Nothing here is checked at run time. */
 interface Described {
@@ -77,7 +77,12 @@ const ContentLocation = { 'Content-Location': Header('The address of the finishe
 const Applied = { 'Preference-Applied': Header('The preferences that were honoured.') };
 
 /** A command's record, as JSON or as text, beside the problems of its route. */
-export function recordOr(others: Answers): Answers {
+export const recordOr = (others: Answers): Answers => recordsOr(others, RecordBody, 'The record', 'a command');
+
+/** A batch with its steps' records, likewise. */
+export const batchOr = (others: Answers): Answers => recordsOr(others, BatchRecordBody, 'The batch', 'a batch');
+
+function recordsOr(others: Answers, body: TSchema, what: string, who: string): Answers {
   const asText = (status: number, description: string): Answers => {
     const other = others[status];
     return {
@@ -92,20 +97,20 @@ export function recordOr(others: Answers): Answers {
   return {
     ...others,
     200: {
-      description: 'The record. As text: stdout, then stderr, of a command that completed.',
+      description: `${what}. As text: stdout, then stderr, of ${who} that completed.`,
       headers: {
         ...Applied,
         ...ContentLocation,
-        'Exit-Code': Header('With text: of the command.'),
+        'Exit-Code': Header('With text: of the command; of a batch the first that is not 0.'),
       },
-      content: { ...json('', RecordBody).content, ...text },
+      content: { ...json('', body).content, ...text },
     },
     202: {
-      description: 'The record so far of a command that is not finished.',
+      description: `${what} so far, of ${who} that is not finished.`,
       headers: { ...Applied, ...RetryAfter, Location: Header('Where to ask again.') },
-      content: { ...json('', RecordBody).content, ...text },
+      content: { ...json('', body).content, ...text },
     },
-    ...asText(502, 'as text also a command that failed: it did not run'),
-    ...asText(504, 'as text only: a command that may or may not have run'),
+    ...asText(502, `as text also ${who} that failed: it did not run`),
+    ...asText(504, `as text only: ${who} that may or may not have run`),
   };
 }

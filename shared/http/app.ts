@@ -12,6 +12,7 @@ import { malformed } from './malformed.ts';
 import { sendProblem, toProblem } from './problem.ts';
 import { logFailures, logRequests } from './request-log.ts';
 import { auditRoutes } from './routes/audit.ts';
+import { batchRoutes } from './routes/batches.ts';
 import { clusterRoutes } from './routes/clusters.ts';
 import { commandRoutes } from './routes/commands.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -77,6 +78,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const refuseOtherMethods = otherMethods(app);
   await app.register(swagger, { openapi: openApiHead(options.version) });
   await app.register(commandRoutes, options);
+  await app.register(batchRoutes, options);
   await app.register(clusterRoutes, options);
   await app.register(auditRoutes, options);
   await app.register(healthRoutes, options);

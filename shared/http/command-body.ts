@@ -1,27 +1,55 @@
 import type { RequestFile } from '../command/invocation.ts';
 import { parseIdempotencyKey } from '../admission/idempotency.ts';
 import { Problem } from '../errors.ts';
-import type { RequestedCommand } from '../gateway/request.ts';
+import type { RequestedBatch, RequestedCommand } from '../gateway/request.ts';
 import { trimEnd } from '../lib/trim-end.ts';
-import type { CommandInput } from './schemas.ts';
+import type { BatchInput, CommandInput, ExplainInput } from './schemas.ts';
 
 /** The body as the gateway takes it, files decoded. Throws Problem `request-invalid`. */
 export function requestedCommand(cluster: string, body: CommandInput, keyHeader?: string): RequestedCommand {
-  const key = parseIdempotencyKey(keyHeader);
-  const { stdin, reason, requestedBy, timeoutSeconds } = body;
-  return {
-    cluster,
-    command: commandOf(body),
-    files: (body.files ?? []).map(fileOf),
-    stdin,
-    reason,
-    requestedBy,
-    timeoutSeconds,
-    idempotency: key === undefined ? undefined : { key, body },
-  };
+  const { reason, requestedBy } = body;
+  return { cluster, ...stepOf(body), reason, requestedBy, idempotency: keyed(body, keyHeader) };
 }
 
-function commandOf({ argv, command }: CommandInput): readonly string[] | string {
+/** The same for a batch. A Problem about one of its steps has its number as `step`. */
+export function requestedBatch(cluster: string, body: BatchInput, keyHeader?: string): RequestedBatch {
+  const { onError = 'stop', reason, requestedBy } = body;
+  const steps = body.steps.map((step, index) => {
+    try {
+      return stepOf(step);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      throw new Problem(error.code, error.message, { members: { step: index } });
+    }
+  });
+  return { cluster, steps, onError, reason, requestedBy, idempotency: keyed(body, keyHeader) };
+}
+
+/** What is to be explained: a batch where the body has steps. Throws Problem `request-invalid`. */
+export function explained(
+  cluster: string,
+  { steps, onError = 'stop', ...body }: ExplainInput,
+): { readonly command: RequestedCommand } | { readonly batch: RequestedBatch } {
+  if (steps === undefined) return { command: requestedCommand(cluster, body) };
+  const { argv, command, files, stdin, timeoutSeconds, ...about } = body;
+  if ([argv, command, files, stdin, timeoutSeconds].some((member) => member !== undefined))
+    throw new Problem('request-invalid', 'A body with steps has everything of a command in them.');
+  return { batch: requestedBatch(cluster, { steps, onError, ...about }) };
+}
+
+function keyed(body: unknown, header: string | undefined): RequestedCommand['idempotency'] {
+  const key = parseIdempotencyKey(header);
+  return key === undefined ? undefined : { key, body };
+}
+
+type StepInput = BatchInput['steps'][number];
+
+function stepOf(body: StepInput): RequestedBatch['steps'][number] {
+  const { stdin, timeoutSeconds } = body;
+  return { command: commandOf(body), files: (body.files ?? []).map(fileOf), stdin, timeoutSeconds };
+}
+
+function commandOf({ argv, command }: StepInput): readonly string[] | string {
   if (argv !== undefined && command === undefined) return argv;
   if (command !== undefined && argv === undefined) return command;
   throw new Problem('request-invalid', 'The body has exactly one of argv and command.');

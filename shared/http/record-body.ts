@@ -33,6 +33,7 @@ export function recordBody({ record, output, lost }: CommandResult): CommandOutp
     requestedBy: record.requestedBy ?? null,
     principal: record.principal,
     decision: record.decision,
+    ...(record.batch && { batch: record.batch.id }),
     azure: { commandId: ('azure' in record && record.azure?.commandId) || null },
     receipt: ('receipt' in record && record.receipt) || null,
   };

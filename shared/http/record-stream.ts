@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { Readable } from 'node:stream';
+import type { BatchResult } from '../gateway/read-batch.ts';
 import type { CommandResult } from '../gateway/read-results.ts';
 import { recordBody } from './record-body.ts';
 
@@ -8,11 +9,24 @@ export const STREAMED_BYTES = 256 * 1024;
 const PIECE_BYTES = 48 * 1024; // a multiple of three: each piece is Base64 of its own
 
 /** The JSON of a record whose output is large, piece by piece: as a whole it would take five times its size in memory. */
-export function recordStream({ record, output }: CommandResult): Readable {
-  const { stdout: _stdout, stderr: _stderr, ...rest } = recordBody({ record });
-  return Readable.from(pieces(JSON.stringify(rest), output ?? { stdout: new Uint8Array(), stderr: new Uint8Array() }), {
-    objectMode: false,
-  });
+export const recordStream = (result: CommandResult): Readable =>
+  Readable.from(recordPieces(result), { objectMode: false });
+
+/** The same for the JSON of a batch. */
+export const batchStream = (batch: BatchResult): Readable => Readable.from(batchPieces(batch), { objectMode: false });
+
+function* batchPieces({ id, status, onError, items }: BatchResult): Generator<string> {
+  yield `${JSON.stringify({ id, status, onError }).slice(0, -1)},"items":[`;
+  for (const [index, item] of items.entries()) {
+    if (index > 0) yield ',';
+    yield* recordPieces(item);
+  }
+  yield ']}';
+}
+
+function recordPieces({ record, output, lost }: CommandResult): Generator<string> {
+  const { stdout: _stdout, stderr: _stderr, ...rest } = recordBody({ record, lost });
+  return pieces(JSON.stringify(rest), output ?? { stdout: new Uint8Array(), stderr: new Uint8Array() });
 }
 
 function* pieces(

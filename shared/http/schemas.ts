@@ -42,6 +42,25 @@ export const CommandBody = Type.Object(
   { ...closed, description: 'Exactly one of argv and command.' },
 );
 
+const { reason, requestedBy, ...StepMembers } = CommandBody.properties;
+
+const Steps = Type.Array(Type.Object(StepMembers, { ...closed, description: 'Exactly one of argv and command.' }), {
+  minItems: 1,
+  maxItems: 20,
+  description: 'Commands that run one after the other in one pod. All are judged before any of them runs.',
+});
+const OnError = Type.Optional(
+  Type.Enum(['stop', 'continue'], { description: 'What a step that fails does to the rest; stop unless told.' }),
+);
+
+export const BatchBody = Type.Object({ steps: Steps, onError: OnError, reason, requestedBy }, closed);
+
+/** A command, or a batch. */
+export const ExplainInputBody = Type.Object(
+  { ...CommandBody.properties, steps: Type.Optional(Steps), onError: OnError },
+  { ...closed, description: 'The body of a command or of a batch: exactly one of argv, command and steps.' },
+);
+
 const Attributes = Type.Object({
   verb: Type.String(),
   group: Type.String(),
@@ -83,7 +102,18 @@ export const RecordBody = Type.Object({
   principal: Type.Object({ kind: Type.String(), tid: Type.String(), oid: Type.String() }),
   decision: Type.Object({ role: Type.String(), rule: Type.String() }),
   azure: Type.Object({ commandId: Nullable(Type.String()) }),
+  batch: Type.Optional(Type.String({ description: 'The batch that it is a step of.' })),
   receipt: Nullable(Type.String({ description: 'A compact JWS over the audit intent: keep it, it proves the trail.' })),
+});
+
+export const BatchRecordBody = Type.Object({
+  id: Type.String(),
+  status: Type.Enum(['awaiting-approval', 'running', 'completed', 'failed', 'unknown'], {
+    description:
+      'running from acceptance on. completed: its pod ended, look at the items. failed: no step ran. unknown: an item is.',
+  }),
+  onError: Type.Enum(['stop', 'continue']),
+  items: Type.Array(RecordBody, { description: "The steps' records, in their order." }),
 });
 
 export const ListBody = <T extends TSchema>(items: T) =>
@@ -115,6 +145,12 @@ export const ExplainBody = Type.Object({
   command: Type.String({ description: 'The exact words that would be sent, quoted.' }),
   files: Type.Array(Type.Object({ path: Type.String(), bytes: Type.Integer() })),
   warnings: Type.Array(Type.String()),
+});
+
+export const ExplainBatchBody = Type.Object({
+  cluster: Type.String(),
+  allowed: Type.Boolean({ description: 'Whether all of them are.' }),
+  steps: Type.Array(ExplainBody),
 });
 
 export const ClusterBody = Type.Object({
@@ -198,6 +234,9 @@ export const ProblemBody = Type.Object({
 });
 
 export type CommandInput = Static<typeof CommandBody>;
+export type ExplainInput = Static<typeof ExplainInputBody>;
+export type BatchInput = Static<typeof BatchBody>;
+export type BatchOutputBody = Static<typeof BatchRecordBody>;
 export type CommandOutputBody = Static<typeof RecordBody>;
 export type Readiness = Static<typeof ReadinessBody>;
 export type ProblemDocument = Static<typeof ProblemBody>;

@@ -6,5 +6,8 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 /** A command of this gateway, as clients have it; Azure's own id for it is another. */
 export type CommandId = Branded<'CommandId'>;
 
+/** Several commands that run one after the other in one pod. */
+export type BatchId = Branded<'BatchId'>;
+
 /** A principal: `user:<tenant id>:<object id>`. */
 export type PrincipalKey = Branded<'PrincipalKey'>;

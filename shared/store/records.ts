@@ -1,5 +1,5 @@
 import type { RuleReference } from '../config/rule-reference.ts';
-import type { CommandId, PrincipalKey } from '../lib/ids.ts';
+import type { BatchId, CommandId, PrincipalKey } from '../lib/ids.ts';
 
 /**
  * Commands and what belongs to them: the gateway's memory between requests, processes and crashes. Two kinds, SQLite and Azure
@@ -17,7 +17,10 @@ export interface Records {
   list(query: ListQuery): Promise<{ readonly items: readonly CommandRecord[]; readonly next?: string | undefined }>;
   /** Records that are not finished, oldest first. One that cannot be read holds up none of the others: it is named beside them. */
   unfinished(limit: number): Promise<Unfinished>;
-  /** How many are with Azure (`submitting` or `running`), by caller and cluster. What waits its turn (`accepted`) is not counted. */
+  /**
+   * How many are with Azure (`submitting` or `running`), by caller and cluster; a batch counts once. What waits its turn (`accepted`) is not
+   * counted.
+   */
   inFlight(): Promise<readonly InFlight[]>;
 
   /** The output of a record that exists; a second call replaces the first. */
@@ -133,7 +136,25 @@ interface RecordBase {
   readonly carrier: string;
   readonly warnings: readonly string[];
   readonly outputPurged: boolean;
+  /** Of a step: which batch it is in. */
+  readonly batch?: BatchPlace | undefined;
 }
+
+/** The first step of a batch leads it: whoever carries that record carries all of them, and it is the last to be finished. */
+interface BatchPlace {
+  readonly id: BatchId;
+  /** From 0. */
+  readonly step: number;
+  /** How many steps there are. */
+  readonly of: number;
+  readonly onError: OnError;
+}
+
+/** Whether a step that fails ends its batch. */
+export type OnError = 'stop' | 'continue';
+
+/** True of a record that is carried by another one: the first step of its batch. */
+export const isFollower = ({ batch }: CommandRecord): boolean => batch !== undefined && batch.step > 0;
 
 interface Open {
   /** The outcome that was decided and is being audited: whoever finishes the record tells this one. */

@@ -298,7 +298,8 @@ function prepare(database: DatabaseSync) {
       ORDER BY submitted_at DESC, id DESC LIMIT :limit`),
     unfinished: statement('SELECT id, body FROM records WHERE finished = 0 ORDER BY submitted_at LIMIT :limit'),
     inFlight: statement(`SELECT owner, cluster, count(*) AS n FROM records
-      WHERE finished = 0 AND status IN ('submitting', 'running') GROUP BY owner, cluster`),
+      WHERE finished = 0 AND status IN ('submitting', 'running') AND coalesce(json_extract(body, '$.batch.step'), 0) = 0
+      GROUP BY owner, cluster`),
     markOutput: statement('UPDATE records SET has_output = 1 WHERE id = :id'),
     putOutput: statement(`INSERT INTO outputs (id, stdout, stderr) VALUES (:id, :stdout, :stderr)
       ON CONFLICT (id) DO UPDATE SET stdout = :stdout, stderr = :stderr`),

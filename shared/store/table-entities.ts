@@ -1,5 +1,5 @@
 import { Problem } from '../errors.ts';
-import { endedAt, isFinished } from './records.ts';
+import { endedAt, isFinished, isFollower } from './records.ts';
 import type { CommandRecord } from './records.ts';
 import { safeKey, sortable } from './table-rows.ts';
 import type { Row, StoredRow } from './table-rows.ts';
@@ -83,7 +83,10 @@ export const readPlace = ({ columns }: Row): Place => ({
 
 export const unfinishedPartition = 'unfinished';
 
-/** `status` is a hint, a little late at worst: whoever acts on it reads the record first. */
+/**
+ * `status` is a hint, a little late at worst: whoever acts on it reads the record first. Of a batch only the first step has one, so that
+ * the batch counts once.
+ */
 export const unfinishedRow = (record: CommandRecord): Row => ({
   partition: unfinishedPartition,
   row: `${sortable(record.submittedAt)}:${safeKey(record.id)}`,
@@ -91,7 +94,7 @@ export const unfinishedRow = (record: CommandRecord): Row => ({
     ...placeOf(record),
     owner: record.owner,
     cluster: record.cluster,
-    status: record.status,
+    status: isFollower(record) ? '' : record.status,
     submittedAt: sortable(record.submittedAt),
   },
 });

@@ -61,7 +61,7 @@ const samples: Readonly<Record<AuditEvent['event'], readonly AuditEvent[]>> = {
   ],
   'command.intended': [
     intended('cmd-1'),
-    { ...intended('cmd-1'), rule: undefined, files: crowd, stdin: Buffer.from('') },
+    { ...intended('cmd-1'), batchId: 'b', rule: undefined, files: crowd, stdin: Buffer.from('') },
   ],
   'command.replayed': [{ ...facts, event: 'command.replayed', commandId: 'cmd-1' }],
   'command.accepted': [
@@ -77,6 +77,11 @@ const samples: Readonly<Record<AuditEvent['event'], readonly AuditEvent[]>> = {
     { event: 'command.inconsistent', commandId: 'cmd-1', detail: '3 and 0', whose },
   ],
   'command.interrupted': [{ event: 'command.interrupted', commandId: 'cmd-1' }],
+  'batch.intended': [
+    { ...facts, event: 'batch.intended', batchId: 'b', commandIds: ['cmd-1', 'cmd-2'], onError: 'stop' },
+  ],
+  'batch.ended': [{ event: 'batch.ended', batchId: 'b', whose, status: 'completed' }],
+  'batch.stopped': [{ event: 'batch.stopped', batchId: 'b', status: 'completed' }],
   'result.read': [{ ...facts, event: 'result.read', commandId: 'cmd-1' }],
   'audit.read': [{ ...facts, event: 'audit.read', detail: 'all' }],
   'list.read': [{ ...facts, event: 'list.read', detail: 'commands' }],

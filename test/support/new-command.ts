@@ -30,7 +30,7 @@ export function newCommand(id: string, clock: Pick<Clock, 'now'>, cluster: Clust
   return {
     record,
     ready: () => Promise.resolve(),
-    decide: () => Promise.resolve(toSend),
+    decide: () => Promise.resolve([toSend]),
     authorise: () => Promise.resolve({}),
   };
 }

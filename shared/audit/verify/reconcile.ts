@@ -22,6 +22,8 @@ interface SentCommand {
   /** The principal's object id, lower case. */
   readonly oid: string;
   readonly ids: ReadonlySet<string>;
+  /** The commands of a batch are one run in Azure. */
+  readonly batchId?: string | undefined;
   /** `accepted`: Azure took it. `unknown`: nobody can say. `not-sent`: nothing ran. */
   readonly state: 'accepted' | 'unknown' | 'not-sent';
 }
@@ -158,6 +160,7 @@ function inferIdentity(runs: readonly ActivityRun[], commands: readonly SentComm
 interface Line {
   readonly code?: string;
   readonly commandId?: string;
+  readonly batchId?: string;
   readonly cluster?: { readonly armId?: string; readonly runAs?: string };
   readonly principal?: { readonly oid?: string };
   readonly azure?: { readonly commandId?: string; readonly requestId?: string };
@@ -181,17 +184,29 @@ async function sentCommands(index: StreamIndex, since: number, until: number): P
       const after = commandId === undefined ? undefined : follow(before, commandId, line, found.time);
       if (after) commands.set(after.commandId, after);
     }
-    return [...commands.values()];
+    return oneForEachBatch([...commands.values()]);
   } finally {
     await merge.close();
   }
+}
+
+/** Of the commands of a batch the first stands for all: they have Azure's ids in common, and Azure has one run. */
+function oneForEachBatch(commands: readonly SentCommand[]): readonly SentCommand[] {
+  const batches = new Map<string, SentCommand>();
+  return commands.filter((command) => {
+    const { batchId } = command;
+    if (batchId === undefined) return true;
+    const first = batches.get(batchId);
+    if (!first) batches.set(batchId, command);
+    return !first;
+  });
 }
 
 /** A command after one more line about it; undefined for one whose intent lies before the range. */
 function follow(
   before: SentCommand | undefined,
   commandId: string,
-  { code, cluster, principal, azure }: Line,
+  { code, batchId, cluster, principal, azure }: Line,
   time: number,
 ): SentCommand | undefined {
   if (code === eventCodes['command.intended'])
@@ -202,6 +217,7 @@ function follow(
       runAs: cluster?.runAs ?? 'gateway',
       oid: (principal?.oid ?? '').toLowerCase(),
       ids: new Set(),
+      batchId,
       state: 'unknown',
     };
   if (!before) return undefined;

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../lib/canonical-json.ts';
 import type { AuditEvent, CommandFacts, CommandSubject, RequestFacts } from '../events.ts';
 import { type RedactedWord, redactWords } from '../../command/redact-words.ts';
 import { REDACTED, redactText } from '../../lib/redact.ts';
-import type { CommandMembers, Members, RequestMembers, SubjectMembers } from '../schemas.ts';
+import type { CommandMembers, Members, RequestMembers, SubjectMembers, WhoseMembers } from '../schemas.ts';
 import { capText, escapeText } from '../../lib/safe-text.ts';
 
 /** Bounds of one line. With them a line stays well below the batch's 1 MiB, whatever a caller sends. */
@@ -99,7 +99,22 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
         policyDigest: short(event.policyDigest),
         configDigest: short(event.configDigest),
         commandId: short(event.commandId),
+        batchId: optional(event.batchId, short),
       } satisfies Members<'command.intended'>;
+    case 'batch.intended':
+      return {
+        ...request(event),
+        batchId: short(event.batchId),
+        commandIds: event.commandIds.map(short),
+        onError: event.onError,
+      } satisfies Members<'batch.intended'>;
+    case 'batch.ended':
+    case 'batch.stopped':
+      return {
+        batchId: short(event.batchId),
+        whose: whose(event),
+        status: short(event.status),
+      } satisfies Members<'batch.ended' | 'batch.stopped'>;
     case 'command.replayed':
     case 'result.read':
       return { ...request(event), commandId: short(event.commandId) } satisfies Members<
@@ -166,13 +181,16 @@ function request({ requestId, principal, peer, claimed, cluster }: RequestFacts)
   };
 }
 
-const subject = ({ commandId, whose }: CommandSubject & { readonly commandId: string }): SubjectMembers => ({
-  commandId: short(commandId),
-  whose: optional(whose, ({ principal, cluster }) => ({
+const subject = (event: CommandSubject & { readonly commandId: string }): SubjectMembers => ({
+  commandId: short(event.commandId),
+  whose: whose(event),
+});
+
+const whose = ({ whose: about }: CommandSubject): WhoseMembers =>
+  optional(about, ({ principal, cluster }) => ({
     principal: { tid: short(principal.tid), oid: short(principal.oid) },
     cluster: { name: short(cluster.name) },
-  })),
-});
+  }));
 
 function command({ argv, attributes, reason, text, files, stdin }: CommandFacts, digest: Digest): CommandMembers {
   const { shown, hidden } = recordedWords(argv);

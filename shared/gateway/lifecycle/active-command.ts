@@ -3,9 +3,32 @@ import { isFinished, type CommandRecord } from '../../store/records.ts';
 import type { ActiveCommand, LifecycleContext, TimeSpent } from './context.ts';
 import { LeaseLost, withLease, type LeasedRecord } from './leased-record.ts';
 
-/** What the steps of one command share. */
+/** What the steps of one command share. Of a batch this is the first one's, and the others follow. */
 export interface Progress extends LeasedRecord {
   readonly spent: TimeSpent;
+  /** The other commands that are sent with this one, in their order. */
+  readonly followers: readonly LeasedRecord[];
+}
+
+/** All commands that are sent as one, in their order. */
+export const membersOf = (command: Progress): readonly LeasedRecord[] => [command, ...command.followers];
+
+/**
+ * Makes a change in each record that is not finished: the first one last, since it says for all of them how far they are, and whoever
+ * takes it over brings the others in line.
+ */
+export async function eachMember(
+  command: Progress,
+  change: (member: LeasedRecord, index: number) => Promise<unknown>,
+): Promise<CommandRecord> {
+  const { followers } = command;
+  await Promise.all(
+    followers.map(async (follower, index) => {
+      if (!isFinished(follower.record)) await change(follower, index + 1);
+    }),
+  );
+  if (!isFinished(command.record)) await change(command, 0);
+  return command.record;
 }
 
 /** Nothing was started. Only this becomes a Problem for the caller; anything that may have run is a record. */
@@ -23,17 +46,35 @@ export function carry(
   context: LifecycleContext,
   leased: LeasedRecord,
   steps: (command: Progress, signal: AbortSignal) => Promise<CommandRecord>,
+  followers: readonly LeasedRecord[] = [],
 ): ActiveCommand {
-  const { id } = leased.record;
-  const command: Progress = Object.assign(leased, { spent: { azure: 0, queue: 0 } });
+  const command: Progress = Object.assign(leased, { spent: { azure: 0, queue: 0 }, followers });
+  const ids = membersOf(command).map(({ record }) => record.id);
   const finished = withLease(context, command, context.stopping.signal, (signal) => steps(command, signal))
     .catch((error: unknown) => leave(context, command, error))
-    .finally(() => context.active.delete(id));
+    .finally(() => ids.forEach((id) => context.active.delete(id)));
   finished.catch(() => undefined); // callers that wait get the error; there need not be one
   const active: ActiveCommand = { current: () => command.record, spent: command.spent, finished };
-  context.active.set(id, active);
+  context.active.set(command.record.id, active);
+  for (const follower of followers)
+    context.active.set(follower.record.id, activeFollower(context, command, follower, finished));
   return active;
 }
+
+function activeFollower(
+  context: LifecycleContext,
+  { spent }: Progress,
+  follower: LeasedRecord,
+  finished: Promise<CommandRecord>,
+): ActiveCommand {
+  const own = finished.then(() => latest(context, follower.record));
+  own.catch(() => undefined);
+  return { current: () => follower.record, spent, finished: own };
+}
+
+/** What the store has, where another process may have gone on; what is known here, where it does not answer. */
+const latest = async ({ records }: LifecycleContext, record: CommandRecord): Promise<CommandRecord> =>
+  isFinished(record) ? record : ((await records.get(record.id).catch(() => undefined)) ?? record);
 
 /** This process is done with a command that has not ended, or not here. Throws only where nothing was started. */
 async function leave(context: LifecycleContext, command: Progress, error: unknown): Promise<CommandRecord> {
@@ -44,7 +85,7 @@ async function leave(context: LifecycleContext, command: Progress, error: unknow
     await giveBack(context, command);
   }
   // Never a rejection from here on: it may have been started, and only NotStarted may say that it was not.
-  return (await context.records.get(id).catch(() => undefined)) ?? command.record;
+  return latest(context, command.record);
 }
 
 /** A process that cannot bring a command to its end lets another one try at once. */

@@ -13,7 +13,7 @@ interface FinishContext extends LeaseContext {
   readonly trail: AuditTrail;
 }
 
-type EndWithoutOutput = Exclude<Ending['event'], 'command.completed'>;
+export type EndWithoutOutput = Exclude<Ending['event'], 'command.completed'>;
 type Completed = Extract<Ended, { kind: 'completed' }>;
 
 /** Stores the end that Azure reports. `audited`: a process before this one has it in the trail already. */

@@ -46,6 +46,24 @@ export const leaseRecord = (record: CommandRecord, confirmedAt: Mark): LeasedRec
   lastChange: Promise.resolve(),
 });
 
+/** A step of a batch: the lease on the batch's first step is the lease on all of them. */
+export const followerOf = (leader: LeasedRecord, record: CommandRecord): LeasedRecord => ({
+  record,
+  get confirmedAt() {
+    return leader.confirmedAt;
+  },
+  set confirmedAt(_) {
+    // Only a change of the leader's record moves the lease.
+  },
+  get lost() {
+    return leader.lost;
+  },
+  set lost(lost) {
+    leader.lost = lost;
+  },
+  lastChange: Promise.resolve(),
+});
+
 /**
  * Stores a change; changes are made one at a time, in the order of the calls. Throws LeaseLost, or the store's own error once the
  * lease has run out.

@@ -8,22 +8,36 @@ import { ruleName } from '../../config/rule-reference.ts';
 import type { ClusterAuthority, Submitted } from '../../relay/relay.ts';
 import type { AcceptedRecord, AzureRun, CommandRecord, Failure } from '../../store/records.ts';
 import type { ActiveCommand, LifecycleContext } from './context.ts';
-import { carry, NotStarted, timed, type Progress } from './active-command.ts';
-import { finishWithoutOutput, subjectOf } from './finish.ts';
+import { carry, eachMember, membersOf, NotStarted, timed, type Progress } from './active-command.ts';
+import { recordBatchIntent } from './batch-events.ts';
+import { finishEach } from './finish-each.ts';
+import { subjectOf } from './finish.ts';
 import { followToEnd } from './follow.ts';
-import { assertLease, ensureLease, leaseRecord, LeaseLost, updateRecord } from './leased-record.ts';
+import {
+  assertLease,
+  ensureLease,
+  followerOf,
+  leaseRecord,
+  LeaseLost,
+  updateRecord,
+  type LeasedRecord,
+} from './leased-record.ts';
 import { toFailed, toRunning, toSubmitting } from './transitions.ts';
 
-/** A command that may run as things stand. Between here and the POST it waits, and is decided again. */
+/** A command, or a batch of them, that may run as things stand. Between here and the POST it waits, and is decided again. */
 export interface NewCommand {
   readonly record: AcceptedRecord;
+  /** The other steps of a batch, in their order; `record` is its first. */
+  readonly followers?: readonly AcceptedRecord[];
+  /** Of a batch: what the trail says of the request. */
+  readonly batchFacts?: RequestFacts | undefined;
   /** Resolves when the command may go ahead. Nothing is recorded as intended before; rejects with a Problem when it may not. */
   readonly ready: () => Promise<void>;
   /**
-   * Decides by the configuration of now. Throws Problem, which the trail has by then, when the command may not run now, or not as it was
-   * accepted. Asked just before the intent, and once more just before the POST.
+   * Decides by the configuration of now, one for each record. Throws Problem, which the trail has by then, when the command may not run now,
+   * or not as it was accepted. Asked just before the intent, and once more just before the POST.
    */
-  readonly decide: () => Promise<CommandToSend>;
+  readonly decide: () => Promise<readonly [CommandToSend, ...CommandToSend[]]>;
   /** A credential for the cluster, with enough life left. Throws Problem. */
   readonly authorise: (cluster: Cluster) => Promise<ClusterAuthority>;
 }
@@ -40,10 +54,13 @@ export interface CommandToSend {
 
 /** Resolves once the record is durable, so that no id is given out which a kill could undo. Rejects as Records.create. */
 export async function startCommand(context: LifecycleContext, command: NewCommand): Promise<ActiveCommand> {
-  const record = { ...command.record, carrier: context.holder };
-  const began = mark(context.clock);
-  await context.records.create(record);
-  return carry(context, leaseRecord(record, began), (progress, signal) => runToEnd(context, progress, command, signal));
+  const carried = (record: AcceptedRecord) => ({ ...record, carrier: context.holder });
+  const leader = leaseRecord(carried(command.record), mark(context.clock));
+  await context.records.create(leader.record);
+  const followers = (command.followers ?? []).map((record) => followerOf(leader, carried(record)));
+  // Those that are left by a crash between the two are closed by whoever closes the first.
+  await Promise.all(followers.map(({ record }) => context.records.create(record)));
+  return carry(context, leader, (progress, signal) => runToEnd(context, progress, command, signal), followers);
 }
 
 /** Each step is durable before the next. Throws NotStarted, and only while nothing was started. */
@@ -54,15 +71,15 @@ async function runToEnd(
   signal: AbortSignal,
 ): Promise<CommandRecord> {
   const toSend = await waitUntilReady(context, progress, command, signal);
-  await recordIntent(context, progress, toSend);
+  await recordIntent(context, progress, command, toSend);
   const submitted = await submit(context, progress, command, toSend);
   switch (submitted.kind) {
     case 'not-started':
       return reject(context, progress, submitted.problem);
     case 'lost':
-      return finishWithoutOutput(context, progress, 'command.unknown', failureOf(submitted));
+      return finishEach(context, progress, 'command.unknown', failureOf(submitted));
     case 'accepted':
-      return followAccepted(context, progress, toSend.cluster, submitted, signal);
+      return followAccepted(context, progress, toSend[0].cluster, submitted, signal);
   }
 }
 
@@ -72,7 +89,7 @@ async function waitUntilReady(
   progress: Progress,
   { ready, decide }: NewCommand,
   signal: AbortSignal,
-): Promise<CommandToSend> {
+): ReturnType<NewCommand['decide']> {
   try {
     await timed(context.clock, progress.spent, 'queue', () => untilAborted(ready(), signal));
     return await untilAborted(decide(), signal);
@@ -85,26 +102,51 @@ async function waitUntilReady(
 }
 
 /** No record, no run: the intent is durable, and the record says `submitting`, before Azure hears of the command. */
-async function recordIntent(context: LifecycleContext, progress: Progress, toSend: CommandToSend): Promise<void> {
-  const { facts, decision, policyDigest, configDigest } = toSend;
+async function recordIntent(
+  context: LifecycleContext,
+  progress: Progress,
+  { batchFacts }: NewCommand,
+  toSend: readonly CommandToSend[],
+): Promise<void> {
   try {
     await ensureLease(context, progress); // a process that slept past its lease must not record an intent that another has closed
-    const intent = await context.trail.record({
-      ...facts,
-      event: 'command.intended',
-      commandId: progress.record.id,
-      decision: 'allow',
-      rule: ruleName(decision),
-      policyDigest,
-      configDigest,
+    if (batchFacts) await recordBatchIntent(context, progress, batchFacts);
+    const intents = await Promise.all(
+      membersOf(progress).map(({ record }, index) => recordIntentOf(context, record, toSend[index])),
+    );
+    await eachMember(progress, async (member, index) => {
+      const { receipt, decision } = intents[index] ?? noIntent();
+      await updateRecord(context, member, toSubmitting(receipt, decision));
     });
-    await updateRecord(context, progress, toSubmitting(await intent.receipt(), decision));
   } catch (error) {
     if (error instanceof LeaseLost) throw error;
     await failUnsent(context, progress, error, { intended: true });
     throw new NotStarted(error);
   }
 }
+
+async function recordIntentOf(
+  { trail }: LifecycleContext,
+  { id, batch }: CommandRecord,
+  toSend: CommandToSend | undefined,
+): Promise<{ readonly receipt: string; readonly decision: CommandRecord['decision'] }> {
+  const { facts, decision, policyDigest, configDigest } = toSend ?? noIntent();
+  const intent = await trail.record({
+    ...facts,
+    event: 'command.intended',
+    commandId: id,
+    batchId: batch?.id,
+    decision: 'allow',
+    rule: ruleName(decision),
+    policyDigest,
+    configDigest,
+  });
+  return { receipt: await intent.receipt(), decision };
+}
+
+const noIntent = (): never => {
+  throw new Error('a step of a batch was not decided');
+};
 
 /**
  * Takes no signal: a POST that is under way is seen to its end, so that a stop makes no `unknown`. The relay bounds its time. Throws
@@ -114,14 +156,12 @@ async function submit(
   context: LifecycleContext,
   progress: Progress,
   command: NewCommand,
-  { cluster, sent }: CommandToSend,
+  toSend: readonly [CommandToSend, ...CommandToSend[]],
 ): Promise<Submitted> {
-  const { nonce, owner, timeoutSeconds } = progress.record;
-  const submission = {
+  const { cluster } = toSend[0];
+  const { owner, batch } = progress.record;
+  const sending = {
     cluster,
-    sent,
-    nonce,
-    timeoutSeconds,
     owner,
     authorise: () => command.authorise(cluster),
     permit: async () => {
@@ -130,13 +170,24 @@ async function submit(
     },
     fence: () => assertLease(context, progress),
   };
-  const submitted = await timed(context.clock, progress.spent, 'azure', () => context.relay.submit(submission));
+  const steps = membersOf(progress).map((member, index) => stepOf(member, toSend[index] ?? noIntent()));
+  const submitted = await timed(context.clock, progress.spent, 'azure', () =>
+    batch
+      ? context.relay.submitSteps({ ...sending, steps, onError: batch.onError })
+      : context.relay.submit({ ...sending, ...stepOf(progress, toSend[0]) }),
+  );
   if (submitted.kind === 'not-started' && progress.lost) throw progress.lost;
   return submitted;
 }
 
+const stepOf = ({ record: { nonce, timeoutSeconds } }: LeasedRecord, { sent }: CommandToSend) => ({
+  sent,
+  nonce,
+  timeoutSeconds,
+});
+
 async function reject(context: LifecycleContext, progress: Progress, problem: Problem): Promise<never> {
-  await finishWithoutOutput(context, progress, 'command.rejected', failureOf(problem)).catch((error: unknown) => {
+  await finishEach(context, progress, 'command.rejected', failureOf(problem)).catch((error: unknown) => {
     if (error instanceof LeaseLost) throw error;
     context.onError(error, progress.record.id);
   });
@@ -151,13 +202,15 @@ async function followAccepted(
   signal: AbortSignal,
 ): Promise<CommandRecord> {
   const azure = { commandId, requestId };
-  const stored = updateRecord(context, progress, toRunning(azure));
+  const members = membersOf(progress);
+  const stored = Promise.all(members.map((member) => updateRecord(context, member, toRunning(azure))));
+  stored.catch(() => undefined); // awaited before the end
   // Only by a process that still has the record: what another one has closed is not told to have been sent.
   const noted = stored.then(
-    (record) => noteAccepted(context, record, azure),
+    (records) => Promise.all(records.map((record) => noteAccepted(context, record, azure))),
     () => undefined,
   );
-  const finished = await followToEnd(context, progress, { azure, cluster, stored, audited: false }, signal);
+  const finished = await followToEnd(context, progress, { azure, cluster, stored, audited: () => false }, signal);
   await noted;
   return finished;
 }
@@ -179,8 +232,8 @@ async function failUnsent(
 ): Promise<void> {
   const failure = error instanceof Problem ? failureOf(error) : mistake;
   try {
-    if (intended) await finishWithoutOutput(context, progress, 'command.interrupted', failure);
-    else await updateRecord(context, progress, toFailed(failure, context.clock.now()));
+    if (intended) await finishEach(context, progress, 'command.interrupted', failure);
+    else await eachMember(progress, (member) => updateRecord(context, member, toFailed(failure, context.clock.now())));
   } catch (second) {
     context.onError(second, progress.record.id); // the sweep closes it once it has stood still for long enough
   }

@@ -7,15 +7,16 @@ import { ruleName } from '../../config/rule-reference.ts';
 import type { AppOptions } from '../options.ts';
 import { ABOUT_A_COMMAND, json, problemsOf } from '../answers.ts';
 import { authenticated } from '../identify.ts';
-import { requestedCommand } from '../command-body.ts';
+import { explained } from '../command-body.ts';
 import {
   AccessBody,
   WhoAmIBody,
   ClusterBody,
-  CommandBody,
+  ExplainBatchBody,
   ExplainBody,
+  ExplainInputBody,
   ListBody,
-  type CommandInput,
+  type ExplainInput,
 } from '../schemas.ts';
 
 const ClusterParams = Type.Object({ cluster: Type.String({ minLength: 1, maxLength: 128 }) });
@@ -80,20 +81,25 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
     },
   );
 
-  app.post<{ Params: Static<typeof ClusterParams>; Body: CommandInput }>(
+  app.post<{ Params: Static<typeof ClusterParams>; Body: ExplainInput }>(
     '/v1/clusters/:cluster/explain',
     {
       schema: {
-        summary: 'What a command would be, and whether policy allows it; runs nothing',
+        summary: 'What a command or batch would be, and whether policy allows it; runs nothing',
         params: ClusterParams,
-        body: CommandBody,
-        response: { ...problemsOf(...ABOUT_A_COMMAND), 200: json('What it would be.', ExplainBody) },
+        body: ExplainInputBody,
+        response: {
+          ...problemsOf(...ABOUT_A_COMMAND),
+          200: json('What it would be; a batch has its steps.', Type.Union([ExplainBody, ExplainBatchBody])),
+        },
       },
     },
     async (request) => {
-      const requested = requestedCommand(request.params.cluster, request.body);
+      const asked = explained(request.params.cluster, request.body);
       request.handedOver = true;
-      return explainBody(await gateway.explainCommand(authenticated(request), requested));
+      if ('command' in asked) return explainBody(await gateway.explainCommand(authenticated(request), asked.command));
+      const steps = (await gateway.explainBatch(authenticated(request), asked.batch)).map(explainBody);
+      return { cluster: steps[0]?.cluster, allowed: steps.every(({ allowed }) => allowed), steps };
     },
   );
 }

@@ -1,8 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { CommandResult } from '../../gateway/read-results.ts';
-import type { StartedCommand } from '../../gateway/run-command.ts';
-import type { AuthenticatedRequest } from '../../gateway/request.ts';
 import { Problem } from '../../errors.ts';
 import { isFinished } from '../../store/records.ts';
 import type { AppOptions } from '../options.ts';
@@ -17,9 +15,16 @@ import { recordBody } from '../record-body.ts';
 import { recordStream, STREAMED_BYTES } from '../record-stream.ts';
 import { CommandBody, ListBody, RecordBody, type CommandInput } from '../schemas.ts';
 import { sendText, wantsText } from '../plain-text.ts';
+import {
+  ClusterParams,
+  IdParams,
+  RETRY_AFTER,
+  SendingHeaders,
+  serverTiming,
+  WaitingHeaders,
+  withClaim,
+} from './running.ts';
 
-const ClusterParams = Type.Object({ cluster: Type.String({ minLength: 1, maxLength: 128 }) });
-const IdParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) });
 const ListQuery = Type.Object(
   {
     cluster: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
@@ -35,14 +40,6 @@ const Lines = Type.Optional(
   Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Lines of each of stdout and stderr.' }),
 );
 const LinesQuery = Type.Object({ head: Lines, tail: Lines }, { additionalProperties: false });
-const Key = Type.String({
-  description: 'Bare or quoted. The same key with the same body is the same command, run once; kept for 24 hours.',
-});
-const Prefer = Type.String({
-  description: 'RFC 7240: wait=N (seconds to wait for the end; 25 by default, 225 at most), respond-async.',
-});
-/** Seconds until it is worth asking again. */
-const RETRY_AFTER = 1;
 
 export async function commandRoutes(app: FastifyInstance, { gateway, clock, config }: AppOptions): Promise<void> {
   app.post<{ Params: Static<typeof ClusterParams>; Body: CommandInput }>(
@@ -54,7 +51,7 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock, conf
           'A problem in answer means that nothing was started; anything that may have been started is a record.',
         params: ClusterParams,
         body: CommandBody,
-        headers: Type.Object({ 'idempotency-key': Type.Optional(Key), prefer: Type.Optional(Prefer) }),
+        headers: SendingHeaders,
         response: recordOr(problemsOf(...ABOUT_A_COMMAND, ...ABOUT_A_RUN)),
       },
     },
@@ -86,7 +83,7 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock, conf
         summary: "A command's record",
         params: IdParams,
         querystring: LinesQuery,
-        headers: Type.Object({ prefer: Type.Optional(Prefer) }),
+        headers: WaitingHeaders,
         response: recordOr(problemsOf('command-not-found', 'result-expired', 'result-missing')),
       },
     },
@@ -143,19 +140,4 @@ function answer(
   const bytes = (result.output?.stdout.byteLength ?? 0) + (result.output?.stderr.byteLength ?? 0);
   if (bytes < STREAMED_BYTES) return reply.send(recordBody(result));
   return reply.type('application/json; charset=utf-8').send(recordStream(result));
-}
-
-/** W3C Server Timing: where the time went while the caller waited. */
-function serverTiming({ active, azureMs }: StartedCommand, total: number): string {
-  const azure = azureMs + (active?.spent.azure ?? 0);
-  const queue = active?.spent.queue ?? 0;
-  const gateway = Math.max(0, total - azure - queue);
-  return Object.entries({ gateway, queue, azure })
-    .map(([name, ms]) => `${name};dur=${ms.toFixed(2)}`)
-    .join(', ');
-}
-
-/** The caller's claim to act for somebody goes into the trail with everything else it claims. */
-function withClaim({ caller, facts }: AuthenticatedRequest, requestedBy: string | undefined): AuthenticatedRequest {
-  return { caller, facts: { ...facts, claimed: { ...facts.claimed, requestedBy } } };
 }

@@ -1,0 +1,38 @@
+import { Type } from 'typebox';
+import type { AuthenticatedRequest } from '../../gateway/request.ts';
+import type { StartedCommand } from '../../gateway/run-command.ts';
+
+/** What the routes of commands and of batches have in common. */
+
+export const ClusterParams = Type.Object({ cluster: Type.String({ minLength: 1, maxLength: 128 }) });
+export const IdParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) });
+
+const Key = Type.String({
+  description: 'Bare or quoted. The same key with the same body is the same command, run once; kept for 24 hours.',
+});
+const Prefer = Type.String({
+  description: 'RFC 7240: wait=N (seconds to wait for the end; 25 by default, 225 at most), respond-async.',
+});
+export const SendingHeaders = Type.Object({ 'idempotency-key': Type.Optional(Key), prefer: Type.Optional(Prefer) });
+export const WaitingHeaders = Type.Object({ prefer: Type.Optional(Prefer) });
+
+/** Seconds until it is worth asking again. */
+export const RETRY_AFTER = 1;
+
+/** W3C Server Timing: where the time went while the caller waited. */
+export function serverTiming({ active, azureMs }: StartedCommand, total: number): string {
+  const azure = azureMs + (active?.spent.azure ?? 0);
+  const queue = active?.spent.queue ?? 0;
+  const gateway = Math.max(0, total - azure - queue);
+  return Object.entries({ gateway, queue, azure })
+    .map(([name, ms]) => `${name};dur=${ms.toFixed(2)}`)
+    .join(', ');
+}
+
+/** The caller's claim to act for somebody goes into the trail with everything else it claims. */
+export function withClaim(
+  { caller, facts }: AuthenticatedRequest,
+  requestedBy: string | undefined,
+): AuthenticatedRequest {
+  return { caller, facts: { ...facts, claimed: { ...facts.claimed, requestedBy } } };
+}
