@@ -1,15 +1,24 @@
 import type { CommandContext } from '../config/config.ts';
 import { interpretHelm } from './helm/interpret.ts';
+import { checkVersions } from './grammar/versions.ts';
 import type { CommandRequest, Invocation } from './invocation.ts';
 import { interpretKubectl } from './kubectl/interpret.ts';
 import { parse } from './parse.ts';
+import type { Parsed } from './parsed.ts';
+import type { PodTools } from './pod-tools.ts';
 
 /**
  * What a command means: what Kubernetes will be asked, and the words and files that are sent for it. Throws Problem
- * `command-refused` with members `word` and `why`; nothing else, whatever the input.
+ * `command-refused` with members `word` and `why`; nothing else, whatever the input. `tools` are those of the pod that will run it, once
+ * they are known.
  */
-export function interpret(request: CommandRequest, context: CommandContext): Invocation {
+export function interpret(request: CommandRequest, context: CommandContext, tools?: PodTools): Invocation {
   const parsed = parse(request.argv);
+  const invocation = meaningOf(parsed, request, context);
+  return { ...invocation, warnings: [...checkVersions(parsed, tools), ...invocation.warnings] };
+}
+
+function meaningOf(parsed: Parsed, request: CommandRequest, context: CommandContext): Invocation {
   return parsed.tool === 'kubectl'
     ? interpretKubectl(parsed, request, context)
     : interpretHelm(parsed, request, context);

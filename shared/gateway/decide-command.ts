@@ -93,7 +93,7 @@ async function findCluster(
 }
 
 async function understand(
-  { trail }: GatewayContext,
+  { trail, relay }: GatewayContext,
   config: Config,
   requested: RequestedCommand,
   cluster: Cluster,
@@ -103,7 +103,8 @@ async function understand(
   return refusing(trail, facts, () => {
     const { command, timeoutSeconds = timeouts.default } = requested;
     const argv = typeof command === 'string' ? splitWords(command) : command;
-    if (timeoutSeconds <= timeouts.max) return interpret({ ...requested, argv, timeoutSeconds }, cluster);
+    if (timeoutSeconds <= timeouts.max)
+      return interpret({ ...requested, argv, timeoutSeconds }, cluster, relay.toolsOf(cluster));
     throw new Problem('request-invalid', `timeoutSeconds is at most ${timeouts.max} here.`);
   });
 }

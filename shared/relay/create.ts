@@ -16,6 +16,7 @@ import { withDeadline } from '../lib/abort.ts';
 import { createFollow } from './follow.ts';
 import { createOnBehalfOf, type OnBehalfOfOptions } from './on-behalf-of.ts';
 import { readOutcome, readStepOutcomes } from './outcome.ts';
+import { createToolReports } from './tool-reports.ts';
 import type { ClusterAuthority, Relay, StepsSubmission, Submitted } from './relay.ts';
 
 export interface RelayOptions {
@@ -49,6 +50,7 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
   const { clientAssertion = managedIdentityAssertion } = options;
   const arms = new Map<string, Arm>();
   const meters = new Map<string, Meter>();
+  const toolReports = createToolReports(clock);
   /** When (epoch ms) Azure took a command of this process: a caller may have waited long before that. */
   const posted = new LRUCache<string, number>({ max: MOST_POSTED });
 
@@ -141,7 +143,7 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
     submit: (submission, signal) => {
       const { sent, nonce, timeoutSeconds, cluster } = submission;
       const launch = { sent, nonce, timeoutSeconds, namespace: cluster.defaultNamespace };
-      return send(submission, () => compose(launch), signal);
+      return send(submission, () => compose({ ...launch, tools: toolReports.due(cluster) }), signal);
     },
     submitSteps: (submission, signal) => {
       const { steps, onError, cluster } = submission;
@@ -149,13 +151,17 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
     },
     follow: async (run, signal, told) => {
       const end = await follow(run, signal, told);
-      return 'ended' in end ? end.ended : readOutcome(end.state, run);
+      if ('ended' in end) return end.ended;
+      const outcome = readOutcome(end.state, run);
+      if (outcome.kind === 'completed') toolReports.learn(run.cluster, outcome.tools);
+      return outcome;
     },
     followSteps: async (run, signal, told) => {
       const end = await follow(run, signal, told);
       if ('state' in end) return readStepOutcomes(end.state, run.commandId, run.nonces);
       return run.nonces.map(() => end.ended);
     },
+    toolsOf: (cluster) => toolReports.of(cluster),
     ping: (signal) => ping(config().azure.resourceManager, request, clock, signal),
     close: async () => {
       await Promise.all([...meters.values()].map((meter) => meter.close()));

@@ -74,7 +74,7 @@ const notReached: Ended = {
 /** A whole frame is the launcher's own word that the command ran to its end, whatever Azure says of the pod. */
 function completed(state: EndedState, reading: Reading, exitCode: number | undefined): Ended {
   if (exitCode === undefined) return unknown('NoExitCode', `Azure says that the command ended, but not how. ${LOOK}`);
-  const { stdout, stderr, streams, truncated, timedOut, warnings } = reading;
+  const { stdout, stderr, streams, truncated, timedOut, warnings, tools } = reading;
   const disagree =
     reading.exitCode !== undefined && state.exitCode !== undefined && reading.exitCode !== state.exitCode;
   return {
@@ -87,6 +87,7 @@ function completed(state: EndedState, reading: Reading, exitCode: number | undef
     timedOut,
     ...timesOf(state),
     warnings,
+    ...(tools && { tools }),
     ...(disagree && { inconsistent: `The frame says exit code ${reading.exitCode}, Azure says ${state.exitCode}.` }),
   };
 }

@@ -1,4 +1,5 @@
 import type { SentCommand } from '../command/invocation.ts';
+import type { PodTools } from '../command/pod-tools.ts';
 import type { Cluster } from '../config/config.ts';
 import type { Problem } from '../errors.ts';
 import type { Caller } from '../identity/principal.ts';
@@ -28,6 +29,8 @@ export interface Relay {
   follow(run: Run, signal?: AbortSignal, told?: Told): Promise<Ended>;
   /** The same for a pod with steps: one end for each, in their order. */
   followSteps(run: StepsRun, signal?: AbortSignal, told?: Told): Promise<readonly Ended[]>;
+  /** The tools in the pods of a cluster, once a command has told; asked again each day. */
+  toolsOf(cluster: Cluster): PodTools | undefined;
   /** For /readyz: throws Problem `azure-unreachable`. */
   ping(signal?: AbortSignal): Promise<void>;
 }
@@ -98,6 +101,8 @@ export type Ended =
       readonly startedAt?: number | undefined;
       readonly finishedAt?: number | undefined;
       readonly warnings: readonly string[];
+      /** What the pod told of its tools, if it was asked. */
+      readonly tools?: PodTools | undefined;
       /** Set when the frame and Azure disagree on the exit code: an audit event. */
       readonly inconsistent?: string | undefined;
     }

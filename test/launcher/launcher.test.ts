@@ -21,11 +21,18 @@ interface Extra {
   readonly timeoutSeconds?: number;
   readonly namespace?: string;
   readonly files?: readonly { path: string; bytes: Uint8Array }[];
+  readonly tools?: boolean;
 }
 
 async function launch(words: readonly string[], extra: Extra = {}, pod: PodOptions = {}) {
-  const { secret = false, stdin, timeoutSeconds = 60, namespace, files = [] } = extra;
-  const composed = await compose({ sent: { words, files, stdin, secret }, nonce: NONCE, timeoutSeconds, namespace });
+  const { secret = false, stdin, timeoutSeconds = 60, namespace, files = [], tools = false } = extra;
+  const composed = await compose({
+    sent: { words, files, stdin, secret },
+    nonce: NONCE,
+    timeoutSeconds,
+    namespace,
+    tools,
+  });
   const result = await runPod(composed, pod);
   return { ...result, composed, reading: readFrames(result.logs, NONCE) };
 }
@@ -58,6 +65,24 @@ describe.each(shells)('with', ({ name, argv: shell }) => {
       expect(Date.now() - begun).toBeLessThan(5_000);
       const own = await launch(['sh', '-c', 'exit 124'], {}, { shell });
       expect(own.reading).toMatchObject({ timedOut: false, exitCode: 124 });
+    });
+
+    test('asked for the versions of its tools, the pod tells them in its first line; a tool that is not there has none', async () => {
+      const bin = mkdtempSync(join(tmpdir(), 'tools-'));
+      const yaml = 'clientVersion:\\n  gitTreeState: *\\n  gitVersion: v1.30.2\\n  goVersion: go1.22\\n';
+      writeFileSync(join(bin, 'kubectl'), `#!/bin/sh\n[ "$*" = "version --client -o yaml" ] && printf '${yaml}'\n`, {
+        mode: 0o755,
+      });
+      const env = { PATH: `${bin}:${process.env['PATH']}` };
+      const one = await launch(['printf', '%s|', 'a b', '*'], { tools: true }, { shell, env });
+      expect(one.reading).toMatchObject({ exitCode: 0, tools: { kubectl: '1.30' } });
+      expect(text(one.reading.stdout)).toBe('a b|*|');
+      writeFileSync(join(bin, 'helm'), `#!/bin/sh\necho v3.14.0+gc309b6f; echo noise >&2\n`, { mode: 0o755 });
+      const both = await launch(['true'], { tools: true }, { shell, env });
+      expect(both.reading.tools).toEqual({ kubectl: '1.30', helm: '3.14' });
+      const unasked = await launch(['true'], {}, { shell, env: { ...env, V: '1' } });
+      expect(unasked.reading.tools).toBeUndefined();
+      rmSync(bin, { recursive: true });
     });
 
     test('TERM to the launcher stops the command and still brings frames', async () => {

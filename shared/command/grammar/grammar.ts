@@ -85,6 +85,12 @@ export function commandOf(tool: ToolGrammar['tool'], path: readonly string[]): C
   return path.some((word) => word === '' || word.includes(' ')) ? undefined : commands[tool].get(path.join(' '));
 }
 
+/** Every version that was read, old to new, the next major ones last. */
+export const versionsOf = (tool: ToolGrammar['tool']): readonly string[] => [
+  ...grammars[tool].versions,
+  ...(grammars[tool].next ?? []),
+];
+
 /** Every command with a path, as the grammar spells it. */
 export function allCommands(tool: ToolGrammar['tool']): readonly Command[] {
   return [...new Set(commands[tool].values())].filter(({ path }) => path.length > 0);

@@ -1,6 +1,5 @@
 import type { CommandContext } from '../../config/config.ts';
 import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../../kubernetes/attributes.ts';
-import { versionWarnings } from '../grammar/version-warnings.ts';
 import type { CommandRequest, Invocation } from '../invocation.ts';
 import { isSubdomain } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
@@ -60,7 +59,7 @@ export function interpretHelm(parsed: Parsed, request: CommandRequest, context: 
       stdin: call.learnt.stdin,
       secret: call.learnt.secret || holdsData(words),
     },
-    warnings: [...call.learnt.warnings, ...versionWarnings(parsed)],
+    warnings: call.learnt.warnings,
   };
 }
 

@@ -2,7 +2,6 @@ import type { CommandContext } from '../../config/config.ts';
 import { createUploads, usedTwice } from '../files.ts';
 import { commandOf, type Command } from '../grammar/grammar.ts';
 import { csvWord } from '../grammar/values.ts';
-import { versionWarnings } from '../grammar/version-warnings.ts';
 import type { CommandRequest, Invocation, SentFile } from '../invocation.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
@@ -26,7 +25,7 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
   const verb = verbs.get(path);
   const command = commandOf('kubectl', parsed.path);
   if (verb === undefined || command === undefined) throw refuse(path, whyNot(parsed.path));
-  const warnings: string[] = versionWarnings(parsed);
+  const warnings: string[] = [];
   const call = createCall(parsed, request, context, warnings);
   const given = sentFlags(verb, call, path);
   const meaning = within(call, path, verb.means(call));

@@ -13,6 +13,8 @@ interface Launch {
   readonly timeoutSeconds: number;
   /** Goes into POD_NAMESPACE, which overrides the namespace of the pod's service account. */
   readonly namespace?: string | undefined;
+  /** Whether the pod is to tell the versions of its tools. */
+  readonly tools?: boolean;
 }
 
 export interface Composed {
@@ -32,11 +34,12 @@ const WORDS_CAP = 1024 * 1024;
  * What is sent to Azure for a command. Words with secrets, newlines or more than 64 KiB travel in the context, as a file that the
  * text reads; stdin likewise. Throws Problem `payload-too-large`, or `request-invalid` for a file's path.
  */
-export async function compose({ sent, nonce, timeoutSeconds, namespace }: Launch): Promise<Composed> {
+export async function compose({ sent, nonce, timeoutSeconds, namespace, tools }: Launch): Promise<Composed> {
   checkWords(sent.words);
   const program = [
     `set -- ${quoteWords(sent.words)};`,
     settingsOf(nonce, timeoutSeconds),
+    `V=${tools ? 1 : ''};`,
     ...(namespace === undefined ? [] : [`POD_NAMESPACE=${quote(namespace)}; export POD_NAMESPACE;`]),
     script,
   ].join(' ');

@@ -1,3 +1,5 @@
+import { minorOf, type PodTools } from '../pod-tools.ts';
+
 /** The lines around a command's output. All positions are bytes; texts are read as Latin-1, so that they are positions too. */
 
 export interface Frame {
@@ -67,13 +69,28 @@ export function trailerBefore(bytes: Buffer, end: number, nonce: string): FoundF
   return trailer?.end === end ? trailer : undefined;
 }
 
-/** The first start line within the margin: where it begins and ends. */
-export function findStart(bytes: Buffer, nonce: string): { readonly at: number; readonly end: number } | undefined {
+/** The first line of a launcher, and what it tells of the tools in its pod, if it was asked. */
+export interface Start {
+  readonly at: number;
+  readonly end: number;
+  readonly tools?: PodTools | undefined;
+}
+
+const TOOLS = /^ kubectl=(\S{0,64}) helm=(\S{0,64})$/;
+
+/** The first start line within the margin. */
+export function findStart(bytes: Buffer, nonce: string): Start | undefined {
   const head = bytes.subarray(0, MARGIN + LINE).toString('latin1');
   const line = `AKSGW1 S ${nonce}`;
   for (let at = head.indexOf(line); at !== -1 && at <= MARGIN; at = head.indexOf(line, at + 1)) {
-    const end = at + line.length;
-    if ((at === 0 || head[at - 1] === '\n') && (end === head.length || head[end] === '\n')) return { at, end: end + 1 };
+    const newline = head.indexOf('\n', at);
+    const end = newline === -1 ? head.length : newline;
+    const rest = head.slice(at + line.length, end);
+    if (at !== 0 && head[at - 1] !== '\n') continue;
+    if (rest === '') return { at, end: end + 1 };
+    const [, kubectl, helm] = TOOLS.exec(rest) ?? [];
+    if (kubectl !== undefined && helm !== undefined)
+      return { at, end: end + 1, tools: { kubectl: minorOf(kubectl), helm: minorOf(helm) } };
   }
   return undefined;
 }

@@ -1,3 +1,4 @@
+import type { PodTools } from '../pod-tools.ts';
 import { decodeBlock } from './block.ts';
 import {
   findStart,
@@ -7,6 +8,7 @@ import {
   type Block,
   type FoundFrame,
   type Frame,
+  type Start,
 } from './frame-line.ts';
 import { OUTPUT_LIMIT, STDERR_CAP, STDOUT_CAP } from './script.ts';
 
@@ -24,6 +26,8 @@ export interface Reading {
   /** Set when what the frames say does not fit together: then no output and no exit code is believed. */
   readonly contradiction?: string;
   readonly warnings: readonly string[];
+  /** What the pod told of its tools, if it was asked. */
+  readonly tools?: PodTools | undefined;
 }
 
 type FrameKind =
@@ -49,6 +53,11 @@ const EMPTY = new Uint8Array(0);
 export function readFrames(logs: string, nonce: string): Reading {
   const bytes = Buffer.from(logs, 'utf8');
   const start = findStart(bytes, nonce);
+  const reading = readAfter(bytes, nonce, start);
+  return start?.tools === undefined ? reading : { ...reading, tools: start.tools };
+}
+
+function readAfter(bytes: Buffer, nonce: string, start: Start | undefined): Reading {
   const header = start && frameAt(bytes, start.end, 'H', nonce);
   const trailer = findTrailer(bytes, nonce);
   if (header) return fromHeader(bytes, nonce, header, trailer);

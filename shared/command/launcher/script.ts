@@ -62,6 +62,11 @@ const prelude = [
 /** mkdir is atomic and the nonce unguessable: no mktemp needed. */
 const folder = `d=; for b in "\${TMPDIR:-/tmp}" /tmp /dev/shm /var/tmp "\${HOME:-$W}" "$W"; do mkdir -m 700 "$b/aksgw.$n" && { d=$b/aksgw.$n; break; }; done;`;
 
+/**
+ * Whose `$V` is set tells of the pod's tools in its first line. Both speak to no cluster; the YAML form is the one that all kubectls have.
+ */
+const report = `tools() { set -- \`kubectl version --client -o yaml 3>&-\`; K=; while [ "$#" -gt 1 ]; do [ "$1" != gitVersion: ] || { K=$2; break; }; shift; done; set -- \`helm version --short 3>&-\`; K=" kubectl=$K helm=\${1-}"; };`;
+
 /** Runs "$@" with its stdin from $i; leaves its streams in files and its exit code in $r. */
 const run = [
   `HELM_CACHE_HOME=$d/cache; HELM_CONFIG_HOME=$d/config; HELM_DATA_HOME=$d/data; export HELM_CACHE_HOME HELM_CONFIG_HOME HELM_DATA_HOME;`,
@@ -72,7 +77,7 @@ const run = [
   // A group of its own, so that a signal reaches what the command started as well.
   `j=; ! command -v setsid || j=setsid;`,
   // exec: with a trap set dash would keep a shell between, and a signal to $p would not reach the command.
-  `printf 'AKSGW1 S %s\\n' "$n" >&3;`,
+  `K=; [ -z "\${V-}" ] || tools; printf 'AKSGW1 S %s%s\\n' "$n" "$K" >&3;`,
   `if [ -n "$f" ]; then keep ${STDOUT_CAP + 1} "$d/o" <"$d/p" 3>&- & x=$!; keep ${STDERR_CAP + 1} "$d/e" <"$d/q" 3>&- & y=$!; exec $j "$@" <"$i" >"$d/p" 2>"$d/q" 3>&- & p=$!; else exec $j "$@" <"$i" >"$d/o" 2>"$d/e" 3>&- & p=$!; fi;`,
   `w=; if command -v sleep; then watchdog 3>&- & w=$!; else m=$m,sleep; fi;`,
   `[ -z "$g" ] || tell TERM;`,
@@ -105,6 +110,7 @@ const frames = [
 /** The launcher of one command, one line: expects its words as "$@". */
 export const script: string = [
   ...prelude,
+  report,
   `i=/dev/null; [ ! -f .aksgw/stdin ] || i=.aksgw/stdin;`,
   folder,
   // Without any writable place: run plainly, raw mode.
@@ -138,6 +144,8 @@ const sum = (name: string, expression: string): string => `eval '${name}=$''((${
  */
 const stepFunction = (onError: 'stop' | 'continue'): readonly string[] => [
   ...prelude,
+  // A pod tells of its tools where there is one command.
+  `unset V;`,
   // A step has a working folder of its own: what was relative to the pod's must stay in force.
   `case "\${KUBECONFIG-}" in ""|/*|*:*) ;; *) KUBECONFIG=$W/$KUBECONFIG;; esac;`,
   `E=; F=0; R=${STEPS_CAP}; P=; d=; G=;`,

@@ -1,0 +1,41 @@
+import type { Clock } from '../clock.ts';
+import { LRUCache } from 'lru-cache';
+import type { PodTools } from '../command/pod-tools.ts';
+import type { Cluster } from '../config/config.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const MOST_CLUSTERS = 1_000;
+
+interface Report {
+  /** Monotonic ms of the question. */
+  readonly askedAt: number;
+  readonly tools?: PodTools | undefined;
+}
+
+/** What the pods of each cluster told of their tools. AKS changes them with its releases, so that one command a day asks. */
+interface ToolReports {
+  /** True for the first command of a day on a cluster, which is then to ask. */
+  due(cluster: Cluster): boolean;
+  /** A pod that tells nothing of a tool has not got it, or hides it: then nothing is known. */
+  learn(cluster: Cluster, tools: PodTools | undefined): void;
+  of(cluster: Cluster): PodTools | undefined;
+}
+
+/** Kept by this process: after a restart one command asks again, which takes its pod a tenth of a second. */
+export function createToolReports(clock: Clock): ToolReports {
+  const reports = new LRUCache<string, Report>({ max: MOST_CLUSTERS });
+  return {
+    due: ({ arm }) => {
+      const report = reports.get(arm.id);
+      const now = clock.monotonic();
+      if (report && now - report.askedAt < DAY_MS) return false;
+      reports.set(arm.id, { askedAt: now, tools: report?.tools });
+      return true;
+    },
+    learn: ({ arm }, tools) => {
+      const report = reports.get(arm.id);
+      if (report && tools) reports.set(arm.id, { ...report, tools });
+    },
+    of: ({ arm }) => reports.get(arm.id)?.tools,
+  };
+}
