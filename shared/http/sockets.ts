@@ -12,6 +12,8 @@ const CHECK_MS = 1_000;
 /** How long a peer may take to close its half of a connection that is closed on this side. */
 const LINGER_MS = 5_000;
 const MOST_CONNECTIONS = 4_000;
+/** Requests on one connection whose answers are not out. No client sends the next before the answer to the last (RFC 9112, section 9.3.2). */
+const MOST_PIPELINED = 8;
 /** A token with 200 groups takes about 12 KiB. */
 const MAX_HEADER_BYTES = 32_768;
 
@@ -27,6 +29,7 @@ export const socketOptions = (newId: () => string): Partial<FastifyHttpOptions<S
 export function guardSockets(server: Server, newId: () => string): void {
   server.maxConnections = MOST_CONNECTIONS;
   server.on('connection', destroyWhenEnded);
+  server.prependListener('request', destroyIfPipelined(new WeakMap()));
   server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
     const { status, headers, body } = problemAnswer(
       new Problem('expectation-failed', 'Only 100-continue is known.'),
@@ -44,6 +47,16 @@ function destroyWhenEnded(socket: Socket): void {
     socket.once('close', () => clearTimeout(late));
   });
 }
+
+/** Node hands over all that one packet holds, hundreds of requests, before anybody else gets a turn. */
+const destroyIfPipelined =
+  (open: WeakMap<Socket, number>) =>
+  ({ socket }: IncomingMessage, response: ServerResponse): void => {
+    const count = (open.get(socket) ?? 0) + 1;
+    open.set(socket, count);
+    response.once('close', () => open.set(socket, (open.get(socket) ?? 1) - 1));
+    if (count > MOST_PIPELINED) socket.destroy();
+  };
 
 /** Node's parser gave up: the same form of answer all the same. */
 function answerAndClose(socket: Socket, problem: Problem, requestId: string): void {

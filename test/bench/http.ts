@@ -24,6 +24,10 @@ const clusterId = (index: number): string =>
     `00000000-0000-4000-9000-${String(index).padStart(12, '0')}`,
   );
 
+/** What is measured is the gateway's own time, not what it lets one caller have. */
+const unlimited =
+  'requestsPerMinute: 100000000, auditLinesPerMinute: 100000000, bytesInPerMinute: 10000000000, bytesOutPerMinute: 10000000000, openRequests: 100000, heldBytes: 1000000000';
+
 interface Sample {
   readonly gatewayMs: number;
   readonly status: number;
@@ -92,7 +96,10 @@ function manyClusters(yaml: string): string {
       Array.from({ length: CLUSTERS }, (_, index) => `  c${index}: { resourceId: ${clusterId(index)} }\n`).join(''),
     )
     .replaceAll('clusters: [demo]', "clusters: ['*']")
-    .replace(/perPrincipal: .*/, 'perPrincipal: { running: 5000, queued: 5000, submitsPerMinute: 1000000 }')
+    .replace(
+      /perPrincipal: .*/,
+      `perPrincipal: { running: 5000, queued: 5000, submitsPerMinute: 1000000, ${unlimited} }\n  total: { ${unlimited} }`,
+    )
     .replace(/perCluster: .*/, 'perCluster: { running: 5000 }');
 }
 

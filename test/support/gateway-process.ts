@@ -21,11 +21,15 @@ export async function startGatewayProcess(
   script = join(root, 'functions/server.ts'),
   flags: readonly string[] = /server\.[jt]s$/.test(script) ? ['--config'] : [],
 ): Promise<GatewayProcess> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, ...flags, config], {
-    // See test/compile-cache.js.
-    env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'], ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8', script, ...flags, config], // as npm run serve has it
+    {
+      // See test/compile-cache.js.
+      env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'], ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
   const url = await new Promise<string>((resolve, reject) => {
