@@ -8,5 +8,5 @@ export default {
   globalSetup: '<rootDir>/test/compile-cache.js',
   setupFiles: ['<rootDir>/test/one-realm.js'],
   testTimeout: 30_000,
-  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/test/azurite/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/test/azurite/', '<rootDir>/test/openapi-generator/'],
 };

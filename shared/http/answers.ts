@@ -64,7 +64,7 @@ export function problemsOf(...more: readonly ProblemCode[]): Answers {
       ...((status === 429 || status === 503) && { headers: RetryAfter }),
       content: {
         'application/problem+json': {
-          schema: Type.Object({ ...ProblemBody.properties, code: Type.Enum([...codes]) }),
+          schema: Type.Unsafe({ allOf: [ProblemBody], properties: { code: Type.Enum([...codes]) } }),
         },
       },
     };

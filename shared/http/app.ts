@@ -9,6 +9,7 @@ import { identify, identifyForTrail } from './identify.ts';
 import { readStrictJson } from '../lib/strict-json.ts';
 import { checkUtf8 } from './body-encoding.ts';
 import { malformed } from './malformed.ts';
+import { openApi } from './open-api.ts';
 import { sendProblem, toProblem } from './problem.ts';
 import { logFailures, logRequests } from './request-log.ts';
 import { auditRoutes } from './routes/audit.ts';
@@ -69,6 +70,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.decorateRequest('authenticated', undefined);
   app.decorateRequest('handedOver', false);
   app.addHook('onRequest', async (request, reply) => {
+    if (request.raw.socket.destroyed) return reply.hijack(); // nobody is there for an answer
     reply.headers(commonHeaders(request.id));
     refuseRepeated(request);
   });
@@ -76,21 +78,21 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   countTraffic(app, { ...options, bodyLimit: options.config().limits.bodyBytes });
 
   const refuseOtherMethods = otherMethods(app);
-  await app.register(swagger, { openapi: openApiHead(options.version) });
+  await app.register(swagger, openApi(options.version));
   await app.register(commandRoutes, options);
   await app.register(batchRoutes, options);
   await app.register(clusterRoutes, options);
   await app.register(auditRoutes, options);
   await app.register(healthRoutes, options);
   await app.register(metadataRoutes, options);
-  await app.register(docsRoutes);
+  await app.register(docsRoutes, options);
   refuseOtherMethods();
   await app.ready();
   return app;
 }
 
 /** Problems that tell what a caller asked for, where no command and no route of the gateway records it. */
-const ASKED_WRONGLY: readonly string[] = ['route-not-found', 'method-not-allowed', 'request-invalid'];
+const askedWrongly: readonly string[] = ['route-not-found', 'method-not-allowed', 'request-invalid'];
 
 /** What is refused before the gateway has it is in the trail too: a command that is not JSON, an address that there is not, a malformed query. */
 async function recorded(
@@ -102,7 +104,7 @@ async function recorded(
   if (handedOver) return problem;
   if (authenticated && method === 'POST' && !is404)
     return refuseCommand(trail, { ...authenticated.facts, argv: [] }, problem).catch(toProblem);
-  if (!ASKED_WRONGLY.includes(problem.code)) return problem;
+  if (!askedWrongly.includes(problem.code)) return problem;
   const facts = authenticated?.facts ?? (await identifyForTrail(request, authenticate));
   return facts ? refuseRequest(trail, facts, problem).catch(toProblem) : problem;
 }
@@ -125,20 +127,4 @@ const loggedError = ({ name, message, stack, code }: Error & { code?: unknown })
   message: redactText(message),
   stack: redactText(stack ?? ''),
   ...(typeof code === 'string' && { code }),
-});
-
-const openApiHead = (version: string) => ({
-  openapi: '3.1.0',
-  info: {
-    title: 'aks-access-gateway',
-    version,
-    description:
-      'kubectl and helm on private AKS clusters, each call authenticated, judged, run at most once and recorded. ' +
-      'Every problem is RFC 9457 with a stable code; at any address also route-not-found (404), method-not-allowed (405), request-timeout (408), ' +
-      'length-required (411), expectation-failed (417) and headers-too-large (431).',
-  },
-  components: {
-    securitySchemes: { entra: { type: 'http' as const, scheme: 'bearer', bearerFormat: 'Entra ID v2.0 access token' } },
-  },
-  security: [{ entra: [] }],
 });

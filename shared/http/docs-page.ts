@@ -4,7 +4,10 @@ import { problems } from '../errors.ts';
 export interface Description {
   readonly info: { readonly title: string; readonly version: string; readonly description?: string };
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components?: { readonly schemas?: Components };
 }
+
+type Components = Readonly<Record<string, Schema>>;
 
 interface Operation {
   readonly summary?: string;
@@ -24,6 +27,8 @@ interface Operation {
 type Content = Readonly<Record<string, { readonly schema: Schema }>>;
 
 interface Schema {
+  /** `#/components/schemas/NAME` */
+  readonly $ref?: string;
   readonly type?: string;
   readonly description?: string;
   readonly enum?: readonly unknown[];
@@ -34,7 +39,7 @@ interface Schema {
 }
 
 /** One page for people, made from the OpenAPI document: no script, no image, nothing from elsewhere. */
-export const docsPage = ({ info, paths }: Description): string => `<!doctype html>
+export const docsPage = ({ info, paths, components }: Description): string => `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escaped(info.title)}</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}h2{font:600 1rem ui-monospace,monospace;margin:2.5rem 0 .25rem}h3{font-size:.85rem;margin:.75rem 0 .25rem}p{margin:.25rem 0}pre{background:#f6f8fa;padding:.75rem;overflow:auto;font-size:.85rem}table{border-collapse:collapse;font-size:.85rem;width:100%}td,th{text-align:left;padding:.2rem .6rem .2rem 0;border-bottom:1px solid #d0d7de;vertical-align:top}td:first-child{white-space:nowrap}small{color:#57606a}</style>
 <h1>${escaped(info.title)} <small>${escaped(info.version)}</small></h1><p>${escaped(info.description ?? '')} For programs: <a href="/openapi.json">openapi.json</a>.</p>
@@ -43,7 +48,9 @@ export const docsPage = ({ info, paths }: Description): string => `<!doctype htm
 <p>A token comes from Entra ID: <a href="/.well-known/oauth-protected-resource">the metadata</a> names the tenant and the scope to ask for.</p>
 ${Object.entries(paths)
   .flatMap(([path, operations]) =>
-    Object.entries(operations).map(([method, operation]) => section(method, path, operation)),
+    Object.entries(operations).map(([method, operation]) =>
+      section(method, path, operation, components?.schemas ?? {}),
+    ),
   )
   .join('\n')}
 <h1 id="problems">Problems</h1>${table(
@@ -57,10 +64,10 @@ ${Object.entries(paths)
 )}</html>
 `;
 
-function section(method: string, path: string, operation: Operation): string {
+function section(method: string, path: string, operation: Operation, components: Components): string {
   const { summary = '', description, security, parameters = [], requestBody, responses } = operation;
-  const body = requestBody?.content['application/json']?.schema;
-  const result = responses['200']?.content?.['application/json']?.schema;
+  const body = resolved(requestBody?.content['application/json']?.schema, components);
+  const result = resolved(responses['200']?.content?.['application/json']?.schema, components);
   const given = parameters.map(({ name, in: where, required, description: told, schema }) => [
     coded(name),
     `${where}${required ? ', required' : ''}`,
@@ -72,31 +79,37 @@ function section(method: string, path: string, operation: Operation): string {
     `<p>${escaped(summary)}.${security?.length === 0 ? ' <small>No token needed.</small>' : ''}</p>`,
     ...(description ? [`<p><small>${escaped(description)}</small></p>`] : []),
     ...(given.length > 0 ? ['<h3>Parameters</h3>', table([], given)] : []),
-    ...(body ? [`<h3>Body</h3>${note(body)}`, table([], fields(body))] : []),
+    ...(body ? [`<h3>Body</h3>${note(body)}`, table([], fields(body, components))] : []),
     '<h3>Answers</h3>',
     table([], statuses),
-    ...(result && fields(result).length > 0
-      ? [`<details><summary><small>Fields of 200</small></summary>${table([], fields(result))}</details>`]
+    ...(result && fields(result, components).length > 0
+      ? [`<details><summary><small>Fields of 200</small></summary>${table([], fields(result, components))}</details>`]
       : []),
   ].join('');
 }
 
 /** A row for each member, those of inner objects and lists after their own: name, type, description. */
-function fields(schema: Schema, prefix = ''): string[][] {
-  return Object.entries(schema.properties ?? {}).flatMap(([name, member]) => {
+function fields(schema: Schema, components: Components, prefix = ''): string[][] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, given]) => {
+    const member = resolved(given, components);
     const list = member.type === 'array';
-    const inner = list ? (member.items ?? {}) : member;
+    const inner = list ? resolved(member.items ?? {}, components) : member;
     const at = `${prefix}${name}${list ? '[]' : ''}`;
     const optional = schema.required?.includes(name) ? '' : ' <small>optional</small>';
     return [
       [coded(at) + optional, escaped(typeOf(inner)), escaped(member.description ?? '')],
-      ...fields(inner, `${at}.`),
+      ...fields(inner, components, `${at}.`),
     ];
   });
 }
 
-const typeOf = ({ type, enum: values, anyOf }: Schema): string =>
-  values?.map(String).join(' | ') ?? anyOf?.map(typeOf).join(' | ') ?? type ?? 'any';
+function resolved<S extends Schema | undefined>(schema: S, components: Components): S | Schema {
+  const name = schema?.$ref?.split('/').at(-1);
+  return name === undefined ? schema : (components[name] ?? {});
+}
+
+const typeOf = ({ type, enum: values, anyOf, $ref }: Schema): string =>
+  values?.map(String).join(' | ') ?? anyOf?.map(typeOf).join(' | ') ?? type ?? $ref?.split('/').at(-1) ?? 'any';
 
 const note = ({ description }: Schema): string => (description ? `<p><small>${escaped(description)}</small></p>` : '');
 

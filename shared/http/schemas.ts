@@ -1,7 +1,11 @@
 import { Type, type Static, type TSchema } from 'typebox';
 import { problems, type ProblemCode } from '../errors.ts';
+import { sampleBatch, sampleCommands, sampleProblem, sampleRecord } from './samples.ts';
 
-/** What goes over the wire, once: validation, types and OpenAPI come from here. No logic, so that the client may import it. */
+/**
+ * What goes over the wire, once: validation, types and OpenAPI come from here; a schema with a title is a component there, a type in
+ * generated clients. No logic, so that the client may import it.
+ */
 const closed = { additionalProperties: false } as const;
 const Text = (maxLength: number, description: string) => Type.String({ maxLength, description });
 
@@ -11,7 +15,7 @@ const FileBody = Type.Object(
     content: Type.Optional(Type.String({ description: 'Text; sent as UTF-8.' })),
     contentBase64: Type.Optional(Type.String({ description: 'Bytes, RFC 4648, section 4.' })),
   },
-  { ...closed, description: 'Exactly one of content and contentBase64.' },
+  { ...closed, title: 'CommandFile', description: 'Exactly one of content and contentBase64.' },
 );
 
 export const CommandBody = Type.Object(
@@ -39,12 +43,18 @@ export const CommandBody = Type.Object(
     reason: Type.Optional(Text(1_000, 'Why: recorded; some rules require it.')),
     requestedBy: Type.Optional(Text(200, 'For whom a bot acts: recorded as a claim, authorises nothing.')),
   },
-  { ...closed, description: 'Exactly one of argv and command.' },
+  { ...closed, title: 'Command', description: 'Exactly one of argv and command.', examples: sampleCommands },
 );
 
 const { reason, requestedBy, ...StepMembers } = CommandBody.properties;
 
-const Steps = Type.Array(Type.Object(StepMembers, { ...closed, description: 'Exactly one of argv and command.' }), {
+const Step = Type.Object(StepMembers, {
+  ...closed,
+  title: 'BatchStep',
+  description: 'Exactly one of argv and command.',
+});
+
+const Steps = Type.Array(Step, {
   minItems: 1,
   maxItems: 20,
   description: 'Commands that run one after the other in one pod. All are judged before any of them runs.',
@@ -53,68 +63,86 @@ const OnError = Type.Optional(
   Type.Enum(['stop', 'continue'], { description: 'What a step that fails does to the rest; stop unless told.' }),
 );
 
-export const BatchBody = Type.Object({ steps: Steps, onError: OnError, reason, requestedBy }, closed);
+export const BatchBody = Type.Object(
+  { steps: Steps, onError: OnError, reason, requestedBy },
+  { ...closed, title: 'Batch', examples: [sampleBatch] },
+);
 
 /** A command, or a batch. */
 export const ExplainInputBody = Type.Object(
   { ...CommandBody.properties, steps: Type.Optional(Steps), onError: OnError },
-  { ...closed, description: 'The body of a command or of a batch: exactly one of argv, command and steps.' },
+  {
+    ...closed,
+    title: 'CommandOrBatch',
+    description: 'The body of a command or of a batch: exactly one of argv, command and steps.',
+  },
 );
 
-const Attributes = Type.Object({
-  verb: Type.String(),
-  group: Type.String(),
-  resource: Type.String(),
-  subresource: Type.String(),
-  namespace: Type.String({ description: "'*' is all namespaces, '' cluster-scoped." }),
-  name: Type.String({ description: "'' is every name." }),
-});
+const Attributes = Type.Object(
+  {
+    verb: Type.String(),
+    group: Type.String(),
+    resource: Type.String(),
+    subresource: Type.String(),
+    namespace: Type.String({ description: "'*' is all namespaces, '' cluster-scoped." }),
+    name: Type.String({ description: "'' is every name." }),
+  },
+  { title: 'ResourceAttributes' },
+);
 
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const Time = Type.String({ format: 'date-time' });
 
-export const RecordBody = Type.Object({
-  id: Type.String(),
-  cluster: Type.String(),
-  argv: Type.Array(Type.String(), { description: 'As the caller sent it, secrets replaced.' }),
-  status: Type.Enum(['accepted', 'submitting', 'running', 'completed', 'failed', 'unknown'], {
-    description: 'completed: it ran, look at exitCode. failed: it did not run. unknown: it may or may not have run.',
-  }),
-  exitCode: Nullable(Type.Integer()),
-  stdout: Type.String(),
-  stderr: Type.String(),
-  stdoutBase64: Type.Optional(Type.String({ description: 'The exact bytes, when stdout is not UTF-8.' })),
-  stderrBase64: Type.Optional(Type.String({ description: 'The exact bytes, when stderr is not UTF-8.' })),
-  streams: Type.Union([Type.Literal('separate'), Type.Literal('merged')]),
-  outputBytes: Type.Object(
-    { stdout: Type.Integer(), stderr: Type.Integer() },
-    { description: 'Of the whole output, whatever head or tail left out.' },
-  ),
-  truncated: Type.Boolean(),
-  timedOut: Type.Boolean(),
-  warnings: Type.Array(Type.String()),
-  failure: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
-  submittedAt: Time,
-  startedAt: Nullable(Time),
-  finishedAt: Nullable(Time),
-  reason: Nullable(Type.String()),
-  requestedBy: Nullable(Type.String()),
-  principal: Type.Object({ kind: Type.String(), tid: Type.String(), oid: Type.String() }),
-  decision: Type.Object({ role: Type.String(), rule: Type.String() }),
-  azure: Type.Object({ commandId: Nullable(Type.String()) }),
-  batch: Type.Optional(Type.String({ description: 'The batch that it is a step of.' })),
-  receipt: Nullable(Type.String({ description: 'A compact JWS over the audit intent: keep it, it proves the trail.' })),
-});
+export const RecordBody = Type.Object(
+  {
+    id: Type.String(),
+    cluster: Type.String(),
+    argv: Type.Array(Type.String(), { description: 'As the caller sent it, secrets replaced.' }),
+    status: Type.Enum(['accepted', 'submitting', 'running', 'completed', 'failed', 'unknown'], {
+      description: 'completed: it ran, look at exitCode. failed: it did not run. unknown: it may or may not have run.',
+    }),
+    exitCode: Nullable(Type.Integer()),
+    stdout: Type.String(),
+    stderr: Type.String(),
+    stdoutBase64: Type.Optional(Type.String({ description: 'The exact bytes, when stdout is not UTF-8.' })),
+    stderrBase64: Type.Optional(Type.String({ description: 'The exact bytes, when stderr is not UTF-8.' })),
+    streams: Type.Union([Type.Literal('separate'), Type.Literal('merged')]),
+    outputBytes: Type.Object(
+      { stdout: Type.Integer(), stderr: Type.Integer() },
+      { description: 'Of the whole output, whatever head or tail left out.' },
+    ),
+    truncated: Type.Boolean(),
+    timedOut: Type.Boolean(),
+    warnings: Type.Array(Type.String()),
+    failure: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+    submittedAt: Time,
+    startedAt: Nullable(Time),
+    finishedAt: Nullable(Time),
+    reason: Nullable(Type.String()),
+    requestedBy: Nullable(Type.String()),
+    principal: Type.Object({ kind: Type.String(), tid: Type.String(), oid: Type.String() }),
+    decision: Type.Object({ role: Type.String(), rule: Type.String() }),
+    azure: Type.Object({ commandId: Nullable(Type.String()) }),
+    batch: Type.Optional(Type.String({ description: 'The batch that it is a step of.' })),
+    receipt: Nullable(
+      Type.String({ description: 'A compact JWS over the audit intent: keep it, it proves the trail.' }),
+    ),
+  },
+  { title: 'CommandRecord', examples: [sampleRecord] },
+);
 
-export const BatchRecordBody = Type.Object({
-  id: Type.String(),
-  status: Type.Enum(['awaiting-approval', 'running', 'completed', 'failed', 'unknown'], {
-    description:
-      'running from acceptance on. completed: its pod ended, look at the items. failed: no step ran. unknown: an item is.',
-  }),
-  onError: Type.Enum(['stop', 'continue']),
-  items: Type.Array(RecordBody, { description: "The steps' records, in their order." }),
-});
+export const BatchRecordBody = Type.Object(
+  {
+    id: Type.String(),
+    status: Type.Enum(['awaiting-approval', 'running', 'completed', 'failed', 'unknown'], {
+      description:
+        'running from acceptance on. completed: its pod ended, look at the items. failed: no step ran. unknown: an item is.',
+    }),
+    onError: Type.Enum(['stop', 'continue']),
+    items: Type.Array(RecordBody, { description: "The steps' records, in their order." }),
+  },
+  { title: 'BatchRecord' },
+);
 
 export const ListBody = <T extends TSchema>(items: T) =>
   Type.Object({
@@ -122,91 +150,109 @@ export const ListBody = <T extends TSchema>(items: T) =>
     next: Nullable(Type.String({ description: 'Pass as cursor; null at the end.' })),
   });
 
-export const ExplainBody = Type.Object({
-  cluster: Type.String(),
-  allowed: Type.Boolean(),
-  decision: Type.Object({
-    verdict: Type.Union([Type.Literal('allow'), Type.Literal('deny')]),
-    role: Nullable(Type.String()),
-    rule: Nullable(Type.String()),
-    reason: Nullable(Type.String()),
-    explanation: Type.String(),
-  }),
-  attributes: Type.Array(Attributes),
-  rules: Type.Array(
-    Type.Object({
-      attributes: Attributes,
-      allowed: Type.Boolean(),
+export const ExplainBody = Type.Object(
+  {
+    cluster: Type.String(),
+    allowed: Type.Boolean(),
+    decision: Type.Object({
+      verdict: Type.Union([Type.Literal('allow'), Type.Literal('deny')]),
       role: Nullable(Type.String()),
       rule: Nullable(Type.String()),
+      reason: Nullable(Type.String()),
+      explanation: Type.String(),
     }),
-    { description: 'Attribute by attribute, which rule decided.' },
-  ),
-  command: Type.String({ description: 'The exact words that would be sent, quoted.' }),
-  files: Type.Array(Type.Object({ path: Type.String(), bytes: Type.Integer() })),
-  warnings: Type.Array(Type.String()),
-});
+    attributes: Type.Array(Attributes),
+    rules: Type.Array(
+      Type.Object({
+        attributes: Attributes,
+        allowed: Type.Boolean(),
+        role: Nullable(Type.String()),
+        rule: Nullable(Type.String()),
+      }),
+      { description: 'Attribute by attribute, which rule decided.' },
+    ),
+    command: Type.String({ description: 'The exact words that would be sent, quoted.' }),
+    files: Type.Array(Type.Object({ path: Type.String(), bytes: Type.Integer() })),
+    warnings: Type.Array(Type.String()),
+  },
+  { title: 'Explanation' },
+);
 
-export const ExplainBatchBody = Type.Object({
-  cluster: Type.String(),
-  allowed: Type.Boolean({ description: 'Whether all of them are.' }),
-  steps: Type.Array(ExplainBody),
-});
+export const ExplainBatchBody = Type.Object(
+  {
+    cluster: Type.String(),
+    allowed: Type.Boolean({ description: 'Whether all of them are.' }),
+    steps: Type.Array(ExplainBody),
+  },
+  { title: 'BatchExplanation' },
+);
 
-export const ClusterBody = Type.Object({
-  name: Type.String(),
-  resourceId: Type.String(),
-  runAs: Type.Union([Type.Literal('gateway'), Type.Literal('caller')]),
-  defaultNamespace: Type.String(),
-  frozen: Type.Optional(Type.String({ description: 'Why nothing may be changed there now.' })),
-});
+export const ClusterBody = Type.Object(
+  {
+    name: Type.String(),
+    resourceId: Type.String(),
+    runAs: Type.Union([Type.Literal('gateway'), Type.Literal('caller')]),
+    defaultNamespace: Type.String(),
+    frozen: Type.Optional(Type.String({ description: 'Why nothing may be changed there now.' })),
+  },
+  { title: 'Cluster' },
+);
 
-export const WhoAmIBody = Type.Object({
-  principal: Type.Object({
-    kind: Type.Union([Type.Literal('user'), Type.Literal('app')]),
-    tid: Type.String(),
-    oid: Type.String(),
-    azp: Type.String(),
-    appRoles: Type.Array(Type.String()),
-    groups: Type.Array(Type.String()),
-    scopes: Type.Array(Type.String()),
-  }),
-  roles: Type.Array(Type.Object({ cluster: Type.String(), roles: Type.Array(Type.String()) })),
-  unknown: Type.Array(Type.String(), { description: 'What the token does not tell.' }),
-});
-
-export const AccessBody = Type.Object({
-  cluster: Type.String(),
-  items: Type.Array(
-    Type.Object({
-      role: Type.String(),
-      effect: Type.Union([Type.Literal('allow'), Type.Literal('deny')]),
-      rule: Type.String(),
-      verbs: Type.Array(Type.String()),
-      resources: Type.Array(Type.String()),
-      namespaces: Type.Array(Type.String()),
-      names: Type.Array(Type.String()),
-      nonResourceURLs: Type.Array(Type.String()),
+export const WhoAmIBody = Type.Object(
+  {
+    principal: Type.Object({
+      kind: Type.Union([Type.Literal('user'), Type.Literal('app')]),
+      tid: Type.String(),
+      oid: Type.String(),
+      azp: Type.String(),
+      appRoles: Type.Array(Type.String()),
+      groups: Type.Array(Type.String()),
+      scopes: Type.Array(Type.String()),
     }),
-    { description: 'As `kubectl auth can-i --list` has them; `*` stands for all.' },
-  ),
-  warnings: Type.Array(Type.String()),
-});
+    roles: Type.Array(Type.Object({ cluster: Type.String(), roles: Type.Array(Type.String()) })),
+    unknown: Type.Array(Type.String(), { description: 'What the token does not tell.' }),
+  },
+  { title: 'Caller' },
+);
 
-export const HealthBody = Type.Object({ status: Type.Literal('ok'), version: Type.String() });
+export const AccessBody = Type.Object(
+  {
+    cluster: Type.String(),
+    items: Type.Array(
+      Type.Object({
+        role: Type.String(),
+        effect: Type.Union([Type.Literal('allow'), Type.Literal('deny')]),
+        rule: Type.String(),
+        verbs: Type.Array(Type.String()),
+        resources: Type.Array(Type.String()),
+        namespaces: Type.Array(Type.String()),
+        names: Type.Array(Type.String()),
+        nonResourceURLs: Type.Array(Type.String()),
+      }),
+      { description: 'As `kubectl auth can-i --list` has them; `*` stands for all.' },
+    ),
+    warnings: Type.Array(Type.String()),
+  },
+  { title: 'Access' },
+);
 
-export const ReadinessBody = Type.Object({
-  status: Type.Union([Type.Literal('ready'), Type.Literal('degraded'), Type.Literal('not-ready')]),
-  checks: Type.Record(
-    Type.String(),
-    Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('failing')]),
-  ),
-  lastFailures: Type.Optional(
-    Type.Record(Type.String(), Type.Object({ at: Time, message: Type.String() }), {
-      description: 'How each last failed since the start, though it may be well again.',
-    }),
-  ),
-});
+export const HealthBody = Type.Object({ status: Type.Literal('ok'), version: Type.String() }, { title: 'Health' });
+
+export const ReadinessBody = Type.Object(
+  {
+    status: Type.Union([Type.Literal('ready'), Type.Literal('degraded'), Type.Literal('not-ready')]),
+    checks: Type.Record(
+      Type.String(),
+      Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('failing')]),
+    ),
+    lastFailures: Type.Optional(
+      Type.Record(Type.String(), Type.Object({ at: Time, message: Type.String() }), {
+        description: 'How each last failed since the start, though it may be well again.',
+      }),
+    ),
+  },
+  { title: 'Readiness' },
+);
 
 export const MetadataBody = Type.Object(
   {
@@ -219,19 +265,25 @@ export const MetadataBody = Type.Object(
     audience: Type.String(),
     scope: Type.String({ description: 'What to ask Entra for.' }),
   },
-  { description: 'RFC 9728, section 2; tenants, audience and scope are members of this gateway.' },
+  {
+    title: 'ProtectedResourceMetadata',
+    description: 'RFC 9728, section 2; tenants, audience and scope are members of this gateway.',
+  },
 );
 
-export const ProblemBody = Type.Object({
-  type: Type.String(),
-  title: Type.String(),
-  status: Type.Integer(),
-  detail: Type.String(),
-  instance: Type.String(),
-  code: Type.Enum(Object.keys(problems) as ProblemCode[]),
-  retryable: Type.Boolean(),
-  next: Type.String({ description: 'What the caller can do.' }),
-});
+export const ProblemBody = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    instance: Type.String(),
+    code: Type.Enum(Object.keys(problems) as ProblemCode[]),
+    retryable: Type.Boolean(),
+    next: Type.String({ description: 'What the caller can do.' }),
+  },
+  { title: 'Problem', description: 'RFC 9457; some codes have further members.', examples: [sampleProblem] },
+);
 
 export type CommandInput = Static<typeof CommandBody>;
 export type ExplainInput = Static<typeof ExplainInputBody>;

@@ -368,11 +368,13 @@ describe('what needs no token', () => {
       'GET /readyz',
       'GET /v1/audit/checkpoints',
       'GET /v1/audit/events',
+      'GET /v1/batches/{id}',
       'GET /v1/clusters',
       'GET /v1/clusters/{cluster}/access',
       'GET /v1/commands',
       'GET /v1/commands/{id}',
       'GET /v1/whoami',
+      'POST /v1/clusters/{cluster}/batches',
       'POST /v1/clusters/{cluster}/commands',
       'POST /v1/clusters/{cluster}/explain',
     ]);

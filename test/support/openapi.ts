@@ -4,10 +4,27 @@ import type { Answer, TestStack } from './stack.ts';
 export interface OpenApi {
   readonly openapi: string;
   readonly info: { readonly description: string };
+  readonly servers: readonly { readonly url: string }[];
+  readonly tags: readonly { readonly name: string }[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, Readonly<Record<string, unknown>>>> };
 }
 
 export interface Operation {
+  readonly operationId: string;
+  readonly tags?: readonly string[];
+  readonly requestBody?: {
+    readonly content: Readonly<
+      Record<
+        string,
+        {
+          readonly schema: Readonly<Record<string, unknown>>;
+          readonly example?: unknown;
+          readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
+        }
+      >
+    >;
+  };
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required?: boolean }[];
   readonly responses: Readonly<Record<string, Response>>;
 }
@@ -24,7 +41,8 @@ const COMMON =
 
 /** The stack, each of whose answers is held against its own OpenAPI document: status, media type, headers, and every member of the body. */
 export async function held(stack: TestStack): Promise<TestStack & { readonly document: OpenApi }> {
-  const { body: document } = await stack.request<OpenApi>('GET', '/openapi.json', { token: null });
+  const { body } = await stack.request<OpenApi>('GET', '/openapi.json', { token: null });
+  const document = inlined(body);
   const routes = Object.entries(document.paths).map(([path, operations]) => ({
     operations,
     form: new RegExp(`^${path.replaceAll('.', String.raw`\.`).replaceAll(/\{\w+\}/g, '[^/]+')}$`),
@@ -71,6 +89,18 @@ export async function held(stack: TestStack): Promise<TestStack & { readonly doc
     command: (body, options) => request('POST', '/v1/clusters/demo/commands', { ...options, body }),
     explain: (body, options) => request('POST', '/v1/clusters/demo/explain', { ...options, body }),
   };
+}
+
+/** The document with each reference replaced by the component that it names. */
+export function inlined(document: OpenApi): OpenApi {
+  const resolve = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(resolve);
+    if (typeof value !== 'object' || value === null) return value;
+    const { $ref } = value as { readonly $ref?: string };
+    if ($ref !== undefined) return resolve(document.components.schemas[$ref.replace('#/components/schemas/', '')]);
+    return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, resolve(member)]));
+  };
+  return resolve(document) as OpenApi;
 }
 
 /** A schema under which an object has no member that is not described. */

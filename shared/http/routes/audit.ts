@@ -6,6 +6,7 @@ import type { AppOptions } from '../options.ts';
 import { json, problemsOf } from '../answers.ts';
 import { disconnectSignal } from '../disconnect.ts';
 import { authenticated } from '../identify.ts';
+import { AuditEventBody, CheckpointBody } from '../audit-body.ts';
 import { ListBody } from '../schemas.ts';
 
 const Limit = Type.Optional(
@@ -24,18 +25,23 @@ const EventsQuery = Type.Object(
   closed,
 );
 const CheckpointsQuery = Type.Object({ limit: Limit, cursor: Cursor }, closed);
-const response = { ...problemsOf(), 200: json('A page.', ListBody(Type.Unknown())) };
 
-/** The trail over HTTP: an auditor sees all, any other caller the events of its own calls. Reading is itself an event. */
 /** A query may read the whole trail. */
 const SCAN_COST = 20;
 
+/** The trail over HTTP: an auditor sees all, any other caller the events of its own calls. Reading is itself an event. */
 export async function auditRoutes(app: FastifyInstance, { gateway }: AppOptions): Promise<void> {
   app.get<{ Querystring: Static<typeof EventsQuery> }>(
     '/v1/audit/events',
     {
       config: { cost: SCAN_COST },
-      schema: { summary: 'Audit events, oldest first', querystring: EventsQuery, response },
+      schema: {
+        operationId: 'listAuditEvents',
+        tags: ['audit'],
+        summary: 'Audit events, oldest first',
+        querystring: EventsQuery,
+        response: { ...problemsOf(), 200: json('A page.', ListBody(AuditEventBody)) },
+      },
     },
     async (request, reply) => {
       const { since, until, limit = 100, ...rest } = request.query;
@@ -55,7 +61,13 @@ export async function auditRoutes(app: FastifyInstance, { gateway }: AppOptions)
     '/v1/audit/checkpoints',
     {
       config: { cost: SCAN_COST },
-      schema: { summary: 'Signed checkpoints, oldest first', querystring: CheckpointsQuery, response },
+      schema: {
+        operationId: 'listCheckpoints',
+        tags: ['audit'],
+        summary: 'Signed checkpoints, oldest first',
+        querystring: CheckpointsQuery,
+        response: { ...problemsOf(), 200: json('A page.', ListBody(CheckpointBody)) },
+      },
     },
     async (request) => {
       const page = await gateway.readCheckpoints(authenticated(request), { limit: 100, ...request.query });

@@ -27,6 +27,8 @@ export async function batchRoutes(app: FastifyInstance, { gateway, clock, config
     '/v1/clusters/:cluster/batches',
     {
       schema: {
+        operationId: 'runBatch',
+        tags: ['batches'],
         summary: 'Run several commands one after the other in one pod',
         description:
           'All are judged first: one that is denied or refused makes a problem with its number, from 0, as `step`, and nothing is run. ' +
@@ -62,6 +64,8 @@ export async function batchRoutes(app: FastifyInstance, { gateway, clock, config
     '/v1/batches/:id',
     {
       schema: {
+        operationId: 'getBatch',
+        tags: ['batches'],
         summary: "A batch, with its steps' records",
         params: IdParams,
         headers: WaitingHeaders,

@@ -26,6 +26,8 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
     '/v1/clusters',
     {
       schema: {
+        operationId: 'listClusters',
+        tags: ['clusters'],
         summary: 'The clusters on which the caller may do anything at all',
         response: { ...problemsOf(), 200: json('All of them.', ListBody(ClusterBody)) },
       },
@@ -40,6 +42,8 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
     '/v1/whoami',
     {
       schema: {
+        operationId: 'whoAmI',
+        tags: ['callers'],
         summary: 'The caller as the gateway sees it, its roles, and what could not be known',
         response: { ...problemsOf(), 200: json('The caller.', WhoAmIBody) },
       },
@@ -56,6 +60,8 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
     '/v1/clusters/:cluster/access',
     {
       schema: {
+        operationId: 'getAccess',
+        tags: ['callers'],
         summary: 'The rules that bind the caller on a cluster',
         params: ClusterParams,
         response: { ...problemsOf('cluster-not-found'), 200: json('All of them.', AccessBody) },
@@ -85,6 +91,8 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
     '/v1/clusters/:cluster/explain',
     {
       schema: {
+        operationId: 'explainCommand',
+        tags: ['commands'],
         summary: 'What a command or batch would be, and whether policy allows it; runs nothing',
         params: ClusterParams,
         body: ExplainInputBody,

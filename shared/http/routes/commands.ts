@@ -46,6 +46,8 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock, conf
     '/v1/clusters/:cluster/commands',
     {
       schema: {
+        operationId: 'runCommand',
+        tags: ['commands'],
         summary: 'Run a kubectl or helm command',
         description:
           'A problem in answer means that nothing was started; anything that may have been started is a record.',
@@ -80,6 +82,8 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock, conf
     '/v1/commands/:id',
     {
       schema: {
+        operationId: 'getCommand',
+        tags: ['commands'],
         summary: "A command's record",
         params: IdParams,
         querystring: LinesQuery,
@@ -105,6 +109,8 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock, conf
     '/v1/commands',
     {
       schema: {
+        operationId: 'listCommands',
+        tags: ['commands'],
         summary: "The caller's own commands, newest first, without output",
         querystring: ListQuery,
         response: { ...problemsOf(), 200: json('A page.', ListBody(RecordBody)) },

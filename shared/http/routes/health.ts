@@ -18,7 +18,13 @@ export async function healthRoutes(app: FastifyInstance, { checks, clock, versio
     '/healthz',
     {
       config: { public: true },
-      schema: { summary: 'The process is up', security: [], response: { 200: json('It is.', HealthBody) } },
+      schema: {
+        operationId: 'getHealth',
+        tags: ['service'],
+        summary: 'The process is up',
+        security: [],
+        response: { 200: json('It is.', HealthBody) },
+      },
     },
     async () => ({ status: 'ok', version }),
   );
@@ -29,6 +35,8 @@ export async function healthRoutes(app: FastifyInstance, { checks, clock, versio
     {
       config: { public: true },
       schema: {
+        operationId: 'getReadiness',
+        tags: ['service'],
         summary: 'The dependencies answer',
         security: [],
         response: {

@@ -21,6 +21,8 @@ export async function metadataRoutes(app: FastifyInstance, { config }: AppOption
     };
   };
   const schema = {
+    operationId: 'getProtectedResourceMetadata',
+    tags: ['service'],
     summary: 'Where and for what to get a token',
     security: [],
     response: { 200: json('Protected resource metadata.', MetadataBody) },
