@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { assemble } from '../shared/assemble.ts';
-import { sweepRegularly } from './sweeping.ts';
+import { regularly } from './regularly.ts';
 import { version } from './version.ts';
 
 /** The gateway on a plain port: a container, a virtual machine, this machine. `--config F`, or AKSGW_CONFIG. */
@@ -12,18 +12,21 @@ if (!location) {
 }
 
 try {
-  const { app, config, sweep, close } = await assemble({
+  const { app, config, sweep, runJobs, close } = await assemble({
     location,
     env: process.env,
     version,
     logger: { level: process.env['AKSGW_LOG_LEVEL'] ?? 'info', stream: process.stderr },
   });
   for (const warning of config.current().warnings) app.log.warn(warning);
-  const sweeping = sweepRegularly({ app, sweep });
+  const timers = [
+    regularly('the sweep', { app }, () => sweep()),
+    regularly('a look at the jobs', { app }, () => runJobs()),
+  ];
   const address = await app.listen(config.current().listen);
   process.stdout.write(`listening on ${address}\n`);
   const stop = (): void => {
-    const stopped = sweeping.stop().then(close);
+    const stopped = Promise.all(timers.map((timer) => timer.stop())).then(close);
     stopped.then(
       () => process.exit(0),
       (error: unknown) => {

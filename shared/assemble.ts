@@ -12,6 +12,9 @@ import type { Config, Entrance } from './config/config.ts';
 import { openConfig, type OpenedConfig } from './config/source.ts';
 import { sameArmId } from './config/values.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
+import { checkJobs } from './jobs/check.ts';
+import { compiledOnce as compiledJobs } from './jobs/context.ts';
+import { createJobs } from './jobs/jobs.ts';
 import { createApp } from './http/app.ts';
 import type { LogOptions } from './http/options.ts';
 import { createAuthenticator } from './identity/authenticate.ts';
@@ -47,6 +50,8 @@ export interface Assembled {
   readonly gateway: Gateway;
   /** Takes over orphaned commands and purges outputs past their retention. Waits up to `waitMs` for the commands it took over. */
   sweep(waitMs?: number): Promise<{ readonly recovered: number; readonly purged: number }>;
+  /** One look at every scheduled job. Waits up to `waitMs` for the commands that this process carries. */
+  runJobs(waitMs?: number): Promise<void>;
   /** Stops taking requests, gives running commands back to the next process, closes the trail. */
   close(): Promise<void>;
 }
@@ -107,6 +112,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
       clock,
       fetch,
       entrance: options.entrance,
+      checks: [checkJobs(clock.now)],
       // The blob's own identity, before any configuration says which: whatever Azure sign-in the host has.
       credential: createCredential({ azure: BOOTSTRAP, authority: 'https://login.microsoftonline.com', clock, env }),
     }),
@@ -183,10 +189,22 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     entropy,
     onError: report,
   });
+  const jobs = createJobs({
+    config,
+    jobsOf: compiledJobs(clock),
+    gateway,
+    records,
+    trail: counted,
+    clock,
+    entropy,
+    holder,
+    onError: report,
+  });
   const app = await createApp({
     config: config.current,
     authenticate,
     gateway,
+    jobs,
     trail: counted,
     traffic,
     checks: {
@@ -230,6 +248,10 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
       const recovered = valueOf(recovery);
       if (waitMs > 0 && recovered > 0) await Promise.race([lifecycle.idle(), clock.sleep(waitMs, { unref: true })]);
       return { recovered, purged: valueOf(purge) };
+    },
+    async runJobs(waitMs = 0) {
+      await jobs.tick();
+      if (waitMs > 0) await Promise.race([lifecycle.idle(), clock.sleep(waitMs, { unref: true })]);
     },
   };
 }

@@ -94,6 +94,12 @@ export const problems = {
     retryable: false,
     next: 'GET /v1/commands lists your own commands, each with its batch.',
   },
+  'job-not-found': {
+    status: 404,
+    title: 'No such job, or none that you may see',
+    retryable: false,
+    next: 'GET /v1/jobs lists the jobs that you may see.',
+  },
   'idempotency-conflict': {
     status: 409,
     title: 'This Idempotency-Key was used with another body',
@@ -236,5 +242,10 @@ export class Problem extends Error {
 
   get status(): number {
     return problems[this.code].status;
+  }
+
+  /** Whether the same request may do better later. */
+  get retryable(): boolean {
+    return problems[this.code].retryable;
   }
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
-import { sweepRegularly } from '../../functions/sweeping.ts';
+import { regularly } from '../../functions/regularly.ts';
 import { version } from '../../functions/version.ts';
 import { assemble, type Assembled, type AssembleOptions } from '../../shared/assemble.ts';
 import { startAzure, type AzureOptions, type EmulatedAzure } from './azure.ts';
@@ -30,6 +30,8 @@ export interface StackOptions extends Omit<AzureOptions, 'ports'> {
   /** Where the configuration and the gateway's data go. */
   readonly folder: string;
   readonly ports?: Ports;
+  /** Whether a timer looks at the jobs; false where a test does. */
+  readonly jobs?: boolean;
   /** A last word on the configuration's text. */
   readonly edit?: (yaml: string) => string;
   readonly gateway?: Partial<Pick<AssembleOptions, 'clock' | 'entropy' | 'leaseMs' | 'logger' | 'openStores'>>;
@@ -67,9 +69,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const gateway = await assemble({ location: config, env, version, ...own });
     await gateway.app.listen({ host: '127.0.0.1', port: ports.gateway });
     const { port } = gateway.app.server.address() as AddressInfo;
-    const sweeping = sweepRegularly(gateway);
+    const timers = [
+      regularly('the sweep', gateway, () => gateway.sweep()),
+      ...(options.jobs === false ? [] : [regularly('a look at the jobs', gateway, () => gateway.runJobs())]),
+    ];
     const close = async (): Promise<void> => {
-      await sweeping.stop();
+      await Promise.all(timers.map((timer) => timer.stop()));
       await gateway.close();
       await azure.close();
     };

@@ -3,7 +3,7 @@ import type { Limits } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import { onAbort } from '../lib/abort.ts';
 import { principalKey } from '../identity/principal.ts';
-import type { PrincipalId } from '../identity/principal.ts';
+import type { PrincipalId } from '../lib/ids.ts';
 import type { Records } from '../store/records.ts';
 import { createOtherProcesses, LOOK_EVERY_MS } from './other-processes.ts';
 import { createRateLimiter } from './rate.ts';

@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.ts';
 import type { Limits, TrafficLimits } from '../config/config.ts';
 import { Problem } from '../errors.ts';
-import { principalKey, type PrincipalId } from '../identity/principal.ts';
+import { principalKey } from '../identity/principal.ts';
+import type { PrincipalId } from '../lib/ids.ts';
 import { createRateLimiter } from './rate.ts';
 
 /**

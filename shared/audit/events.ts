@@ -39,6 +39,12 @@ export const eventCodes = {
   'list.read': 'AKG402I',
   'result.purged': 'AKG403I',
   'job.fired': 'AKG500I',
+  'job.failed': 'AKG501W',
+  'job.missed': 'AKG502W',
+  'job.overlapped': 'AKG503I',
+  'job.suspended': 'AKG504W',
+  'job.run-by-hand': 'AKG505I',
+  'job.changed': 'AKG506I',
 } as const;
 
 export type EventName = keyof typeof eventCodes;
@@ -57,12 +63,6 @@ export const reservedCodes = {
   'approval.released': 'AKG416I',
   'grant.given': 'AKG417I',
   'break-glass': 'AKG418E',
-  'job.failed': 'AKG501W',
-  'job.missed': 'AKG502W',
-  'job.overlapped': 'AKG503I',
-  'job.suspended': 'AKG504W',
-  'job.run-by-hand': 'AKG505I',
-  'job.changed': 'AKG506I',
   'delivery.sent': 'AKG510I',
   'delivery.failed': 'AKG511W',
   'delivery.refused': 'AKG512W',
@@ -78,7 +78,7 @@ export const reservedCodes = {
 interface AuditPrincipal {
   readonly tid: string;
   readonly oid: string;
-  readonly idtyp: 'user' | 'app';
+  readonly idtyp: 'user' | 'app' | 'job';
   readonly azp: string;
   readonly uti: string;
 }
@@ -89,6 +89,8 @@ export interface RequestFacts {
   readonly principal?: AuditPrincipal | undefined;
   /** The other end of the socket: a proxy, mostly. */
   readonly peer?: string | undefined;
+  /** The person behind the caller: who runs a job by hand. */
+  readonly requester?: Pick<AuditPrincipal, 'tid' | 'oid' | 'idtyp'> | undefined;
   /** What the caller says of itself: recorded as a claim, believed nowhere. */
   readonly claimed?:
     | {
@@ -136,6 +138,14 @@ interface ConfigFacts {
   readonly source: string;
   readonly configDigest: string;
   readonly policyDigest: string;
+}
+
+/** A time at which a job was due, and what came of it. */
+interface SlotFacts {
+  readonly job: string;
+  /** Epoch ms. */
+  readonly slot: number;
+  readonly detail: string;
 }
 
 interface OutcomeFacts {
@@ -219,7 +229,15 @@ export type AuditEvent =
   | (RequestFacts & { readonly event: 'audit.read' | 'list.read'; readonly detail: string })
   | (RequestFacts & { readonly event: 'request.refused'; readonly problem: ProblemCode; readonly detail: string })
   | { readonly event: 'result.purged'; readonly count: number }
-  | (RequestFacts & { readonly event: 'job.fired'; readonly job: string });
+  | (SlotFacts & { readonly event: 'job.fired' | 'job.missed' | 'job.overlapped' })
+  | (SlotFacts & { readonly event: 'job.failed' | 'job.suspended'; readonly commandId?: string | undefined })
+  | { readonly event: 'job.changed'; readonly job: string; readonly detail: string }
+  | (RequestFacts & {
+      readonly event: 'job.run-by-hand';
+      readonly job: string;
+      /** The options that were chosen. The command has the same requestId. */
+      readonly detail: string;
+    });
 
 /** Events that a caller can cause at will, without a right to anything: many of a kind are told as one, with their number. */
 export const floodEvents = [

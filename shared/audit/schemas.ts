@@ -71,7 +71,7 @@ const Checkpoint = Type.Object(
 );
 
 const Principal = Type.Object(
-  { tid: Short, oid: Short, idtyp: Type.Enum(['user', 'app']), azp: Short, uti: Short },
+  { tid: Short, oid: Short, idtyp: Type.Enum(['user', 'app', 'job']), azp: Short, uti: Short },
   closed,
 );
 const Cluster = Type.Object({ name: Short, armId: Text(1024), runAs: Type.Enum(['gateway', 'caller']) }, closed);
@@ -79,6 +79,7 @@ const request = {
   requestId: Short,
   principal: Type.Optional(Principal),
   peer: Type.Optional(Short),
+  requester: Type.Optional(Type.Object({ tid: Short, oid: Short, idtyp: Type.Enum(['user', 'app', 'job']) }, closed)),
   claimed: Type.Optional(
     Type.Object({ requestedBy: Type.Optional(Free), ip: Type.Optional(Short), userAgent: Type.Optional(Free) }, closed),
   ),
@@ -133,6 +134,9 @@ const ended = {
     closed,
   ),
 };
+
+/** Of a time at which a job was due. */
+const ofSlot = { job: Short, slot: Time, ...detail };
 
 /** What each event says, in the members of its own. */
 const memberSchemas = {
@@ -195,7 +199,13 @@ const memberSchemas = {
   'audit.read': { ...request, ...detail },
   'list.read': { ...request, ...detail },
   'result.purged': { count: Count },
-  'job.fired': { ...request, job: Short },
+  'job.fired': ofSlot,
+  'job.failed': { ...ofSlot, commandId: Type.Optional(Short) },
+  'job.missed': ofSlot,
+  'job.overlapped': ofSlot,
+  'job.suspended': { ...ofSlot, commandId: Type.Optional(Short) },
+  'job.run-by-hand': { ...request, job: Short, ...detail },
+  'job.changed': { job: Short, ...detail },
 } as const satisfies Record<EventName, Record<string, TSchema>>;
 
 /** One line for many of a flood (flood.ts): of the one who asks only what all of them share. */

@@ -8,6 +8,7 @@ interface Known {
   readonly clusters: readonly string[];
   /** Lower-case GUIDs. */
   readonly tenants: readonly string[];
+  readonly jobs: readonly string[] | undefined;
 }
 
 /**
@@ -47,10 +48,9 @@ export function readPolicy(policy: PolicyFile, known: Known, report: Report): Po
 
   function readSubject(subject: SubjectFile, path: Path): SubjectFile {
     if ('job' in subject) {
-      report.problem(
-        [...path, 'job'],
-        `no job is called "${subject.job}": jobs are not built yet. Bind the app that runs it`,
-      );
+      if (known.jobs && !known.jobs.includes(subject.job)) {
+        report.problem([...path, 'job'], `no job is called "${subject.job}".${didYouMean(subject.job, known.jobs)}`);
+      }
       return subject;
     }
     const tenant = readTenant(subject.tenant, path, known.tenants, report);

@@ -15,6 +15,7 @@ export interface Config {
   readonly monitorLogs?: MonitorLogs | undefined;
   readonly limits: Limits;
   readonly policy: PolicyFile;
+  readonly jobs: readonly JobConfig[];
   /** SHA-256 of the file as read, hex: goes into the audit trail. */
   readonly digest: string;
   /** What the operator should know: what is insecure, what a role implies. */
@@ -138,3 +139,32 @@ export interface ConfigSource {
   /** Why what was last found at the source is not in force; undefined when it is. */
   problem(): Error | undefined;
 }
+
+/** A job as the file has it, with defaults. Whether its schedule and its commands make sense is the jobs room's question. */
+export interface JobConfig {
+  readonly name: string;
+  readonly cluster: string;
+  readonly schedule?: { readonly cron: string; readonly timeZone: string } | undefined;
+  readonly steps: readonly JobStepConfig[];
+  /** Written as `steps`: a batch, also with one step. */
+  readonly batch: boolean;
+  readonly onError: 'stop' | 'continue';
+  readonly reason?: string | undefined;
+  readonly options: ReadonlyMap<string, JobOption>;
+  readonly onMissed: 'skip' | 'run';
+  readonly onOverlap: 'skip' | 'queue';
+  readonly enabled: boolean;
+}
+
+export interface JobStepConfig {
+  /** A word that is `{option}` stands for the option's value. */
+  readonly argv: readonly string[];
+  readonly files: readonly { readonly path: string; readonly content: string }[];
+  readonly stdin?: string | undefined;
+  readonly timeoutSeconds?: number | undefined;
+}
+
+export type JobOption =
+  | { readonly kind: 'enum'; readonly values: readonly string[]; readonly default?: string | undefined }
+  | { readonly kind: 'name'; readonly default?: string | undefined }
+  | { readonly kind: 'integer'; readonly min: number; readonly max: number; readonly default?: string | undefined };

@@ -1,4 +1,6 @@
 import { readPolicy } from './bindings.ts';
+import { readJobs } from './jobs.ts';
+import type { Report } from './problem.ts';
 import { sha256 } from '../lib/digest.ts';
 import type { Config, Entrance } from './config.ts';
 import { examine, type Examined } from './examine.ts';
@@ -26,11 +28,16 @@ interface ParseOptions {
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** `port` unless told. */
   readonly entrance?: Entrance | undefined;
+  /** What rooms above this one have to say of the file: a job's schedule, the grammar of its commands. */
+  readonly checks?: readonly ConfigCheck[] | undefined;
   /** What the file is called in problems and warnings; never a URL with a secret in it. */
   readonly source: string;
   /** The file that the running gateway was started with: its fixed keys stay in force. */
   readonly running?: ConfigFile | undefined;
 }
+
+/** Reports what is wrong, by its path in the file. */
+export type ConfigCheck = (config: Omit<Config, 'warnings'>, report: Report) => void;
 
 /** A configuration, and the file that it was made from, with its fixed keys as they are in force. */
 export interface Loaded {
@@ -51,8 +58,11 @@ export function loadConfig(text: string, options: ParseOptions): Loaded {
   const parts = readSections(file, examined, options);
   examined.conclude();
   if (!parts) throw new TypeError('a section was left out though nothing is wrong with it');
+  const config = { ...parts, digest: sha256(text) };
+  for (const check of options.checks ?? []) check(config, examined);
+  examined.conclude();
   warnOfImplications(parts.policy, parts.clusters, examined);
-  return { file, config: { ...parts, digest: sha256(text), warnings: examined.warnings() } };
+  return { file, config: { ...config, warnings: examined.warnings() } };
 }
 
 /** The file with its fixed keys as they are in force. What is misshapen is not compared: the file will be refused. */
@@ -82,11 +92,12 @@ function readSections(file: ConfigFile, examined: Examined, options: ParseOption
       : undefined;
   const monitorLogs = sound('monitorLogs') ? readMonitorLogs(file, examined) : undefined;
   const limits = sound('limits') ? readLimits(file, examined) : undefined;
-  const policy = sound('policy') && clusters && identity ? checkPolicy(file, clusters, identity, examined) : undefined;
-  if (sound('jobs') && file.jobs && file.jobs.length > 0) {
-    examined.problem(['jobs'], 'jobs are not built yet: leave them out, and call the gateway from your own scheduler');
-  }
-  if (!(listen && identity && azure && clusters && storage && limits && policy)) return undefined;
+  const policy =
+    sound('policy') && clusters && identity
+      ? checkPolicy(file, clusters, identity, sound('jobs'), examined)
+      : undefined;
+  const jobs = sound('jobs', 'clusters') && clusters ? readJobs(file, clusters, examined) : undefined;
+  if (!(listen && identity && azure && clusters && storage && limits && policy && jobs)) return undefined;
   return {
     ...(publicUrl !== undefined && { publicUrl }),
     graceSeconds: file.shutdown?.graceSeconds ?? 25,
@@ -98,6 +109,7 @@ function readSections(file: ConfigFile, examined: Examined, options: ParseOption
     ...(monitorLogs && { monitorLogs }),
     limits,
     policy,
+    jobs,
   };
 }
 
@@ -105,12 +117,14 @@ function checkPolicy(
   file: ConfigFile,
   clusters: Config['clusters'],
   { tenants }: Config['identity'],
+  jobsAreSound: boolean,
   examined: Examined,
 ): Config['policy'] {
   const custom = new Set([...clusters.values()].flatMap(({ resources }) => resources.map(fullName)));
   checkRoles(file.policy.roles, custom, examined);
   checkGroups(file, examined);
-  return readPolicy(file.policy, { clusters: Object.keys(file.clusters), tenants }, examined);
+  const jobs = jobsAreSound ? (file.jobs ?? []).map(({ name }) => name) : undefined;
+  return readPolicy(file.policy, { clusters: Object.keys(file.clusters), tenants, jobs }, examined);
 }
 
 /** A binding through a group rests on the `groups` claim of tokens. */

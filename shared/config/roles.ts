@@ -26,6 +26,7 @@ function checkRole(role: RoleFile, path: Path, custom: ReadonlySet<string>, repo
     if (rule.resources && !rule.namespaces) {
       report.problem(at, 'an allow needs namespaces: ["*"] for all of them and for what is cluster-scoped');
     }
+    checkJobRule(rule, at, report);
   });
   role.deny?.forEach((rule, index) => {
     const at = [...path, 'deny', index];
@@ -37,6 +38,15 @@ function checkRole(role: RoleFile, path: Path, custom: ReadonlySet<string>, repo
       if (rule[condition] !== undefined) report.problem([...at, condition], 'is a condition of allow rules only');
     }
   });
+}
+
+/** Jobs are no cluster's: a rule about them that can never match would be found out at night. */
+function checkJobRule({ verbs, resources, namespaces, names }: RuleFile, at: Path, report: Report): void {
+  if (!resources?.includes('jobs.aksgw')) return;
+  if (namespaces && !namespaces.includes('*'))
+    report.problem([...at, 'namespaces'], 'jobs.aksgw are in no namespace: write ["*"]');
+  if (verbs?.includes('run') && !names?.some((name) => name !== '*'))
+    report.problem(at, 'run on jobs.aksgw needs names: which jobs');
 }
 
 const conditions = ['requireReason', 'podSecurity', 'serviceAccounts', 'charts'] as const;

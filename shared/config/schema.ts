@@ -120,6 +120,44 @@ const traffic = {
   heldBytes: Type.Optional(Count),
 };
 
+/** Values that a person may choose when a job is run by hand: words of a list, a Kubernetes name, or a number. */
+const JobOptionSchema = Type.Union([
+  Type.Object({ enum: Names, default: Type.Optional(NonEmpty) }, strict),
+  Type.Object({ type: Type.Literal('name'), default: Type.Optional(NonEmpty) }, strict),
+  Type.Object(
+    { type: Type.Literal('integer'), min: Type.Integer(), max: Type.Integer(), default: Type.Optional(Type.Integer()) },
+    strict,
+  ),
+]);
+
+const FileSchema = Type.Object({ path: NonEmpty, content: Type.String() }, strict);
+
+const JobStep = {
+  argv: Type.Optional(Names),
+  files: Type.Optional(Type.Array(FileSchema, { minItems: 1 })),
+  stdin: Type.Optional(Type.String()),
+  timeoutSeconds: Type.Optional(Count),
+};
+
+const JobSchema = Type.Object(
+  {
+    name: NonEmpty,
+    cluster: NonEmpty,
+    /** Left out: run by hand only. */
+    schedule: Type.Optional(NonEmpty),
+    timeZone: Type.Optional(NonEmpty),
+    ...JobStep,
+    steps: Type.Optional(Type.Array(Type.Object(JobStep, strict), { minItems: 1 })),
+    onError: Type.Optional(Type.Union([Type.Literal('stop'), Type.Literal('continue')])),
+    reason: Type.Optional(NonEmpty),
+    options: Type.Optional(Type.Record(NonEmpty, JobOptionSchema)),
+    onMissed: Type.Optional(Type.Union([Type.Literal('skip'), Type.Literal('run')])),
+    onOverlap: Type.Optional(Type.Union([Type.Literal('skip'), Type.Literal('queue')])),
+    enabled: Type.Optional(Type.Boolean()),
+  },
+  strict,
+);
+
 export const ConfigSchema = Type.Object(
   {
     version: Type.Literal(1, fixed),
@@ -200,12 +238,13 @@ export const ConfigSchema = Type.Object(
       ),
     ),
     policy: PolicySchema,
-    jobs: Type.Optional(Type.Array(Type.Record(Type.String(), Type.Unknown()), live)),
+    jobs: Type.Optional(Type.Array(JobSchema, live)),
   },
   strict,
 );
 
 export type ConfigFile = Static<typeof ConfigSchema>;
+export type JobFile = Static<typeof JobSchema>;
 export type PolicyFile = Static<typeof PolicySchema>;
 export type RoleFile = Static<typeof RoleSchema>;
 export type RuleFile = Static<typeof RuleSchema>;

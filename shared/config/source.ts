@@ -5,7 +5,7 @@ import { pause, untilAborted, withDeadline } from '../lib/abort.ts';
 import { elapsedSince, mark, type Mark } from '../lib/elapsed.ts';
 import { parseBlockedList, withBlocked } from './blocked-list.ts';
 import type { Config, ConfigSource, Entrance } from './config.ts';
-import { loadConfig, type Loaded } from './load.ts';
+import { loadConfig, type ConfigCheck, type Loaded } from './load.ts';
 import { fileReader, urlReader, type FoundText, type TextReader, type UrlReaderOptions } from './readers.ts';
 import { readWhole } from './whole-text.ts';
 
@@ -15,6 +15,8 @@ export interface OpenOptions extends UrlReaderOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly entrance?: Entrance | undefined;
+  /** As ParseOptions.checks: also of each new configuration. */
+  readonly checks?: readonly ConfigCheck[] | undefined;
   /** Against which `file:` and `sqlite:` are resolved; otherwise the file's own folder, or the working folder for a URL. */
   readonly baseDir?: string | undefined;
 }
@@ -126,6 +128,7 @@ async function start(options: OpenOptions): Promise<Watched> {
     baseDir,
     env,
     entrance: options.entrance,
+    checks: options.checks,
     source: reader.source,
   });
   const { blockedFrom } = config.policy;
@@ -172,10 +175,10 @@ const readOnce = (
 
 /** The configuration that the texts make. Throws ConfigError. */
 function make(
-  { options: { env, entrance }, reader, blockedReader, baseDir, first }: Watched,
+  { options: { env, entrance, checks }, reader, blockedReader, baseDir, first }: Watched,
   { file, blocked }: Texts,
 ): Config {
-  const { config } = loadConfig(file.text, { baseDir, env, entrance, source: reader.source, running: first });
+  const { config } = loadConfig(file.text, { baseDir, env, entrance, checks, source: reader.source, running: first });
   if (!blockedReader || !blocked) return config;
   return withBlocked(
     config,

@@ -1,7 +1,8 @@
 import type { AuditItem, EventQuery, Page } from '../audit/read/query.ts';
 import type { Cluster } from '../config/config.ts';
 import type { CommandRecord } from '../store/records.ts';
-import type { GatewayContext } from './context.ts';
+import { admitCaller } from './admit-caller.ts';
+import type { GatewayContext, InForce } from './context.ts';
 import { explainBatch, explainCommand, type ExplainedCommand } from './explain-command.ts';
 import { listClusters } from './list-clusters.ts';
 import { readAuditEvents, readCheckpoints } from './read-audit.ts';
@@ -9,10 +10,14 @@ import { awaitResult, listOwnCommands, readResult, type CommandResult, type OwnC
 import { awaitBatch, readBatch, type BatchResult } from './read-batch.ts';
 import type { AuthenticatedRequest, RequestedBatch, RequestedCommand, Wait } from './request.ts';
 import { listAccess, whoAmI } from './who-am-i.ts';
-import { runBatch, runCommand, type StartedCommand } from './run-command.ts';
+import { limitRate, runBatch, runCommand, type StartedCommand } from './run-command.ts';
 
 /** All that a way in (HTTP, a timer, a job) can ask of the gateway. Each checks who asks, and is recorded. */
 export interface Gateway {
+  /** For other doors than these: who asks is not blocked. Gives what the request is decided by. */
+  admitCaller(request: AuthenticatedRequest): Promise<InForce>;
+  /** Counts one submission of the caller's. Throws Problem `rate-limited`. */
+  limitRate(request: AuthenticatedRequest): Promise<void>;
   runCommand(request: AuthenticatedRequest, requested: RequestedCommand, signal?: AbortSignal): Promise<StartedCommand>;
   runBatch(request: AuthenticatedRequest, requested: RequestedBatch, signal?: AbortSignal): Promise<StartedCommand>;
   /** The steps' results; throws Problem when nothing was started. */
@@ -35,6 +40,8 @@ export interface Gateway {
 
 /** Binds the gateway's functions to what they work with. */
 export const createGateway = (context: GatewayContext): Gateway => ({
+  admitCaller: (request) => admitCaller(context, request),
+  limitRate: (request) => limitRate(context, request, 1),
   runCommand: (request, requested, signal) => runCommand(context, request, requested, signal),
   runBatch: (request, requested, signal) => runBatch(context, request, requested, signal),
   awaitBatch: (request, started, wait) => awaitBatch(context, request, started, wait),

@@ -1,4 +1,5 @@
 import { principalKey } from '../identity/principal.ts';
+import type { PrincipalId } from '../lib/ids.ts';
 import { redactText } from '../lib/redact.ts';
 import type { Allowed } from '../policy/decision.ts';
 import type { CommandId } from '../lib/ids.ts';
@@ -17,17 +18,18 @@ export function newRecord(
   { rule }: Allowed,
   batch?: AcceptedRecord['batch'],
 ): AcceptedRecord {
-  const { kind, tid, oid } = caller.principal;
   return {
     id: batch ? stepId(batch.id, batch.step) : (entropy.uuid() as CommandId),
     version: 1,
     cluster: cluster.name,
     armId: cluster.arm.id,
     owner: principalKey(caller.principal),
-    principal: { kind, tid, oid },
+    principal: idOf(caller.principal),
     argv: invocation.argv,
     reason: requested.reason && redactText(requested.reason),
     requestedBy: requested.requestedBy && redactText(requested.requestedBy),
+    ...(requested.job && { job: requested.job }),
+    ...(requested.requester && { requester: idOf(requested.requester) }),
     decision: rule,
     status: 'accepted',
     submittedAt: clock.now(),
@@ -42,3 +44,5 @@ export function newRecord(
     batch,
   };
 }
+
+const idOf = ({ kind, tid, oid }: PrincipalId): PrincipalId => ({ kind, tid, oid });

@@ -1,6 +1,7 @@
 import { Problem } from '../errors.ts';
 import { principalKey } from '../identity/principal.ts';
 import { decideNonResource } from '../policy/decide.ts';
+import { decideOnJob } from './decide-on-job.ts';
 import type { Policy } from '../policy/policy.ts';
 import { StorageUnavailable } from '../store/append-log.ts';
 import { isFinished, type CommandOutput, type CommandRecord, type CommandStatus } from '../store/records.ts';
@@ -72,8 +73,8 @@ export async function resultFor(
 }
 
 /**
- * One command's record and output, for its owner and for auditors (a rule with nonResourceURLs /v1/commands/…). That a finished result was read
- * is in the trail before it is given out. Throws Problem `command-not-found` (also for the commands of others), `result-expired` and
+ * One command's record and output, for its owner, for who ran it as a job by hand, for who may `get` its job, and for auditors (a rule with
+ * nonResourceURLs /v1/commands/…). That a finished result was read is in the trail before it is given out. Throws Problem `command-not-found` (also for the commands of others), `result-expired` and
  * `result-missing`.
  */
 export async function readResult(
@@ -134,9 +135,11 @@ const notFound = new Problem('command-not-found', 'There is no command with this
 export function mayRead(
   policy: Policy,
   { principal }: AuthenticatedRequest['caller'],
-  { id, cluster, owner }: CommandRecord,
+  { id, cluster, owner, requester, job }: CommandRecord,
 ): boolean {
   if (owner === principalKey(principal)) return true;
+  if (requester && principalKey(requester) === principalKey(principal)) return true;
+  if (job && decideOnJob(policy, { principal, verb: 'get', name: job.name, cluster }).verdict === 'allow') return true;
   return decideNonResource(policy, { principal, verb: 'get', path: `/v1/commands/${id}`, cluster }).verdict === 'allow';
 }
 

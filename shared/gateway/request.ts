@@ -2,6 +2,8 @@ import type { RequestFacts } from '../audit/events.ts';
 import type { CommandRequest } from '../command/invocation.ts';
 import type { OnError } from '../store/records.ts';
 import type { Caller } from '../identity/principal.ts';
+import type { PrincipalId } from '../lib/ids.ts';
+import type { JobRun } from '../store/records.ts';
 
 /** A request whose caller is known, and what the trail says about it. */
 export interface AuthenticatedRequest {
@@ -17,6 +19,10 @@ export interface RequestedCommand extends Omit<CommandRequest, 'argv'> {
   readonly reason?: string | undefined;
   readonly requestedBy?: string | undefined;
   readonly timeoutSeconds?: number | undefined;
+  /** The job that this is a run of. */
+  readonly job?: JobRun | undefined;
+  /** The person behind the caller, where the gateway knows one for certain. */
+  readonly requester?: PrincipalId | undefined;
   /** With the body as it came: a key stands for exactly that body. */
   readonly idempotency?: { readonly key: string; readonly body: unknown } | undefined;
 }

@@ -18,6 +18,7 @@ import { clusterRoutes } from './routes/clusters.ts';
 import { commandRoutes } from './routes/commands.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
+import { jobRoutes } from './routes/jobs.ts';
 import { metadataRoutes } from './routes/metadata.ts';
 import { otherMethods } from './routes/other-methods.ts';
 import type { AppOptions } from './options.ts';
@@ -82,6 +83,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(commandRoutes, options);
   await app.register(batchRoutes, options);
   await app.register(clusterRoutes, options);
+  await app.register(jobRoutes, options);
   await app.register(auditRoutes, options);
   await app.register(healthRoutes, options);
   await app.register(metadataRoutes, options);

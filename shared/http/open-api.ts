@@ -4,6 +4,7 @@ import { ProblemBody } from './schemas.ts';
 const tags = [
   { name: 'commands', description: 'Run a command, explain it, read its result.' },
   { name: 'batches', description: 'Run several commands in one pod.' },
+  { name: 'jobs', description: 'Scheduled maintenance.' },
   { name: 'clusters', description: 'Where commands can run.' },
   { name: 'callers', description: 'Who the caller is and what it may do.' },
   { name: 'audit', description: 'The trail: all of it for auditors, their own events for other callers.' },

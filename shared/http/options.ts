@@ -3,6 +3,7 @@ import type { AuditTrail } from '../audit/trail.ts';
 import type { Clock, Entropy } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import type { Gateway } from '../gateway/gateway.ts';
+import type { Jobs } from '../jobs/jobs.ts';
 import type { Caller } from '../identity/principal.ts';
 
 /** What the app and its routes work with. */
@@ -10,6 +11,7 @@ export interface AppOptions {
   readonly config: () => Config;
   readonly authenticate: (header: string | undefined, signal?: AbortSignal) => Promise<Caller>;
   readonly gateway: Gateway;
+  readonly jobs: Jobs;
   readonly trail: AuditTrail;
   readonly traffic: Traffic;
   /** What /readyz asks, by name. */

@@ -32,6 +32,8 @@ export function recordBody({ record, output, lost }: CommandResult): CommandOutp
     reason: record.reason ?? null,
     requestedBy: record.requestedBy ?? null,
     principal: record.principal,
+    ...(record.requester && { requester: record.requester }),
+    ...(record.job && { job: record.job.name }),
     decision: record.decision,
     ...(record.batch && { batch: record.batch.id }),
     azure: { commandId: ('azure' in record && record.azure?.commandId) || null },

@@ -92,6 +92,7 @@ const Attributes = Type.Object(
 
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const Time = Type.String({ format: 'date-time' });
+const PrincipalBody = Type.Object({ kind: Type.String(), tid: Type.String(), oid: Type.String() });
 
 export const RecordBody = Type.Object(
   {
@@ -120,7 +121,9 @@ export const RecordBody = Type.Object(
     finishedAt: Nullable(Time),
     reason: Nullable(Type.String()),
     requestedBy: Nullable(Type.String()),
-    principal: Type.Object({ kind: Type.String(), tid: Type.String(), oid: Type.String() }),
+    principal: PrincipalBody,
+    requester: Type.Optional(PrincipalBody),
+    job: Type.Optional(Type.String({ description: 'The job that this is a run of.' })),
     decision: Type.Object({ role: Type.String(), rule: Type.String() }),
     azure: Type.Object({ commandId: Nullable(Type.String()) }),
     batch: Type.Optional(Type.String({ description: 'The batch that it is a step of.' })),
@@ -196,6 +199,70 @@ export const ClusterBody = Type.Object(
     frozen: Type.Optional(Type.String({ description: 'Why nothing may be changed there now.' })),
   },
   { title: 'Cluster' },
+);
+
+const JobRunBody = Type.Object(
+  {
+    slot: Nullable(Type.String({ format: 'date-time', description: 'When it was due; null for a run by hand.' })),
+    at: Time,
+    by: Type.Optional(PrincipalBody),
+    commandId: Nullable(Type.String()),
+    outcome: Type.Enum(
+      ['running', 'completed', 'failed', 'unknown', 'missed', 'overlapped', 'suspended', 'not-started'],
+      {
+        description:
+          "A record's status, or why there is none: missed (nobody looked in time), overlapped (the run before it had not ended), " +
+          'suspended (policy denied it), not-started.',
+      },
+    ),
+    exitCode: Nullable(Type.Integer()),
+    missed: Type.Optional(Type.Integer({ description: 'How many slots were missed up to this one.' })),
+    why: Type.Optional(Type.String()),
+  },
+  { title: 'JobRun' },
+);
+
+export const JobBody = Type.Object(
+  {
+    name: Type.String(),
+    cluster: Type.String(),
+    argv: Type.Array(Type.String(), { description: 'Secrets replaced; `{option}` is the place of an option.' }),
+    options: Type.Record(
+      Type.String(),
+      Type.Object({
+        kind: Type.Enum(['enum', 'name', 'integer']),
+        values: Type.Optional(Type.Array(Type.String())),
+        min: Type.Optional(Type.Integer()),
+        max: Type.Optional(Type.Integer()),
+        default: Nullable(Type.String({ description: 'null: a run by hand has to give one.' })),
+      }),
+    ),
+    schedule: Nullable(Type.String({ description: 'Five cron fields; null: run by hand only.' })),
+    timeZone: Nullable(Type.String()),
+    onMissed: Type.Enum(['skip', 'run']),
+    onOverlap: Type.Enum(['skip', 'queue']),
+    enabled: Type.Boolean(),
+    next: Type.Array(Time, { description: 'The next three times.' }),
+    lastRun: Nullable(JobRunBody),
+    suspended: Nullable(Type.Object({ since: Time, why: Type.String() })),
+  },
+  { title: 'Job' },
+);
+
+export const JobWithRunsBody = Type.Object(
+  {
+    ...JobBody.properties,
+    runs: Type.Array(JobRunBody, { description: 'The last hundred, newest first.' }),
+  },
+  { title: 'JobWithRuns' },
+);
+
+export const RunJobBody = Type.Object(
+  {
+    options: Type.Optional(Type.Record(Type.String(), Type.String({ maxLength: 253 }), { maxProperties: 100 })),
+    reason: Type.Optional(Text(1_000, 'Why: recorded; some rules require it.')),
+  },
+  { ...closed, title: 'JobRunRequest', description: "Values of the job's options; defaults for the rest." },
 );
 
 export const WhoAmIBody = Type.Object(
@@ -288,6 +355,8 @@ export const ProblemBody = Type.Object(
 export type CommandInput = Static<typeof CommandBody>;
 export type ExplainInput = Static<typeof ExplainInputBody>;
 export type BatchInput = Static<typeof BatchBody>;
+export type RunJobInput = Static<typeof RunJobBody>;
+export type JobOutput = Static<typeof JobBody>;
 export type BatchOutputBody = Static<typeof BatchRecordBody>;
 export type CommandOutputBody = Static<typeof RecordBody>;
 export type Readiness = Static<typeof ReadinessBody>;

@@ -1,11 +1,11 @@
-import type { PrincipalKey } from '../lib/ids.ts';
+import type { PrincipalId, PrincipalKey } from '../lib/ids.ts';
 import type { Secret } from '../secret.ts';
 
 /**
  * Who is calling, as Entra vouches for it. Identity is tenant and object id, never e-mail, upn or name
  * (learn.microsoft.com/entra/identity-platform/access-token-claims-reference: those are mutable).
  */
-export type Principal = UserPrincipal | AppPrincipal;
+export type Principal = UserPrincipal | AppPrincipal | JobPrincipal;
 
 interface TokenHolder {
   /** Tenant id, a lower-case GUID. */
@@ -31,11 +31,29 @@ interface AppPrincipal extends TokenHolder {
   readonly kind: 'app';
 }
 
+/** A scheduled job, as the configuration names it: no token proves it, only the gateway itself speaks for it. */
+interface JobPrincipal extends TokenHolder {
+  readonly kind: 'job';
+}
+
+/** The tenant of principals that Entra does not know. */
+export const NO_TENANT = '';
+
+export const jobPrincipal = (name: string): JobPrincipal => ({
+  kind: 'job',
+  tid: NO_TENANT,
+  oid: name,
+  azp: '',
+  uti: '',
+  roles: [],
+  groups: { known: true, ids: [] },
+});
+
 /** A principal, and the access token that proved it. */
 export interface Caller {
   readonly principal: Principal;
-  /** For on-behalf-of. */
-  readonly token: Secret;
+  /** For on-behalf-of; a job has none. */
+  readonly token?: Secret | undefined;
 }
 
 /** Over 200 groups Entra leaves them out (`_claim_names`, `hasgroups`): then nobody knows, and nothing may be concluded. */
@@ -45,9 +63,6 @@ export interface GroupMembership {
   /** Lower-case GUIDs. */
   readonly ids: readonly string[];
 }
-
-/** The part of a principal by which records, keys and limits are owned. */
-export type PrincipalId = Pick<Principal, 'kind' | 'tid' | 'oid'>;
 
 /** One string for one principal: `user:<tid>:<oid>`. */
 export const principalKey = ({ kind, tid, oid }: PrincipalId): PrincipalKey => `${kind}:${tid}:${oid}` as PrincipalKey;

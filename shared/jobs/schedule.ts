@@ -10,7 +10,7 @@ import { createZone, type Zone } from './zone.ts';
  *   next minute that exists; one that occurs twice is due at its first occurrence.
  * - Everything else follows elapsed time: skipped minutes do not count, repeated ones count twice.
  */
-interface Schedule {
+export interface Schedule {
   readonly cron: string;
   readonly timeZone: string;
   /** The first slot after an instant. Undefined when there is none in the years that a schedule looks ahead. */

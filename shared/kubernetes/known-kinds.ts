@@ -109,6 +109,8 @@ export const resourceVerbs = [
   'rollback',
   'uninstall',
   'test',
+  // What people do with a job of the gateway.
+  'run',
 ] as const;
 
 /** HTTP methods, lower case, as Kubernetes names the verbs of non-resource requests. */

@@ -159,5 +159,8 @@ export const categoryAll: readonly string[] = [
   'jobs.batch',
 ];
 
-/** Names that rules use and that no object is stored under: a signer (certificates.k8s.io, `approve` and `sign`), a helm release. */
-export const virtualResources: readonly string[] = ['signers.certificates.k8s.io', 'releases.helm.sh'];
+/**
+ * Names that rules use and that no object is stored under: a signer (certificates.k8s.io, `approve` and `sign`), a helm release, a job of the
+ * gateway.
+ */
+export const virtualResources: readonly string[] = ['signers.certificates.k8s.io', 'releases.helm.sh', 'jobs.aksgw'];

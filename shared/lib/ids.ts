@@ -11,3 +11,12 @@ export type BatchId = Branded<'BatchId'>;
 
 /** A principal: `user:<tenant id>:<object id>`. */
 export type PrincipalKey = Branded<'PrincipalKey'>;
+
+/** The part of a principal by which records, keys and limits are owned. */
+export interface PrincipalId {
+  readonly kind: 'user' | 'app' | 'job';
+  /** '' for a job, which Entra does not know. */
+  readonly tid: string;
+  /** A job's name. */
+  readonly oid: string;
+}

@@ -3,7 +3,7 @@ import { sha256 } from '../lib/digest.ts';
 import { compileGlob } from '../config/glob.ts';
 import type { ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { BlockedFile, PolicyFile, RoleFile, SubjectFile } from '../config/schema.ts';
-import type { Principal } from '../identity/principal.ts';
+import { NO_TENANT, type Principal } from '../identity/principal.ts';
 import { compileDenyRule, compileResourceRule, compileUrlRule, type ResourceRule, type UrlRule } from './rule.ts';
 
 /** The part of a Config that decides. */
@@ -27,7 +27,7 @@ export type ClusterPolicy = ReadonlyMap<string, Subjects>;
 
 /** Roles by kind of subject and id. `user` matches only users' tokens, `app` only service principals'. */
 type Subjects = Readonly<Record<SubjectKind, ReadonlyMap<string, readonly Role[]>>>;
-type SubjectKind = 'user' | 'app' | 'group' | 'appRole';
+type SubjectKind = 'user' | 'app' | 'job' | 'group' | 'appRole';
 
 export interface Role {
   readonly name: string;
@@ -59,10 +59,14 @@ export function compilePolicy({ policy, clusters, identity }: PolicySource): Pol
     for (const { role, globs, subjects } of bindings) {
       if (!globs.some((glob) => glob.matches(cluster))) continue;
       for (const subject of subjects) {
-        // Jobs are nobody's token: parseConfig refuses them until there are any.
-        if ('job' in subject) continue;
-        const tenant = tenantOf(subject);
-        const here = tenants.get(tenant) ?? { user: new Map(), app: new Map(), group: new Map(), appRole: new Map() };
+        const tenant = 'job' in subject ? NO_TENANT : tenantOf(subject);
+        const here = tenants.get(tenant) ?? {
+          user: new Map(),
+          app: new Map(),
+          job: new Map(),
+          group: new Map(),
+          appRole: new Map(),
+        };
         tenants.set(tenant, here);
         const [kind, id] = identify(subject);
         here[kind].set(id, [...new Set([...(here[kind].get(id) ?? []), role])]);
@@ -123,7 +127,8 @@ export function rulesFor(index: RuleIndex, verb: string, key: string): readonly 
   return byResource?.get(key) ?? byResource?.get('*') ?? [];
 }
 
-function identify(subject: Exclude<SubjectFile, { job: string }>): readonly [SubjectKind, string] {
+function identify(subject: SubjectFile): readonly [SubjectKind, string] {
+  if ('job' in subject) return ['job', subject.job];
   if ('user' in subject) return ['user', subject.user.toLowerCase()];
   if ('app' in subject) return ['app', subject.app.toLowerCase()];
   if ('group' in subject) return ['group', subject.group.toLowerCase()];

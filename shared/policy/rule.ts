@@ -5,7 +5,7 @@ import { withSameObjects } from '../kubernetes/same-objects.ts';
 import { parseResourcePattern, type ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { RuleFile } from '../config/schema.ts';
 import type { RuleReference } from '../config/rule-reference.ts';
-import { isRead, needsNamedVerb } from './sensitive.ts';
+import { isRead, needsNamedObject, needsNamedVerb } from './sensitive.ts';
 
 /** A rule over resources, made ready for matching. */
 export interface ResourceRule {
@@ -99,8 +99,13 @@ export function contains(rule: ResourceRule, asked: ResourceAttributes, named: b
     containsNamespace(rule.namespaces, asked) &&
     (rule.verbs.literals.has(asked.verb) || (matchesWord(rule.verbs, asked.verb) && !needsNamedVerb(asked.verb))) &&
     containsResource(rule, asked, named) &&
-    (rule.names.all || (asked.name !== '' && matchesWord(rule.names, asked.name)))
+    containsName(rule.names, asked)
   );
+}
+
+function containsName(names: Words, asked: ResourceAttributes): boolean {
+  if (names.all) return !needsNamedObject(asked) || names.literals.has(asked.name);
+  return asked.name !== '' && matchesWord(names, asked.name);
 }
 
 const containsResource = (rule: ResourceRule, asked: ResourceAttributes, named: boolean): boolean =>

@@ -18,6 +18,9 @@ const subresources = new Set([
   'services/proxy',
 ]);
 
+/** The gateway's own resources: a role that was written for a cluster's says nothing about them. */
+const OWN_GROUP = 'aksgw';
+
 const anyVerb = new Set(['signers.certificates.k8s.io']);
 
 /** Reading these is harmless; changing them changes what the cluster is. */
@@ -34,12 +37,16 @@ export const isRead = (verb: string): boolean => reads.has(verb);
 
 /** True when only a rule that names the resource may allow it. */
 export function needsNamedResource({ verb, group, resource, subresource }: ResourceAttributes): boolean {
+  if (group === OWN_GROUP) return true;
   if (!isRead(verb) && writesOfGroup.has(group)) return true;
   const name = group === '' ? resource : `${resource}.${group}`;
   if (anyVerb.has(name) || (!isRead(verb) && writesOf.has(name))) return true;
   return subresource !== '' && subresources.has(`${name}/${subresource}`);
 }
 
-/** True for the verbs that give away rights: only a rule that names the verb may allow them. */
+/** True for the verbs that give away rights: only a rule that names the verb may allow them. To run a job is to use the job's. */
 export const needsNamedVerb = (verb: string): boolean =>
-  verb === 'bind' || verb === 'escalate' || verb === 'impersonate';
+  verb === 'bind' || verb === 'escalate' || verb === 'impersonate' || verb === 'run';
+
+/** True when only a rule that names the object may allow it: each job has rights of its own. */
+export const needsNamedObject = ({ verb, group }: ResourceAttributes): boolean => group === OWN_GROUP && verb === 'run';

@@ -28,7 +28,7 @@ export async function authorise(
       'azure-refused',
       `The cluster ${cluster.name} is set to run commands as the caller, but it has no Entra integration: they would run as cluster-admin. Nothing ran; the operator has to correct runAs or the cluster.`,
     );
-  if (caller.principal.kind === 'app')
+  if (caller.principal.kind !== 'user' || !caller.token)
     throw new Problem(
       'user-required',
       `The cluster ${cluster.name} runs commands as the user who calls, and Entra's on-behalf-of flow knows users only. Nothing ran.`,

@@ -1,5 +1,5 @@
 import type { RuleReference } from '../config/rule-reference.ts';
-import type { BatchId, CommandId, PrincipalKey } from '../lib/ids.ts';
+import type { BatchId, CommandId, PrincipalId, PrincipalKey } from '../lib/ids.ts';
 
 /**
  * Commands and what belongs to them: the gateway's memory between requests, processes and crashes. Two kinds, SQLite and Azure
@@ -44,6 +44,11 @@ export interface Records {
   lease(name: string, holder: string, until: number, now: number): Promise<boolean>;
   releaseLease(name: string, holder: string): Promise<void>;
 
+  /** A small text of the gateway's own under a name (a job's state), at most `maxNote` characters. */
+  getNote(name: string): Promise<Note | undefined>;
+  /** Writes a note if its stored version is still `note.version` (0: there is none yet); gives whether it did. Durable when it resolves. */
+  putNote(name: string, note: Note): Promise<boolean>;
+
   /** Rejects with StorageUnavailable when the store does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -70,6 +75,15 @@ interface Purged {
   readonly records: number;
   readonly unreadable: readonly string[];
 }
+
+/** Text with a version: written by compare-and-set, each write adds one. */
+interface Note {
+  readonly version: number;
+  readonly text: string;
+}
+
+/** A property of an Azure table holds 32,768 UTF-16 units (learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model). */
+export const maxNote = 32_000;
 
 export interface InFlight {
   readonly owner: string;
@@ -118,7 +132,11 @@ interface RecordBase {
   readonly armId: string;
   /** The caller. */
   readonly owner: PrincipalKey;
-  readonly principal: { readonly kind: 'user' | 'app'; readonly tid: string; readonly oid: string };
+  readonly principal: PrincipalId;
+  /** The person behind the caller: who ran a job by hand. */
+  readonly requester?: PrincipalId | undefined;
+  /** The job that this is a run of. */
+  readonly job?: JobRun | undefined;
   /** Redacted. */
   readonly argv: readonly string[];
   readonly reason?: string | undefined;
@@ -155,6 +173,12 @@ export type OnError = 'stop' | 'continue';
 
 /** True of a record that is carried by another one: the first step of its batch. */
 export const isFollower = ({ batch }: CommandRecord): boolean => batch !== undefined && batch.step > 0;
+
+export interface JobRun {
+  readonly name: string;
+  /** Epoch ms; left out for a run by hand. */
+  readonly slot?: number | undefined;
+}
 
 interface Open {
   /** The outcome that was decided and is being audited: whoever finishes the record tells this one. */

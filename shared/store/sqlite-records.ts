@@ -32,6 +32,7 @@ const schema = `
     scope TEXT PRIMARY KEY, body TEXT NOT NULL, command_id TEXT NOT NULL, expires_at INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX key_claims_by_expiry ON key_claims (expires_at);
+  CREATE TABLE notes (name TEXT PRIMARY KEY, version INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
   CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) STRICT;
 `;
 
@@ -260,6 +261,14 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Connection
 
     releaseLease: (name, holder) => writer.write(() => void sql.unlease.run({ name, holder }), { lazy: true }),
 
+    getNote: (name) =>
+      read(() =>
+        optional(sql.getNote.get({ name }), (row) => ({ version: number(row, 'version'), text: text(row, 'text') })),
+      ),
+
+    putNote: (name, { version, text: written }) =>
+      writer.write(() => sql.putNote.run({ name, old: version, text: written }).changes === 1),
+
     ping: async () => {
       const now = clock.now();
       const found = await writer.write(() => {
@@ -324,6 +333,10 @@ function prepare(database: DatabaseSync) {
       ON CONFLICT (name) DO UPDATE SET holder = :holder, until = :until WHERE holder = :holder OR leases.until <= :now`),
     unlease: statement('DELETE FROM leases WHERE name = :name AND holder = :holder'),
     pinged: statement('SELECT until FROM leases WHERE name = :name'),
+    getNote: statement('SELECT version, text FROM notes WHERE name = :name'),
+    putNote: statement(`INSERT INTO notes (name, version, text) SELECT :name, 1, :text
+      WHERE :old = 0 OR EXISTS (SELECT 1 FROM notes WHERE name = :name)
+      ON CONFLICT (name) DO UPDATE SET version = version + 1, text = :text WHERE version = :old`),
   };
 }
 

@@ -14,6 +14,7 @@ import type { Row, StoredRow } from './table-rows.ts';
  *   kept         <time of end>:<id>          … and then, until the record itself is
  *   key:<2 hex>  <scope>                     claims of idempotency keys
  *   lease        <name>
+ *   note         <name>                      small texts of the gateway's own (the state of a job)
  *
  * A transaction spans one partition only, so the rows about a record are written in an order that a crash may cut anywhere:
  * `unfinished` is there before the record and goes after it has finished, `ended` is there before. What is left over is found

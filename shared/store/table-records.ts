@@ -12,6 +12,7 @@ import { readCursor, writeCursor } from './records-cursor.ts';
 import { endedAt, isFinished, maxListed } from './records.ts';
 import type { CommandRecord, Records } from './records.ts';
 import { createClaims } from './table-claims.ts';
+import { createNotes } from './table-notes.ts';
 import {
   endedPartition,
   keptPartition,
@@ -78,6 +79,7 @@ export async function createTableRecords(options: TableRecordsOptions): Promise<
 function createRecords(rows: Rows, container: ContainerClient, clock: Clock, entropy: Entropy): Records {
   const blobs = createOutputBlobs(container);
   const claims = createClaims(rows);
+  const notes = createNotes(rows, entropy);
   const places = new LRUCache<string, Place>({ max: MAX_REMEMBERED });
   const etags = new LRUCache<string, { readonly version: number; readonly etag: string }>({ max: MAX_REMEMBERED });
   let closed = false;
@@ -329,6 +331,16 @@ function createRecords(rows: Rows, container: ContainerClient, clock: Clock, ent
     releaseLease: async (name, holder) => {
       open();
       await claims.releaseLease(name, holder);
+    },
+
+    getNote: async (name) => {
+      open();
+      return notes.getNote(name);
+    },
+
+    putNote: async (name, note) => {
+      open();
+      return notes.putNote(name, note);
     },
 
     ping: async () => {

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { createAdmission, type SlotRequest } from '../../shared/admission/admission.ts';
 import type { Limits } from '../../shared/config/config.ts';
 import { principalKey } from '../../shared/identity/principal.ts';
-import type { PrincipalId } from '../../shared/identity/principal.ts';
+import type { PrincipalId } from '../../shared/lib/ids.ts';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import type { InFlight } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';

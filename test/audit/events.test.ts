@@ -8,6 +8,7 @@ import { alice, completed, createBench, facts, intended, linesOf, tenant } from 
 import { explainLine, nameOf, tear } from './support/lines.ts';
 
 const whose = { principal: { tid: tenant, oid: alice }, cluster: { name: 'demo' } };
+const slot = { job: 'nightly', slot: 0, detail: 'in time' };
 const outcome = { commandId: 'cmd-1', failure: { code: 'x', message: 'no\u0000pe' } };
 const asked = { ...facts, argv: ['kubectl', 'get', 'pods'] };
 const policyDigest = 'a'.repeat(64);
@@ -90,7 +91,19 @@ const samples: Readonly<Record<AuditEvent['event'], readonly AuditEvent[]>> = {
     { requestId: 'r', event: 'request.refused', problem: 'request-invalid', detail: '' },
   ],
   'result.purged': [{ event: 'result.purged', count: 3 }],
-  'job.fired': [{ ...facts, event: 'job.fired', job: 'nightly' }],
+  'job.fired': [{ ...slot, event: 'job.fired' }],
+  'job.failed': [
+    { ...slot, event: 'job.failed' },
+    { ...slot, event: 'job.failed', commandId: 'cmd-1' },
+  ],
+  'job.missed': [{ ...slot, event: 'job.missed' }],
+  'job.overlapped': [{ ...slot, event: 'job.overlapped' }],
+  'job.suspended': [
+    { ...slot, event: 'job.suspended' },
+    { ...slot, event: 'job.suspended', commandId: 'cmd-1' },
+  ],
+  'job.run-by-hand': [{ ...facts, event: 'job.run-by-hand', job: 'nightly', detail: '{}' }],
+  'job.changed': [{ event: 'job.changed', job: 'nightly', detail: 'a → b' }],
 };
 
 describe('a trail', () => {

@@ -13,7 +13,7 @@ import { createBlobLog } from '../../shared/store/blob-log.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
 import { type Azurite, account, accountKey, describeAzurite, startAzurite } from '../support/azurite.ts';
 import { memoryLog } from './support/memory-log.ts';
-import { type Bench, completed, createBench, facts, intended } from './support/samples.ts';
+import { type Bench, completed, createBench, intended } from './support/samples.ts';
 import { type Trail, joinLines, parseLines, readTrail, rechain, splitLines, withStream } from './support/tamper.ts';
 
 /**
@@ -536,7 +536,7 @@ let foreignTrail: Trail = new Map();
 beforeAll(async () => {
   await using other = await createBench();
   const theirs = await other.open();
-  await theirs.record({ ...facts, event: 'job.fired', job: 'x' });
+  await theirs.record({ event: 'job.fired', job: 'x', slot: 0, detail: 'in time' });
   await theirs.close();
   ownTrail = new Map([...trail, ...(await readTrail(other.folder))]);
   await using elsewhere = await createBench();

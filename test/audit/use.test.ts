@@ -375,7 +375,16 @@ describe('every event', () => {
     { ...facts, event: 'list.read', detail: 'x' },
     { ...facts, event: 'request.refused', problem: 'route-not-found', detail: `token=${secret(16)}` },
     { event: 'result.purged', count: 1 },
-    { ...facts, event: 'job.fired', job: 'nightly' },
+    { ...facts, event: 'batch.intended', batchId: 'b', commandIds: ['c'], onError: 'stop' },
+    { event: 'batch.ended', batchId: 'b', status: 'completed' },
+    { event: 'batch.stopped', batchId: 'b', status: 'completed' },
+    { event: 'job.fired', job: 'nightly', slot: 0, detail: 'in time' },
+    { event: 'job.failed', job: 'nightly', slot: 0, detail: `https://u:${secret(14)}@h/` },
+    { event: 'job.missed', job: 'nightly', slot: 0, detail: `https://u:${secret(14)}@h/` },
+    { event: 'job.overlapped', job: 'nightly', slot: 0, detail: `https://u:${secret(14)}@h/` },
+    { event: 'job.suspended', job: 'nightly', slot: 0, detail: `https://u:${secret(14)}@h/` },
+    { ...facts, event: 'job.run-by-hand', job: 'nightly', detail: '{}' },
+    { event: 'job.changed', job: 'nightly', detail: 'a → b' },
   ];
 
   test('that a gateway composes has its own code, and none of 15 planted secrets reaches the trail', async () => {

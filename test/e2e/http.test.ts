@@ -373,10 +373,13 @@ describe('what needs no token', () => {
       'GET /v1/clusters/{cluster}/access',
       'GET /v1/commands',
       'GET /v1/commands/{id}',
+      'GET /v1/jobs',
+      'GET /v1/jobs/{job}',
       'GET /v1/whoami',
       'POST /v1/clusters/{cluster}/batches',
       'POST /v1/clusters/{cluster}/commands',
       'POST /v1/clusters/{cluster}/explain',
+      'POST /v1/jobs/{job}/run',
     ]);
     const described = new Map<string, number>();
     for (const { path, operation } of operations) {

@@ -27,6 +27,7 @@ describe('on the Functions host', () => {
     process.env['AKSGW_ARM_TOKEN'] = env.AKSGW_ARM_TOKEN;
     await import('../../functions/http.ts');
     await import('../../functions/sweep.ts');
+    await import('../../functions/jobs.ts');
     const { gateway } = await import('../../functions/gateway.ts');
     close = async () => (await gateway()).close();
   });
@@ -55,7 +56,7 @@ describe('on the Functions host', () => {
   }
   const authorised = () => ({ authorization: `Bearer ${token}`, 'content-type': 'application/json' });
 
-  test('two functions are registered: every address, and a sweep a minute', () => {
+  test('three functions are registered: every address, a sweep and a look at the jobs each minute', () => {
     const bindings = [...core.functions].map(([name, { metadata }]) => [
       name,
       Object.values(metadata.bindings).map(({ type, route, schedule }) => ({ type, route, schedule })),
@@ -63,6 +64,7 @@ describe('on the Functions host', () => {
     expect(bindings).toEqual([
       ['http', [{ type: 'httpTrigger', route: '{*path}' }, { type: 'http' }]],
       ['sweep', [{ type: 'timerTrigger', schedule: '0 * * * * *' }]],
+      ['jobs', [{ type: 'timerTrigger', schedule: '0 * * * * *' }]],
     ]);
   });
 
@@ -102,12 +104,12 @@ describe('on the Functions host', () => {
     },
   );
 
-  test('the sweep runs on its timer', async () => {
+  test.each(['sweep', 'jobs'])('the function %s runs on its timer', async (name) => {
     const timer = {
       schedule: { adjustForDST: true },
       isPastDue: false,
       scheduleStatus: { last: '', next: '', lastUpdated: '' },
     };
-    await expect(core.invoke('sweep', { json: JSON.stringify(timer) })).resolves.toBeDefined();
+    await expect(core.invoke(name, { json: JSON.stringify(timer) })).resolves.toBeDefined();
   });
 });

@@ -110,7 +110,7 @@ async function world(script: Script) {
       clusterOf: () => cluster,
       entropy: systemEntropy,
       outcomesOf: async () =>
-        new Map(outcomesOf(events).map((event) => ['commandId' in event ? event.commandId : '', event.event])),
+        new Map(outcomesOf(events).map((event) => [('commandId' in event && event.commandId) || '', event.event])),
       onError: (error) => errors.push(error),
     });
   };

@@ -56,7 +56,7 @@ describe('a token that Entra made for this gateway', () => {
       roles: ['Viewer'],
       groups: { known: true, ids: ['0a000000-0000-4000-8000-000000000001'] },
     });
-    expect(`Bearer ${token.reveal()}`).toBe(header);
+    expect(`Bearer ${token?.reveal()}`).toBe(header);
   });
 
   test('gives the application with its app roles', async () => {

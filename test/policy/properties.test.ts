@@ -20,6 +20,7 @@ const verb = fc.constantFrom(
   'bind',
   'approve',
   'install',
+  'run',
 );
 const name = fc.constantFrom('', 'web-0', 'web-0', 'web-1', 'db');
 const namespace = fc.constantFrom('', '*', 'shop', 'shop', 'shop', 'stage-1', 'stage-1', 'stage-2', 'aks-command');
@@ -39,13 +40,14 @@ const kind = fc.constantFrom(
   { group: 'rbac.authorization.k8s.io', resource: 'roles', subresource: '' },
   { group: 'certificates.k8s.io', resource: 'signers', subresource: '' },
   { group: 'helm.sh', resource: 'releases', subresource: '' },
+  { group: 'aksgw', resource: 'jobs', subresource: '' },
 );
 const attributes = fc
   .record({ verb, name, namespace, kind })
   .map(({ kind, ...rest }): ResourceAttributes => ({ ...rest, ...kind }));
 
 const some = <T>(...values: readonly T[]) => fc.uniqueArray(fc.constantFrom(...values), { minLength: 1, maxLength: 4 });
-const verbs = some('*', 'get', 'list', 'create', 'patch', 'delete', 'bind', 'approve', 'install');
+const verbs = some('*', 'get', 'list', 'create', 'patch', 'delete', 'bind', 'approve', 'install', 'run');
 const resources = some(
   '*',
   '*',
@@ -68,6 +70,7 @@ const resources = some(
   'roles.rbac.authorization.k8s.io',
   'signers.certificates.k8s.io',
   'releases.helm.sh',
+  'jobs.aksgw',
 );
 const namespaces = some('*', '*', 'shop', 'stage-*', 'stage-1', 'aks-*', 'aks-command');
 const names = some('*', 'web-*', 'web-0', 'd*b', 'db');

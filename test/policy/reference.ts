@@ -58,6 +58,7 @@ const isRead = (verb: string): boolean => ['get', 'list', 'watch'].includes(verb
 /** "Never granted by `*`, only by name". */
 function onlyByName(asked: ResourceAttributes): boolean {
   const full = `${spell(asked)}${asked.subresource && `/${asked.subresource}`}`;
+  if (asked.group === 'aksgw') return true;
   if (
     ['serviceaccounts/token', 'pods/exec', 'pods/attach', 'pods/portforward', 'pods/ephemeralcontainers'].includes(full)
   )
@@ -70,7 +71,7 @@ function onlyByName(asked: ResourceAttributes): boolean {
 
 function holds(rule: RuleFile, asked: ResourceAttributes, { reason, podSecurity, charts }: Question): boolean {
   const { verbs = [], resources = [], namespaces = [], names = ['*'] } = rule;
-  const star = asked.verb === 'bind' ? false : verbs.includes('*');
+  const star = ['bind', 'run'].includes(asked.verb) ? false : verbs.includes('*');
   if (!star && !verbs.includes(asked.verb)) return false;
   const byName = `${spell(asked)}${asked.subresource && `/${asked.subresource}`}`;
   const wide = ['*', asked.group && `*.${asked.group}`, asked.subresource && `*/${asked.subresource}`];
@@ -87,6 +88,12 @@ function holds(rule: RuleFile, asked: ResourceAttributes, { reason, podSecurity,
   } else if (asked.namespace === '' || asked.namespace === '*') {
     if (!namespaces.includes('*')) return false;
   } else if (!namespaces.some((pattern) => glob(pattern, asked.namespace))) return false;
+  if (
+    spell(asked) === 'jobs.aksgw' &&
+    asked.verb === 'run' &&
+    !names.some((name) => name !== '*' && glob(name, asked.name))
+  )
+    return false;
   if (asked.name === '' ? !names.includes('*') : !names.some((pattern) => glob(pattern, asked.name))) return false;
   if (rule.requireReason && (reason ?? '').trim() === '') return false;
   const brings = !['get', 'list', 'watch', 'delete'].includes(asked.verb);

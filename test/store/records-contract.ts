@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 
 import { Problem } from '../../shared/errors.ts';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
-import { isFinished } from '../../shared/store/records.ts';
+import { isFinished, maxNote } from '../../shared/store/records.ts';
 import type { CommandRecord, CommandStatus, KeyClaim, Records } from '../../shared/store/records.ts';
 import { alice, changed, commandId, commandRecord, ownerKey, start } from '../support/records.ts';
 
@@ -445,6 +445,39 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
       await expect(records.ping()).rejects.toBeInstanceOf(StorageUnavailable);
       await expect(records.get('one')).rejects.toBeInstanceOf(StorageUnavailable);
       await expect(records.create(commandRecord('one'))).rejects.toBeInstanceOf(StorageUnavailable);
+    });
+
+    describe('a note', () => {
+      test('is what was written last, from the version that was read', async () => {
+        expect(await records.getNote('job/nightly')).toBeUndefined();
+        expect(await records.putNote('job/nightly', { version: 0, text: 'one' })).toBe(true);
+        expect(await records.getNote('job/nightly')).toEqual({ version: 1, text: 'one' });
+        expect(await records.putNote('job/nightly', { version: 1, text: 'two' })).toBe(true);
+        expect(await records.getNote('job/nightly')).toEqual({ version: 2, text: 'two' });
+      });
+
+      test('is not written from any other version', async () => {
+        expect(await records.putNote('n', { version: 3, text: 'lost' })).toBe(false);
+        expect(await records.putNote('n', { version: 0, text: 'first' })).toBe(true);
+        expect(await records.putNote('n', { version: 0, text: 'again' })).toBe(false);
+        expect(await records.putNote('n', { version: 2, text: 'ahead' })).toBe(false);
+        expect(await records.getNote('n')).toEqual({ version: 1, text: 'first' });
+      });
+
+      test('is written by one of many who start from the same version', async () => {
+        await records.putNote('n', { version: 0, text: 'start' });
+        const tries = await Promise.all(
+          Array.from({ length: 8 }, (_, index) => records.putNote('n', { version: 1, text: `by ${index}` })),
+        );
+        expect(tries.filter(Boolean)).toHaveLength(1);
+        expect(await records.getNote('n')).toEqual({ version: 2, text: `by ${tries.indexOf(true)}` });
+      });
+
+      test('holds as much as is promised, whatever is in it', async () => {
+        const text = '"\u00e4\u{1F600}\n'.repeat(Math.floor(maxNote / 5)).slice(0, maxNote);
+        expect(await records.putNote('n', { version: 0, text })).toBe(true);
+        expect(await records.getNote('n')).toEqual({ version: 1, text });
+      });
     });
   });
 }

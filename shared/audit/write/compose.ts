@@ -148,9 +148,24 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
         ...subject(event),
         detail: free(event.detail),
       } satisfies Members<'command.inconsistent'>;
+    case 'job.run-by-hand':
+      return {
+        ...request(event),
+        job: short(event.job),
+        detail: free(event.detail),
+      } satisfies Members<'job.run-by-hand'>;
+    case 'job.changed':
+      return { job: short(event.job), detail: free(event.detail) } satisfies Members<'job.changed'>;
     case 'job.fired':
+    case 'job.missed':
+    case 'job.overlapped':
+      return slot(event) satisfies Members<'job.fired' | 'job.missed' | 'job.overlapped'>;
+    case 'job.failed':
+    case 'job.suspended':
     default:
-      return { ...request(event), job: short(event.job) } satisfies Members<'job.fired'>;
+      return { ...slot(event), commandId: optional(event.commandId, short) } satisfies Members<
+        'job.failed' | 'job.suspended'
+      >;
   }
 }
 
@@ -161,9 +176,16 @@ const short = (text: string): string => clean(text, limits.short);
 const optional = <T, R>(value: T | undefined, map: (value: T) => R): R | undefined =>
   value === undefined ? undefined : map(value);
 
-function request({ requestId, principal, peer, claimed, cluster }: RequestFacts): RequestMembers {
+const slot = (event: { readonly job: string; readonly slot: number; readonly detail: string }) => ({
+  job: short(event.job),
+  slot: new Date(event.slot).toISOString(),
+  detail: free(event.detail),
+});
+
+function request({ requestId, principal, requester, peer, claimed, cluster }: RequestFacts): RequestMembers {
   return {
     requestId: short(requestId),
+    requester: optional(requester, ({ tid, oid, idtyp }) => ({ tid: short(tid), oid: short(oid), idtyp })),
     principal: optional(principal, ({ tid, oid, idtyp, azp, uti }) => ({
       tid: short(tid),
       oid: short(oid),

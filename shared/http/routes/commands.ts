@@ -1,8 +1,7 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { CommandResult } from '../../gateway/read-results.ts';
 import { Problem } from '../../errors.ts';
-import { isFinished } from '../../store/records.ts';
 import type { AppOptions } from '../options.ts';
 import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOr } from '../answers.ts';
 import { disconnectSignal } from '../disconnect.ts';
@@ -12,18 +11,9 @@ import { cutLines } from '../output-lines.ts';
 import { prefixOf } from '../address.ts';
 import { readPrefer } from '../prefer.ts';
 import { recordBody } from '../record-body.ts';
-import { recordStream, STREAMED_BYTES } from '../record-stream.ts';
 import { CommandBody, ListBody, RecordBody, type CommandInput } from '../schemas.ts';
-import { sendText, wantsText } from '../plain-text.ts';
-import {
-  ClusterParams,
-  IdParams,
-  RETRY_AFTER,
-  SendingHeaders,
-  serverTiming,
-  WaitingHeaders,
-  withClaim,
-} from './running.ts';
+import { answerRecord, answerStarted } from './answer-record.ts';
+import { ClusterParams, IdParams, SendingHeaders, WaitingHeaders, withClaim } from './running.ts';
 
 const ListQuery = Type.Object(
   {
@@ -41,7 +31,8 @@ const Lines = Type.Optional(
 );
 const LinesQuery = Type.Object({ head: Lines, tail: Lines }, { additionalProperties: false });
 
-export async function commandRoutes(app: FastifyInstance, { gateway, clock, config }: AppOptions): Promise<void> {
+export async function commandRoutes(app: FastifyInstance, options: AppOptions): Promise<void> {
+  const { gateway, clock, config } = options;
   app.post<{ Params: Static<typeof ClusterParams>; Body: CommandInput }>(
     '/v1/clusters/:cluster/commands',
     {
@@ -66,15 +57,7 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock, conf
       const began = clock.monotonic();
       const signal = disconnectSignal(reply);
       const started = await gateway.runCommand(caller, requested, signal);
-      const result = await gateway.awaitResult(caller, started, {
-        ms: prefer.waitSeconds * 1_000,
-        signal,
-        hold: (bytes) => request.visit?.hold(bytes),
-      });
-      if (prefer.applied) reply.header('preference-applied', prefer.applied);
-      const finished = isFinished(result.record);
-      if (finished) reply.header('server-timing', serverTiming(started, clock.monotonic() - began));
-      return answer(request, reply, result, finished ? 200 : 202, prefixOf(config().publicUrl));
+      return answerStarted({ ...options, request, reply, caller, started, prefer, signal, began });
     },
   );
 
@@ -101,7 +84,7 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock, conf
       const whole = await gateway.readResult(authenticated(request), request.params.id, wait);
       const result = withLines(whole, head === undefined ? 'tail' : 'head', head ?? tail);
       if (prefer?.applied) reply.header('preference-applied', prefer.applied);
-      return answer(request, reply, result, 200, prefixOf(config().publicUrl));
+      return answerRecord(request, reply, result, 200, prefixOf(config().publicUrl));
     },
   );
 
@@ -126,24 +109,4 @@ export async function commandRoutes(app: FastifyInstance, { gateway, clock, conf
 function withLines(result: CommandResult, from: 'head' | 'tail', count: number | undefined): CommandResult {
   if (count === undefined || !result.output) return result;
   return { ...result, output: cutLines(result.output, from, count) };
-}
-
-function answer(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  result: CommandResult,
-  status: 200 | 202,
-  prefix: string,
-) {
-  const address = `${prefix}/v1/commands/${result.record.id}`;
-  if (isFinished(result.record)) reply.header('content-location', address);
-  else {
-    reply.header('retry-after', String(RETRY_AFTER));
-    if (status === 202) reply.header('location', address);
-  }
-  if (wantsText(request.headers.accept)) return sendText(reply, result);
-  reply.code(status);
-  const bytes = (result.output?.stdout.byteLength ?? 0) + (result.output?.stderr.byteLength ?? 0);
-  if (bytes < STREAMED_BYTES) return reply.send(recordBody(result));
-  return reply.type('application/json; charset=utf-8').send(recordStream(result));
 }

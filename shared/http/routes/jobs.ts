@@ -1,0 +1,120 @@
+import type { FastifyInstance } from 'fastify';
+import { Type, type Static } from 'typebox';
+import { parseIdempotencyKey } from '../../admission/idempotency.ts';
+import { redactWords } from '../../command/redact-words.ts';
+import type { JobView } from '../../jobs/jobs.ts';
+import type { PastRun } from '../../jobs/past-runs.ts';
+import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOr } from '../answers.ts';
+import { disconnectSignal } from '../disconnect.ts';
+import { authenticated } from '../identify.ts';
+import type { AppOptions } from '../options.ts';
+import { readPrefer } from '../prefer.ts';
+import { JobBody, JobWithRunsBody, ListBody, RunJobBody, type JobOutput, type RunJobInput } from '../schemas.ts';
+import { answerStarted } from './answer-record.ts';
+import { SendingHeaders } from './running.ts';
+
+const JobParams = Type.Object({ job: Type.String({ minLength: 1, maxLength: 63 }) });
+
+export async function jobRoutes(app: FastifyInstance, options: AppOptions): Promise<void> {
+  const { jobs, clock } = options;
+  app.get(
+    '/v1/jobs',
+    {
+      schema: {
+        operationId: 'listJobs',
+        tags: ['jobs'],
+        summary: 'The scheduled jobs that the caller may see or run',
+        response: { ...problemsOf(), 200: json('All of them.', ListBody(JobBody)) },
+      },
+    },
+    async (request) => ({ items: (await jobs.list(authenticated(request))).map(jobBody), next: null }),
+  );
+
+  app.get<{ Params: Static<typeof JobParams> }>(
+    '/v1/jobs/:job',
+    {
+      schema: {
+        operationId: 'getJob',
+        tags: ['jobs'],
+        summary: 'A job with its last runs',
+        params: JobParams,
+        response: { ...problemsOf('job-not-found'), 200: json('The job.', JobWithRunsBody) },
+      },
+    },
+    async (request) => {
+      const view = await jobs.get(authenticated(request), request.params.job);
+      return { ...jobBody(view), runs: view.runs.map(runBody) };
+    },
+  );
+
+  app.post<{ Params: Static<typeof JobParams>; Body: RunJobInput }>(
+    '/v1/jobs/:job/run',
+    {
+      schema: {
+        operationId: 'runJob',
+        tags: ['jobs'],
+        summary: 'Run a job now',
+        description:
+          'The command is judged as the job; the caller needs the verb run on it, and is recorded as its requester.',
+        params: JobParams,
+        body: RunJobBody,
+        headers: SendingHeaders,
+        response: recordOr(problemsOf('job-not-found', ...ABOUT_A_COMMAND, ...ABOUT_A_RUN)),
+      },
+    },
+    async (request, reply) => {
+      const prefer = readPrefer(request.headers.prefer);
+      const idempotencyKey = parseIdempotencyKey(request.headers['idempotency-key']?.toString());
+      const { options: values = {}, reason } = request.body;
+      const caller = authenticated(request);
+      request.handedOver = true;
+      const began = clock.monotonic();
+      const signal = disconnectSignal(reply);
+      const by = { options: new Map(Object.entries(values)), reason, idempotencyKey };
+      const started = await jobs.run(caller, request.params.job, by, signal);
+      return answerStarted({ ...options, request, reply, caller, started, prefer, signal, began });
+    },
+  );
+}
+
+function jobBody({ job, next, suspended, runs }: JobView): JobOutput {
+  const { name, cluster, steps, options, schedule, onMissed, onOverlap, enabled } = job;
+  const [last] = runs;
+  return {
+    name,
+    cluster,
+    argv: redactWords(steps[0]?.argv ?? []).map(({ text }) => text),
+    options: Object.fromEntries(
+      [...options].map(([option, form]) => [
+        option,
+        {
+          kind: form.kind,
+          ...(form.kind === 'enum' && { values: [...form.values] }),
+          ...(form.kind === 'integer' && { min: form.min, max: form.max }),
+          default: form.default ?? null,
+        },
+      ]),
+    ),
+    schedule: schedule?.cron ?? null,
+    timeZone: schedule?.timeZone ?? null,
+    onMissed,
+    onOverlap,
+    enabled,
+    next: next.map(time),
+    lastRun: last ? runBody(last) : null,
+    suspended: suspended ? { since: time(suspended.since), why: suspended.why } : null,
+  };
+}
+
+const runBody = ({ slot, at, by, commandId, outcome, exitCode, missed, why }: PastRun) => ({
+  slot: slot === undefined ? null : time(slot),
+  at: time(at),
+  ...(by && { by }),
+  commandId: commandId ?? null,
+  outcome,
+  exitCode: exitCode ?? null,
+  ...(missed !== undefined && { missed }),
+  ...(why !== undefined && { why }),
+});
+
+const time = (ms: number): string => new Date(ms).toISOString();

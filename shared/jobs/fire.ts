@@ -1,0 +1,177 @@
+import { Problem } from '../errors.ts';
+import type { AuthenticatedRequest, RequestedCommand } from '../gateway/request.ts';
+import type { StartedCommand } from '../gateway/run-command.ts';
+import { jobPrincipal, principalKey } from '../identity/principal.ts';
+import { isFinished, maxListed, type CommandRecord } from '../store/records.ts';
+import type { JobsContext } from './context.ts';
+import { chooseValues, fillStep, type Job, type OptionValues } from './job.ts';
+import { remember, saveState, whyOf, type Due, type Run, type StartedRun, type StoredState } from './state.ts';
+
+/** How long a run that cannot start for now (Azure or the store is away, no place is free) is tried again. */
+const TRY_FOR_MS = 10 * 60_000;
+/** Clocks of two machines are taken to be apart by at most this. */
+const SKEW_MS = 60 * 60_000;
+
+/** Starts the run of a slot. That it is about to start is stored first: a process that dies on the way leaves a run that the next one starts. */
+export async function fire(context: JobsContext, job: Job, stored: StoredState, due: Due): Promise<StoredState> {
+  const { records, trail, clock } = context;
+  // A kill between the two tells it twice, alike.
+  await trail.record({ event: 'job.fired', job: job.name, slot: due.slot, detail: detailOf(due) });
+  const run: Run = { ...due, firedAt: clock.now() };
+  const next = await saveState(records, job.name, stored.version, {
+    ...stored.state,
+    waiting: undefined,
+    starting: run,
+  });
+  return attempt(context, job, next, run);
+}
+
+const detailOf = ({ missed }: Due): string =>
+  missed > 0 ? `${missed} ${missed === 1 ? 'slot was' : 'slots were'} missed up to this one` : 'in time';
+
+/**
+ * Goes on with a run that was about to start. Its command is looked for first: an idempotency key is kept for a day, and the gateway may have
+ * been down for longer.
+ */
+export async function resume(context: JobsContext, job: Job, stored: StoredState, run: Run): Promise<StoredState> {
+  const found = await findCommand(context, job, run);
+  if (found) return started(context, job, stored, { ...run, commandId: found.id });
+  if (isTooLate(context, job, run)) {
+    const why = 'it could not be started in time';
+    return notStarted(context, job, stored, run, { code: 'not-started', why });
+  }
+  return attempt(context, job, stored, run);
+}
+
+/** A run that was about to start when its job changed: only the command that it may have by now counts. */
+export async function dropUnstarted(
+  context: JobsContext,
+  job: Job,
+  stored: StoredState,
+  run: Run,
+): Promise<StoredState> {
+  const found = await findCommand(context, job, run);
+  if (found) return started(context, job, stored, { ...run, commandId: found.id });
+  return notStarted(context, job, stored, run, { code: 'not-started', why: 'the job was changed before it started' });
+}
+
+/** With `onMissed: run` a slot counts until the next one is due; otherwise it has its ten minutes. */
+export function isTooLate({ clock }: JobsContext, { onMissed, schedule }: Job, { slot, firedAt }: Run): boolean {
+  const now = clock.now();
+  if (now - firedAt < TRY_FOR_MS) return false;
+  return onMissed === 'skip' || (schedule?.next(slot) ?? Number.POSITIVE_INFINITY) <= now;
+}
+
+/** One key for one slot: whatever this process does not know of, the key does. */
+async function attempt(context: JobsContext, job: Job, stored: StoredState, run: Run): Promise<StoredState> {
+  try {
+    const idempotency = { key: `slot ${new Date(run.slot).toISOString()}`, body: { job: job.name, slot: run.slot } };
+    const { record } = await startRun(context, job, chooseValues(job, new Map()), { idempotency, slot: run.slot });
+    return await started(context, job, stored, { ...run, commandId: record.id });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    // It may have been started by another instance before this one was refused.
+    const found = await findCommand(context, job, run);
+    if (found) return started(context, job, stored, { ...run, commandId: found.id });
+    if (error.retryable && !isTooLate(context, job, run)) return stored;
+    return notStarted(context, job, stored, run, { code: error.code, why: whyOf(error) });
+  }
+}
+
+const started = (
+  { records }: JobsContext,
+  { name }: Job,
+  { state, version }: StoredState,
+  run: StartedRun,
+): Promise<StoredState> =>
+  saveState(records, name, version, { ...state, starting: undefined, suspended: undefined, running: run });
+
+/** The command of a slot, unless it ended before anything was sent. */
+async function findCommand(
+  { records }: JobsContext,
+  { name, cluster }: Job,
+  { slot, firedAt }: Run,
+): Promise<CommandRecord | undefined> {
+  const owner = principalKey(jobPrincipal(name));
+  let cursor: string | undefined;
+  do {
+    const { items, next } = await records.list({
+      owner,
+      cluster,
+      limit: cursor === undefined ? 10 : maxListed,
+      ...(cursor !== undefined && { cursor }),
+    });
+    const found = items.find((record) => record.job?.slot === slot && !isUnsent(record));
+    if (found) return found;
+    const oldest = items.at(-1);
+    cursor = oldest && oldest.submittedAt > firedAt - SKEW_MS ? next : undefined;
+  } while (cursor !== undefined);
+  return undefined;
+}
+
+export const isUnsent = (record: CommandRecord): boolean =>
+  isFinished(record) && record.status === 'failed' && record.azure === undefined;
+
+const suspending: ReadonlySet<string> = new Set(['policy-denied', 'cluster-not-found']);
+
+/** Nothing was started. A denial suspends the job until policy allows it again: each slot asks. */
+export async function notStarted(
+  { records, trail, clock }: JobsContext,
+  job: Job,
+  { state, version }: StoredState,
+  { slot, firedAt, missed }: Run,
+  { code, why, commandId }: { readonly code: string; readonly why: string; readonly commandId?: string | undefined },
+): Promise<StoredState> {
+  const denied = suspending.has(code);
+  const event = denied ? 'job.suspended' : 'job.failed';
+  await trail.record({ event, job: job.name, slot, commandId, detail: why });
+  const outcome = denied ? 'suspended' : 'not-started';
+  return saveState(records, job.name, version, {
+    ...remember(state, { slot, at: firedAt, missed: missed || undefined, outcome, commandId, why }),
+    starting: undefined,
+    running: undefined,
+    suspended: denied ? (state.suspended ?? { since: clock.now(), why }) : state.suspended,
+  });
+}
+
+interface RunOf {
+  readonly idempotency: RequestedCommand['idempotency'];
+  /** Left out for a run by hand. */
+  readonly slot?: number | undefined;
+  readonly by?: { readonly request: AuthenticatedRequest; readonly reason?: string | undefined };
+}
+
+/** Runs the job's command as the job's own principal, judged by the policy of this moment. */
+export function startRun(
+  { gateway, entropy }: JobsContext,
+  job: Job,
+  values: OptionValues,
+  { idempotency, slot, by }: RunOf,
+  signal?: AbortSignal,
+): Promise<StartedCommand> {
+  const [step] = job.steps;
+  if (!step) throw new TypeError(`the job ${job.name} has no step`);
+  const filled = fillStep(step, values);
+  const principal = jobPrincipal(job.name);
+  const { tid, oid, azp, uti } = principal;
+  const requester = by?.request.caller.principal;
+  const request: AuthenticatedRequest = {
+    caller: { principal },
+    facts: {
+      requestId: by?.request.facts.requestId ?? entropy.uuid(),
+      principal: { tid, oid, azp, uti, idtyp: 'job' },
+      ...(requester && { requester: { tid: requester.tid, oid: requester.oid, idtyp: requester.kind } }),
+      claimed: by?.request.facts.claimed,
+    },
+  };
+  const requested: RequestedCommand = {
+    ...filled,
+    cluster: job.cluster,
+    command: filled.argv,
+    reason: by?.reason ?? job.reason,
+    job: { name: job.name, ...(slot !== undefined && { slot }) },
+    requester,
+    idempotency,
+  };
+  return gateway.runCommand(request, requested, signal);
+}

@@ -1,0 +1,98 @@
+import { Problem } from '../errors.ts';
+import { maxNote, type Records } from '../store/records.ts';
+
+/** What the records remember of a job: one note, written by compare-and-set, so that one instance alone takes each step. */
+export interface JobState {
+  /** The last slot that was dealt with, whatever came of it; at first the time of the first look. Epoch ms. */
+  readonly lastSlot: number;
+  /** Of the job and of its schedule, as they were last seen. */
+  readonly digest: string;
+  readonly schedule: string;
+  /** A run that was decided and may not have started: it is tried until its command is found, or for long enough. */
+  readonly starting?: Run | undefined;
+  readonly running?: StartedRun | undefined;
+  /** The slot that runs next: now, or after the run before it (`onOverlap: queue`). */
+  readonly waiting?: Due | undefined;
+  readonly suspended?: { readonly since: number; readonly why: string } | undefined;
+  /** Newest first; runs by hand are not in it. */
+  readonly history: readonly PastSlot[];
+}
+
+/** A slot that is due, and how many were missed up to it. */
+export interface Due {
+  readonly slot: number;
+  readonly missed: number;
+}
+
+export interface Run extends Due {
+  readonly firedAt: number;
+}
+
+export interface StartedRun extends Run {
+  readonly commandId: string;
+}
+
+export interface PastSlot {
+  readonly slot: number;
+  readonly at: number;
+  readonly commandId?: string | undefined;
+  /** Of a run that came late: how many slots were missed up to it. */
+  readonly missed?: number | undefined;
+  readonly outcome: 'completed' | 'failed' | 'unknown' | 'missed' | 'overlapped' | 'suspended' | 'not-started';
+  readonly exitCode?: number | undefined;
+  /** Why, where it did not run well. */
+  readonly why?: string | undefined;
+}
+
+export interface StoredState {
+  readonly version: number;
+  readonly state: JobState;
+}
+
+const HISTORY = 100;
+/** A hundred lines of history fit into a note with this. */
+const WHY = 120;
+
+/** Another instance took the next step of this job; it goes on there. */
+export class OtherInstance extends Error {
+  override readonly name = 'OtherInstance';
+}
+
+const noteOf = (job: string): string => `job/${job}`;
+
+export async function loadState(records: Pick<Records, 'getNote'>, job: string): Promise<StoredState | undefined> {
+  const note = await records.getNote(noteOf(job));
+  return note && { version: note.version, state: JSON.parse(note.text) };
+}
+
+/** Throws OtherInstance when the stored state is no longer that of `version` (0: there is none yet). */
+export async function saveState(
+  records: Pick<Records, 'putNote'>,
+  job: string,
+  version: number,
+  state: JobState,
+): Promise<StoredState> {
+  if (!(await records.putNote(noteOf(job), { version, text: fitting(state) }))) throw new OtherInstance(`job ${job}`);
+  return { version: version + 1, state };
+}
+
+/** The oldest lines of the history give way where a note cannot hold a hundred. */
+function fitting(state: JobState): string {
+  for (let kept = HISTORY; ; kept -= 10) {
+    const text = JSON.stringify({ ...state, history: state.history.slice(0, kept) });
+    if (text.length <= maxNote || kept <= 0) return text;
+  }
+}
+
+/** The state with one more line of history. */
+export const remember = (state: JobState, past: PastSlot): JobState => ({
+  ...state,
+  history: [{ ...past, ...(past.why !== undefined && { why: past.why.slice(0, WHY) }) }, ...state.history].slice(
+    0,
+    HISTORY,
+  ),
+});
+
+/** The words of a problem, for history and trail; what is not a problem says nothing of itself. */
+export const whyOf = (error: unknown): string =>
+  error instanceof Problem ? `${error.code}: ${error.message}` : 'internal-error: the gateway made a mistake';

@@ -1,0 +1,203 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { systemClock } from '../../shared/clock.ts';
+import { held } from '../support/openapi.ts';
+import { people, testStack, type TestStack } from '../support/stack.ts';
+
+/** The clock of the gateway's process, minutes ahead of the machine's where a test says so. */
+let ahead = 0;
+const clock = { ...systemClock, now: () => systemClock.now() + ahead };
+const runner = people.user;
+
+const JOBS = `
+jobs:
+  - name: nightly
+    schedule: "*/5 * * * *"
+    cluster: demo
+    argv: [kubectl, get, pods, -n, "{namespace}"]
+    options: { namespace: { enum: [shop, other], default: shop } }
+  - name: secret-reader
+    schedule: "*/5 * * * *"
+    cluster: demo
+    argv: [kubectl, get, secrets, -n, shop]
+  - name: failing
+    schedule: "*/5 * * * *"
+    cluster: demo
+    argv: [kubectl, get, pods/missing, -n, shop]
+  - { name: by-hand, cluster: demo, argv: [kubectl, get, pods, -n, shop] }
+`;
+const withJobs = (yaml: string): string =>
+  yaml
+    .replace(
+      '    auditor:\n',
+      `    runner:
+      allow:
+        - { verbs: [run], resources: [jobs.aksgw], namespaces: ['*'], names: [nightly, secret-reader] }
+        - { verbs: [get], resources: [jobs.aksgw], namespaces: ['*'], names: [failing] }
+    auditor:\n`,
+    )
+    .replace(
+      '  bindings:\n',
+      `  bindings:
+    - { role: viewer, clusters: [demo], subjects: [{ job: nightly }, { job: secret-reader }, { job: failing }] }
+    - { role: runner, clusters: [demo], subjects: [{ user: ${runner} }] }\n`,
+    )
+    .replace('\n...\n', `${JOBS}...\n`);
+
+interface JobAnswer {
+  readonly name: string;
+  readonly next: readonly string[];
+  readonly suspended: { readonly why: string } | null;
+  readonly lastRun: RunAnswer | null;
+  readonly runs: readonly RunAnswer[];
+}
+interface RunAnswer {
+  readonly outcome: string;
+  readonly slot: string | null;
+  readonly commandId: string | null;
+  readonly exitCode: number | null;
+  readonly by?: { readonly oid: string };
+}
+
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await held(await testStack({ edit: withJobs, jobs: false, gateway: { clock } }));
+  await stack.gateway.runJobs();
+}, 60_000);
+afterAll(() => stack.close());
+
+const SLOT_MS = 5 * 60_000;
+/** Goes on to five seconds after the slot that is `count` from now. */
+const slots = async (count: number): Promise<void> => {
+  ahead += count * SLOT_MS - (clock.now() % SLOT_MS) + 5_000;
+  await stack.gateway.runJobs(5_000);
+  await stack.gateway.runJobs();
+};
+const job = async (name: string, token?: string): Promise<JobAnswer> =>
+  (await stack.request<JobAnswer>('GET', `/v1/jobs/${name}`, token === undefined ? {} : { token })).body;
+const run = (name: string, body: unknown, more = {}) =>
+  stack.request('POST', `/v1/jobs/${name}/run`, { body, ...more });
+const events = async (code: string): Promise<readonly Record<string, unknown>[]> => {
+  const { body } = await stack.request<{ items: Record<string, unknown>[] }>(
+    'GET',
+    `/v1/audit/events?code=${code}&limit=200`,
+    { token: stack.tokens.auditor },
+  );
+  return body.items;
+};
+
+describe('a scheduled job', () => {
+  test('runs at its slot as a principal of its own, and is shown with its last run and its next three', async () => {
+    expect((await job('nightly')).lastRun).toBeNull();
+    await slots(1);
+    const { lastRun, next } = await job('nightly');
+    expect(lastRun).toMatchObject({ outcome: 'completed', exitCode: 0 });
+    expect(next).toHaveLength(3);
+    expect(new Set(next.map((at) => Date.parse(at) % 300_000))).toEqual(new Set([0]));
+    // Who may run the job may read what its runs printed only with `get`: this one has `run` alone.
+    const { body } = await stack.request('GET', `/v1/commands/${lastRun?.commandId}`, { token: stack.tokens.auditor });
+    expect(body).toMatchObject({ status: 'completed', job: 'nightly', principal: { kind: 'job', oid: 'nightly' } });
+    const fired = (await events('AKG500I')).filter((event) => event['job'] === 'nightly');
+    expect(fired).toHaveLength(1);
+    expect(fired[0]).toMatchObject({ slot: lastRun?.slot });
+  });
+
+  test('is suspended when policy denies it, with an alert, and runs nothing', async () => {
+    const { suspended, lastRun } = await job('secret-reader');
+    expect(suspended?.why).toContain('policy-denied');
+    expect(lastRun).toMatchObject({ outcome: 'suspended', commandId: null });
+    expect((await events('AKG504W')).map((event) => event['job'])).toContain('secret-reader');
+  });
+
+  test('that fails says so, with its exit code', async () => {
+    const { lastRun } = await job('failing');
+    expect(lastRun).toMatchObject({ outcome: 'completed', exitCode: 1 });
+    expect(await events('AKG501W')).toEqual([expect.objectContaining({ job: 'failing', detail: 'exit code 1' })]);
+    expect((await stack.request('GET', `/v1/commands/${lastRun?.commandId}`)).body).toMatchObject({ job: 'failing' });
+  });
+
+  test('that nobody looked at in time has missed its slots, and says how many', async () => {
+    ahead += 30 * 60_000 - (clock.now() % SLOT_MS) + 120_000;
+    await stack.gateway.runJobs();
+    expect((await job('nightly')).lastRun).toMatchObject({ outcome: 'missed', missed: 6 });
+    const [missed] = (await events('AKG502W')).filter((event) => event['job'] === 'nightly');
+    expect(missed?.['detail']).toBe('6 missed');
+  });
+
+  test('runs as before on the next slot after its role came back', async () => {
+    const before = stack.gateway.config.current().digest;
+    const yaml = readFileSync(stack.config, 'utf8');
+    writeFileSync(stack.config, yaml.replace(/ {6}deny:\n.*\n.*\n/, ''));
+    ahead += 61_000;
+    await stack.request('GET', '/v1/jobs');
+    await until(() => stack.gateway.config.current().digest !== before);
+    await slots(1);
+    expect(await job('secret-reader')).toMatchObject({ suspended: null, lastRun: { outcome: 'completed' } });
+  }, 30_000);
+});
+
+async function until(done: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 400 && !done(); tries += 1) await systemClock.sleep(50);
+  expect(done()).toBe(true);
+}
+
+describe('a run by hand', () => {
+  test('takes the verb run by name; what it does is judged as the job; the person is recorded', async () => {
+    const answer = await run('nightly', { options: { namespace: 'other' }, reason: 'INC-9' });
+    expect(answer.status).toBe(200);
+    expect(answer.body).toMatchObject({
+      argv: ['kubectl', 'get', 'pods', '-n', 'other'],
+      job: 'nightly',
+      reason: 'INC-9',
+      principal: { kind: 'job', oid: 'nightly' },
+      requester: { kind: 'user', oid: runner },
+    });
+    const [byHand] = await events('AKG505I');
+    const intents = await events('AKG300I');
+    expect(byHand).toMatchObject({ job: 'nightly', principal: { oid: runner } });
+    expect(intents.find((event) => event['requestId'] === byHand?.['requestId'])).toMatchObject({
+      principal: { oid: 'nightly', idtyp: 'job' },
+      requester: { oid: runner, idtyp: 'user' },
+    });
+    expect((await job('nightly')).runs[0]).toMatchObject({ slot: null, outcome: 'completed', by: { oid: runner } });
+    // Whoever ran it reads it.
+    expect((await stack.request('GET', `/v1/commands/${answer.body.id}`)).status).toBe(200);
+    const other = await stack.azure.entra.userToken({
+      oid: 'abababab-0000-4000-8000-000000000001',
+      groups: [people.team],
+    });
+    expect((await stack.request('GET', `/v1/commands/${answer.body.id}`, { token: other })).body.code).toBe(
+      'command-not-found',
+    );
+  });
+
+  test('with one key is one run, and its records are the same', async () => {
+    const headers = { 'idempotency-key': 'once' };
+    const [first, second] = [await run('nightly', {}, { headers }), await run('nightly', {}, { headers })];
+    expect(first.status).toBe(200);
+    expect(second.body.id).toBe(first.body.id);
+    expect((await run('nightly', { options: { namespace: 'other' } }, { headers })).body.code).toBe(
+      'idempotency-conflict',
+    );
+  });
+
+  test.each([
+    [{ options: { namespace: '--all-namespaces' } }, 'takes one of shop, other'],
+    [{ options: { nowhere: 'x' } }, 'has no option "nowhere"'],
+    [{ argv: ['kubectl'] }, 'argv'],
+    [{ options: { namespace: 7 } }, 'namespace'],
+  ])('is refused with %j', async (body, detail) => {
+    const answer = await run('nightly', body);
+    expect(answer.body.code).toBe('request-invalid');
+    expect(JSON.stringify(answer.body.detail)).toContain(JSON.stringify(detail).slice(1, -1));
+  });
+
+  test('is denied without that verb, and a job that the caller may not see is none', async () => {
+    expect((await run('failing', {})).body).toMatchObject({ code: 'policy-denied', asked: 'run jobs.aksgw failing' });
+    expect((await run('by-hand', {})).body.code).toBe('job-not-found');
+    expect((await run('nothing', {})).body.code).toBe('job-not-found');
+    expect((await run('nightly', {}, { token: stack.tokens.bot })).body.code).toBe('job-not-found');
+    const { body } = await stack.request<{ items: JobAnswer[] }>('GET', '/v1/jobs');
+    expect(body.items.map(({ name }) => name)).toEqual(['nightly', 'secret-reader', 'failing']);
+  });
+});
