@@ -19,7 +19,9 @@ export function parse(argv: readonly string[]): Parsed {
   checkWords(argv);
   const [first = '', ...words] = argv;
   const tool = TOOLS.find((name) => name === first);
-  if (tool === undefined) throw refuse(first, 'the first word is kubectl or helm; nothing else is run');
+  // Of COLOR=red kubectl … the name alone: the value may be a secret.
+  if (tool === undefined)
+    throw refuse(first.replace(/=.*/s, '='), 'the first word is kubectl or helm; nothing else is run');
   const { command, rest } = findCommand(tool, words);
   const read = readFlags(tool, command, rest);
   const [surplus] = read.args;

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../shared/clock.ts';
+import { type Clock, systemClock } from '../../shared/clock.ts';
 import { testStack, type Answer, type RequestOptions, type TestStack } from '../support/stack.ts';
 
 /**
@@ -13,6 +13,17 @@ import { testStack, type Answer, type RequestOptions, type TestStack } from '../
 let stack: TestStack;
 let folder: string;
 let logged = '';
+/** Azure takes a call a second: a command is two or more. */
+const SPEED = 8;
+const began = { wall: systemClock.now(), monotonic: systemClock.monotonic() };
+const monotonic = (): number => (systemClock.monotonic() - began.monotonic) * SPEED;
+const fast: Clock = {
+  monotonic,
+  now: () => Math.round(began.wall + monotonic()),
+  sleep: (ms, options) => systemClock.sleep(ms / SPEED, options),
+};
+/** Who may do everything. */
+const mighty = '99999999-9999-4999-8999-999999999999';
 /** How far the gateway's clock is ahead (ms). */
 let later = 0;
 const said: { readonly by: string; readonly text: string }[] = [];
@@ -38,9 +49,20 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'aksgw-secrets-'));
   stack = await testStack({
     folder,
-    edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 10000'),
+    clock: fast,
+    edit: (yaml) =>
+      yaml
+        .replace('running: 4, queued: 20, submitsPerMinute: 30', 'running: 8, queued: 100, submitsPerMinute: 10000')
+        .replace(
+          '  bindings:\n',
+          `  bindings:\n    - { role: almighty, clusters: [demo], subjects: [{ app: ${mighty} }] }\n`,
+        )
+        .replace(
+          '  roles:\n',
+          `  roles:\n    almighty: { allow: [{ verbs: ['*'], resources: ['*', pods/exec], namespaces: ['*'] }] }\n`,
+        ),
     gateway: {
-      clock: { ...systemClock, now: () => systemClock.now() + later },
+      clock: { ...fast, now: () => fast.now() + later },
       logger: { level: 'trace', stream: { write: (line) => void (logged += line) } },
     },
   });
@@ -135,6 +157,49 @@ const commands: readonly (readonly [string, (place: string) => unknown])[] = [
   ['a member of the wrong kind', (p) => ({ ...RESTART, timeoutSeconds: `password=${plant(p)}` })],
 ];
 
+/** Data by its position, under names that tell nothing: allowed, denied, refused, not even split. */
+const positions: readonly (readonly [string, (secret: string) => string | readonly string[]])[] = [
+  ['a variable', (s) => [...K, 'set', 'env', 'deployment/web', `COLOR=${s}`]],
+  ['a variable of another namespace', (s) => [...K, 'set', 'env', 'deployment/web', `COLOR=${s}`, '-n', 'kube-system']],
+  ['a variable in run', (s) => [...K, 'run', 'x', '--image=x', `--env=COLOR=${s}`]],
+  ['a variable in run, the next word', (s) => [...K, 'run', 'x', '--image=x', '--env', `COLOR=${s}`]],
+  ['words after -- in run', (s) => [...K, 'run', 'x', '--image=x', '--', 'print', s]],
+  ['words after -- in create job', (s) => [...K, 'create', 'job', 'x', '--image=x', '--', 'print', '-v', s]],
+  ['a user in exec', (s) => [...K, 'exec', 'web', '--', 'curl', '-u', `me:${s}`, 'https://x']],
+  ['a header in exec', (s) => [...K, 'exec', 'web', '--', 'curl', '-H', `X-Custom: ${s}`, 'https://x']],
+  ['a script in exec', (s) => [...K, 'exec', 'web', '--', 'sh', '-c', `print ${s}`]],
+  ['an address in exec', (s) => [...K, 'exec', 'web', '--', 'curl', `https://x/${s}`]],
+  ['a patch', (s) => [...K, 'patch', 'configmap', 'x', '-p', `{"data":{"a":"${s}"}}`]],
+  ['a patch, --patch=', (s) => [...K, 'patch', 'deployment', 'web', `--patch={"spec":{"a":"${s}"}}`]],
+  [
+    'a patch of JSON',
+    (s) => [...K, 'patch', 'service', 'x', '--type=json', '-p', `[{"op":"add","path":"/a","value":"${s}"}]`],
+  ],
+  [
+    'a patch of another namespace',
+    (s) => [...K, 'patch', 'configmap', 'x', '-n', 'other', '-p', `{"data":{"a":"${s}"}}`],
+  ],
+  ['an annotation', (s) => [...K, 'annotate', 'deployment', 'web', `note=${s}`]],
+  ['an annotation in run', (s) => [...K, 'run', 'x', '--image=x', `--annotations=note=${s}`]],
+  ['a literal of a config map', (s) => [...K, 'create', 'configmap', 'x', `--from-literal=color=${s}`]],
+  [
+    'a user name',
+    (s) => [...K, 'create', 'secret', 'docker-registry', 'x', `--docker-username=${s}`, '--docker-password=x'],
+  ],
+  ['--set', (s) => ['helm', 'upgrade', 'web', 'oci://x/y', '--set', `color=${s}`]],
+  ['--set-literal', (s) => ['helm', 'install', 'web', 'oci://x/y', '--set-literal', `color=${s}`]],
+  ['--set=, in a list', (s) => ['helm', 'upgrade', 'web', 'oci://x/y', `--set=color={red,${s}}`]],
+  ['overrides', (s) => [...K, 'run', 'x', '--image=x', `--overrides={"spec":{"a":"${s}"}}`]],
+  ['a verb that there is not', (s) => [...K, 'frobnicate', s]],
+  ['the value of a flag that there is not', (s) => [...K, 'get', 'pods', '--frob', s]],
+  ['after a semicolon', (s) => `kubectl get pods; print ${s}`],
+  ['in a substitution', (s) => `kubectl get pods $(print ${s})`],
+  ['after a pipe', (s) => `kubectl get pods | grep ${s}`],
+  ['in quotes that do not close', (s) => `kubectl get pods "${s}`],
+  ['in the text of a header', (s) => `curl -H "X-Custom: ${s}" https://x`],
+  ['a variable before the tool', (s) => `COLOR=${s} kubectl get pods`],
+];
+
 const requests: readonly (readonly [string, (place: string) => Promise<Answer<unknown>>])[] = [
   ['Authorization, an opaque token', (p) => stack.command(RESTART, { token: plant(p) })],
   ['Authorization, a JWT', (p) => stack.command(RESTART, { token: plant(p, jwt) })],
@@ -226,8 +291,26 @@ const requests: readonly (readonly [string, (place: string) => Promise<Answer<un
 test('nothing that is written or said holds a secret that was put in anywhere', async () => {
   for (const [place, body] of commands) await order(place, body(place));
   for (const [place, send] of requests) note(place, await send(place));
-  expect(planted.size).toBe(commands.length + requests.length);
-  expect(planted.size).toBeGreaterThanOrEqual(40);
+  const outcomes = new Set<string>();
+  const almighty = await stack.azure.entra.appToken({ oid: mighty, roles: ['Commands.Run'] });
+  const callers = { almighty, shop: stack.tokens.user, auditor: stack.tokens.auditor };
+  const askAs = async (who: keyof typeof callers, [place, wordsOf]: (typeof positions)[number]): Promise<void> => {
+    const words = wordsOf(plant(`${place}, by ${who}`));
+    const body = typeof words === 'string' ? { command: words } : { argv: words };
+    const { status, code } = (
+      await order(place, { ...body, reason: 'INC-1' }, { token: callers[who], headers: { prefer: 'wait=225' } })
+    ).body;
+    outcomes.add(code ?? status);
+    // Explaining shows callers their own words, and nobody else.
+    await stack.explain(body, { token: callers[who] });
+  };
+  // Each that runs takes a pod: the rest only where the shop's own people may run it.
+  const afterDashes = positions.filter(([, words]) => words('').includes('--'));
+  await Promise.all(afterDashes.map((position) => askAs('almighty', position)));
+  for (const who of ['shop', 'auditor'] as const) await Promise.all(positions.map((position) => askAs(who, position)));
+  expect([...outcomes].sort()).toEqual(['command-refused', 'completed', 'policy-denied']);
+  expect(planted.size).toBe(commands.length + requests.length + positions.length * 2 + afterDashes.length);
+  expect(commands.length + requests.length + positions.length).toBeGreaterThanOrEqual(80);
   // What opens doors: the callers' real tokens and the gateway's own.
   for (const [name, token] of Object.entries(stack.tokens)) {
     planted.set(`token of ${name}`, token);
@@ -258,10 +341,11 @@ test('nothing that is written or said holds a secret that was put in anywhere', 
     ...whilst,
     ...scanFolder(),
     ...scan('the process log', logged),
+    ...stack.azure.arm.executions.flatMap(({ command }) => scan('a text sent to Azure', command)),
     ...said.flatMap(({ by, text }) => scan(`the answer to ${by}`, text)),
   ];
   expect([...new Set(leaks)]).toEqual([]);
-});
+}, 90_000);
 
 const scan = (where: string, text: string): readonly string[] =>
   [...planted].filter(([, secret]) => secret !== '' && text.includes(secret)).map(([place]) => `${where}: ${place}`);
