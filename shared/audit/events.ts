@@ -1,5 +1,6 @@
 import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 import type { ProblemCode } from '../errors.ts';
+import type { PresentedToken } from '../identity/refusals.ts';
 
 /**
  * Every event of the audit trail: AKG, a number that is never reused, and I (information), W (warning) or E (error). The gateway
@@ -174,7 +175,12 @@ export type AuditEvent =
       readonly policyDigest: string;
       readonly build: string;
     }
-  | (RequestFacts & { readonly event: 'auth.failed'; readonly problem: ProblemCode; readonly detail: string })
+  | (RequestFacts & {
+      readonly event: 'auth.failed';
+      readonly problem: ProblemCode;
+      readonly detail: string;
+      readonly presented?: PresentedToken | undefined;
+    })
   | (RequestFacts & { readonly event: 'principal.denied'; readonly detail: string })
   | (RequestFacts &
       CommandFacts & { readonly event: 'command.refused'; readonly problem: ProblemCode; readonly detail: string })

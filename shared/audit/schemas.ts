@@ -74,6 +74,16 @@ const Principal = Type.Object(
   { tid: Short, oid: Short, idtyp: Type.Enum(['user', 'app', 'job']), azp: Short, uti: Short },
   closed,
 );
+const Presented = Type.Object(
+  {
+    tid: Type.Optional(Short),
+    oid: Type.Optional(Short),
+    azp: Type.Optional(Short),
+    uti: Type.Optional(Short),
+    signature: Type.Enum(['valid', 'invalid', 'unchecked']),
+  },
+  closed,
+);
 const Cluster = Type.Object({ name: Short, armId: Text(1024), runAs: Type.Enum(['gateway', 'caller']) }, closed);
 const request = {
   requestId: Short,
@@ -154,7 +164,7 @@ const memberSchemas = {
     previousConfigDigest: Short,
     changed: Type.Array(Short, { maxItems: 50 }),
   },
-  'auth.failed': { ...request, problem: Problem, ...detail },
+  'auth.failed': { ...request, problem: Problem, presented: Type.Optional(Presented), ...detail },
   'principal.denied': { ...request, ...detail },
   'command.refused': { ...request, ...command, problem: Problem, ...detail },
   'command.denied': { ...request, ...command, decision: Type.Enum(['allow', 'deny']), ...rule, ...detail },

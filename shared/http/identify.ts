@@ -6,6 +6,7 @@ import { deny } from '../gateway/deny.ts';
 import type { AuthenticatedRequest } from '../gateway/request.ts';
 import { withResourceMetadata } from '../identity/challenge.ts';
 import type { Caller, Principal } from '../identity/principal.ts';
+import { TokenRefusal } from '../identity/refusals.ts';
 import { addressOf, metadataAddress } from './address.ts';
 import { disconnectSignal } from './disconnect.ts';
 
@@ -44,9 +45,10 @@ export function identify({ authenticate, trail, publicUrl }: IdentifyOptions) {
       if (!(error instanceof Problem)) throw error;
       reply.header('connection', 'close'); // the body will not be read: a client that still sends it should stop
       const { code, message } = error;
+      const presented = error instanceof TokenRefusal ? error.presented : undefined;
       await deny(
         trail,
-        { ...facts, event: 'auth.failed', problem: code, detail: message },
+        { ...facts, event: 'auth.failed', problem: code, detail: message, presented },
         withMetadata(error, metadataAddress(addressOf(request, publicUrl()))),
       );
     }

@@ -3,13 +3,14 @@ import type { JWTPayload, ProtectedHeaderParameters } from 'jose';
 
 import type { Clock } from '../clock.ts';
 import type { IdentityConfig } from '../config/config.ts';
+import { Problem } from '../errors.ts';
 import { Secret } from '../secret.ts';
 import { bearerToken } from './bearer.ts';
-import { checkAddressee, requiredClaims, SKEW_SECONDS, toPrincipal } from './claims.ts';
+import { checkAddressee, presentedBy, requiredClaims, SKEW_SECONDS, toPrincipal } from './claims.ts';
 import { createKeySet } from './key-set.ts';
 import type { KeySet, KeySetClient } from './key-set.ts';
 import type { Caller, Principal } from './principal.ts';
-import { quote, tokenExpired, tokenInvalid } from './refusals.ts';
+import { type PresentedToken, quote, tokenExpired, tokenInvalid, TokenRefusal } from './refusals.ts';
 import { createTokenCache } from './token-cache.ts';
 
 /** A token in the cache is about 1–10 kB of claims. */
@@ -18,7 +19,8 @@ const MAX_CACHED_TOKENS = 2_000;
 interface Authenticator {
   /**
    * The caller behind an Authorization header. Rejects with Problem `token-missing`, `token-invalid` or `token-expired`, each
-   * with a WWW-Authenticate header, or `identity-unavailable`; with the signal's reason when it aborts.
+   * with a WWW-Authenticate header (a TokenRefusal where the token could be read), or `identity-unavailable`; with the signal's reason
+   * when it aborts.
    */
   authenticate(header: string | undefined, signal?: AbortSignal): Promise<Caller>;
   /** Resolves when the keys of every configured tenant are at hand; else rejects with Problem `identity-unavailable`. */
@@ -73,7 +75,23 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   };
 
   const verify = async (token: string, config: IdentityConfig, signal: AbortSignal | undefined): Promise<Verified> => {
-    const { header, claims } = decode(token);
+    const decoded = decode(token);
+    const check: SignatureCheck = { signature: 'unchecked' };
+    try {
+      return await verifyDecoded(token, decoded, config, check, signal);
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code === 'identity-unavailable') throw error;
+      throw new TokenRefusal(error, presentedBy(decoded.claims, check.signature));
+    }
+  };
+
+  const verifyDecoded = async (
+    token: string,
+    { header, claims }: DecodedToken,
+    config: IdentityConfig,
+    check: SignatureCheck,
+    signal: AbortSignal | undefined,
+  ): Promise<Verified> => {
     const tenant = configuredTenant(claims, config);
     checkAddressee(claims, config);
     const kid = keyId(header);
@@ -91,8 +109,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       clockTolerance: SKEW_SECONDS,
       currentDate: new Date(clock.now()),
     }).catch((error: unknown) => {
+      check.signature = signatureOf(error);
       throw refusal(error);
     });
+    check.signature = 'valid';
     // Once more, of what is now verified: nothing may rest on the first look.
     if (configuredTenant(payload, config) !== tenant) throw tokenInvalid('The token names two tenants.');
     const { exp = 0, nbf = 0, iat = 0 } = payload;
@@ -128,7 +148,17 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   };
 }
 
-function decode(token: string): { header: ProtectedHeaderParameters; claims: JWTPayload } {
+/** How far the check of a token's signature has come. */
+interface SignatureCheck {
+  signature: PresentedToken['signature'];
+}
+
+interface DecodedToken {
+  readonly header: ProtectedHeaderParameters;
+  readonly claims: JWTPayload;
+}
+
+function decode(token: string): DecodedToken {
   try {
     return { header: decodeProtectedHeader(token), claims: decodeJwt(token) };
   } catch {
@@ -153,6 +183,12 @@ function keyId({ alg, kid, typ }: ProtectedHeaderParameters): string {
   }
   if (typeof kid !== 'string' || kid === '') throw tokenInvalid('The token does not name its key (kid).');
   return kid;
+}
+
+/** jose looks at claims only once the signature holds (RFC 8725, section 3.3). */
+function signatureOf(error: unknown): PresentedToken['signature'] {
+  if (error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed) return 'valid';
+  return error instanceof errors.JWSSignatureVerificationFailed ? 'invalid' : 'unchecked';
 }
 
 /**

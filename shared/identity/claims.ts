@@ -2,7 +2,7 @@ import type { JWTPayload } from 'jose';
 
 import type { IdentityConfig } from '../config/config.ts';
 import type { GroupMembership, Principal } from './principal.ts';
-import { quote, tokenInvalid } from './refusals.ts';
+import { type PresentedToken, quote, tokenInvalid } from './refusals.ts';
 
 /** Entra's and Microsoft.IdentityModel's clocks differ by less; jose's default is 0, theirs 300 s. */
 export const SKEW_SECONDS = 60;
@@ -90,6 +90,19 @@ export function toPrincipal(claims: JWTPayload, config: IdentityConfig): Princip
     default:
       throw tokenInvalid(`The token's idtyp ${quote(claims['idtyp'])} is neither 'user' nor 'app'.`);
   }
+}
+
+/** What a token that is refused says of itself. */
+export function presentedBy(claims: JWTPayload, signature: PresentedToken['signature']): PresentedToken {
+  const { tid, oid, azp, uti } = claims;
+  const id = (value: unknown) => (typeof value === 'string' && guid.test(value) ? value.toLowerCase() : undefined);
+  return {
+    tid: id(tid),
+    oid: id(oid),
+    azp: id(azp),
+    uti: typeof uti === 'string' && /^[\w-]{22}$/.test(uti) ? uti : undefined,
+    signature,
+  };
 }
 
 /** jose has checked that the times are numbers and that exp and nbf hold now; this is what it does not look at. */

@@ -31,6 +31,33 @@ test('addresses that there are not and malformed queries, with who asked, and a 
   expect((await events('AKG204W')).length).toBeLessThan(25);
 });
 
+test('a token that is refused, with what it presented and whether its signature was valid', async () => {
+  const { entra } = stack.azure;
+  const past = Math.floor(Date.now() / 1000) - 7_200;
+  const ours = { oid: people.user, tid: entra.tenants[0], azp: expect.any(String), uti: expect.any(String) };
+  const tokens: readonly (readonly [string, string, unknown])[] = [
+    [
+      'expired',
+      await entra.userToken({ oid: people.user, iat: past, nbf: past, exp: past + 3_600 }),
+      { ...ours, signature: 'valid' },
+    ],
+    ['without a scope', await entra.userToken({ oid: people.user, scp: '' }), { ...ours, signature: 'valid' }],
+    [
+      'changed',
+      (await entra.userToken({ oid: people.user })).replace(/.{9}$/, 'AAAAAAAAA'),
+      { ...ours, signature: 'invalid' },
+    ],
+    ['for another', await entra.userToken({ oid: people.user, aud: 'x' }), { ...ours, signature: 'unchecked' }],
+    ['with a text for an id', await entra.userToken({ oid: 'a text', tid: 'a text' }), { signature: 'unchecked' }],
+    ['unreadable', 'nonsense', undefined],
+  ];
+  for (const [, token] of tokens) expect((await stack.request('GET', '/v1/clusters', { token })).status).toBe(401);
+  const told = await events('AKG100W');
+  for (const [at, [what, , presented]] of tokens.entries())
+    expect([what, told[at]?.['presented']]).toEqual([what, presented && expect.objectContaining(presented)]);
+  expect(told[4]?.['presented']).not.toHaveProperty('oid');
+});
+
 test('a list of commands', async () => {
   await stack.request('GET', '/v1/commands?status=completed');
   expect(await events('AKG402I')).toMatchObject([

@@ -31,6 +31,13 @@ const samples: Readonly<Record<AuditEvent['event'], readonly AuditEvent[]>> = {
   ],
   'auth.failed': [
     { event: 'auth.failed', requestId: 'r', problem: 'token-invalid', detail: 'no' },
+    {
+      event: 'auth.failed',
+      requestId: 'r',
+      problem: 'token-expired',
+      detail: 'no',
+      presented: { tid: tenant, oid: alice, azp: alice, uti: 'u'.repeat(22), signature: 'valid' },
+    },
     { ...facts, event: 'auth.failed', problem: 'token-missing', detail: 'x'.repeat(100_000) },
   ],
   'principal.denied': [{ ...facts, event: 'principal.denied', detail: 'blocked' }],

@@ -55,6 +55,9 @@ test('the whole house writes every event there is but the reserved ones, each as
     expect(body.status).toBe('completed');
     await stack.command(RESTART, { headers: { 'idempotency-key': 'k' } });
     await stack.request('GET', `/v1/commands/${body.id}`);
+    const missing = { argv: ['kubectl', 'get', 'configmap', 'missing', '-n', 'shop'] };
+    for (const steps of [[missing], [missing, missing]])
+      await stack.request('POST', '/v1/clusters/demo/batches', { body: { steps } });
     await stack.request('GET', '/v1/commands');
     await stack.request('GET', '/v1/nowhere');
     arm.faults.post({ kind: 'status', status: 403, code: 'AuthorizationFailed', message: 'no right' });

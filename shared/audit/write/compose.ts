@@ -1,5 +1,6 @@
 import type { ResourceAttributes } from '../../kubernetes/attributes.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
+import type { PresentedToken } from '../../identity/refusals.ts';
 import type { AuditEvent, CommandFacts, CommandSubject, RequestFacts } from '../events.ts';
 import { type RedactedWord, redactWords } from '../../command/redact-words.ts';
 import { REDACTED, redactText } from '../../lib/redact.ts';
@@ -53,10 +54,18 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
         changed: event.changed.slice(0, 50).map(short),
       } satisfies Members<'config.loading'>;
     case 'auth.failed':
+      return {
+        ...request(event),
+        problem: event.problem,
+        presented: optional(event.presented, presented),
+        detail: free(event.detail),
+      } satisfies Members<'auth.failed'>;
     case 'request.refused':
-      return { ...request(event), problem: event.problem, detail: free(event.detail) } satisfies Members<
-        'auth.failed' | 'request.refused'
-      >;
+      return {
+        ...request(event),
+        problem: event.problem,
+        detail: free(event.detail),
+      } satisfies Members<'request.refused'>;
     case 'result.purged':
       return { count: event.count } satisfies Members<'result.purged'>;
     case 'principal.denied':
@@ -180,6 +189,14 @@ const slot = (event: { readonly job: string; readonly slot: number; readonly det
   job: short(event.job),
   slot: new Date(event.slot).toISOString(),
   detail: free(event.detail),
+});
+
+const presented = ({ tid, oid, azp, uti, signature }: PresentedToken) => ({
+  tid: optional(tid, short),
+  oid: optional(oid, short),
+  azp: optional(azp, short),
+  uti: optional(uti, short),
+  signature,
 });
 
 function request({ requestId, principal, requester, peer, claimed, cluster }: RequestFacts): RequestMembers {
