@@ -336,6 +336,10 @@ test('nothing that is written or said holds a secret that was put in anywhere', 
   expect(purged).toBeGreaterThan(0);
   const whilst = scanFolder();
   await stack.close();
+  const trail = readdirSync(join(folder, 'data/audit')).map((name) =>
+    readFileSync(join(folder, 'data/audit', name), 'utf8'),
+  );
+  expect(trail.join('')).toContain(`"code":"AKG403I","count":${purged},`);
 
   const leaks = [
     ...whilst,
