@@ -185,6 +185,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     traffic,
     idempotency,
     lifecycle,
+    cancelRefused: new Map(),
     clock,
     entropy,
     onError: report,
@@ -238,15 +239,17 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     gateway,
     async sweep(waitMs = 0) {
       // Each though the other fails: a record that cannot be taken over must not keep what is past its retention, nor the other way round.
-      const [recovery, purge] = await Promise.allSettled([
+      const [recovery, purge, blocked] = await Promise.allSettled([
         lifecycle.recover(ORPHANS_A_SWEEP),
         purgeRecords(records, config.current().storage, clock, report).then(async (count) => {
           if (count > 0) await trail.record({ event: 'result.purged', count });
           return count;
         }),
+        gateway.cancelBlocked(),
       ]);
       const recovered = valueOf(recovery);
       if (waitMs > 0 && recovered > 0) await Promise.race([lifecycle.idle(), clock.sleep(waitMs, { unref: true })]);
+      valueOf(blocked);
       return { recovered, purged: valueOf(purge) };
     },
     async runJobs(waitMs = 0) {

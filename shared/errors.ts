@@ -106,6 +106,18 @@ export const problems = {
     retryable: false,
     next: 'Use a new key for a new command, or send the same body again.',
   },
+  'command-finished': {
+    status: 409,
+    title: 'The command has ended already',
+    retryable: false,
+    next: 'Read its record: it says how it ended.',
+  },
+  'cancel-unavailable': {
+    status: 409,
+    title: 'The command cannot be cancelled',
+    retryable: false,
+    next: 'The detail says why; what runs ends at its own time limit.',
+  },
   'result-expired': {
     status: 410,
     title: 'The result was purged at the end of its retention',

@@ -49,6 +49,7 @@ export async function startAzure(options: AzureOptions = {}): Promise<EmulatedAz
     const entra = await opens(startEntra({ ...options.entra, port: ports.entra ?? 0, clock }));
     const pod: PodOptions = {
       kubernetes,
+      clock,
       ...(kubeconfig !== undefined && { kubeconfig }),
       ...(tools !== undefined && { tools }),
       ...(shell !== undefined && { shell }),

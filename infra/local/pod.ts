@@ -3,15 +3,21 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../../shared/clock.ts';
 import type { Job, JobEnd, Runner } from './arm/runs.ts';
+import type { ExecEnd } from './kubernetes/exec.ts';
 import type { EmulatedKubernetes } from './kubernetes/server.ts';
+import { createCommandPods } from './pod/command-pods.ts';
 import { onPath, writeStandIn } from './pod/tools.ts';
 import { unzip } from './pod/unzip.ts';
 
 export interface PodOptions {
   /** What kubectl in the pod talks to, unless `kubeconfig` names a real cluster. */
-  readonly kubernetes?: Pick<EmulatedKubernetes, 'kubeconfig'>;
+  readonly kubernetes?: EmulatedKubernetes;
+  /** By which the pods' ages go. */
+  readonly clock?: Clock;
   /** Path of a kubeconfig. */
   readonly kubeconfig?: string;
   /** A folder that comes first on PATH. */
@@ -38,6 +44,7 @@ export const usesStandIn = (options: PodOptions): boolean =>
  * where the gateway wrote the command. Where kubectl is not installed, a plainly labelled stand-in takes its place.
  */
 export function shellPod(options: PodOptions): Runner {
+  const pods = options.kubernetes && createCommandPods(options.kubernetes, options.clock);
   return async (job) => {
     const root = await mkdtemp(join(tmpdir(), 'aksgw-pod-'));
     try {
@@ -54,17 +61,45 @@ export function shellPod(options: PodOptions): Runner {
       const kubeconfig = options.kubeconfig ?? join(root, 'kubeconfig');
       if (options.kubeconfig === undefined && options.kubernetes)
         await writeFile(kubeconfig, options.kubernetes.kubeconfig());
-      return await run(options.shell ?? '/bin/sh', job, files, {
+      const shell = options.shell ?? '/bin/sh';
+      const environment = {
         HOME: home,
         HOSTNAME: `command-${job.commandId}`,
         KUBECONFIG: kubeconfig,
         PATH: `${tools}${delimiter}${searchPath}`,
         TMPDIR: temporary,
-      });
+      };
+      const deletion = new AbortController();
+      const pod = pods?.start(
+        job.commandId,
+        job.command,
+        (words) => execute(words, files, environment),
+        () => deletion.abort(),
+      );
+      const signal = AbortSignal.any([job.signal, deletion.signal]);
+      const end = await run(shell, { ...job, signal }, files, environment);
+      pod?.end(end.exitCode);
+      // What Azure says of a pod that somebody deleted is not on record; a failure without a known reason is a guess.
+      return deletion.signal.aborted ? { ...end, reason: 'PodDeleted' } : end;
     } finally {
       await rm(root, { recursive: true, force: true, maxRetries: 3 });
     }
   };
+}
+
+/** As `kubectl exec` does: another process in the same container. */
+async function execute(
+  [program = '', ...words]: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+): Promise<ExecEnd> {
+  const child = spawn(program, words, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [stdout, stderr, [code]] = await Promise.all([
+    buffer(child.stdout),
+    buffer(child.stderr),
+    once(child, 'exit') as Promise<[number | null]>,
+  ]);
+  return { exitCode: code ?? 137, stdout, stderr };
 }
 
 async function run(shell: string, { command, signal }: Job, cwd: string, env: NodeJS.ProcessEnv): Promise<JobEnd> {

@@ -32,6 +32,8 @@ export const eventCodes = {
   'command.failed': 'AKG306W',
   'command.inconsistent': 'AKG307W',
   'command.interrupted': 'AKG308W',
+  'command.cancel-asked': 'AKG310I',
+  'command.cancelled': 'AKG311I',
   'batch.intended': 'AKG320I',
   'batch.ended': 'AKG321I',
   'batch.stopped': 'AKG322I',
@@ -53,8 +55,6 @@ export type EventName = keyof typeof eventCodes;
 /** Numbers that are taken by events which nothing writes yet: each moves to `eventCodes` with what writes it. */
 export const reservedCodes = {
   'command.settled': 'AKG309I',
-  'command.cancel-asked': 'AKG310I',
-  'command.cancelled': 'AKG311I',
   'approval.requested': 'AKG410I',
   'approval.given': 'AKG411I',
   'approval.denied': 'AKG412I',
@@ -209,7 +209,7 @@ export type AuditEvent =
       readonly batchId: string;
       readonly status: string;
     })
-  | (RequestFacts & { readonly event: 'command.replayed'; readonly commandId: string })
+  | (RequestFacts & { readonly event: 'command.replayed' | 'command.cancel-asked'; readonly commandId: string })
   | (CommandSubject & {
       readonly event: 'command.accepted';
       readonly commandId: string;
@@ -222,7 +222,8 @@ export type AuditEvent =
         | 'command.unknown'
         | 'command.completed'
         | 'command.failed'
-        | 'command.interrupted';
+        | 'command.interrupted'
+        | 'command.cancelled';
       readonly commandId: string;
     } & CommandSubject &
       OutcomeFacts)
@@ -260,4 +261,5 @@ export const outcomeEvents = [
   'command.completed',
   'command.failed',
   'command.interrupted',
+  'command.cancelled',
 ] as const satisfies readonly EventName[];

@@ -22,6 +22,8 @@ export interface GatewayContext {
   readonly traffic: Traffic;
   readonly idempotency: Idempotency;
   readonly lifecycle: Lifecycle;
+  /** Clusters (by ARM id) that let the gateway into no pod, and when (monotonic) they last did not. */
+  readonly cancelRefused: Map<string, number>;
   readonly clock: Clock;
   readonly entropy: Entropy;
   /** Gets what fails where no caller waits for it. */

@@ -2,6 +2,7 @@ import type { AuditItem, EventQuery, Page } from '../audit/read/query.ts';
 import type { Cluster } from '../config/config.ts';
 import type { CommandRecord } from '../store/records.ts';
 import { admitCaller } from './admit-caller.ts';
+import { cancelBatch, cancelBlocked, cancelCommand } from './cancel-command.ts';
 import type { GatewayContext, InForce } from './context.ts';
 import { explainBatch, explainCommand, type ExplainedCommand } from './explain-command.ts';
 import { listClusters } from './list-clusters.ts';
@@ -24,6 +25,10 @@ export interface Gateway {
   awaitBatch(request: AuthenticatedRequest, started: StartedCommand, wait: Wait): Promise<BatchResult>;
   explainBatch(request: AuthenticatedRequest, requested: RequestedBatch): Promise<readonly ExplainedCommand[]>;
   readBatch(request: AuthenticatedRequest, id: string, wait: Wait): Promise<BatchResult>;
+  cancelCommand(request: AuthenticatedRequest, id: string): Promise<CommandResult>;
+  cancelBatch(request: AuthenticatedRequest, id: string): Promise<BatchResult>;
+  /** For a timer: what of blocked callers has not ended is cancelled. */
+  cancelBlocked(): Promise<void>;
   awaitResult(request: AuthenticatedRequest, started: StartedCommand, wait: Wait): Promise<CommandResult>;
   explainCommand(request: AuthenticatedRequest, requested: RequestedCommand): Promise<ExplainedCommand>;
   readResult(request: AuthenticatedRequest, id: string, wait: Wait): Promise<CommandResult>;
@@ -47,6 +52,9 @@ export const createGateway = (context: GatewayContext): Gateway => ({
   awaitBatch: (request, started, wait) => awaitBatch(context, request, started, wait),
   explainBatch: (request, requested) => explainBatch(context, request, requested),
   readBatch: (request, id, wait) => readBatch(context, request, id, wait),
+  cancelCommand: (request, id) => cancelCommand(context, request, id),
+  cancelBatch: (request, id) => cancelBatch(context, request, id),
+  cancelBlocked: () => cancelBlocked(context),
   awaitResult: (request, started, wait) => awaitResult(context, request, started, wait),
   explainCommand: (request, requested) => explainCommand(context, request, requested),
   readResult: (request, id, wait) => readResult(context, request, id, wait),

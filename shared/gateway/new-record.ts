@@ -3,7 +3,7 @@ import type { PrincipalId } from '../lib/ids.ts';
 import { redactText } from '../lib/redact.ts';
 import type { Allowed } from '../policy/decision.ts';
 import type { CommandId } from '../lib/ids.ts';
-import { stepId } from '../store/batch-steps.ts';
+import { stepId } from '../store/derived-ids.ts';
 import type { AcceptedRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
 import type { DecidedCommand } from './decide-command.ts';

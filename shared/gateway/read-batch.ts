@@ -1,7 +1,8 @@
 import { Problem } from '../errors.ts';
 import type { BatchId } from '../lib/ids.ts';
 import type { Policy } from '../policy/policy.ts';
-import { batchStatus, stepId, type BatchStatus } from '../store/batch-steps.ts';
+import { batchStatus, type BatchStatus } from '../store/batch-status.ts';
+import { stepId } from '../store/derived-ids.ts';
 import { isFinished, type CommandRecord, type OnError } from '../store/records.ts';
 import { admitCaller } from './admit-caller.ts';
 import type { GatewayContext } from './context.ts';
@@ -71,14 +72,12 @@ async function findLeader(
 
 const notFound = new Problem('batch-not-found', 'There is no batch with this id that you may see.');
 
-/** All steps, in order: as this process carries them, or else as they are stored. The first is as it was read. */
+/** All steps, in order, as they are stored. The first is as it was read. */
 async function stepsBehind(context: GatewayContext, leader: CommandRecord): Promise<readonly CommandRecord[]> {
   const { batch } = leader;
   if (!batch) throw new Error('the command is in no batch');
   const ids = Array.from({ length: batch.of - 1 }, (_, index) => stepId(batch.id, index + 1));
-  const followers = await Promise.all(
-    ids.map(async (id) => context.lifecycle.active(id)?.current() ?? context.records.get(id)),
-  );
+  const followers = await Promise.all(ids.map((id) => context.records.get(id)));
   return [leader, ...followers.filter((record) => record !== undefined)];
 }
 
@@ -86,6 +85,10 @@ async function stepsBehind(context: GatewayContext, leader: CommandRecord): Prom
 const unread = (record: CommandRecord): CommandResult => ({
   record: record.status === 'completed' ? { ...record, status: 'running' } : record,
 });
+
+/** As it stands, without output. */
+export const batchResult = async (context: GatewayContext, leader: CommandRecord): Promise<BatchResult> =>
+  batchOf(leader, (await stepsBehind(context, leader)).map(unread));
 
 function batchOf({ batch }: CommandRecord, items: readonly CommandResult[]): BatchResult {
   if (!batch) throw new Error('the command is in no batch');

@@ -101,6 +101,7 @@ function recordsOr(others: Answers, body: TSchema, what: string, who: string): A
       headers: {
         ...Applied,
         ...ContentLocation,
+        'Retry-After': Header('Seconds, while it is not finished.'),
         'Exit-Code': Header('With text: of the command; of a batch the first that is not 0.'),
       },
       content: { ...json('', body).content, ...text },

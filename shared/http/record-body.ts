@@ -1,6 +1,6 @@
 import type { CommandResult } from '../gateway/read-results.ts';
 import { decodeUtf8 } from '../lib/utf8.ts';
-import { isFinished } from '../store/records.ts';
+import { isFinished, wasCancelled } from '../store/records.ts';
 import type { CommandOutputBody } from './schemas.ts';
 
 /** A record as the contract has it. Output that is not UTF-8 comes twice: exactly as Base64, and readably with replacement characters. */
@@ -22,6 +22,7 @@ export function recordBody({ record, output, lost }: CommandResult): CommandOutp
     streams: completed?.streams ?? 'separate',
     truncated: lost !== undefined || (completed?.truncated ?? false),
     timedOut: completed?.timedOut ?? false,
+    cancelled: wasCancelled(record),
     warnings: [...record.warnings, ...(lost ? [lost.message] : [])],
     // Output that is not there is never an empty text alone.
     ...(lost && { failure: lost }),

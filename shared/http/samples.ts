@@ -39,6 +39,7 @@ export const sampleRecord = {
   streams: 'separate',
   truncated: false,
   timedOut: false,
+  cancelled: false,
   warnings: [],
   submittedAt: '2026-01-31T08:00:00.000Z',
   startedAt: '2026-01-31T08:00:04.000Z',

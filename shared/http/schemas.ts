@@ -114,6 +114,7 @@ export const RecordBody = Type.Object(
     ),
     truncated: Type.Boolean(),
     timedOut: Type.Boolean(),
+    cancelled: Type.Boolean({ description: 'A caller wanted it to end, and it did.' }),
     warnings: Type.Array(Type.String()),
     failure: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
     submittedAt: Time,

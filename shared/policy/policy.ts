@@ -165,4 +165,5 @@ const blockedId = (entry: BlockedFile): string => ('user' in entry ? entry.user 
 const blockedKey = (tid: string, oid: string): string => `${tid}:${oid.toLowerCase()}`;
 
 /** Asked on every call, replay and read: the emergency brake. */
-export const isBlocked = (policy: Policy, { tid, oid }: Principal): boolean => policy.blocked.has(blockedKey(tid, oid));
+export const isBlocked = (policy: Policy, { tid, oid }: Pick<Principal, 'tid' | 'oid'>): boolean =>
+  policy.blocked.has(blockedKey(tid, oid));

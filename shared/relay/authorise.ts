@@ -8,13 +8,13 @@ import type { ClusterAuthority } from './relay.ts';
 import { untilAborted } from '../lib/abort.ts';
 
 /**
- * As whom the command runs in the cluster. `runAs` is held against what the cluster is, and where the two do not fit the answer is
+ * As whom the command runs in the cluster; without a caller it is one of the gateway's own. `runAs` is held against what the cluster is, and where the two do not fit the answer is
  * no: falling back to the gateway's own rights would make it a confused deputy.
  */
 export async function authorise(
   cluster: Cluster,
   view: ClusterView,
-  caller: Caller,
+  caller: Caller | undefined,
   { onBehalfOf, credential }: { readonly onBehalfOf: OnBehalfOf; readonly credential: Credential },
   signal?: AbortSignal,
 ): Promise<ClusterAuthority> {
@@ -28,7 +28,7 @@ export async function authorise(
       'azure-refused',
       `The cluster ${cluster.name} is set to run commands as the caller, but it has no Entra integration: they would run as cluster-admin. Nothing ran; the operator has to correct runAs or the cluster.`,
     );
-  if (caller.principal.kind !== 'user' || !caller.token)
+  if (caller?.principal.kind !== 'user' || !caller.token)
     throw new Problem(
       'user-required',
       `The cluster ${cluster.name} runs commands as the user who calls, and Entra's on-behalf-of flow knows users only. Nothing ran.`,

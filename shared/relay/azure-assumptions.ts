@@ -16,7 +16,7 @@ export interface Assumption {
 }
 
 /** The doctor's probes, in the order they run. */
-export const probeNames = ['view', 'pod', 'launcher', 'reread', 'cut'] as const;
+export const probeNames = ['view', 'pod', 'launcher', 'reread', 'cut', 'exec'] as const;
 type ProbeName = (typeof probeNames)[number];
 
 const RECORDED = 'public recordings of Azure CLI and Azure PowerShell, 2021–2023';
@@ -203,6 +203,25 @@ const rows = [
     leansOn: ['shared/relay/create.ts'],
     ifWrong: 'a command might run twice',
     probe: 'none',
+  },
+  {
+    id: 'pod-of-a-command',
+    claim: "A command's pod is command-<id> in the namespace aks-command, and its container user-command",
+    status: 'observed',
+    source: 'azure-cli issues with `kubectl describe pod`, 2021–2024',
+    leansOn: ['shared/gateway/cancel-running.ts'],
+    ifWrong: 'a cancel finds no pod: the command goes on until its time limit',
+    probe: 'exec',
+  },
+  {
+    id: 'exec-into-pods',
+    claim: 'A command may use kubectl exec on the pods of run command, and a signal there reaches what runs in them',
+    status: 'unproven',
+    source: 'the service account of run command is bound to cluster-admin; nothing is said of exec',
+    leansOn: ['shared/gateway/cancel-running.ts'],
+    ifWrong:
+      'the pod is deleted instead, and its output may be lost; then cancel is off for an hour on that cluster (cancel-unavailable)',
+    probe: 'exec',
   },
   {
     id: 'post-blocks',

@@ -49,6 +49,14 @@ export function podProgram(mark: string): string {
   ].join(' ');
 }
 
+/** Sends itself a signal, the way by which a cancel reaches a launcher: through kubectl exec into its own pod. Changes nothing. */
+export const execProgram = (mark: string): string =>
+  [
+    `p=\${HOSTNAME:-\`hostname\`}; printf '%s pod=%s\\n' ${mark} "$p"; s=no; trap 's=yes' TERM;`,
+    `kubectl exec -n aks-command "$p" -c user-command -- sh -c "kill -TERM \${$}";`,
+    `printf '%s signalled=%s\\n' ${mark} "$s"`,
+  ].join(' ');
+
 /** The findings in a run's output, trimmed and capped. */
 export function readFindings(logs: string, mark: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();

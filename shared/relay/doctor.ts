@@ -7,7 +7,7 @@ import type { Secret } from '../secret.ts';
 import type { Arm } from './arm.ts';
 import type { Accepted, Answer, ClusterView, RunState } from './arm-answers.ts';
 import { assumptions, type Assumption, type AssumptionId } from './azure-assumptions.ts';
-import { outputProgram, podProgram, readFindings, tools, OUTPUT_LINES } from './doctor-programs.ts';
+import { execProgram, outputProgram, podProgram, readFindings, tools, OUTPUT_LINES } from './doctor-programs.ts';
 
 /** The operator's look at a real cluster: a fixed set of harmless commands, on the operator's own rights. */
 interface DoctorOptions {
@@ -128,6 +128,10 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
     );
   }
 
+  const pods = await probe('Going into its own pod', execProgram(mark));
+  if (typeof pods === 'string') failed.set('exec', pods);
+  else readExec(pods, mark, conclude);
+
   const output = await probe('Printing more than 512 kB', outputProgram);
   if (typeof output === 'string') failed.set('cut', output);
   else readCut(output.state.logs ?? '', findings, conclude);
@@ -207,6 +211,22 @@ function readLaunched(
       `id ${accepted.commandId}, x-ms-request-id ${accepted.requestId}`,
     );
   conclude('post-blocks', postMs < 90_000, `${Math.round(postMs)} ms this time`);
+}
+
+function readExec({ accepted, state }: Probed, mark: string, conclude: Conclude): void {
+  const found = readFindings(state.logs ?? '', mark);
+  const pod = found.get('pod') ?? '';
+  conclude(
+    'pod-of-a-command',
+    pod === `command-${accepted.commandId}`,
+    `the pod is called ${pod || 'nothing that it knows'}`,
+  );
+  const signalled = found.get('signalled') === 'yes';
+  conclude(
+    'exec-into-pods',
+    signalled,
+    signalled ? 'a signal that was sent by kubectl exec arrived' : (state.logs ?? '').slice(-300),
+  );
 }
 
 function readCut(logs: string, findings: Record<string, string>, conclude: Conclude): void {

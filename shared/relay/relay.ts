@@ -13,10 +13,11 @@ export interface Relay {
    */
   preflight(cluster: Cluster, signal?: AbortSignal): Promise<void>;
   /**
-   * Gets whatever credential the cluster wants (on-behalf-of token for `runAs: caller`), without starting anything. Throws
+   * Gets whatever credential the cluster wants (on-behalf-of token for `runAs: caller`), without starting anything; `caller` is undefined for
+   * a command of the gateway's own. Throws
    * Problem `interaction-required`, `azure-refused`, `identity-unavailable`.
    */
-  authorise(cluster: Cluster, caller: Caller, signal?: AbortSignal): Promise<ClusterAuthority>;
+  authorise(cluster: Cluster, caller: Caller | undefined, signal?: AbortSignal): Promise<ClusterAuthority>;
   /** Sends the POST at most once (again only after a 429). Never throws: every end has a kind. */
   submit(submission: Submission, signal?: AbortSignal): Promise<Submitted>;
   /** Sends several commands as one, for one pod that runs them in order. As submit. */

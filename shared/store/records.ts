@@ -209,6 +209,8 @@ export interface CompletedRecord extends RecordBase, Intended {
   readonly timedOut: boolean;
   readonly truncated: boolean;
   readonly streams: 'separate' | 'merged';
+  /** A caller wanted it to end, and the signal did it. */
+  readonly cancelled?: boolean | undefined;
   /** As it is stored, while it is. */
   readonly outputBytes: { readonly stdout: number; readonly stderr: number };
   /** As Azure tells it, to the second. */
@@ -255,7 +257,8 @@ export interface Ending {
     | 'command.unknown'
     | 'command.completed'
     | 'command.failed'
-    | 'command.interrupted';
+    | 'command.interrupted'
+    | 'command.cancelled';
   readonly outcome: Outcome;
 }
 
@@ -272,6 +275,7 @@ export type Outcome =
       | 'startedAt'
       | 'finishedAt'
       | 'warnings'
+      | 'cancelled'
     >
   | Pick<FailedRecord, 'status' | 'failure' | 'finishedAt'>
   | Pick<UnknownRecord, 'status' | 'failure' | 'finishedAt'>;
@@ -280,6 +284,14 @@ export const maxListed = 1000;
 
 export const isFinished = (record: CommandRecord): record is FinishedRecord =>
   record.status === 'completed' || record.status === 'failed' || record.status === 'unknown';
+
+/** What a failure of a command says that was cancelled before it was sent. */
+export const CANCELLED = 'cancelled';
+
+export const wasCancelled = (record: CommandRecord): boolean =>
+  record.status === 'completed'
+    ? record.cancelled === true
+    : record.status === 'failed' && record.failure.code === CANCELLED;
 
 /** When retention starts to count: the end, or, while it is not known, the latest time that the command can still run. */
 export const endedAt = (record: CommandRecord): number =>

@@ -85,6 +85,8 @@ const samples: Readonly<Record<AuditEvent['event'], readonly AuditEvent[]>> = {
     { event: 'command.inconsistent', commandId: 'cmd-1', detail: '3 and 0', whose },
   ],
   'command.interrupted': [{ event: 'command.interrupted', commandId: 'cmd-1' }],
+  'command.cancel-asked': [{ ...facts, event: 'command.cancel-asked', commandId: 'cmd-1' }],
+  'command.cancelled': [{ event: 'command.cancelled', commandId: 'cmd-1', whose }],
   'batch.intended': [
     { ...facts, event: 'batch.intended', batchId: 'b', commandIds: ['cmd-1', 'cmd-2'], onError: 'stop' },
   ],

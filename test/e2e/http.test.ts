@@ -376,9 +376,11 @@ describe('what needs no token', () => {
       'GET /v1/jobs',
       'GET /v1/jobs/{job}',
       'GET /v1/whoami',
+      'POST /v1/batches/{id}/cancel',
       'POST /v1/clusters/{cluster}/batches',
       'POST /v1/clusters/{cluster}/commands',
       'POST /v1/clusters/{cluster}/explain',
+      'POST /v1/commands/{id}/cancel',
       'POST /v1/jobs/{job}/run',
     ]);
     const described = new Map<string, number>();

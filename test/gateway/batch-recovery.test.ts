@@ -8,7 +8,7 @@ import { Problem } from '../../shared/errors.ts';
 import { createLifecycle, type Lifecycle } from '../../shared/gateway/lifecycle/lifecycle.ts';
 import type { BatchId } from '../../shared/lib/ids.ts';
 import type { Ended, Relay, Submitted } from '../../shared/relay/relay.ts';
-import { stepId } from '../../shared/store/batch-steps.ts';
+import { stepId } from '../../shared/store/derived-ids.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { isFinished, type Records } from '../../shared/store/records.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -93,7 +93,7 @@ async function world(script: Script) {
       clusterOf: () => cluster,
       entropy: systemEntropy,
       outcomesOf: async () =>
-        new Map(outcomes(events).map((event) => ['commandId' in event ? event.commandId : '', event.event])),
+        new Map(outcomes(events).map((event) => [('commandId' in event && event.commandId) || '', event.event])),
       onError: (error) => errors.push(error),
     });
     return { lifecycle, steps: () => steps };

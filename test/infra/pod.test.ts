@@ -152,7 +152,7 @@ describe('the emulated Azure as a whole', () => {
       body: form,
     });
     const { access_token: clusterToken } = (await answer.json()) as { access_token: string };
-    const result = await invoke({ command: 'kubectl get deploy -n shop; kubectl exec x', clusterToken });
+    const result = await invoke({ command: 'kubectl get deploy -n shop; kubectl attach x', clusterToken });
     expect(result).toMatchObject({ provisioningState: 'Succeeded', exitCode: 1 });
     expect(result['logs']).toMatch(/^NAME +READY[^]*web +2\/2[^]*stand-in for kubectl/);
     expect(azure.kubernetes.requests).toMatchObject([

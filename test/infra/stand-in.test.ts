@@ -119,7 +119,7 @@ describe('the stand-in', () => {
   });
 
   test.each([
-    'exec web -- ls',
+    'attach web',
     'get pods --watch=true',
     'get pods -o jsonpath={.items}',
     'apply --prune -f x',

@@ -2,9 +2,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, afterEach, describe, expect, test } from '@jest/globals';
 
 import { startArm, type ArmOptions, type EmulatedArm } from '../../infra/local/arm.ts';
+import { startKubernetes, type EmulatedKubernetes } from '../../infra/local/kubernetes/server.ts';
 import { shellPod } from '../../infra/local/pod.ts';
 import { systemClock, systemEntropy } from '../../shared/clock.ts';
 import { createArm } from '../../shared/relay/arm.ts';
@@ -21,10 +22,16 @@ const tools = mkdtempSync(join(tmpdir(), 'aksgw-tools-'));
 writeFileSync(join(tools, 'helm'), '#!/bin/sh\necho v0.0.0-stand-in\n', { mode: 0o755 });
 afterAll(() => rmSync(tools, { recursive: true, force: true }));
 
+let kubernetes: EmulatedKubernetes;
+beforeAll(async () => {
+  kubernetes = await startKubernetes();
+});
+afterAll(() => kubernetes.close());
+
 async function examine(options: Partial<ArmOptions> = {}, clusterToken?: () => Promise<Secret>): Promise<DoctorReport> {
   arm = await startArm({
     clusters: [{ resourceId: cluster.arm.id }],
-    runner: shellPod({ standIn: true, tools }),
+    runner: shellPod({ standIn: true, tools, kubernetes }),
     ...options,
   });
   return runDoctor({
@@ -53,7 +60,7 @@ describe('the doctor, on the emulated Azure', () => {
     expect(report.findings['pwd']).toMatch(/command-files$/);
     expect(report.findings['shell']).toMatch(/sh|busybox/);
     expect(report.findings['output cut']).toMatch(/(start|end) lost, 5\d{5} bytes/);
-    expect(arm.executions).toHaveLength(3);
+    expect(arm.executions).toHaveLength(4);
   });
 
   test('on a cluster with Entra integration runs its probes with the token it is given', async () => {

@@ -5,6 +5,7 @@ import { systemClock, type Clock } from '../../../shared/clock.ts';
 import { createApi, type Api, type Reply } from './api.ts';
 import { reconcile } from './controllers.ts';
 import { discovery } from './discovery.ts';
+import { answerExec, type Exec } from './exec.ts';
 import { isObject, text, at, type Json, type KubeObject } from './json.ts';
 import { builtInKinds, customKinds, groupVersion, type Kind } from './kinds.ts';
 import type { RecordedRequest } from './recorded-request.ts';
@@ -33,6 +34,10 @@ export interface EmulatedKubernetes {
   put(object: KubeObject): KubeObject;
   /** Reads an object without being recorded. */
   find(kind: string, namespace: string, name: string): KubeObject | undefined;
+  /** Removes an object behind the API's back; nothing happens when it is not there. */
+  remove(kind: string, namespace: string, name: string): void;
+  /** What runs in pods, by namespace/name: for exec, and to be told when the pod is deleted. */
+  readonly containers: Map<string, { readonly exec: Exec; readonly deleted: () => void }>;
   close(): Promise<void>;
 }
 
@@ -71,12 +76,26 @@ export async function startKubernetes(
     const error = allowed
       ? new StatusError(501, 'NotImplemented', 'the emulated cluster does not run exec, attach or port-forward')
       : forbidden(record);
+    const running = allowed && record?.info.subresource === 'exec' ? containerOf(record) : undefined;
+    if (running) {
+      const words = new URL(request.url ?? '/', 'http://emulated').searchParams.getAll('command');
+      if (record) record.status = 101;
+      answerExec(request, socket, words, running.exec).catch(() => socket.destroy());
+      return;
+    }
     if (record) record.status = error.code;
     const body = JSON.stringify(statusBody(error));
     socket.end(
       `HTTP/1.1 ${error.code} ${error.reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
     );
   });
+
+  const containerOf = ({ info }: RecordedRequest) => emulated.containers.get(`${info.namespace}/${info.name}`);
+  const podKind = kinds().find(({ kind }) => kind === 'Pod');
+  if (podKind)
+    storage.watch(podKind, storage.version(), ({ type, object: { metadata } }) => {
+      if (type === 'DELETED') emulated.containers.get(`${metadata.namespace ?? ''}/${metadata.name}`)?.deleted();
+    });
 
   function recordResource(request: IncomingMessage, body?: Json): RecordedRequest | undefined {
     const url = new URL(request.url ?? '/', 'http://emulated');
@@ -181,6 +200,11 @@ export async function startKubernetes(
       const kind = kinds().find((kind) => kind.kind === name);
       return kind && storage.find(kind, namespace, objectName);
     },
+    remove: (name, namespace, objectName) => {
+      const kind = kinds().find((kind) => kind.kind === name);
+      if (kind && storage.find(kind, namespace, objectName)) storage.remove(kind, namespace, objectName);
+    },
+    containers: new Map(),
     close: () =>
       new Promise((resolve, reject) => {
         server.close((error) => (error ? reject(error) : resolve()));

@@ -16,6 +16,7 @@ const short: Readonly<Record<string, string>> = {
 
 /** Flags of each verb; those with a `!` stand alone or take =true or =false. What is not here is refused, never ignored. */
 const verbs: Readonly<Record<string, string>> = {
+  exec: 'namespace container',
   get: 'namespace all-namespaces! selector field-selector output no-headers! ignore-not-found!',
   describe: 'namespace selector',
   logs: 'namespace container selector tail since-seconds timestamps!',

@@ -27,6 +27,8 @@ export interface Client {
   /** By apiVersion and kind, for manifests. */
   kindOf(manifest: KubeObject): Promise<Resource>;
   request(method: string, path: string, options?: { body?: Json; type?: string; accept?: string }): Promise<string>;
+  /** A program in a container, over a WebSocket; gives its exit code. */
+  exec(path: string, streams: Pick<Streams, 'out' | 'err'>): Promise<number>;
   json(method: string, path: string, options?: { body?: Json; type?: string; accept?: string }): Promise<JsonObject>;
 }
 
@@ -66,6 +68,7 @@ export function createClient(kubeconfig: unknown): Client {
         text(status['message'], `HTTP ${answer.status}`),
       );
     },
+    exec: (path, streams) => execOver(`${server.replace(/^http/, 'ws')}${path}`, streams),
     json: async (method, path, options) => parsed(await client.request(method, path, options)),
     resource: async (spelling) => {
       const word = spelling.toLowerCase();
@@ -128,6 +131,34 @@ export function createClient(kubeconfig: unknown): Client {
     );
 
   return client;
+}
+
+interface Streams {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+/** The channels of v5.channel.k8s.io: 1 is stdout, 2 stderr, 3 how it ended. */
+function execOver(url: string, { out, err }: Streams): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const socket = new WebSocket(url, ['v5.channel.k8s.io']);
+  socket.binaryType = 'arraybuffer';
+  let ended: number | undefined;
+  socket.addEventListener('message', ({ data }: { readonly data: unknown }) => {
+    if (!(data instanceof ArrayBuffer)) return;
+    const [channel, ...bytes] = new Uint8Array(data);
+    const content = Buffer.from(bytes).toString('utf8');
+    if (channel === 1) out(content);
+    if (channel === 2) err(content);
+    if (channel !== 3) return;
+    const status = parsed(content);
+    const cause = list(at(status, 'details', 'causes')).find((one) => text(at(one, 'reason')) === 'ExitCode');
+    ended = text(status['status']) === 'Success' ? 0 : Number(text(at(cause, 'message'), '1'));
+  });
+  const refused = new Error('unable to upgrade connection: the container cannot be reached');
+  socket.addEventListener('error', () => reject(refused));
+  socket.addEventListener('close', () => (ended === undefined ? reject(refused) : resolve(ended)));
+  return promise;
 }
 
 const parsed = (content: string): JsonObject => object(JSON.parse(content) as Json);

@@ -60,6 +60,13 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
     case 'describe':
       for (const target of await targets(client, args)) await describe(target);
       return 0;
+    case 'exec': {
+      const [pod = '', ...words] = args;
+      const wanted = new URLSearchParams({ container: flags.get('container') ?? '', stdout: 'true', stderr: 'true' });
+      for (const word of words) wanted.append('command', word);
+      const path = pathOf(await client.resource('pods'), namespace, pod);
+      return client.exec(`${path}/exec?${wanted.toString()}`, { out, err });
+    }
     case 'logs':
       return logs();
     case 'apply':

@@ -16,7 +16,7 @@ interface OutcomeBrief {
 
 /**
  * Every intent has exactly one outcome, in whatever stream (a restart lies between). Streams may be read in any order; within one,
- * lines come in order. Two honest exceptions: `interrupted` may stand without an intent (a crash between record and intent), and
+ * lines come in order. Two honest exceptions: `interrupted` and `cancelled` may stand without an intent (there was none yet), and
  * an outcome may be told again, alike, in the stream of the process that took the command over: a process can be killed, or stand still,
  * between outcome and record, and which outcome it is was decided in the record before.
  */
@@ -127,7 +127,7 @@ const unpack = (packed: number): OutcomeBrief & { readonly stream: number } => (
 function finish(context: Context): ReturnType<Pairing['finish']> {
   const { findings, early, sent, repeated, done, open } = context;
   for (const [commandId, { event, place }] of early)
-    if (event !== 'command.interrupted')
+    if (event !== 'command.interrupted' && event !== 'command.cancelled')
       findings.add('outcome-without-intent', place, `The outcome of ${commandId} has no intent`);
   for (const [commandId, place] of sent)
     findings.add('sent-without-intent', place, `Command ${commandId} was sent without an intent`);

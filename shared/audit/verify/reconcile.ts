@@ -169,7 +169,11 @@ interface Line {
 const telling = (['command.intended', 'command.accepted', ...outcomeEvents] as const).map(
   (event: EventName) => `"${eventCodes[event]}"`,
 );
-const NOT_SENT = new Set<string>([eventCodes['command.rejected'], eventCodes['command.interrupted']]);
+const NOT_SENT = new Set<string>([
+  eventCodes['command.rejected'],
+  eventCodes['command.interrupted'],
+  eventCodes['command.cancelled'],
+]);
 
 async function sentCommands(index: StreamIndex, since: number, until: number): Promise<readonly SentCommand[]> {
   const commands = new Map<string, SentCommand>();

@@ -125,9 +125,10 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
         status: short(event.status),
       } satisfies Members<'batch.ended' | 'batch.stopped'>;
     case 'command.replayed':
+    case 'command.cancel-asked':
     case 'result.read':
       return { ...request(event), commandId: short(event.commandId) } satisfies Members<
-        'command.replayed' | 'result.read'
+        'command.replayed' | 'command.cancel-asked' | 'result.read'
       >;
     case 'command.accepted':
       return {
@@ -139,6 +140,7 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
     case 'command.completed':
     case 'command.failed':
     case 'command.interrupted':
+    case 'command.cancelled':
       return {
         ...subject(event),
         outcome: {
@@ -150,7 +152,12 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
           failure: optional(event.failure, ({ code, message }) => ({ code: short(code), message: free(message) })),
         },
       } satisfies Members<
-        'command.rejected' | 'command.unknown' | 'command.completed' | 'command.failed' | 'command.interrupted'
+        | 'command.rejected'
+        | 'command.unknown'
+        | 'command.completed'
+        | 'command.failed'
+        | 'command.interrupted'
+        | 'command.cancelled'
       >;
     case 'command.inconsistent':
       return {

@@ -50,14 +50,17 @@ export function carry(
 ): ActiveCommand {
   const command: Progress = Object.assign(leased, { spent: { azure: 0, queue: 0 }, followers });
   const ids = membersOf(command).map(({ record }) => record.id);
-  const finished = withLease(context, command, context.stopping.signal, (signal) => steps(command, signal))
+  const away = new AbortController();
+  const stopping = AbortSignal.any([context.stopping.signal, away.signal]);
+  const lose = (): void => away.abort(new LeaseLost());
+  const finished = withLease(context, command, stopping, (signal) => steps(command, signal))
     .catch((error: unknown) => leave(context, command, error))
     .finally(() => ids.forEach((id) => context.active.delete(id)));
   finished.catch(() => undefined); // callers that wait get the error; there need not be one
-  const active: ActiveCommand = { current: () => command.record, spent: command.spent, finished };
+  const active: ActiveCommand = { current: () => command.record, spent: command.spent, finished, lose };
   context.active.set(command.record.id, active);
   for (const follower of followers)
-    context.active.set(follower.record.id, activeFollower(context, command, follower, finished));
+    context.active.set(follower.record.id, activeFollower(context, command, follower, active));
   return active;
 }
 
@@ -65,11 +68,11 @@ function activeFollower(
   context: LifecycleContext,
   { spent }: Progress,
   follower: LeasedRecord,
-  finished: Promise<CommandRecord>,
+  { finished, lose }: ActiveCommand,
 ): ActiveCommand {
   const own = finished.then(() => latest(context, follower.record));
   own.catch(() => undefined);
-  return { current: () => follower.record, spent, finished: own };
+  return { current: () => follower.record, spent, finished: own, lose };
 }
 
 /** What the store has, where another process may have gone on; what is known here, where it does not answer. */

@@ -1,6 +1,6 @@
 import type { RequestFacts } from '../../audit/events.ts';
 import type { Ended } from '../../relay/relay.ts';
-import { batchStatus } from '../../store/batch-steps.ts';
+import { batchStatus } from '../../store/batch-status.ts';
 import { membersOf, type Progress } from './active-command.ts';
 import type { LifecycleContext } from './context.ts';
 import { subjectOf } from './finish.ts';

@@ -33,6 +33,8 @@ export interface ActiveCommand {
   readonly spent: TimeSpent;
   /** Resolves with the record once this process is done with it; rejects with a Problem when nothing was started. */
   readonly finished: Promise<CommandRecord>;
+  /** Another one has the record now: this process stops carrying it at once, rather than when it next writes. */
+  lose(): void;
 }
 
 /** Milliseconds. */

@@ -1,6 +1,7 @@
 import type { AuditTrail } from '../../audit/trail.ts';
 import type { Ended } from '../../relay/relay.ts';
 import type { CommandOutput, CommandRecord, Ending, Failure, Records } from '../../store/records.ts';
+import { cancelId } from '../../store/derived-ids.ts';
 import { updateRecord, type LeaseContext, type LeasedRecord } from './leased-record.ts';
 import { toEnding, toFinished } from './transitions.ts';
 
@@ -26,7 +27,8 @@ export async function finish(
   const { inconsistent } = { inconsistent: undefined, ...ended };
   if (ended.kind === 'completed') {
     const { stdout, stderr } = ended;
-    const outcome = completedOutcome(context, leased.record, ended);
+    const cancelled = await wasCancelled(context, leased.record, ended);
+    const outcome = { ...completedOutcome(context, leased.record, ended), cancelled };
     const ending = { event: 'command.completed', outcome } as const;
     return finishAs(context, leased, ending, { audited, output: { stdout, stderr }, inconsistent });
   }
@@ -54,6 +56,20 @@ function completedOutcome(context: FinishContext, record: CommandRecord, ended: 
   const times = timesOf(context, record, ended);
   const outputBytes = { stdout: ended.stdout.byteLength, stderr: ended.stderr.byteLength };
   return { status: 'completed', exitCode, outputBytes, streams, truncated, timedOut, ...times, warnings } as const;
+}
+
+/** What the launcher ends with on TERM (128 and the number of the signal). */
+const TERMINATED = 143;
+
+/** Whether somebody asked for that end. */
+async function wasCancelled(
+  { records }: FinishContext,
+  { id, batch }: CommandRecord,
+  { exitCode }: Completed,
+): Promise<true | undefined> {
+  if (exitCode !== TERMINATED) return undefined;
+  for (const target of [id, batch?.id]) if (target && (await records.get(cancelId(target, 0)))) return true;
+  return undefined;
 }
 
 /** How far Azure's clock and this one may be apart. */

@@ -1,3 +1,5 @@
+import type { CommandRecord } from '../../store/records.ts';
+import { cancelUnsent } from './cancel-unsent.ts';
 import type { ActiveCommand, LifecycleContext } from './context.ts';
 import { recoverOrphans } from './recover.ts';
 import { startCommand, type NewCommand } from './start.ts';
@@ -17,6 +19,8 @@ export interface Lifecycle {
   start(command: NewCommand): Promise<ActiveCommand>;
   /** The command if this process carries it. */
   active(id: string): ActiveCommand | undefined;
+  /** See cancelUnsent. */
+  cancelUnsent(record: CommandRecord): Promise<CommandRecord | undefined>;
   /** Takes over up to `limit` commands whose process is gone and brings each to its end. Returns how many. */
   recover(limit: number): Promise<number>;
   /** Resolves when every command that is active now has ended. */
@@ -44,6 +48,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   return {
     start: (command) => startCommand(context, command),
     active: (id) => context.active.get(id),
+    cancelUnsent: (record) => cancelUnsent(context, record),
     recover: (limit) => recoverOrphans(context, limit),
     idle: () => allFinished([...context.active.values()]),
     stopping: context.stopping.signal,

@@ -1,6 +1,6 @@
 import type { AuditTrail } from '../../audit/trail.ts';
 import { mark } from '../../lib/elapsed.ts';
-import { stepId } from '../../store/batch-steps.ts';
+import { stepId } from '../../store/derived-ids.ts';
 import {
   isFinished,
   type CommandOutput,
@@ -103,7 +103,7 @@ function pause({ recovery, clock, entropy }: LifecycleContext): void {
  * With all that is sent with it. Undefined when another process was quicker, or its carrier lives after all. One that cannot be taken holds
  * up none of the others.
  */
-async function takeOver(context: LifecycleContext, orphan: CommandRecord): Promise<Taken | undefined> {
+export async function takeOver(context: LifecycleContext, orphan: CommandRecord): Promise<Taken | undefined> {
   const { records, clock, holder, recovery, onError } = context;
   const began = mark(clock);
   try {

@@ -41,11 +41,12 @@ export function answerRecord(
   result: CommandResult,
   status: 200 | 202,
   prefix: string,
+  retryAfter = RETRY_AFTER,
 ) {
   const address = `${prefix}/v1/commands/${result.record.id}`;
   if (isFinished(result.record)) reply.header('content-location', address);
   else {
-    reply.header('retry-after', String(RETRY_AFTER));
+    reply.header('retry-after', String(retryAfter));
     if (status === 202) reply.header('location', address);
   }
   if (wantsText(request.headers.accept)) return sendText(reply, result);

@@ -13,6 +13,7 @@ import { recordBody } from '../record-body.ts';
 import { batchStream, STREAMED_BYTES } from '../record-stream.ts';
 import { BatchBody, type BatchInput, type BatchOutputBody } from '../schemas.ts';
 import {
+  CANCEL_SECONDS,
   ClusterParams,
   IdParams,
   RETRY_AFTER,
@@ -81,6 +82,25 @@ export async function batchRoutes(app: FastifyInstance, { gateway, clock, config
       return answer(request, reply, batch, 200, prefixOf(config().publicUrl));
     },
   );
+
+  app.post<{ Params: Static<typeof IdParams> }>(
+    '/v1/batches/:id/cancel',
+    {
+      schema: {
+        operationId: 'cancelBatch',
+        tags: ['batches'],
+        summary: 'End a batch: the step that runs, and the rest is not started',
+        params: IdParams,
+        response: batchOr(problemsOf('batch-not-found', 'command-finished', 'cancel-unavailable')),
+      },
+    },
+    async (request, reply) => {
+      request.handedOver = true;
+      const batch = await gateway.cancelBatch(authenticated(request), request.params.id);
+      const status = batch.status === 'running' ? 202 : 200;
+      return answer(request, reply, batch, status, prefixOf(config().publicUrl), CANCEL_SECONDS);
+    },
+  );
 }
 
 function answer(
@@ -89,11 +109,12 @@ function answer(
   batch: BatchResult,
   status: 200 | 202,
   prefix: string,
+  retryAfter = RETRY_AFTER,
 ): FastifyReply {
   const address = `${prefix}/v1/batches/${batch.id}`;
   if (batch.status !== 'running') reply.header('content-location', address);
   else {
-    reply.header('retry-after', String(RETRY_AFTER));
+    reply.header('retry-after', String(retryAfter));
     if (status === 202) reply.header('location', address);
   }
   if (wantsText(request.headers.accept)) return sendBatchText(reply, batch);

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { CommandResult } from '../../gateway/read-results.ts';
 import { Problem } from '../../errors.ts';
+import { isFinished } from '../../store/records.ts';
 import type { AppOptions } from '../options.ts';
 import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOr } from '../answers.ts';
 import { disconnectSignal } from '../disconnect.ts';
@@ -13,7 +14,7 @@ import { readPrefer } from '../prefer.ts';
 import { recordBody } from '../record-body.ts';
 import { CommandBody, ListBody, RecordBody, type CommandInput } from '../schemas.ts';
 import { answerRecord, answerStarted } from './answer-record.ts';
-import { ClusterParams, IdParams, SendingHeaders, WaitingHeaders, withClaim } from './running.ts';
+import { CANCEL_SECONDS, ClusterParams, IdParams, SendingHeaders, WaitingHeaders, withClaim } from './running.ts';
 
 const ListQuery = Type.Object(
   {
@@ -85,6 +86,28 @@ export async function commandRoutes(app: FastifyInstance, options: AppOptions): 
       const result = withLines(whole, head === undefined ? 'tail' : 'head', head ?? tail);
       if (prefer?.applied) reply.header('preference-applied', prefer.applied);
       return answerRecord(request, reply, result, 200, prefixOf(config().publicUrl));
+    },
+  );
+
+  app.post<{ Params: Static<typeof IdParams> }>(
+    '/v1/commands/:id/cancel',
+    {
+      schema: {
+        operationId: 'cancelCommand',
+        tags: ['commands'],
+        summary: 'End a command',
+        description:
+          'Before it was sent: it is failed, with the code cancelled. While it runs: its pod is told to end it, which takes a POST to Azure and ' +
+          'the start of a pod; the record then is completed, with exit code 143, what was printed, and cancelled: true.',
+        params: IdParams,
+        response: recordOr(problemsOf('command-not-found', 'command-finished', 'cancel-unavailable')),
+      },
+    },
+    async (request, reply) => {
+      request.handedOver = true;
+      const result = await gateway.cancelCommand(authenticated(request), request.params.id);
+      const status = isFinished(result.record) ? 200 : 202;
+      return answerRecord(request, reply, result, status, prefixOf(config().publicUrl), CANCEL_SECONDS);
     },
   );
 

@@ -18,6 +18,8 @@ export const WaitingHeaders = Type.Object({ prefer: Type.Optional(Prefer) });
 
 /** Seconds until it is worth asking again. */
 export const RETRY_AFTER = 1;
+/** Until a pod that is to end another one has started. */
+export const CANCEL_SECONDS = 5;
 
 /** W3C Server Timing: where the time went while the caller waited. */
 export function serverTiming({ active, azureMs }: StartedCommand, total: number): string {

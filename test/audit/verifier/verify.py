@@ -16,7 +16,7 @@ HALF_ORDER = 0x7FFFFFFF800000007FFFFFFFFFFFFFFFDE737D56D38BCF4279DCE5617E3192A8
 SEGMENT = re.compile(r"^([a-z0-9][a-z0-9-]{0,99})\.(\d{6})\.jsonl$")
 NAME = re.compile(r"^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)(\d{3})z-[0-9a-f]{16}$")
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
-OUTCOMES = {"AKG303W", "AKG304E", "AKG305I", "AKG306W", "AKG308W"}
+OUTCOMES = {"AKG303W", "AKG304E", "AKG305I", "AKG306W", "AKG308W", "AKG311I"}
 BROKEN, UNPROVEN, NOTE = "BROKEN", "UNPROVEN", "NOTE"
 
 
@@ -322,7 +322,7 @@ class Trail:
             outcomes = [event for event in events if event[2] in OUTCOMES]
             if len(intents) > 1:
                 self.found(BROKEN, "two intents", intents[1][0], intents[1][1])
-            if not intents and any(code != "AKG308W" for _, _, code, _, _ in outcomes):
+            if not intents and any(code not in ("AKG308W", "AKG311I") for _, _, code, _, _ in outcomes):
                 self.found(BROKEN, "outcome without intent", outcomes[0][0], outcomes[0][1])
             if not intents and any(event[2] == "AKG302I" for event in events):
                 self.found(BROKEN, "sent without intent", events[0][0], events[0][1])

@@ -360,6 +360,7 @@ const statusesOf: Record<(typeof outcomeEvents)[number], string> = {
   'command.failed': 'failed',
   'command.rejected': 'failed',
   'command.interrupted': 'failed',
+  'command.cancelled': 'failed',
   'command.unknown': 'unknown',
 };
 

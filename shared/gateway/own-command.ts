@@ -1,0 +1,68 @@
+import { quoteWords } from '../command/quote.ts';
+import type { Cluster } from '../config/config.ts';
+import { principalKey } from '../identity/principal.ts';
+import type { CommandId, PrincipalId } from '../lib/ids.ts';
+import type { AcceptedRecord } from '../store/records.ts';
+import { inForce, type GatewayContext } from './context.ts';
+import type { ActiveCommand } from './lifecycle/context.ts';
+
+/** Who is recorded for what the gateway does by itself: no tenant has such an id, so no caller can be it. */
+const gatewayPrincipal: PrincipalId = { kind: 'app', tid: 'gateway', oid: 'gateway' };
+
+interface OwnCommand {
+  readonly id: CommandId;
+  readonly cluster: Cluster;
+  readonly purpose: 'cancel' | 'settle';
+  /** For what, and on whose behalf. */
+  readonly reason: string;
+  readonly words: readonly string[];
+  readonly timeoutSeconds: number;
+}
+
+/**
+ * A command of the gateway's own: a record, an intent and an outcome like any other, by the principal `gateway`, sent at most once and found
+ * again after a crash. Only where commands run with the gateway's rights. It waits for no slot, since it may be what frees one. Rejects when
+ * the record is there already, and with the Problem when nothing was started.
+ */
+export async function startOwnCommand(context: GatewayContext, own: OwnCommand): Promise<ActiveCommand> {
+  const { cluster, purpose, reason, words, timeoutSeconds, id } = own;
+  const { lifecycle, relay, clock, entropy } = context;
+  if (cluster.runAs === 'caller') throw new TypeError('nothing of the gateway runs where commands run as the caller');
+  const { config, policy } = await inForce(context);
+  const decision = { role: 'gateway', rule: purpose };
+  const record: AcceptedRecord = {
+    id,
+    version: 1,
+    cluster: cluster.name,
+    armId: cluster.arm.id,
+    owner: principalKey(gatewayPrincipal),
+    principal: gatewayPrincipal,
+    argv: words,
+    reason,
+    decision,
+    status: 'accepted',
+    submittedAt: clock.now(),
+    timeoutSeconds,
+    nonce: Buffer.from(entropy.bytes(16)).toString('hex'),
+    carrier: '',
+    warnings: [],
+    outputPurged: false,
+  };
+  const { name, runAs, arm } = cluster;
+  const facts = {
+    requestId: entropy.uuid(),
+    principal: { tid: gatewayPrincipal.tid, oid: gatewayPrincipal.oid, idtyp: gatewayPrincipal.kind, azp: '', uti: '' },
+    cluster: { name, armId: arm.id, runAs },
+    argv: words,
+    reason,
+    text: quoteWords(words),
+  } as const;
+  const sent = { words, files: [], secret: false };
+  const digests = { policyDigest: policy.digest, configDigest: config.digest };
+  return lifecycle.start({
+    record,
+    ready: async () => undefined,
+    decide: async () => [{ cluster, sent, facts, decision, ...digests }],
+    authorise: () => relay.authorise(cluster, undefined),
+  });
+}

@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto';
+import type { BatchId, CommandId } from '../lib/ids.ts';
+
+/**
+ * The id of a step follows from its batch's, so that whoever has the one finds the others in any store: a UUID of version 8, "for
+ * vendor-specific use cases" (RFC 9562, section 5.8).
+ */
+export const stepId = (batch: BatchId, step: number): CommandId => derivedId(`aksgw.step.v1/${batch}/${step}`);
+
+/** The command of the gateway's own that is to cancel another one, or a batch: whoever asks finds out whether there is one. */
+export const cancelId = (target: CommandId | BatchId, attempt: number): CommandId =>
+  derivedId(`aksgw.cancel.v1/${target}/${attempt}`);
+
+function derivedId(meaning: string): CommandId {
+  const hex = createHash('sha256').update(meaning).digest('hex');
+  const parts = [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    `a${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ];
+  return parts.join('-') as CommandId;
+}

@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { BatchOutputBody } from '../../shared/http/schemas.ts';
+import { held, type OpenApi } from '../support/openapi.ts';
+import { slowKubectl } from '../support/slow-kubectl.ts';
+import { people, testStack, type Answer, type TestStack } from '../support/stack.ts';
+
+const slow = { argv: ['kubectl', 'get', 'deployment', 'slow', '-n', 'shop'], timeoutSeconds: 60 };
+const pods = { argv: ['kubectl', 'get', 'pods', '-n', 'shop', '-o', 'name'] };
+const respondAsync = { headers: { prefer: 'respond-async' } };
+
+type Batch = BatchOutputBody & { readonly code?: string };
+interface Event {
+  readonly code: string;
+  readonly commandId?: string;
+  readonly reason?: string;
+  readonly principal?: { readonly oid: string };
+}
+
+let stack: TestStack & { readonly document: OpenApi };
+beforeAll(async () => {
+  stack = await held(
+    await testStack({
+      tools: await slowKubectl(),
+      edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 400').replace('running: 4', 'running: 1'),
+    }),
+  );
+});
+afterAll(() => stack.close());
+
+const cancel = (id: string, token = stack.tokens.user): Promise<Answer> =>
+  stack.request('POST', `/v1/commands/${id}/cancel`, { token });
+const get = (id: string, wait = 0): Promise<Answer> =>
+  stack.request('GET', `/v1/commands/${id}`, { headers: wait > 0 ? { prefer: `wait=${wait}` } : {} });
+const isRunning = async (id: string): Promise<void> => {
+  while ((await get(id)).body.status !== 'running') await new Promise((resolve) => setTimeout(resolve, 50));
+};
+const events = async (query: string): Promise<readonly Event[]> => {
+  const answer = await stack.request<{ items: Event[] }>('GET', `/v1/audit/events?limit=200&${query}`, {
+    token: stack.tokens.auditor,
+  });
+  return answer.body.items;
+};
+
+describe('POST /v1/commands/{id}/cancel', () => {
+  test('ends what runs by TERM in its pod, and closes what waits at once', async () => {
+    const running = await stack.command(slow, respondAsync);
+    await isRunning(running.body.id);
+    const waiting = stack.command(pods); // one at a time: it waits for its turn
+    const list = async () =>
+      (await stack.request<{ items: { id: string }[] }>('GET', '/v1/commands?status=accepted')).body.items;
+    while ((await list()).length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    const [{ id: waitingId } = { id: '' }] = await list();
+
+    expect((await cancel(running.body.id, stack.tokens.bot)).body.code).toBe('command-not-found');
+    expect((await cancel(running.body.id, stack.tokens.auditor)).body.code).toBe('policy-denied');
+
+    const closed = await cancel(waitingId);
+    expect([closed.status, closed.body.status, closed.body.failure?.code, closed.body.cancelled]).toEqual([
+      200,
+      'failed',
+      'cancelled',
+      true,
+    ]);
+    const told = await waiting;
+    expect([told.status, told.body.id, told.body.failure?.code]).toEqual([200, waitingId, 'cancelled']);
+    expect((await cancel(waitingId)).status).toBe(200); // asked again, nothing changes
+
+    const asked = await cancel(running.body.id);
+    expect([asked.status, asked.body.status]).toEqual([202, 'running']);
+    expect(asked.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(asked.headers.get('location')).toBe(`/v1/commands/${running.body.id}`);
+    await cancel(running.body.id);
+    const ended = await get(running.body.id, 30);
+    expect(ended.body).toMatchObject({ status: 'completed', exitCode: 143, cancelled: true, stdout: 'begun\n' });
+    expect((await cancel(running.body.id)).status).toBe(200);
+
+    // One POST for the command, one for the cancel, none for what waited; the cancel is the gateway's own, and on record.
+    expect(stack.azure.arm.posts).toHaveLength(2);
+    const own = await events('principal=gateway');
+    const intents = own.filter(({ code }) => code === 'AKG300I');
+    expect(intents).toHaveLength(1);
+    expect(intents[0]?.reason).toMatch(`cancel command ${running.body.id}, for user:`);
+    expect(intents[0]?.reason).toContain(people.user);
+    const codes = (await events(`command=${waitingId}`))
+      .filter(({ commandId }) => commandId === waitingId)
+      .map(({ code }) => code);
+    expect(codes).toEqual(['AKG310I', 'AKG311I']);
+  }, 60_000);
+
+  test('says what cannot be cancelled, and why', async () => {
+    const done = await stack.command(pods);
+    const late = await cancel(done.body.id);
+    expect([late.status, late.body.code]).toEqual([409, 'command-finished']);
+    stack.azure.arm.faults.post({ kind: 'resetAfter' });
+    const lost = await stack.command(pods);
+    const nowhere = await cancel(lost.body.id);
+    expect([nowhere.status, nowhere.body.code]).toEqual([409, 'cancel-unavailable']);
+    expect((await cancel('nothing')).body.code).toBe('command-not-found');
+  });
+});
+
+describe('POST /v1/batches/{id}/cancel', () => {
+  const batch = (body: unknown) => stack.request<Batch>('POST', '/v1/clusters/demo/batches', { ...respondAsync, body });
+  const ended = (id: string) => stack.request<Batch>('GET', `/v1/batches/${id}`, { headers: { prefer: 'wait=30' } });
+  const shapeOf = ({ items }: Batch) =>
+    items.map(({ status, exitCode, cancelled, failure }) => [status, exitCode, cancelled, failure?.code]);
+
+  test('ends the step that runs, and the rest is not started', async () => {
+    const started = await batch({ steps: [pods, slow, pods], onError: 'continue' });
+    await isRunning(started.body.items[0]?.id ?? '');
+    await new Promise((resolve) => setTimeout(resolve, 1_000)); // until the second step runs
+    const asked = await stack.request<Batch>('POST', `/v1/batches/${started.body.id}/cancel`);
+    expect([asked.status, asked.body.status]).toEqual([202, 'running']);
+    expect(shapeOf((await ended(started.body.id)).body)).toEqual([
+      ['completed', 0, false, undefined],
+      ['completed', 143, true, undefined],
+      ['failed', null, false, 'not-reached'],
+    ]);
+  }, 60_000);
+
+  test('of one step ends that, and onError decides', async () => {
+    const started = await batch({ steps: [slow, pods], onError: 'continue' });
+    const [first] = started.body.items;
+    await isRunning(first?.id ?? '');
+    expect((await cancel(first?.id ?? '')).status).toBe(202);
+    expect(shapeOf((await ended(started.body.id)).body)).toEqual([
+      ['completed', 143, true, undefined],
+      ['completed', 0, false, undefined],
+    ]);
+  }, 60_000);
+
+  test('before it was sent closes all its steps', async () => {
+    const before = await stack.command(slow, respondAsync);
+    await isRunning(before.body.id);
+    const started = await batch({ steps: [pods, pods] });
+    const closed = await stack.request<Batch>('POST', `/v1/batches/${started.body.id}/cancel`);
+    expect([closed.status, closed.body.status]).toEqual([200, 'failed']);
+    expect(shapeOf(closed.body)).toEqual([
+      ['failed', null, true, 'cancelled'],
+      ['failed', null, true, 'cancelled'],
+    ]);
+    await cancel(before.body.id);
+    expect((await get(before.body.id, 30)).body.cancelled).toBe(true);
+  }, 60_000);
+});

@@ -1,0 +1,20 @@
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onPath, writeStandIn } from '../../infra/local/pod/tools.ts';
+
+/**
+ * A folder for the pods' PATH with a kubectl for which a command about something called `slow` prints a line and then takes a minute. Everything
+ * else is the installed one's, or the stand-in's.
+ */
+export async function slowKubectl(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'aksgw-slow-'));
+  const other = mkdtempSync(join(tmpdir(), 'aksgw-stand-in-'));
+  await writeStandIn(other);
+  const path = process.env['PATH'] ?? '';
+  const real = onPath('kubectl', path) ? `PATH='${path}' exec kubectl "$@"` : `exec '${join(other, 'kubectl')}' "$@"`;
+  const program = join(folder, 'kubectl');
+  writeFileSync(program, `#!/bin/sh\ncase "$*" in *slow*) echo begun; exec sleep 60;; esac\n${real}\n`);
+  chmodSync(program, 0o755);
+  return folder;
+}
