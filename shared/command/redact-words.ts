@@ -44,6 +44,8 @@ interface Reading {
   command: Command;
   /** The command's path is complete: further words are its arguments. */
   complete: boolean;
+  /** How many of them were read. */
+  read: number;
 }
 
 function readWords(words: readonly string[]): readonly RedactedWord[] {
@@ -52,7 +54,7 @@ function readWords(words: readonly string[]): readonly RedactedWord[] {
   if (tool !== 'kubectl' && tool !== 'helm') return [program(tool), ...rest.map(hide)];
   const root = commandOf(tool, []);
   if (!root) return [program(tool), ...rest.map(hide)];
-  const reading: Reading = { tool, command: root, complete: false };
+  const reading: Reading = { tool, command: root, complete: false, read: 0 };
   const read: RedactedWord[] = [{ text: tool }];
   for (let at = 0; at < rest.length; at += 1) {
     const word = rest[at] ?? '';
@@ -74,11 +76,15 @@ function readWords(words: readonly string[]): readonly RedactedWord[] {
 
 /** Flags whose values are data. */
 const DATA_FLAGS = new Set([
+  'annotation',
   'annotations',
+  'auth-provider-arg',
   'docker-email',
   'docker-password',
   'docker-username',
   'env',
+  'exec-arg',
+  'exec-env',
   'from-literal',
   'override-json',
   'overrides',
@@ -92,7 +98,18 @@ const DATA_FLAGS = new Set([
   'username',
 ]);
 /** Of those, the ones that take `name=value`: the name stays. */
-const PAIR_FLAGS = new Set(['annotations', 'env', 'from-literal', 'set', 'set-json', 'set-literal', 'set-string']);
+const PAIR_FLAGS = new Set([
+  'annotation',
+  'annotations',
+  'auth-provider-arg',
+  'env',
+  'exec-env',
+  'from-literal',
+  'set',
+  'set-json',
+  'set-literal',
+  'set-string',
+]);
 
 interface ReadFlag {
   readonly shown: RedactedWord;
@@ -125,7 +142,9 @@ function readShorts(command: Command, word: string): ReadFlag {
   for (let at = 1; at < word.length; at += 1) {
     const flag = command.short(word.charAt(at));
     if (!flag)
-      return { shown: at === 1 && word.length === 2 ? { text: word } : prefixed(word.slice(0, at), word.slice(at)) };
+      return at === word.length - 1
+        ? { shown: { text: word }, value: 'unknown' }
+        : { shown: prefixed(word.slice(0, at), word.slice(at)) };
     if (flag.bare !== undefined) continue;
     const rest = word.slice(at + 1);
     if (rest === '') return { shown: { text: word }, value: flag };
@@ -158,6 +177,10 @@ function flagValue({ name }: Pick<Flag, 'name'>, value: string): RedactedWord {
 const DATA_PAIRS = new Set(['annotate', 'set env']);
 const NAME_PAIRS = new Set(['label', 'taint', 'set image', 'set selector']);
 
+/** Commands whose first argument names something, while the second is a program or a value, and the rest is data. */
+const THEN_PROGRAM = new Set(['create cronjob', 'create deployment', 'create job', 'debug', 'exec', 'run']);
+const THEN_VALUE = new Set(['config set']);
+
 function readArgument(reading: Reading, word: string): RedactedWord {
   const { tool, command, complete } = reading;
   const child = complete ? undefined : commandOf(tool, [...command.path, word]);
@@ -173,7 +196,10 @@ function readArgument(reading: Reading, word: string): RedactedWord {
     return known ? hide(word) : program(word);
   }
   reading.complete = true;
+  reading.read += 1;
   const path = command.path.join(' ');
+  if (reading.read > 1 && THEN_VALUE.has(path)) return hide(word);
+  if (reading.read > 1 && THEN_PROGRAM.has(path)) return reading.read === 2 ? program(word) : hide(word);
   if (DATA_PAIRS.has(path) && word.includes('=')) return pair(word);
   if (word.includes('=') && !NAME_PAIRS.has(path)) return pair(word);
   return clear(word);

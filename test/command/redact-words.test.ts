@@ -64,6 +64,22 @@ describe('the words of a command, by position', () => {
       ['kubectl', 'create', '--docker_password', '-hunter2', '--bogus', 'hunter2', '--bogus', '-n'],
       `kubectl create --docker_password ${R} --bogus ${R} --bogus -n`,
     ],
+    [['kubectl', 'get', 'pods', '-u', 'me:hunter2'], `kubectl get pods -u ${R}`],
+    [['kubectl', 'get', 'pods', '--bogus', '-x', 'hunter2'], `kubectl get pods --bogus -x ${R}`],
+    [['kubectl', 'exec', 'web', '-itu', 'hunter2', '-n', 'shop'], `kubectl exec web -itu ${R} -n shop`],
+    [['helm', 'install', 'a', './b', '-p', 'hunter2'], `helm install a ./b -p ${R}`],
+    // The tools take a program without `--` too.
+    [['kubectl', 'exec', 'web', 'mysql', 'hunter2', '-n', 'shop'], `kubectl exec web mysql ${R} -n shop`],
+    [['kubectl', 'run', 'web', '--image=nginx', 'sh', 'hunter2'], `kubectl run web --image=nginx sh ${R}`],
+    [['kubectl', 'debug', 'web', '--image=nginx', 'sh', 'hunter2'], `kubectl debug web --image=nginx sh ${R}`],
+    [['kubectl', 'create', 'job', 'x', '--image=i', 'sh', 'hunter2'], `kubectl create job x --image=i sh ${R}`],
+    [['kubectl', 'config', 'set', 'users.me.x', 'hunter2'], `kubectl config set users.me.x ${R}`],
+    [
+      ['kubectl', 'config', 'set-credentials', 'me', '--exec-arg=hunter2', '--auth-provider-arg', 'client=hunter2'],
+      `kubectl config set-credentials me --exec-arg=${R} --auth-provider-arg client=${R}`,
+    ],
+    [['kubectl', 'create', 'ingress', 'x', '--annotation', 'a=hunter2'], `kubectl create ingress x --annotation a=${R}`],
+    [['kubectl', 'create', 'ingress', 'x', '--annotation=a=hunter2'], `kubectl create ingress x --annotation=a=${R}`],
     [[], ''],
     ['', ''],
   ])('%j', (command, expected) => {
