@@ -145,10 +145,11 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
     onAccepted?.(id);
     while (unfinished.has(record.status)) {
       const began = performance.now();
-      record = await patiently(
-        () => request<T>('GET', at(encodeURIComponent(id)), { prefer: headers.prefer }, undefined, signal),
-        signal,
-      );
+      record = await patiently(async () => {
+        const read = await request<T>('GET', at(encodeURIComponent(id)), { prefer: headers.prefer }, undefined, signal);
+        if (read.id === id) return read;
+        throw new AnswerLost(`${base} answered with another record: something stands before it`);
+      }, signal);
       // A gateway that answers at once, as one that stops does, is not asked in a tight loop.
       if (performance.now() - began < 500) await sleep(1_000, signal);
     }
@@ -207,7 +208,12 @@ async function readJson(response: Response): Promise<object> {
 }
 
 const isRecord = (answer: object): boolean =>
-  typeof Reflect.get(answer, 'id') === 'string' && typeof Reflect.get(answer, 'status') === 'string';
+  typeof Reflect.get(answer, 'id') === 'string' &&
+  typeof Reflect.get(answer, 'status') === 'string' &&
+  isExitCode(Reflect.get(answer, 'exitCode') ?? 0);
+
+/** An exit status is one byte (POSIX, exit()). */
+const isExitCode = (code: unknown): boolean => Number.isInteger(code) && Number(code) >= 0 && Number(code) <= 255;
 
 const isProblem = (answer: object): answer is ProblemDocument =>
   typeof Reflect.get(answer, 'code') === 'string' && typeof Reflect.get(answer, 'detail') === 'string';

@@ -186,6 +186,26 @@ describe('a state file', () => {
     expect((await verifyTrail(cut, { ...options, state })).state).toEqual(state);
   });
 
+  test('does not vouch for the end of a stream that lived when it was pinned: what followed may have been cut off', async () => {
+    await using bench = await createBench();
+    const writing = await bench.open();
+    await writing.record(intended('cmd-1'));
+    await writing.record(completed('cmd-1'));
+    const options = { rootKeys: [bench.key.keyId] };
+    const seen = new Map(await readTrail(bench.folder));
+    const { state } = await verifyTrail(memoryLog(seen), { ...options, now: bench.clock.now() });
+    await bench.clock.advance(600_000);
+    await writing.record(intended('cmd-2'));
+    await writing.close();
+    const now = bench.clock.now() + 600_000;
+    // The stream is cut back to what the state file knows.
+    const cut = await verifyTrail(memoryLog(seen), { ...options, state, now });
+    expect([cut.verdict, cut.counts]).toEqual(['UNPROVEN', { 'end-unproven': 1 }]);
+    // Once it has been seen to stand still for longer than a living one does, it has ended there.
+    const later = await verifyTrail(memoryLog(seen), { ...options, state: cut.state, now });
+    expect(later.verdict).toBe('INTACT');
+  });
+
   test('pins the trail, so that one of another trail is foreign though it is the only one', async () => {
     await using one = await createBench();
     await using two = await createBench();

@@ -79,6 +79,8 @@ describe('the client', () => {
     ['an answer that no gateway gives', html],
     ['another type than JSON', json(200, 'application/json-seq', { id: 'c1', status: 'completed' })],
     ['JSON that is no record', json(200, 'application/json', { id: 1, status: 'completed' })],
+    ['an exit code that is text', record({ exitCode: '0' })],
+    ['an exit code that no process has', record({ exitCode: 1e300 })],
     ['a problem that is none', json(500, 'application/problem+json', { code: {} })],
     ['an answer without end', endless],
     ['connections that break', reset],
@@ -163,6 +165,11 @@ describe('the client', () => {
     );
     expect(await run(url)).toMatchObject({ exitCode: 7 });
     expect(requests.slice(1)).toEqual(Array.from({ length: 4 }, () => 'GET /v1/commands/c1'));
+  });
+
+  test("does not take another command's record for the end of its own", async () => {
+    const { url } = await gateway(record({ status: 'running', exitCode: null }), record({ id: 'c2' }));
+    await expect(run(url)).rejects.toBeInstanceOf(AnswerLost);
   });
 });
 

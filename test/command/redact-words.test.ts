@@ -78,7 +78,10 @@ describe('the words of a command, by position', () => {
       ['kubectl', 'config', 'set-credentials', 'me', '--exec-arg=hunter2', '--auth-provider-arg', 'client=hunter2'],
       `kubectl config set-credentials me --exec-arg=${R} --auth-provider-arg client=${R}`,
     ],
-    [['kubectl', 'create', 'ingress', 'x', '--annotation', 'a=hunter2'], `kubectl create ingress x --annotation a=${R}`],
+    [
+      ['kubectl', 'create', 'ingress', 'x', '--annotation', 'a=hunter2'],
+      `kubectl create ingress x --annotation a=${R}`,
+    ],
     [['kubectl', 'create', 'ingress', 'x', '--annotation=a=hunter2'], `kubectl create ingress x --annotation=a=${R}`],
     [[], ''],
     ['', ''],

@@ -233,4 +233,10 @@ describe('the output of steps', () => {
         }
       }
   });
+
+  test('a step that began is not called "not reached", whatever stands after it', () => {
+    const [first = '', second = ''] = noncesOf(2);
+    const logs = `AKSGW1 S ${first}\nAKSGW1 N ${first}\nAKSGW1 N ${second}\n`;
+    expect(readSteps(logs, [first, second]).map(({ frame }) => frame)).toEqual(['started', 'not-reached']);
+  });
 });

@@ -6,7 +6,7 @@ import type { StreamFacts } from './verify-stream.ts';
 import type { EndWitness, Witnesses } from './witnesses.ts';
 
 /** A living stream has a checkpoint each minute: one whose last signature is older than this is dead, or was cut. */
-const ALIVE_MS = 2 * 60_000;
+export const ALIVE_MS = 2 * 60_000;
 /** How far another machine's clock may lie ahead of the verifier's. */
 const SKEW_MS = 5 * 60_000;
 /** A copy reaches the second place within a second of its batch. */

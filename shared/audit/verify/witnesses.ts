@@ -1,3 +1,4 @@
+import { ALIVE_MS } from './ends.ts';
 import type { Findings, Place } from './findings.ts';
 
 /** Somebody's word, out of reach of whoever could change the stream, that it had a line with this seq and hash. */
@@ -17,7 +18,7 @@ export interface Witness {
 export interface EndWitness {
   /** The highest seq that was seen and is still there; -1 for none. */
   readonly upTo: number;
-  /** The same of heads and state files alone, and when that was last seen. */
+  /** The same of heads, and of state files that saw it stand still, alone, and when that was last seen. */
   readonly head: { readonly seq: number; readonly at: number };
   /** The same of copies, and the time of that line. */
   readonly copy: { readonly seq: number; readonly wall: number };
@@ -106,7 +107,8 @@ function settle(context: Context, witness: Witness, hash: string, wall: number, 
     return;
   }
   const before = context.settled.get(stream) ?? UNSEEN;
-  const isHead = kind === 'head' || kind === 'state';
+  // A state file that was written while the stream lived says nothing of its end.
+  const isHead = kind === 'head' || (kind === 'state' && at - wall >= ALIVE_MS);
   context.settled.set(stream, {
     upTo: Math.max(before.upTo, seq),
     head: isHead ? later(before.head, { seq, at }) : before.head,

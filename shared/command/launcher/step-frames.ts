@@ -71,7 +71,8 @@ function readBackwards(
     const nonce = nonces[index] ?? '';
     const skipped = markBefore(bytes, end, 'N', nonce);
     if (skipped !== undefined && skipped >= floor) {
-      readings[index] = notReached;
+      // One that is known to have begun was reached, whoever says otherwise.
+      readings[index] ??= notReached;
       end = skipped;
       continue;
     }
