@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { LruMap } from 'toad-cache';
 import type { Clock } from '../clock.ts';
 
 /** Callers that are remembered. Each is authenticated, so that nobody can invent more of them. */
@@ -22,7 +22,7 @@ interface RateLimiter {
 /** A token bucket for each caller, refilled evenly. Exact within one process; several processes each have their own. */
 export function createRateLimiter(clock: Clock): RateLimiter {
   // The one used longest ago goes first: most likely it is full again, and then nothing is lost.
-  const buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS });
+  const buckets = new LruMap<Bucket>(MAX_BUCKETS);
 
   const filledOf = (key: string, perMinute: number): number => {
     const now = clock.monotonic();

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
+import { LruMap } from 'toad-cache';
 
 /** Verified tokens by their SHA-256: the tokens themselves are not kept. */
 interface TokenCache<Value> {
@@ -10,7 +10,7 @@ interface TokenCache<Value> {
 
 /** At most `capacity` tokens; the least recently used go first. */
 export function createTokenCache<Value extends object>(capacity: number): TokenCache<Value> {
-  const values = new LRUCache<string, Value>({ max: capacity });
+  const values = new LruMap<Value>(capacity);
   return {
     get: (token) => values.get(digest(token)),
     set: (token, value) => void values.set(digest(token), value),

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { LruMap } from 'toad-cache';
 
 /** A queue in which owners take turns, each with its own items in order. */
 interface FairQueue<T> {
@@ -21,13 +21,14 @@ const MAX_REMEMBERED = 10_000;
 /** The owner whose turn was longest ago is next; a new owner comes before the one served last, and after the others. */
 export function createFairQueue<T>(): FairQueue<T> {
   const queues = new Map<string, T[]>();
-  const turns = new LRUCache<string, number>({ max: MAX_REMEMBERED });
+  const turns = new LruMap<number>(MAX_REMEMBERED);
   let turn = 0;
 
-  const inTurn = (): readonly string[] =>
-    queues.size < 2
-      ? [...queues.keys()]
-      : [...queues.keys()].sort((a, b) => (turns.peek(a) ?? 0) - (turns.peek(b) ?? 0));
+  const inTurn = (): readonly string[] => {
+    if (queues.size < 2) return [...queues.keys()];
+    const due = [...queues.keys()].map((owner) => ({ owner, at: turns.get(owner) ?? 0 }));
+    return due.sort((a, b) => a.at - b.at).map(({ owner }) => owner);
+  };
   const take = (owner: string, items: T[], index: number): T | undefined => {
     const [item] = items.splice(index, 1);
     if (items.length === 0) queues.delete(owner);
@@ -36,7 +37,7 @@ export function createFairQueue<T>(): FairQueue<T> {
 
   return {
     add: (owner, item) => {
-      if (!turns.has(owner)) turns.set(owner, turn - 0.5);
+      if (turns.get(owner) === undefined) turns.set(owner, turn - 0.5);
       const items = queues.get(owner);
       if (items) items.push(item);
       else queues.set(owner, [item]);

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { LruMap } from 'toad-cache';
 
 import type { Clock, Entropy } from '../clock.ts';
 import { compose, composeSteps, type Composed } from '../command/launcher/compose.ts';
@@ -52,7 +52,7 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
   const meters = new Map<string, Meter>();
   const toolReports = createToolReports(clock);
   /** When (epoch ms) Azure took a command of this process: a caller may have waited long before that. */
-  const posted = new LRUCache<string, number>({ max: MOST_POSTED });
+  const posted = new LruMap<number>(MOST_POSTED);
 
   const armOf = (): Arm => {
     const endpoint = config().azure.resourceManager;

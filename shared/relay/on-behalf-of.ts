@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
+import { LruMap } from 'toad-cache';
 
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
@@ -42,7 +42,7 @@ interface Kept {
  * Tokens are kept for this very user and token within their life.
  */
 export function createOnBehalfOf({ config, clock, env, fetch, clientAssertion }: OnBehalfOfOptions): OnBehalfOf {
-  const kept = new LRUCache<string, Kept>({ max: CACHE_SIZE });
+  const kept = new LruMap<Kept>(CACHE_SIZE);
   const asking = new Map<string, Promise<Secret>>();
 
   const exchange = async (user: UserPrincipal, assertion: Secret, key: string): Promise<Secret> => {

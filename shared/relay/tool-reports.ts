@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { LRUCache } from 'lru-cache';
+import { LruMap } from 'toad-cache';
 import type { PodTools } from '../command/pod-tools.ts';
 import type { Cluster } from '../config/config.ts';
 
@@ -23,7 +23,7 @@ interface ToolReports {
 
 /** Kept by this process: after a restart one command asks again, which takes its pod a tenth of a second. */
 export function createToolReports(clock: Clock): ToolReports {
-  const reports = new LRUCache<string, Report>({ max: MOST_CLUSTERS });
+  const reports = new LruMap<Report>(MOST_CLUSTERS);
   return {
     due: ({ arm }) => {
       const report = reports.get(arm.id);

@@ -1,5 +1,5 @@
 import { TableClient } from '@azure/data-tables';
-import { LRUCache } from 'lru-cache';
+import { LruMap } from 'toad-cache';
 import { ContainerClient } from '@azure/storage-blob';
 
 import { systemEntropy } from '../clock.ts';
@@ -80,8 +80,8 @@ function createRecords(rows: Rows, container: ContainerClient, clock: Clock, ent
   const blobs = createOutputBlobs(container);
   const claims = createClaims(rows);
   const notes = createNotes(rows, entropy);
-  const places = new LRUCache<string, Place>({ max: MAX_REMEMBERED });
-  const etags = new LRUCache<string, { readonly version: number; readonly etag: string }>({ max: MAX_REMEMBERED });
+  const places = new LruMap<Place>(MAX_REMEMBERED);
+  const etags = new LruMap<{ readonly version: number; readonly etag: string }>(MAX_REMEMBERED);
   let closed = false;
 
   const open = (): void => {

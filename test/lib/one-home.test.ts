@@ -42,7 +42,7 @@ const jobs: readonly {
     ],
   },
   { job: 'strict UTF-8', home: 'shared/lib/utf8.ts', sign: /fatal: true/ },
-  { job: 'a cache of the least recently used', home: 'npm lru-cache', sign: /\[oldest\]|keys\(\)\.next\(\)/ },
+  { job: 'a cache of the least recently used', home: 'npm toad-cache', sign: /\[oldest\]|keys\(\)\.next\(\)/ },
   { job: 'text made safe to show', home: 'shared/lib/safe-text.ts', sign: /\\u2066|\\p\{Cc\}\\p\{Cf\}\\p\{Zl\}/ },
   { job: 'redaction', home: 'shared/lib/redact.ts', sign: /'\[redacted\]'|passwd?\|/ },
   { job: 'turns between owners', home: 'shared/lib/fair-queue.ts', sign: /function create\w*(?:Queue|Line)\b/ },

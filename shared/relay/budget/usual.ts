@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { LruMap } from 'toad-cache';
 
 /**
  * How long commands usually take, learnt for each kind (a cluster and a verb): a look before that is mostly a token lost. A pod
@@ -32,7 +32,7 @@ const SHORTER = 0.97;
 const MOST_KINDS = 1_000;
 
 export function createUsual(): Usual {
-  const known = new LRUCache<string, { readonly ms: number; readonly holds: boolean }>({ max: MOST_KINDS });
+  const known = new LruMap<{ readonly ms: number; readonly holds: boolean }>(MOST_KINDS);
   const of = (kind: string): number => known.get(kind)?.ms ?? FIRST_MS;
   const learn = (kind: string, ms: number, holds: boolean): void => {
     known.set(kind, { ms: Math.min(MOST_MS, Math.max(LEAST_MS, ms)), holds });
