@@ -1,0 +1,2 @@
+/** After the last test of a run: see temporary-folder.js. */
+export default () => globalThis.removeTemporaryFolder();
