@@ -14,7 +14,8 @@ export default function makeTemporaryFolder() {
     if (before === undefined) delete process.env.TMPDIR;
     else process.env.TMPDIR = before;
     const left = readdirSync(folder);
-    if (left.length > 0) process.stderr.write(`left in the temporary folder, and removed: ${left.toSorted().join(', ')}\n`);
+    if (left.length > 0)
+      process.stderr.write(`left in the temporary folder, and removed: ${left.toSorted().join(', ')}\n`);
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   };
 }

@@ -57,7 +57,7 @@ function withComponents<D extends Document>(document: D): D {
   };
   const paths = hoist(document.paths) as object;
   hoist(document.components?.schemas);
-  const sorted = Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const sorted = Object.fromEntries(Object.entries(schemas).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   return { ...document, paths, components: { ...document.components, schemas: sorted } };
 }
 
