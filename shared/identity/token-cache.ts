@@ -13,7 +13,7 @@ export function createTokenCache<Value extends object>(capacity: number): TokenC
   const values = new LruMap<Value>(capacity);
   return {
     get: (token) => values.get(digest(token)),
-    set: (token, value) => void values.set(digest(token), value),
+    set: (token, value) => values.set(digest(token), value),
     clear: () => values.clear(),
   };
 }
