@@ -176,4 +176,15 @@ describe('frames that were played with', () => {
       { numRuns: 1_000 },
     );
   });
+
+  test.each(['raw', 'base64'])(
+    'bytes that neither a header nor a digest vouches for are not given out: %s',
+    (encoding) => {
+      const nonce = 'a'.repeat(32);
+      const foreign = encoding === 'raw' ? 'foreign' : Buffer.from('foreign').toString('base64');
+      const trailer = `AKSGW1 T ${nonce} rc=0 timeout=0 enc=${encoding} o=7,${foreign.length},- e=0,0,- cut=0 miss=-\n`;
+      const { stdout, truncated, exitCode } = readFrames(`${foreign}${trailer}`, nonce);
+      expect([stdout.length, truncated, exitCode]).toEqual([0, true, 0]);
+    },
+  );
 });

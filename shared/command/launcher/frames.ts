@@ -128,8 +128,8 @@ export function fromHeader(
 export function fromTrailer(bytes: Buffer, { frame, start: end }: FoundFrame, floor: number): Reading {
   const between = end - frame.stdout.encoded;
   const start = between - frame.stderr.encoded;
-  // Without a digest only the header would vouch for bytes that stand at the right distance.
-  const verified = (block: Block): boolean => block.digest !== '-' || frame.encoding !== 'raw';
+  // Without a digest, gzip's own or the frame's, only the header would vouch for bytes that stand at the right distance.
+  const verified = (block: Block): boolean => block.digest !== '-' || frame.encoding === 'gzip+base64';
   return decode(
     frame,
     start >= floor && verified(frame.stderr) ? bytes.subarray(start, between) : undefined,
