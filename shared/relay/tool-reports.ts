@@ -4,17 +4,21 @@ import type { PodTools } from '../command/pod-tools.ts';
 import type { Cluster } from '../config/config.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
+/** A command that was to ask may not have been sent, or may have been killed: then another one asks, but not each one. */
+const RETRY_MS = 10 * 60_000;
 const MOST_CLUSTERS = 1_000;
 
 interface Report {
   /** Monotonic ms of the question. */
   readonly askedAt: number;
+  /** That question was answered. */
+  readonly answered: boolean;
   readonly tools?: PodTools | undefined;
 }
 
 /** What the pods of each cluster told of their tools. AKS changes them with its releases, so that one command a day asks. */
 interface ToolReports {
-  /** True for the first command of a day on a cluster, which is then to ask. */
+  /** True for the first command of a day on a cluster, which is then to ask; and for a later one where that brought no answer. */
   due(cluster: Cluster): boolean;
   /** A pod that tells nothing of a tool has not got it, or hides it: then nothing is known. */
   learn(cluster: Cluster, tools: PodTools | undefined): void;
@@ -28,13 +32,13 @@ export function createToolReports(clock: Clock): ToolReports {
     due: ({ arm }) => {
       const report = reports.get(arm.id);
       const now = clock.monotonic();
-      if (report && now - report.askedAt < DAY_MS) return false;
-      reports.set(arm.id, { askedAt: now, tools: report?.tools });
+      if (report && now - report.askedAt < (report.answered ? DAY_MS : RETRY_MS)) return false;
+      reports.set(arm.id, { askedAt: now, answered: false, tools: report?.tools });
       return true;
     },
     learn: ({ arm }, tools) => {
       const report = reports.get(arm.id);
-      if (report && tools) reports.set(arm.id, { ...report, tools });
+      if (report && tools) reports.set(arm.id, { ...report, answered: true, tools });
     },
     of: ({ arm }) => reports.get(arm.id)?.tools,
   };

@@ -223,9 +223,32 @@ describe('verbs that change, and what they need', () => {
       true,
     ],
     ['set image deploy/web web=x', false],
+    [`patch deploy web -p '{"spec":{"strategy":{"$retainKeys":["type"],"type":"Recreate"}}}'`, false],
+    [`patch deploy web -p '{"spec":{"template":{"spec":{"$retainKeys":["containers"]}}}}'`, true],
+    [podPatch(), false],
+    [podPatch({ '$setElementOrder/containers': [{ name: 'new' }] }), false],
+    [podPatch({ $retainKeys: ['containers'] }), true],
+    [podPatch({ securityContext: { runAsNonRoot: null } }), true],
+    [podPatch({ securityContext: { seccompProfile: { type: null } } }), true],
+    [podPatch({ securityContext: null }), true],
+    [podPatch({ securityContext: { $patch: 'delete' } }), true],
+    [podPatch({}, { capabilities: { drop: ['ALL'], '$deleteFromPrimitiveList/drop': ['ALL'] } }), true],
   ])('kubectl %s: beyond restricted %s', (command, beyond) => {
     expect(call(`kubectl ${command}`).podSecurity.beyondRestricted.length > 0).toBe(beyond);
   });
+
+  /** A patch whose own container is within "Restricted", merged into a pod that nobody sees here. */
+  function podPatch(spec: object = {}, security: object = {}): string {
+    const own = {
+      runAsNonRoot: true,
+      allowPrivilegeEscalation: false,
+      seccompProfile: { type: 'RuntimeDefault' },
+      capabilities: { drop: ['ALL'] },
+      ...security,
+    };
+    const patch = { containers: [{ name: 'new', image: 'x', securityContext: own }], ...spec };
+    return `patch deploy web -p '${JSON.stringify({ spec: { template: { spec: patch } } })}'`;
+  }
 
   const RELEASE = ['install releases.helm.sh web in shop', 'upgrade releases.helm.sh web in shop'];
   const ANY_RELEASE = ['install releases.helm.sh in shop', 'upgrade releases.helm.sh in shop'];
@@ -234,11 +257,17 @@ describe('verbs that change, and what they need', () => {
     ['label secret db owner=helm', ANY_RELEASE],
     ['label secrets --all owner=helm', ANY_RELEASE],
     ['label secrets -l a=b owner=helm name=web', ANY_RELEASE],
+    ['label secrets --all owner-', ANY_RELEASE],
+    ['label secrets -l a=b status=superseded', ANY_RELEASE],
+    ['label secrets -l a=b team=web', []],
     ['label secret sh.helm.release.v1.web.v3 a=b', RELEASE],
     ['annotate secret sh.helm.release.v1.web.v3 a=b', RELEASE],
     ['create secret generic sh.helm.release.v1.web.v3 --from-literal=release=x', RELEASE],
     ['create secret generic db --type=helm.sh/release.v1 --from-literal=release=x', ANY_RELEASE],
     ['delete secret sh.helm.release.v1.web.v3', ['uninstall releases.helm.sh web in shop']],
+    ['delete secrets --all', ['uninstall releases.helm.sh in shop']],
+    ['delete secrets,configmaps -l owner=helm', ['uninstall releases.helm.sh in shop']],
+    ['delete configmaps --all', []],
     [`patch secret sh.helm.release.v1.web.v3 -p '{"data":{"release":"eA=="}}'`, RELEASE],
     [`patch secret db -p '{"metadata":{"labels":{"owner":"helm"}}}'`, ANY_RELEASE],
     [`patch secret db --type=json -p '[{"op":"add","path":"/metadata/labels/owner","value":"helm"}]'`, ANY_RELEASE],
@@ -401,10 +430,39 @@ describe('verbs that change, and what they need', () => {
     [60, 'scale deploy/web --replicas=1 --timeout=2m', '45s', true],
     [60, 'scale deploy/web --replicas=1 --timeout=0s', '0s', false],
     [60, 'get pods', undefined, false],
+    [60, 'replace --force -f -', '45s', false],
+    [900, 'replace --force -f -', '300s', false],
+    [60, 'replace --force -f - --timeout=0s', '45s', true],
+    [60, 'replace -f -', undefined, false],
+    [60, 'apply --force -f -', '45s', false],
+    [60, 'apply --force -f - --timeout=2m', '45s', true],
+    [60, 'apply -f -', undefined, false],
   ])('a wait ends before the command of %d s: %s', (timeoutSeconds, command, timeout, warned) => {
-    const invocation = interpret({ argv: splitWords(`kubectl ${command}`), files: [], timeoutSeconds }, context);
+    const stdin = command.includes('-f -')
+      ? '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}'
+      : undefined;
+    const argv = splitWords(`kubectl ${command}`);
+    const invocation = interpret({ argv, files: [], stdin, timeoutSeconds }, context);
     const words = invocation.sent.words.filter((word) => word.startsWith('--timeout'));
     expect(words).toEqual(timeout === undefined ? [] : [`--timeout=${timeout}`]);
+    expect(invocation.warnings.length > 0).toBe(warned);
+  });
+
+  test.each<[seconds: number, command: string, timeout: string | undefined, warned: boolean]>([
+    [300, 'exec deploy/web -- ls', undefined, false],
+    [60, 'exec deploy/web -- ls', '45s', false],
+    [60, 'exec deploy/web --pod-running-timeout=1h -- ls', '45s', true],
+    [60, 'exec deploy/web --pod-running-timeout=10s -- ls', '10s', false],
+    [20, 'logs deploy/web', '15s', false],
+    [300, 'logs deploy/web', undefined, false],
+    [300, 'logs deploy/web --pod-running-timeout=1h', '285s', true],
+    // Their window is shorter than the time limit.
+    [300, 'logs deploy/web -f --pod-running-timeout=1h', '45s', true],
+    [300, 'attach deploy/web', '45s', true],
+  ])('a wait for a pod ends before the command of %d s: %s', (timeoutSeconds, command, timeout, warned) => {
+    const invocation = interpret({ argv: splitWords(`kubectl ${command}`), files: [], timeoutSeconds }, context);
+    const words = invocation.sent.words.filter((word) => word.startsWith('--pod-running-timeout'));
+    expect(words).toEqual(timeout === undefined ? [] : [`--pod-running-timeout=${timeout}`]);
     expect(invocation.warnings.length > 0).toBe(warned);
   });
 

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { createToolReports } from '../../shared/relay/tool-reports.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { accepted, ended, relayTo, run, submission } from './support/fixtures.ts';
 import { startReplayArm, type ReplayArm } from './support/replay-arm.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
+const RETRY_MS = 10 * 60_000;
 const { cluster, nonce } = run();
 
 let arm: ReplayArm;
@@ -25,8 +27,20 @@ const answer = (start: string) => {
 
 test('the first command of a day on a cluster asks for the versions of its tools', async () => {
   const clock = createManualClock(Date.now());
-  const relay = relayTo(arm.url, { clock });
+  const reports = createToolReports(clock);
+  const asked: boolean[] = [];
   for (const wait of [0, 0, DAY_MS - 1_000, 1_000]) {
+    await clock.advance(wait);
+    asked.push(reports.due(cluster));
+    reports.learn(cluster, { kubectl: '1.30', helm: '3.14' });
+  }
+  expect(asked).toEqual([true, false, false, true]);
+});
+
+test('when the command that asked brings no answer, another one asks some minutes later', async () => {
+  const clock = createManualClock(Date.now());
+  const relay = relayTo(arm.url, { clock });
+  for (const wait of [0, 0, RETRY_MS - 1_000, 1_000]) {
     await clock.advance(wait);
     arm.script('post', accepted);
     await relay.submit(submission('kubectl', 'get', 'pods'));

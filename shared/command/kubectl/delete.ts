@@ -35,7 +35,10 @@ export const deleteVerb: Verb = {
     const targets = readTargets(call, { query: 'flags', fieldSelector: true });
     if (targets.kind === 'query') {
       // kubectl lists and deletes one by one. Its wait is forgiven when it is forbidden, so it needs nothing here.
-      for (const type of targets.types) call.needs.add(['list', 'delete'], type, { namespace: targets.namespace });
+      for (const type of targets.types) {
+        call.needs.add(['list', 'delete'], type, { namespace: targets.namespace });
+        if (isSecret(type)) needsOfDeletingSecret(call, { name: '', namespace: targets.namespace });
+      }
       return targets.sent;
     }
     // Unless told otherwise kubectl waits until the object is gone: it gets and watches it.

@@ -1,7 +1,7 @@
 import { refuse } from '../../lib/refuse.ts';
 import { dryRun, fieldManager, fileInput, globalFlags, LOCAL, printing, refused, sent } from './flags.ts';
 import { needsOfChange } from './objects.ts';
-import { isSecret } from './secrets.ts';
+import { isSecret, needsOfRelease, RELEASE_LABELS } from './secrets.ts';
 import { needTargets, readTargets, type Target, type Targets } from './targets.ts';
 import type { Verb } from './verb.ts';
 
@@ -22,6 +22,12 @@ export function splitPairs(
   return { before, pairs };
 }
 
+/** Of `key=value` or `key-`. */
+function keyOf(word: string): string {
+  const equals = word.indexOf('=');
+  return equals === -1 ? word.slice(0, -1) : word.slice(0, equals);
+}
+
 /** `key=value`; nothing for `key-`, which removes. */
 function setPair(word: string): [key: string, value: string][] {
   const equals = word.indexOf('=');
@@ -36,7 +42,7 @@ const touched = (targets: Targets): readonly Target[] =>
 function metadataVerb(kind: 'label' | 'annotation'): Verb {
   const check = (word: string): string => {
     const equals = word.indexOf('=');
-    const key = equals === -1 ? word.slice(0, -1) : word.slice(0, equals);
+    const key = keyOf(word);
     if (!KEY.test(key)) throw refuse(word, `${key} is not a key that ${kind}s can have`);
     if (equals !== -1 && kind === 'label' && !LABEL_VALUE.test(word.slice(equals + 1))) {
       throw refuse(word, 'is not a value that a label can have');
@@ -76,6 +82,9 @@ function metadataVerb(kind: 'label' | 'annotation'): Verb {
         for (const target of touched(targets)) {
           const aggregates = kind === 'label' && target.type === clusterRoles;
           if (aggregates || isSecret(target.type)) needsOfChange(call, target, [part]);
+          // What a query finds may be a release already.
+          const relabels = kind === 'label' && target.name === '' && isSecret(target.type);
+          if (relabels && pairs.some((pair) => RELEASE_LABELS.has(keyOf(pair)))) needsOfRelease(call, target);
         }
       }
       return { ...targets.sent, args: [...targets.sent.args, ...pairs.map(check)] };

@@ -47,13 +47,16 @@ function needsOfToken(call: Call, namespace: string, account: Json | undefined):
 }
 
 /** Whoever writes a release by hand decides what helm deletes when it uninstalls it, and what it applies when it rolls back. */
-function needsOfRelease(call: Call, place: Place): void {
+export function needsOfRelease(call: Call, place: Place): void {
   for (const verb of ['install', 'upgrade']) needRelease(call, verb, place);
 }
 
-/** Deleting the last revision of a release by hand makes helm forget it. */
+/** Labels by which helm finds the revisions of a release, and what it takes for the newest and deployed one (pkg/storage/driver). */
+export const RELEASE_LABELS: ReadonlySet<string> = new Set(['owner', 'name', 'status', 'version']);
+
+/** Deleting the last revision of a release by hand makes helm forget it. Without a name it may be any Secret. */
 export function needsOfDeletingSecret(call: Call, place: Place): void {
-  if (RELEASE_NAME.test(place.name)) needRelease(call, 'uninstall', place);
+  if (place.name === '' || RELEASE_NAME.test(place.name)) needRelease(call, 'uninstall', place);
 }
 
 function needRelease(call: Call, verb: string, { namespace, name }: Place): void {

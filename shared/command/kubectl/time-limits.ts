@@ -11,6 +11,16 @@ const WAITS: ReadonlyMap<string, (call: Call) => number | undefined> = new Map<
   ['rollout status', ({ flag }) => (flag('watch') === 'false' ? undefined : Infinity)],
   ['drain', () => Infinity],
   ['delete', ({ flag }) => (flag('wait') === 'false' ? undefined : Infinity)],
+  // Between the old object's end and the new one's beginning; killed there, it would leave none (kubectl's patcher.go and replace.go).
+  ['apply', ({ on }) => (on('force') ? Infinity : undefined)],
+  ['replace', ({ on }) => (on('force') ? 300 : undefined)],
+]);
+
+/** What it waits for a pod of a workload to run, in seconds. */
+const POD_WAITS: ReadonlyMap<string, number> = new Map([
+  ['exec', 60],
+  ['attach', 60],
+  ['logs', 20],
 ]);
 
 /**
@@ -19,27 +29,33 @@ const WAITS: ReadonlyMap<string, (call: Call) => number | undefined> = new Map<
  */
 export function timeLimits(call: Call, path: string): Readonly<Record<string, readonly string[]>> | undefined {
   const own = WAITS.get(path)?.(call);
+  const ownForPod = POD_WAITS.get(path);
   const given = LIMITS.filter((name) => call.parsed.flags.has(name));
-  if (own === undefined && given.length === 0) return undefined;
+  if (own === undefined && ownForPod === undefined && given.length === 0) return undefined;
   const most = toolSeconds(call.request.timeoutSeconds);
+  const mostForPod = isEndless(call, path) ? Math.min(most, toolSeconds(WINDOW_SECONDS)) : most;
   const limits: Record<string, readonly string[]> = {};
   for (const name of given) {
     const value = call.flag(name) ?? '';
-    if (!isLonger(name, path, value, most)) continue;
-    call.warn(cutWarning(`--${name}`, value, most));
-    limits[name] = [`${most}s`];
+    const limit = name === POD_WAIT ? mostForPod : most;
+    if (!isLonger(name, value, limit, own !== undefined && path !== 'wait')) continue;
+    call.warn(cutWarning(`--${name}`, value, limit));
+    limits[name] = [`${limit}s`];
   }
   if (own !== undefined && !given.includes('timeout')) limits['timeout'] = [`${Math.min(own, most)}s`];
+  if (ownForPod !== undefined && ownForPod > mostForPod && !given.includes(POD_WAIT))
+    limits[POD_WAIT] = [`${mostForPod}s`];
   return limits;
 }
 
-const LIMITS = ['timeout', 'request-timeout'] as const;
+const POD_WAIT = 'pod-running-timeout';
+const LIMITS = ['timeout', 'request-timeout', POD_WAIT] as const;
 
-/** Zero is no limit to most waits; to `wait` it means one look, to a request and to `scale` that nothing is waited for. */
-function isLonger(name: string, path: string, value: string, most: number): boolean {
+/** Zero is no limit to most waits (`endless`); to `wait` it means one look, to a request and to `scale` that nothing is waited for. */
+function isLonger(name: string, value: string, most: number, endless: boolean): boolean {
   // --request-timeout takes plain seconds too.
   const seconds = /^\d+$/u.test(value) ? Number(value) : durationMs(value) / 1000;
-  if (seconds === 0) return name === 'timeout' && path !== 'wait' && WAITS.has(path);
+  if (seconds === 0) return name === 'timeout' && endless;
   return seconds < 0 || seconds > most;
 }
 
@@ -50,10 +66,14 @@ const ENDLESS: ReadonlyMap<string, readonly string[]> = new Map([
   ['logs', ['follow']],
 ]);
 
+const endlessFlag = (call: Call, path: string): string | undefined => ENDLESS.get(path)?.find((name) => call.on(name));
+
+const isEndless = (call: Call, path: string): boolean => path === 'attach' || endlessFlag(call, path) !== undefined;
+
 /** How many seconds an endless command is watched; undefined for one that ends. */
 export function windowOf(call: Call, path: string): number | undefined {
-  const flag = ENDLESS.get(path)?.find((name) => call.on(name));
-  if (flag === undefined && path !== 'attach') return undefined;
+  if (!isEndless(call, path)) return undefined;
+  const flag = endlessFlag(call, path);
   const spelt = flag === undefined ? 'kubectl attach' : `--${flag}`;
   call.warn(
     `${spelt} has no end of its own: what comes within ${WINDOW_SECONDS} s is shown, then the command is ended (exit code 124, timedOut).`,

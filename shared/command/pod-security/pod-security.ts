@@ -11,7 +11,7 @@ import { judgePodSpec, POD_PARTS } from './restricted.ts';
  * partial apply or patch goes round them, and a custom resource that embeds pod templates is judged too.
  */
 export function judgeObject(findings: Findings, type: ResourceType, body: Json): void {
-  if (runsPods(type)) walk(body, findings, false);
+  if (runsPods(type)) walk(body, findings, false, '');
   else if (type.resource === 'persistentvolumes' && type.group === '') judgeVolume(body, findings);
 }
 
@@ -19,6 +19,7 @@ export function judgeObject(findings: Findings, type: ResourceType, body: Json):
 export function judgePatch(findings: Findings, type: ResourceType, patch: Json): void {
   if (!isList(patch)) {
     judgeObject(findings, type, patch);
+    if (runsPods(type) && clearsSecurity(patch)) findings.beyondRestricted.add(PART_OF_A_POD);
     return;
   }
   for (const part of readJsonPatch(patch)) {
@@ -51,10 +52,13 @@ function judgeVolume(body: Json, findings: Findings): void {
 
 const PART_OF_A_POD = 'a part of a pod without the rest, by which it could be judged';
 
-/** `inPod`: below a pod that is judged as a whole. */
-function walk(value: Json, findings: Findings, inPod: boolean): void {
+/** Keys by which a strategic merge takes away what it is merged into (apimachinery, pkg/util/strategicpatch); `$setElementOrder` only sorts. */
+const TAKES_AWAY = /^\$(?:patch$|retainKeys$|deleteFromPrimitiveList\/)/u;
+
+/** `inPod`: below a pod that is judged as a whole. `under`: the key at which the value stands. */
+function walk(value: Json, findings: Findings, inPod: boolean, under: string): void {
   if (isList(value)) {
-    for (const item of value) walk(item, findings, inPod);
+    for (const item of value) walk(item, findings, inPod, under);
     return;
   }
   if (!isObject(value)) return;
@@ -64,7 +68,24 @@ function walk(value: Json, findings: Findings, inPod: boolean): void {
     const member = value[key];
     if (member === undefined) continue;
     judgeKey(key, member, findings);
-    if (!inPod && !pod && POD_PARTS.has(key)) findings.beyondRestricted.add(PART_OF_A_POD);
-    if (typeof member === 'object' && member !== null) walk(member, findings, inPod || pod);
+    if (isPartOfPod(key, inPod || pod, under)) findings.beyondRestricted.add(PART_OF_A_POD);
+    if (typeof member === 'object' && member !== null) walk(member, findings, inPod || pod, key);
   }
 }
+
+function isPartOfPod(key: string, inPod: boolean, under: string): boolean {
+  if (inPod) return key.startsWith('$') && TAKES_AWAY.test(key);
+  // A deployment's strategy is changed with it, and holds no pod.
+  return POD_PARTS.has(key) || (key === '$retainKeys' && under !== 'strategy');
+}
+
+/** Whether a patch takes something out of a pod's own security context, on which containers may rely that are not in the patch. */
+function clearsSecurity(patch: Json): boolean {
+  if (isList(patch)) return patch.some(clearsSecurity);
+  if (!isObject(patch)) return false;
+  if (isList(patch.containers)) return holdsNull(patch.securityContext);
+  return Object.values(patch).some(clearsSecurity);
+}
+
+const holdsNull = (value: Json | undefined): boolean =>
+  value === null || (isObject(value) && Object.values(value).some(holdsNull));
