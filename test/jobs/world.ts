@@ -1,0 +1,208 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { AuditEvent } from '../../shared/audit/events.ts';
+import type { Config } from '../../shared/config/config.ts';
+import { Problem } from '../../shared/errors.ts';
+import type { StartedCommand } from '../../shared/gateway/run-command.ts';
+import type { RequestedCommand } from '../../shared/gateway/request.ts';
+import { principalKey } from '../../shared/identity/principal.ts';
+import { compiledOnce, type JobsContext } from '../../shared/jobs/context.ts';
+import { createJobs } from '../../shared/jobs/jobs.ts';
+import { isFinished, type CommandRecord } from '../../shared/store/records.ts';
+import { commandRecord } from '../support/records.ts';
+import { parse, withSections } from '../config/valid.ts';
+
+const DAY = 86_400_000;
+
+/** What a process does to the world at its n-th effect. */
+export interface Fault {
+  readonly at: number;
+  readonly kind: 'kill before' | 'kill after' | 'stop';
+  /** Of a stop. */
+  readonly minutes: number;
+}
+
+class Killed extends Error {}
+
+interface Accepted {
+  record: CommandRecord;
+  readonly carrier: Process;
+  readonly sendAt: number;
+  readonly endAt: number;
+}
+
+interface Process {
+  alive: boolean;
+  effects: number;
+  readonly skew: () => number;
+  readonly faults: readonly Fault[];
+}
+
+/** A store, a trail and a gateway in memory, in virtual time, with processes that are killed and stopped in the middle of what they do. */
+export class World {
+  now: number;
+  /** May the job run what it wants to? */
+  allowed = true;
+  readonly sent: number[] = [];
+  readonly events: AuditEvent[] = [];
+  readonly errors: unknown[] = [];
+  readonly notes = new Map<string, { version: number; text: string }>();
+  readonly #leases = new Map<string, { holder: string; until: number }>();
+  readonly #commands: Accepted[] = [];
+  readonly #keys = new Map<string, { command: Accepted; at: number }>();
+  readonly #stopped: { readonly until: number; readonly go: () => void }[] = [];
+  readonly config: Config;
+  readonly #runMs: number;
+  #ids = 0;
+
+  constructor(start: number, job: string, runMs = 1_000) {
+    this.now = start;
+    this.#runMs = runMs;
+    this.config = parse(
+      withSections({ jobs: `jobs: [{ name: nightly, cluster: demo, argv: [kubectl, get, pods], ${job} }]` }),
+    );
+  }
+
+  /** Goes on to an instant: what is under way happens, and processes that stood still go on. */
+  async goTo(instant: number): Promise<void> {
+    this.now = instant;
+    for (const stopped of this.#stopped.splice(0)) {
+      if (stopped.until <= instant) stopped.go();
+      else this.#stopped.push(stopped);
+    }
+    for (const command of this.#commands) {
+      const { record, carrier } = command;
+      if (record.status === 'accepted' && command.sendAt <= instant) {
+        if (carrier.alive) {
+          this.sent.push(record.job?.slot ?? Number.NaN);
+          command.record = { ...record, status: 'running' } as CommandRecord;
+        } else {
+          command.record = {
+            ...record,
+            status: 'failed',
+            failure: { code: 'interrupted', message: 'nothing was run' },
+            finishedAt: instant,
+          };
+        }
+      }
+      if (command.record.status === 'running' && command.endAt <= instant)
+        command.record = { ...command.record, status: 'completed', exitCode: 0, finishedAt: instant } as CommandRecord;
+    }
+    await turn();
+  }
+
+  /** A process that looks at the jobs when it is told to. */
+  process(skew: () => number = () => 0, faults: readonly Fault[] = []) {
+    const process: Process = { alive: true, effects: 0, skew, faults };
+    const effect = async <T>(apply: () => T): Promise<T> => {
+      if (!process.alive) throw new Killed();
+      const due = faults.find(({ at }) => at === process.effects);
+      process.effects += 1;
+      if (due?.kind === 'kill before') this.#kill(process);
+      if (due?.kind === 'stop')
+        await new Promise<void>((go) => this.#stopped.push({ until: this.now + due.minutes * 60_000, go }));
+      await Promise.resolve();
+      const result = apply();
+      if (due?.kind === 'kill after') this.#kill(process);
+      return result;
+    };
+    const clock = { now: () => this.now + skew(), monotonic: () => this.now, sleep: () => Promise.resolve() };
+    const policy = {} as never;
+    const context: JobsContext = {
+      config: { current: () => this.config, fresh: async () => this.config, problem: () => undefined },
+      jobsOf: compiledOnce(clock),
+      gateway: {
+        admitCaller: async () => ({ config: this.config, policy }),
+        limitRate: async () => undefined,
+        runCommand: (_request, requested) => effect(() => this.#run(process, clock.now(), requested)),
+      },
+      records: {
+        get: (id) => effect(() => this.#commands.find(({ record }) => record.id === id)?.record),
+        list: ({ limit }) =>
+          effect(() => ({
+            items: this.#commands
+              .map(({ record }) => record)
+              .toReversed()
+              .slice(0, limit),
+          })),
+        getNote: (name) => effect(() => this.notes.get(name)),
+        putNote: (name, { version, text }) =>
+          effect(() => {
+            if ((this.notes.get(name)?.version ?? 0) !== version) return false;
+            this.notes.set(name, { version: version + 1, text });
+            return true;
+          }),
+        lease: (name, holder, until, now) =>
+          effect(() => {
+            const held = this.#leases.get(name);
+            if (held && held.holder !== holder && held.until > now) return false;
+            this.#leases.set(name, { holder, until });
+            return true;
+          }),
+        releaseLease: (name, holder) =>
+          effect(() => void (this.#leases.get(name)?.holder === holder && this.#leases.delete(name))),
+      },
+      trail: {
+        record: (event) =>
+          effect(() => {
+            this.events.push(event);
+            return { stream: 's', seq: 1, hash: '', receipt: async () => '' };
+          }),
+        check: async () => undefined,
+        close: async () => undefined,
+      },
+      clock,
+      entropy: { bytes: (count) => new Uint8Array(count), uuid: () => `id-${(this.#ids += 1)}` },
+      holder: `process-${(this.#ids += 1)}`,
+      onError: (error) => {
+        if (!(error instanceof Killed)) this.errors.push(error);
+      },
+    };
+    const jobs = createJobs(context);
+    let looking = false;
+    return {
+      get alive() {
+        return process.alive;
+      },
+      kill: () => {
+        process.alive = false;
+      },
+      /** Not while it still looks: it may stand still. */
+      look: async (): Promise<void> => {
+        if (looking || !process.alive) return;
+        looking = true;
+        await jobs.tick().finally(() => (looking = false));
+      },
+    };
+  }
+
+  #kill(process: Process): never {
+    process.alive = false;
+    throw new Killed();
+  }
+
+  /** As the corridor does it: one command for one key for a day, unless it ended before it was sent. */
+  #run(carrier: Process, now: number, { job, idempotency }: RequestedCommand): StartedCommand {
+    const key = idempotency?.key ?? '';
+    const known = this.#keys.get(key);
+    if (!this.allowed) throw new Problem('policy-denied', 'No rule allows it.');
+    if (known && now - known.at < DAY && known.command.record.status !== 'failed')
+      return { record: known.command.record, active: undefined, azureMs: 0 };
+    const base = commandRecord(`command-${(this.#ids += 1)}`);
+    const record = {
+      ...base,
+      owner: principalKey({ kind: 'job', tid: '', oid: 'nightly' }),
+      submittedAt: now,
+      ...(job && { job }),
+      status: 'accepted',
+    } as CommandRecord;
+    const command = { record, carrier, sendAt: this.now + 500, endAt: this.now + 500 + this.#runMs };
+    this.#commands.push(command);
+    this.#keys.set(key, { command, at: now });
+    return { record, active: undefined, azureMs: 0 };
+  }
+
+  /** Whether nothing is under way any more. */
+  get quiet(): boolean {
+    return this.#commands.every(({ record }) => isFinished(record));
+  }
+}
