@@ -1,6 +1,7 @@
 locals {
   configuration = merge(yamldecode(var.policy), {
-    version = 1
+    version   = 1
+    publicUrl = local.public_url
     identity = {
       tenants  = [data.azurerm_client_config.current.tenant_id]
       audience = var.application_client_id
@@ -29,7 +30,7 @@ locals {
       ruleId   = var.audit_ingestion.data_collection_immutable_id
       stream   = var.audit_ingestion.stream
     }
-  } : {}, var.public_url != "" ? { publicUrl = var.public_url } : {})
+  } : {})
 
   # The application's federated credential (module entra) lets the identity stand in for a client secret.
   on_behalf_of = anytrue([for cluster in var.clusters : cluster.run_as == "caller"]) ? {
@@ -39,6 +40,8 @@ locals {
     }
   } : {}
 
+  # Always written: a client refuses metadata that name another resource than the one it asked for (RFC 9728, section 3.3), and what a
+  # Host header says must not decide which one that is.
   public_url = var.public_url != "" ? var.public_url : "https://${azapi_resource.site.output.properties.defaultHostName}"
 }
 

@@ -46,6 +46,14 @@ output "audit_storage_account_id" {
   value       = azurerm_storage_account.audit.id
 }
 
+output "audit_retention" {
+  description = "For how many days nothing in the trail can be changed or removed, and whether that is locked for good."
+  value = {
+    days   = azurerm_storage_container_immutability_policy.audit.immutability_period_in_days
+    locked = azurerm_storage_container_immutability_policy.audit.locked
+  }
+}
+
 output "records_storage_account_id" {
   description = "ARM id of the account that holds records, outputs and copies of checkpoints."
   value       = azurerm_storage_account.records.id

@@ -64,6 +64,11 @@ run "plans_beside_what_exists" {
     condition     = azurerm_application_insights.gateway.local_authentication_enabled == false
     error_message = "Telemetry must take identities alone, no keys."
   }
+
+  assert {
+    condition     = module.gateway.audit_retention == { days = 400, locked = false }
+    error_message = "The trail must not be locked unless asked for by name."
+  }
 }
 
 run "wires_the_parts_together" {
@@ -95,8 +100,8 @@ run "locks_the_trail_when_the_name_is_repeated" {
   }
 
   assert {
-    condition     = var.audit.locked
-    error_message = "The lock must be asked for."
+    condition     = module.gateway.audit_retention == { days = 400, locked = true }
+    error_message = "The trail must be locked once its name is repeated."
   }
 }
 

@@ -242,6 +242,40 @@ run "keeps_the_trail" {
   }
 }
 
+run "locks_the_trail_when_told" {
+  state_key = "locked"
+
+  variables {
+    audit = { retention_days = 2000, locked = true, replication = "GZRS", deletion_lock = false }
+  }
+
+  assert {
+    condition = [
+      for policy in [azurerm_storage_container_immutability_policy.audit, azurerm_storage_container_immutability_policy.checkpoints] :
+      [policy.locked, policy.immutability_period_in_days == 2000]
+    ] == [[true, true], [true, true]]
+    error_message = "Trail and checkpoints must be locked for the period asked for."
+  }
+
+  assert {
+    condition = (
+      azurerm_storage_container_immutability_policy.audit.storage_container_resource_manager_id == azurerm_storage_container.audit.id &&
+      azurerm_storage_container_immutability_policy.checkpoints.storage_container_resource_manager_id == azurerm_storage_container.checkpoints.id
+    )
+    error_message = "Each policy must be its own container's."
+  }
+
+  assert {
+    condition     = output.audit_retention == { days = 2000, locked = true }
+    error_message = "What is said of the trail must be what is done to it."
+  }
+
+  assert {
+    condition     = azurerm_storage_account.audit.account_replication_type == "GZRS" && length(azurerm_management_lock.audit) == 0
+    error_message = "Redundancy and the lock against deletion must be those asked for."
+  }
+}
+
 run "purges_for_good" {
   command = plan
 
@@ -342,7 +376,7 @@ run "signs_in_an_hsm_when_told" {
 }
 
 run "runs_on_flex_consumption" {
-  command = plan
+  state_key = "flex"
 
   variables {
     always_ready = { http = 2, "function:sweep" = 1 }
@@ -374,8 +408,30 @@ run "runs_on_flex_consumption" {
   }
 
   assert {
-    condition     = azapi_resource.site.identity[0].type == "UserAssigned"
-    error_message = "The app must have the user-assigned identity."
+    condition     = azapi_resource.site.identity[0].type == "UserAssigned" && azapi_resource.site.identity[0].identity_ids == tolist([azurerm_user_assigned_identity.gateway.id])
+    error_message = "The app must have the user-assigned identity, and no other."
+  }
+
+  assert {
+    condition = azapi_resource.site.body.properties.functionAppConfig.deployment.storage == {
+      type  = "blobContainer"
+      value = "https://struntime.blob.core.windows.net/package"
+      authentication = {
+        type                           = "UserAssignedIdentity"
+        userAssignedIdentityResourceId = azurerm_user_assigned_identity.gateway.id
+      }
+    }
+    error_message = "The package must be read from its container, with the identity."
+  }
+
+  assert {
+    condition = { for setting in azapi_resource.site.body.properties.siteConfig.appSettings : setting.name => setting.value } == {
+      AKSGW_CONFIG                     = output.configuration_url
+      AzureWebJobsStorage__accountName = azurerm_storage_account.runtime.name
+      AzureWebJobsStorage__clientId    = azurerm_user_assigned_identity.gateway.client_id
+      AzureWebJobsStorage__credential  = "managedidentity"
+    }
+    error_message = "The host must reach its own account, as the identity."
   }
 
   assert {
@@ -416,8 +472,29 @@ run "writes_its_configuration" {
   }
 
   assert {
+    condition     = yamldecode(output.configuration).publicUrl == "https://func-mock.azurewebsites.net"
+    error_message = "The gateway must know its own address, and not take it from a Host header."
+  }
+
+  assert {
     condition     = output.url == "https://func-mock.azurewebsites.net" && output.publish_url == "https://func-mock.scm.azurewebsites.net/api/publish"
     error_message = "The addresses must be the app's."
+  }
+}
+
+run "is_known_by_another_address_when_told" {
+  variables {
+    public_url = "https://access.example.com/k8s"
+  }
+
+  assert {
+    condition     = yamldecode(output.configuration).publicUrl == "https://access.example.com/k8s" && output.url == "https://access.example.com/k8s"
+    error_message = "Callers must know the gateway by the address given."
+  }
+
+  assert {
+    condition     = output.publish_url == "https://func-mock.scm.azurewebsites.net/api/publish"
+    error_message = "A package is published to the app itself, whatever stands in front of it."
   }
 }
 
@@ -533,6 +610,28 @@ run "closes_storage_and_vault_with_a_private_network" {
       vault         = "vault"
     }
     error_message = "Each endpoint must be for its service."
+  }
+
+  assert {
+    condition = {
+      for name, endpoint in azurerm_private_endpoint.gateway :
+      name => [endpoint.private_service_connection[0].private_connection_resource_id, one(endpoint.private_dns_zone_group[0].private_dns_zone_ids)]
+      } == {
+      app           = [azapi_resource.site.id, var.private_network.dns_zone_ids.sites]
+      audit-blob    = [azurerm_storage_account.audit.id, var.private_network.dns_zone_ids.blob]
+      records-blob  = [azurerm_storage_account.records.id, var.private_network.dns_zone_ids.blob]
+      records-table = [azurerm_storage_account.records.id, var.private_network.dns_zone_ids.table]
+      runtime-blob  = [azurerm_storage_account.runtime.id, var.private_network.dns_zone_ids.blob]
+      runtime-queue = [azurerm_storage_account.runtime.id, var.private_network.dns_zone_ids.queue]
+      runtime-table = [azurerm_storage_account.runtime.id, var.private_network.dns_zone_ids.table]
+      vault         = [azurerm_key_vault.gateway.id, var.private_network.dns_zone_ids.vault]
+    }
+    error_message = "Each endpoint must lead to its resource, by the zone of its service."
+  }
+
+  assert {
+    condition     = alltrue([for endpoint in azurerm_private_endpoint.gateway : endpoint.subnet_id == var.private_network.endpoint_subnet_id])
+    error_message = "Endpoints must stand in their subnet."
   }
 
   assert {
