@@ -1,13 +1,52 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import type { Applied } from '../../infra/terraform/check/configuration.ts';
 import { configurations, TERRAFORM } from '../../infra/terraform/check/modules.ts';
 import { planText, readPlan } from '../../infra/terraform/check/plan.ts';
+import { interpret } from '../../shared/command/interpret.ts';
 import { loadConfig } from '../../shared/config/load.ts';
+import { runPolicyCases } from '../../shared/policy/cases.ts';
+import { denies, type PolicyAssignment } from '../support/azure-policy.ts';
 import { describeTerraform, TerraformCheck, type Mistake } from '../support/terraform.ts';
 
 const MINUTES = 60_000;
+
+/** Run command by its name and by wildcards that take it in. */
+const RUN_COMMAND = [
+  'Microsoft.ContainerService/managedClusters/runcommand/action',
+  'Microsoft.ContainerService/managedClusters/runCommand/action',
+  '*',
+  '*/action',
+  '*/runCommand/*',
+  'Microsoft.*/action',
+  'Microsoft.ContainerService/*',
+  'Microsoft.ContainerService/managedClusters/*',
+  'Microsoft.ContainerService/managedClusters/run*',
+  'Microsoft.ContainerService/managedClusters/*/action',
+  'Microsoft.ContainerService/managedClusters/runcommand/*',
+];
+const OTHER_ACTIONS = [
+  '*/read',
+  'Microsoft.Storage/*',
+  'Microsoft.Compute/*/action',
+  'Microsoft.ContainerService/*/read',
+  'Microsoft.ContainerService/managedClusters/write',
+  'Microsoft.ContainerService/managedClusters/commandResults/read',
+  'Microsoft.ContainerService/managedClusters/list*/action',
+];
+
+/** Run command's name, some stretches of it replaced by a wildcard. */
+const anyWildcards = fc
+  .array(fc.tuple(fc.nat(60), fc.nat(20)), { minLength: 1, maxLength: 3 })
+  .map((stretches) =>
+    stretches.reduce(
+      (text, [from, length]) => `${text.slice(0, from)}*${text.slice(from + length)}`,
+      'Microsoft.ContainerService/managedClusters/runcommand/action',
+    ),
+  );
 
 describeTerraform('terraform, over the recorded providers', () => {
   let terraform: TerraformCheck;
@@ -18,30 +57,84 @@ describeTerraform('terraform, over the recorded providers', () => {
     terraform[Symbol.dispose]();
   });
 
+  const load = (outputs: Applied['outputs']) =>
+    loadConfig(String(outputs['configuration']), { baseDir: '/', source: 'gateway.yaml', env: {} }).config;
+
   const modules = configurations().filter((folder) => folder.startsWith('modules/'));
   test.each(modules)(
     'validates %s, and passes its tests',
     async (folder) => {
-      const { ok, report } = await terraform.run(folder);
+      const { ok, report, applied } = await terraform.run(folder);
       expect(report).toBe('');
       expect(ok).toBe(true);
+      if (folder === 'modules/gateway') expectEveryConfigurationTaken(applied);
+      if (folder === 'modules/guard') expectRunCommandDenied(applied);
     },
     5 * MINUTES,
   );
 
+  /** The gateway takes gateway.yaml as each run has it written: with and without ingestion, on behalf of callers, another address. */
+  function expectEveryConfigurationTaken(applied: readonly Applied[]): void {
+    const taken = new Map(applied.map(({ run, outputs }) => [run, load(outputs)]));
+    expect(taken.get('writes_its_configuration')?.publicUrl).toBe('https://func-mock.azurewebsites.net');
+    expect(taken.get('is_known_by_another_address_when_told')?.publicUrl).toBe('https://access.example.com/k8s');
+    expect(taken.get('acts_on_behalf_of_callers_when_told')?.azure.onBehalfOf).toBeDefined();
+    expect(taken.get('sends_telemetry_with_its_identity')?.monitorLogs).toBeDefined();
+    expect(taken.get('closes_storage_and_vault_with_a_private_network')?.publicUrl).toBeDefined();
+  }
+
+  /** The guard's policies, as Terraform writes them, decide as Azure would. */
+  function expectRunCommandDenied(applied: readonly Applied[]): void {
+    const made = applied.find(({ run }) => run === 'denies_custom_roles_with_run_command')?.resources ?? {};
+    const policy = (name: string): PolicyAssignment => ({
+      rule: JSON.parse(String(made[`azurerm_policy_definition.${name}`]?.['policy_rule'])) as PolicyAssignment['rule'],
+      parameters: JSON.parse(
+        String(made[`azurerm_subscription_policy_assignment.${name}`]?.['parameters']),
+      ) as PolicyAssignment['parameters'],
+    });
+
+    const definitions = policy('role_definitions');
+    const role = (actions: readonly string[], more: Readonly<Record<string, string>> = {}) =>
+      denies(definitions, {
+        type: 'Microsoft.Authorization/roleDefinitions',
+        name: '00000000-0000-4000-8000-0000000000ff',
+        'Microsoft.Authorization/roleDefinitions/type': 'CustomRole',
+        'Microsoft.Authorization/roleDefinitions/permissions[*].actions[*]': actions,
+        ...more,
+      });
+    expect(RUN_COMMAND.filter((action) => !role(['*/read', action]))).toEqual([]);
+    expect(OTHER_ACTIONS.filter((action) => role([action]))).toEqual([]);
+    fc.assert(fc.property(anyWildcards, (action) => role([action])));
+    // A request may leave the type out: it is a custom role all the same.
+    expect(role(['*'], { 'Microsoft.Authorization/roleDefinitions/type': '' })).toBe(true);
+    expect(role(['*'], { 'Microsoft.Authorization/roleDefinitions/type': 'BuiltInRole' })).toBe(false);
+    expect(role(['*'], { name: '00000000-0000-4000-8000-0000000000b1' })).toBe(false);
+
+    const assignments = policy('role_assignments');
+    const assigned = (roleId: string, principalId: string) =>
+      denies(assignments, {
+        type: 'Microsoft.Authorization/roleAssignments',
+        'Microsoft.Authorization/roleAssignments/roleDefinitionId': `/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/${roleId}`,
+        'Microsoft.Authorization/roleAssignments/principalId': principalId,
+      });
+    const [owner, reader] = ['8e3af657-a8ff-443c-a75c-2fe8c4bcb635', 'acdd72a7-3385-48ef-bd42-f606fba81ae7'];
+    const [gateway, breakGlass, somebody] = ['a1', 'b9', 'c7'].map((id) => `00000000-0000-4000-8000-0000000000${id}`);
+    expect(assigned(owner, String(somebody))).toBe(true);
+    expect(assigned('00000000-0000-4000-8000-0000000000b1', String(somebody))).toBe(true);
+    expect(assigned(reader, String(somebody))).toBe(false);
+    expect(assigned('00000000-0000-4000-8000-0000000000b1', String(gateway))).toBe(false);
+    expect(assigned(owner, String(breakGlass))).toBe(false);
+  }
+
   const examples = configurations().filter((folder) => folder.startsWith('examples/'));
   test.each(examples)(
-    'validates %s, passes its tests; its README shows its plan; the gateway takes the gateway.yaml that it writes',
+    'validates %s, passes its tests; its README shows its plan, its policy says what its cases say',
     async (folder) => {
-      const { report, planned, outputs } = await terraform.run(folder);
+      const { report, planned, applied } = await terraform.run(folder);
       expect(report).toBe('');
       expect(readPlan(join(TERRAFORM, folder))).toBe(planText(planned));
 
-      const { config } = loadConfig(String(outputs['configuration']), {
-        baseDir: '/',
-        source: 'gateway.yaml',
-        env: {},
-      });
+      const config = load(applied.at(-1)?.outputs ?? {});
       expect(config.azure.credential).toMatchObject({ kind: 'managedIdentity' });
       expect(config.storage).toMatchObject({
         audit: { kind: 'azure' },
@@ -49,7 +142,13 @@ describeTerraform('terraform, over the recorded providers', () => {
         signingKey: { kind: 'azure' },
       });
       expect(config.clusters.size).toBe(folder.endsWith('one-cluster') ? 1 : 3);
-      expect(readFileSync(join(TERRAFORM, folder, 'policy.yaml'), 'utf8')).toContain('bindings:');
+      expect(config.publicUrl).toBe('https://func-mock.azurewebsites.net');
+
+      // The hour's walk ends in one of them.
+      const cases = readFileSync(join(TERRAFORM, folder, 'cases.yaml'), 'utf8');
+      const { results, untested } = runPolicyCases(config, cases, { interpret, source: 'cases.yaml' });
+      expect(results.filter(({ passed }) => !passed)).toEqual([]);
+      expect(untested).toEqual([]);
     },
     5 * MINUTES,
   );

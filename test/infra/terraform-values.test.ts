@@ -187,6 +187,25 @@ describe('a value is refused', () => {
       { policy_rule: '{"then":{"effect":"audit"}}' },
       /must be deny/,
     ],
+    [
+      'as a policy that looks for two wildcards at once',
+      'azurerm_policy_definition',
+      policy({ allOf: [{ not: { field: 'name', like: '*runcommand*' } }] }),
+      /"like" takes one wildcard/,
+    ],
+    [
+      'as a policy that looks for a wildcard in a text',
+      'azurerm_policy_definition',
+      policy({ count: { field: 'a[*]', where: { field: 'a[*]', notContains: '*' } }, greater: 0 }),
+      /"notContains" takes no wildcard/,
+    ],
+    [
+      'as a policy with a condition that Azure does not know',
+      'azurerm_policy_definition',
+      policy({ anyOf: [{ field: 'type', equal: 'Microsoft.Authorization/roleDefinitions' }] }),
+      /one operator: not field, equal/,
+    ],
+    ['as a policy of no conditions', 'azurerm_policy_definition', policy({ allOf: [] }), /must list conditions/],
     ['as a policy that is not JSON', 'azurerm_policy_definition', { policy_rule: 'deny' }, /must be deny/],
     ['as a public container', 'azurerm_storage_container', { container_access_type: 'container' }, /must be private/],
     ['left out where it must be written', 'azurerm_key_vault', {}, /purge_protection_enabled must be true/],
@@ -195,6 +214,10 @@ describe('a value is refused', () => {
     const whole = type === 'azurerm_key_vault_key' ? { curve: 'P-256', ...config } : config;
     expect(messages(type, whole)).toMatch(message);
   });
+
+  function policy(condition: object): ObjectValue {
+    return { policy_rule: `{"if":${JSON.stringify(condition)},"then":{"effect":"deny"}}` };
+  }
 });
 
 describe('a value passes', () => {
@@ -208,7 +231,7 @@ describe('a value passes', () => {
     [
       'that is one of two kinds of id',
       'azurerm_role_assignment',
-      { scope: VAULT, role_definition_name: 'Key Vault Crypto User' },
+      { scope: VAULT, role_definition_name: 'Key Vault Crypto Officer' },
     ],
     [
       'that is a word where an id could be',

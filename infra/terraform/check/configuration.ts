@@ -9,11 +9,18 @@ export interface Outcome {
   readonly report: string;
   /** What the first run that only plans would make, as addresses in order. */
   readonly planned: readonly string[];
-  /** What the last run that applies gave out. */
-  readonly outputs: Readonly<Record<string, unknown>>;
+  /** What each run that applies left, in order. */
+  readonly applied: readonly Applied[];
 }
 
-const nothing = { passed: 0, failed: 0, planned: [], outputs: {} };
+export interface Applied {
+  readonly run: string;
+  readonly outputs: Readonly<Record<string, unknown>>;
+  /** Values of the module's own resources by address. */
+  readonly resources: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+const nothing = { passed: 0, failed: 0, planned: [], applied: [] };
 
 /**
  * One module or example: formatted, valid, and every run of its tests passed. A folder without tests has not passed.
@@ -41,7 +48,12 @@ interface TestEvent {
     readonly skipped: number;
   };
   readonly test_plan?: { readonly resource_changes?: readonly { readonly address: string; readonly mode: string }[] };
-  readonly test_state?: { readonly outputs?: Readonly<Record<string, { readonly value: unknown }>> };
+  readonly test_state?: {
+    readonly outputs?: Readonly<Record<string, { readonly value: unknown }>>;
+    readonly root_module?: {
+      readonly resources?: readonly { readonly address: string; readonly values: Readonly<Record<string, unknown>> }[];
+    };
+  };
   readonly diagnostic?: {
     readonly severity: string;
     readonly summary: string;
@@ -59,15 +71,26 @@ function readTest(test: Ran): Outcome {
   const { passed = 0, failed = 0, errored = 0, skipped = 0 } = summary ?? {};
   const ok = test.code === 0 && passed > 0 && failed + errored + skipped === 0;
   const plan = events.find(({ test_plan }) => test_plan)?.test_plan;
-  const state = events.findLast(({ test_state }) => test_state)?.test_state;
   return {
     ok,
     passed,
     failed: failed + errored + skipped,
     report: ok ? '' : [...events.flatMap(describeProblem), test.stderr].join('\n'),
     planned: (plan?.resource_changes ?? []).filter(({ mode }) => mode === 'managed').map(({ address }) => address),
-    outputs: Object.fromEntries(Object.entries(state?.outputs ?? {}).map(([name, { value }]) => [name, value])),
+    applied: events.flatMap(toApplied),
   };
+}
+
+function toApplied({ test_state: state, '@testrun': run = '' }: TestEvent): readonly Applied[] {
+  if (state === undefined) return [];
+  const { outputs = {}, root_module: { resources = [] } = {} } = state;
+  return [
+    {
+      run,
+      outputs: Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value])),
+      resources: Object.fromEntries(resources.map(({ address, values }) => [address, values])),
+    },
+  ];
 }
 
 function describeProblem({ diagnostic, '@testrun': run = '' }: TestEvent): readonly string[] {

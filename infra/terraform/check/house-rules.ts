@@ -1,3 +1,4 @@
+import { checkPolicyRule } from './policy-rule.ts';
 import type { Finding } from './provider.ts';
 import { isSet, UNKNOWN, valuesAt, type Value } from './value.ts';
 
@@ -92,14 +93,20 @@ function checkCluster(config: Value): readonly Finding[] {
 
 /** A policy of this project denies; one that only audits would be a report that nobody reads. */
 function checkPolicy(config: Value): readonly Finding[] {
-  const rule = at(config, 'policy_rule');
-  if (rule === UNKNOWN || effectOf(rule) === 'deny') return [];
-  return [{ path: ['policy_rule'], message: 'the effect of a policy must be deny' }];
+  const text = at(config, 'policy_rule');
+  if (text === UNKNOWN) return [];
+  const rule = parseJson(text);
+  const faults = rule === undefined ? [] : checkPolicyRule(rule);
+  const denies = at(rule ?? null, 'then.effect') === 'deny';
+  return [...(denies ? [] : ['the effect of a policy must be deny']), ...faults].map((message) => ({
+    path: ['policy_rule'],
+    message,
+  }));
 }
 
-function effectOf(rule: Value | undefined): Value | undefined {
+function parseJson(text: Value | undefined): Value | undefined {
   try {
-    return at(JSON.parse(typeof rule === 'string' ? rule : '{}') as Value, 'then.effect');
+    return JSON.parse(typeof text === 'string' ? text : '{}') as Value;
   } catch {
     return undefined; // not JSON: the recorded values say so as well
   }

@@ -10,9 +10,9 @@ locals {
   # Built-in roles that hold Microsoft.ContainerService/managedClusters/runcommand/action
   # (learn.microsoft.com/azure/role-based-access-control/built-in-roles), and the gateway's own.
   roles_with_run_command = {
-    "Owner"                                     = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
-    "Contributor"                               = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-    "Azure Kubernetes Service Contributor Role" = "ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8"
-    "Azure Kubernetes Service Cluster Admin"    = "0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8"
+    "Owner"                                       = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+    "Contributor"                                 = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+    "Azure Kubernetes Service Contributor Role"   = "ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8"
+    "Azure Kubernetes Service Cluster Admin Role" = "0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8"
   }
 }

@@ -62,18 +62,14 @@ run "denies_custom_roles_with_run_command" {
       count = {
         field = "Microsoft.Authorization/roleDefinitions/permissions[*].actions[*]"
         where = {
-          anyOf = [
-            { field = "Microsoft.Authorization/roleDefinitions/permissions[*].actions[*]", like = "*runcommand*" },
+          allOf = [
             {
-              field = "Microsoft.Authorization/roleDefinitions/permissions[*].actions[*]"
-              in = [
-                "*",
-                "*/action",
-                "Microsoft.ContainerService/*",
-                "Microsoft.ContainerService/*/action",
-                "Microsoft.ContainerService/managedClusters/*",
-                "Microsoft.ContainerService/managedClusters/*/action",
-              ]
+              value  = "[startsWith('microsoft.containerservice/managedclusters/runcommand/action', first(split(toLower(current('Microsoft.Authorization/roleDefinitions/permissions[*].actions[*]')), '*')))]"
+              equals = true
+            },
+            {
+              value  = "[endsWith('microsoft.containerservice/managedclusters/runcommand/action', last(split(toLower(current('Microsoft.Authorization/roleDefinitions/permissions[*].actions[*]')), '*')))]"
+              equals = true
             },
           ]
         }
@@ -86,7 +82,7 @@ run "denies_custom_roles_with_run_command" {
   assert {
     condition = [for condition in slice(jsondecode(azurerm_policy_definition.role_definitions.policy_rule).if.allOf, 0, 3) : condition] == [
       { field = "type", equals = "Microsoft.Authorization/roleDefinitions" },
-      { field = "Microsoft.Authorization/roleDefinitions/type", equals = "CustomRole" },
+      { field = "Microsoft.Authorization/roleDefinitions/type", notEquals = "BuiltInRole" },
       { field = "name", notIn = "[parameters('allowedRoles')]" },
     ]
     error_message = "The policy must look at custom roles but the gateway's."
