@@ -66,7 +66,7 @@ module "guard" {
   enforce                 = var.guard_enforced
   exempt_principal_ids    = [var.admin_group_object_id, data.azurerm_client_config.current.object_id]
   cluster_ids             = [module.cluster.id]
-  node_resource_group_ids = ["/subscriptions/${var.subscription_id}/resourceGroups/rg-aks-${var.name}-nodes"]
+  node_resource_group_ids = ["/subscriptions/${var.subscription_id}/resourceGroups/${module.cluster.node_resource_group_name}"]
 
   gateway = {
     principal_id        = module.gateway.principal_id

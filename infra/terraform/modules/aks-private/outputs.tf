@@ -33,7 +33,12 @@ output "private_dns_zone_id" {
   value       = azurerm_private_dns_zone.api_server.id
 }
 
+output "node_resource_group_name" {
+  description = "Name of the resource group of nodes, known before the cluster exists: the guard must leave it out before AKS makes the cluster's identity Contributor there."
+  value       = local.node_resource_group
+}
+
 output "node_resource_group_id" {
-  description = "ARM id of the resource group of nodes, where AKS makes the cluster's identity Contributor: the guard must leave it out."
+  description = "ARM id of the resource group of nodes, once the cluster exists."
   value       = azurerm_kubernetes_cluster.private.node_resource_group_id
 }

@@ -2,7 +2,7 @@ resource "azurerm_kubernetes_cluster" "standard" {
   name                = var.name
   location            = var.location
   resource_group_name = var.resource_group_name
-  node_resource_group = "rg-${var.name}-nodes"
+  node_resource_group = local.node_resource_group
   kubernetes_version  = var.kubernetes_version
   sku_tier            = var.tier
   dns_prefix          = var.name
@@ -121,4 +121,6 @@ resource "azurerm_kubernetes_cluster" "standard" {
 locals {
   # Node provisioning and the cluster autoscaler exclude one another.
   autoscaler = var.node_provisioning_mode == "Manual"
+
+  node_resource_group = "rg-${var.name}-nodes"
 }

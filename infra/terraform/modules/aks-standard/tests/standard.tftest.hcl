@@ -126,7 +126,7 @@ run "keeps_its_nodes_in_a_group_of_a_known_name" {
   command = plan
 
   assert {
-    condition     = azurerm_kubernetes_cluster.standard.node_resource_group == "rg-aks-shop-nodes"
+    condition     = azurerm_kubernetes_cluster.standard.node_resource_group == "rg-aks-shop-nodes" && output.node_resource_group_name == "rg-aks-shop-nodes"
     error_message = "The guard must be able to name the nodes' resource group before there is a cluster."
   }
 }
