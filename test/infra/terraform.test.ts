@@ -106,7 +106,7 @@ describe('security, as literal lists', () => {
       'modules/gateway configuration: Storage Blob Data Reader on azurerm_storage_container.configuration.id',
       'modules/gateway deployer_configuration: Storage Blob Data Contributor on azurerm_storage_container.configuration.id',
       'modules/gateway deployer_keys: Key Vault Crypto Officer on azurerm_key_vault.gateway.id',
-      'modules/gateway key: Key Vault Crypto User on azurerm_key_vault_key.audit.resource_versionless_id',
+      'modules/gateway key: azurerm_role_definition.signer.role_definition_resource_id on azurerm_key_vault.gateway.id',
       'modules/gateway outputs: Storage Blob Data Contributor on azurerm_storage_container.outputs.id',
       'modules/gateway records: Storage Table Data Contributor on azurerm_storage_account.records.id',
       'modules/gateway run_command: azurerm_role_definition.run_command.role_definition_resource_id on each.value.id',
@@ -146,6 +146,14 @@ describe('security, as literal lists', () => {
             'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
             'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action',
           ],
+          not_data_actions: [],
+        },
+      ],
+      'modules/gateway signer': [
+        {
+          actions: [],
+          not_actions: [],
+          data_actions: ['Microsoft.KeyVault/vaults/keys/read', 'Microsoft.KeyVault/vaults/keys/sign/action'],
           not_data_actions: [],
         },
       ],
@@ -433,14 +441,14 @@ describe('a planted mistake turns the walk red', () => {
   });
 });
 
-describe('the table of security properties', () => {
+describe('the README', () => {
   const readme = readFileSync(join(TERRAFORM, 'README.md'), 'utf8');
   const rows = [...readme.matchAll(/^\| [^|]+ \| `(?<file>[^`]+)`, `(?<name>[^`]+)` \|$/gm)].map(({ groups = {} }) => ({
     file: groups['file'] ?? '',
     name: groups['name'] ?? '',
   }));
 
-  test('names tests that exist', () => {
+  test('names tests that exist in its table of security properties', () => {
     const gone = rows.filter(({ file, name }) => {
       if (file.endsWith('.ts')) return !readFileSync(join(TERRAFORM, '../..', file), 'utf8').includes(name);
       return !runsOf(file).includes(name);
@@ -456,6 +464,12 @@ describe('the table of security properties', () => {
     const missing = all.filter(({ file, name }) => !name.startsWith('refuses_') && !listed.has(`${file} ${name}`));
     expect(missing).toEqual([]);
     expect(rows.length).toBeGreaterThan(50);
+  });
+
+  test('asks for outputs that the example has', () => {
+    const asked = [...readme.matchAll(/output -raw (\w+)/g)].map(([, name = '']) => name);
+    expect(new Set(asked)).toEqual(new Set(['optional_claims_command', 'publish_url', 'url', 'token_scope']));
+    expect(Object.keys(moduleAt('examples/one-cluster').outputs)).toEqual(expect.arrayContaining(asked));
   });
 
   function runsOf(file: string): readonly string[] {

@@ -29,12 +29,32 @@ resource "azurerm_key_vault_key" "audit" {
   depends_on = [azurerm_role_assignment.deployer_keys]
 }
 
-# Sign and verify with this key alone: it can make, change and delete none.
+# Read keys' public halves and sign: Key Vault Crypto User could also disable the key, let it expire, or take a backup of it.
+resource "azurerm_role_definition" "signer" {
+  name        = "Sign the audit trail (${var.name}-${local.unique})"
+  scope       = local.resource_group_id
+  description = "Read keys and sign with them; make, change and delete none. For the identity of ${var.name}."
+
+  permissions {
+    actions     = []
+    not_actions = []
+    data_actions = [
+      "Microsoft.KeyVault/vaults/keys/read",
+      "Microsoft.KeyVault/vaults/keys/sign/action",
+    ]
+    not_data_actions = []
+  }
+
+  assignable_scopes = [local.resource_group_id]
+}
+
+# On the vault, which holds nothing else, and not on the key: the gateway also looks for audit-wrap (the auditor's key), and without a
+# right to look Key Vault answers 403, which is not the same as "there is none".
 resource "azurerm_role_assignment" "key" {
-  scope                = azurerm_key_vault_key.audit.resource_versionless_id
-  role_definition_name = "Key Vault Crypto User"
-  principal_id         = azurerm_user_assigned_identity.gateway.principal_id
-  principal_type       = "ServicePrincipal"
+  scope              = azurerm_key_vault.gateway.id
+  role_definition_id = azurerm_role_definition.signer.role_definition_resource_id
+  principal_id       = azurerm_user_assigned_identity.gateway.principal_id
+  principal_type     = "ServicePrincipal"
 }
 
 resource "azurerm_role_assignment" "deployer_keys" {

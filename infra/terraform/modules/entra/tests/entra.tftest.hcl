@@ -5,6 +5,21 @@ mock_provider "azuread" {
     target = azuread_service_principal.gateway
     values = { object_id = "00000000-0000-4000-8000-0000000000e1" }
   }
+
+  override_resource {
+    target = azuread_service_principal.caller["check"]
+    values = { object_id = "00000000-0000-4000-8000-0000000000e2" }
+  }
+
+  override_resource {
+    target = azuread_service_principal.caller["janitor"]
+    values = { object_id = "00000000-0000-4000-8000-0000000000e3" }
+  }
+
+  override_resource {
+    target = azuread_service_principal.caller["release"]
+    values = { object_id = "00000000-0000-4000-8000-0000000000e4" }
+  }
 }
 
 variables {
@@ -137,6 +152,17 @@ run "acts_on_behalf_of_callers_without_a_secret" {
   }
 }
 
+run "names_owners_when_told" {
+  variables {
+    owners = ["00000000-0000-4000-8000-0000000000f9"]
+  }
+
+  assert {
+    condition     = [for owner in azuread_application_owner.gateway : owner.owner_object_id] == ["00000000-0000-4000-8000-0000000000f9"] && azuread_service_principal.gateway.owners == toset(["00000000-0000-4000-8000-0000000000f9"])
+    error_message = "The application and its principal must have the owners named, and no others."
+  }
+}
+
 run "lets_workloads_call_without_a_secret" {
   variables {
     github_callers = {
@@ -165,6 +191,21 @@ run "lets_workloads_call_without_a_secret" {
   assert {
     condition     = sort(keys(azuread_app_role_assignment.federated_caller)) == tolist(["check/Viewer", "janitor/Operator", "janitor/Viewer", "release/Operator"])
     error_message = "Each workload must have its roles."
+  }
+
+  assert {
+    condition = { for name, assignment in azuread_app_role_assignment.federated_caller : name => [assignment.principal_object_id, assignment.app_role_id] } == {
+      "check/Viewer"     = [azuread_service_principal.caller["check"].object_id, azuread_application_app_role.gateway["Viewer"].role_id]
+      "janitor/Operator" = [azuread_service_principal.caller["janitor"].object_id, azuread_application_app_role.gateway["Operator"].role_id]
+      "janitor/Viewer"   = [azuread_service_principal.caller["janitor"].object_id, azuread_application_app_role.gateway["Viewer"].role_id]
+      "release/Operator" = [azuread_service_principal.caller["release"].object_id, azuread_application_app_role.gateway["Operator"].role_id]
+    }
+    error_message = "Each workload must have its own roles, and no other's."
+  }
+
+  assert {
+    condition     = length(distinct([for principal in azuread_service_principal.caller : principal.object_id])) == 3
+    error_message = "Each workload must be a principal of its own: else this test could not tell them apart."
   }
 
   assert {

@@ -63,6 +63,13 @@ mock_provider "azurerm" {
   }
 
   override_resource {
+    target = azurerm_role_definition.signer
+    values = {
+      role_definition_resource_id = "/subscriptions/00000000-0000-4000-8000-000000000001/providers/Microsoft.Authorization/roleDefinitions/00000000-0000-4000-8000-0000000000b3"
+    }
+  }
+
+  override_resource {
     target = azurerm_role_definition.audit_writer
     values = {
       role_definition_resource_id = "/subscriptions/00000000-0000-4000-8000-000000000001/providers/Microsoft.Authorization/roleDefinitions/00000000-0000-4000-8000-0000000000b2"
@@ -297,10 +304,8 @@ run "gives_each_place_its_role" {
         azurerm_role_assignment.records,
         azurerm_role_assignment.outputs,
         azurerm_role_assignment.configuration,
-        azurerm_role_assignment.key,
       ]) : "${assignment.role_definition_name}: ${replace(assignment.scope, "/^.*/providers//", "")}"
       ]) == tolist([
-      "Key Vault Crypto User: Microsoft.KeyVault/vaults/kv-mock/keys/mock",
       "Storage Blob Data Contributor: Microsoft.Storage/storageAccounts/strecords/blobServices/default/containers/aksgw-outputs",
       "Storage Blob Data Owner: Microsoft.Storage/storageAccounts/struntime",
       "Storage Blob Data Reader: Microsoft.Storage/storageAccounts/staudit/blobServices/default/containers/configuration",
@@ -320,6 +325,11 @@ run "gives_each_place_its_role" {
       (azurerm_storage_container.checkpoints.id) = azurerm_role_definition.audit_writer.role_definition_resource_id
     }
     error_message = "Trail and checkpoints must be added to by the role that can only add."
+  }
+
+  assert {
+    condition     = [azurerm_role_assignment.key.scope, azurerm_role_assignment.key.role_definition_id] == [azurerm_key_vault.gateway.id, azurerm_role_definition.signer.role_definition_resource_id]
+    error_message = "Keys must be signed with by the role that can only sign, in the whole vault: the gateway also looks for a key that may not be there."
   }
 
   assert {
@@ -354,6 +364,14 @@ run "signs_with_a_p256_key" {
   assert {
     condition     = azurerm_key_vault_key.audit.key_type == "EC" && azurerm_key_vault_key.audit.curve == "P-256" && azurerm_key_vault_key.audit.key_opts == tolist(["sign", "verify"])
     error_message = "The key must be EC P-256, for signing alone."
+  }
+
+  assert {
+    condition = length(azurerm_role_definition.signer.permissions) == 1 && length(azurerm_role_definition.signer.permissions[0].actions) == 0 && sort(azurerm_role_definition.signer.permissions[0].data_actions) == tolist([
+      "Microsoft.KeyVault/vaults/keys/read",
+      "Microsoft.KeyVault/vaults/keys/sign/action",
+    ])
+    error_message = "The gateway may read keys and sign, not change the key, take a backup or decrypt."
   }
 
   assert {
