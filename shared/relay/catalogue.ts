@@ -119,9 +119,10 @@ export const postRows: readonly Row[] = [
     match: { text: /being deleted or hasn't been fully provisioned/i },
     meaning: no('cluster-unavailable', 'The cluster is being deleted or is not yet fully provisioned. Nothing ran.'),
   },
+  // The provider's own checks, in words that nobody has recorded: of a failure on its side they say nothing.
   {
     id: 'disabled',
-    match: { text: /run ?command.{0,40}(disabled|not enabled)|disableRunCommand/i },
+    match: { status: [400, 403, 404, 409, 412], text: /run ?command.{0,40}(disabled|not enabled)|disableRunCommand/i },
     meaning: no(
       'cluster-unavailable',
       'Run command is disabled on this cluster (apiServerAccessProfile.disableRunCommand). Nothing ran; the operator of the cluster can enable it.',
@@ -129,7 +130,7 @@ export const postRows: readonly Row[] = [
   },
   {
     id: 'stopped',
-    match: { text: /cluster.{0,60}\bstopped\b|power ?state/i },
+    match: { status: [400, 403, 404, 409, 412], text: /cluster.{0,60}\bstopped\b|power ?state/i },
     meaning: no('cluster-unavailable', 'The cluster is stopped. Nothing ran; start it and send the request again.'),
   },
   {

@@ -227,6 +227,13 @@ const cases: readonly Case[] = [
     expected: lost('Anything', CHECK),
   },
   { row: 'server-error', answer: { status: 500, body: '' }, expected: lost('Http500', CHECK) },
+  ...['Run command is disabled on this cluster.', 'The managed cluster is stopped.', 'power state unknown'].map(
+    (words) => ({
+      row: 'server-error',
+      answer: armError(500, 'InternalServerError', words),
+      expected: lost('InternalServerError', CHECK),
+    }),
+  ),
   { row: 'server-error', answer: armError(503, 'ServerTimeout'), expected: lost('ServerTimeout', CHECK) },
   { row: 'server-error', answer: { status: 504, body: '<html>gateway time-out' }, expected: lost('Http504', CHECK) },
   {
