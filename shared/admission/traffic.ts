@@ -109,7 +109,7 @@ export function createTraffic({ limits, clock }: { readonly limits: () => Limits
   return {
     enter: (principal, { bodyBytes = 0, cost = 1 } = {}) => {
       const owner = principalKey(principal);
-      // Debts first: whoever owes takes nothing else.
+      // Debts first: a caller who owes takes nothing else.
       takeRate(owner, 'auditLinesPerMinute', 0);
       takeRate(owner, 'bytesOutPerMinute', 0);
       takeRate(owner, 'requestsPerMinute', cost);

@@ -17,7 +17,7 @@ export interface KeyVault {
 
 /**
  * A root key in Key Vault. EC keys there only sign; so a stream's HMAC key can be kept for the auditor only if the vault also has
- * an RSA key called `<name>-wrap`: it is then encrypted to its public half (RSA-OAEP-256), and whoever may unwrapKey there can
+ * an RSA key called `<name>-wrap`: it is then encrypted to its public half (RSA-OAEP-256), and a holder of `unwrapKey` there can
  * open it. The gateway itself needs `get` and `sign`, never `unwrapKey`.
  */
 export async function createVaultKey(url: string, vault: KeyVault): Promise<RootKey> {

@@ -3,7 +3,7 @@ import { type ProblemCode, problems } from '../errors.ts';
 import { type EventName, eventCodes, floodEvents } from './events.ts';
 
 /**
- * What a line of the trail holds, code by code (README.md, "Events"): for whoever reads a trail without this code, and for the
+ * What a line of the trail holds, code by code (README.md, "Events"): for readers of a trail without this code, and for the
  * compiler, which holds composeEvent to it. Closed: a member that stands here nowhere is never written.
  */
 const closed = { additionalProperties: false } as const;

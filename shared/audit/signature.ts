@@ -63,7 +63,7 @@ const HALF_ORDER = ORDER / 2n;
 const readS = (signature: Uint8Array): bigint => BigInt(`0x${Buffer.from(signature.subarray(32)).toString('hex')}`);
 
 /**
- * (r, s) and (r, n − s) both verify: without one form, whoever can write could change a signature that still holds. RFC 6979 and
+ * (r, s) and (r, n − s) both verify: without one form, a writer of the file could change a signature that still holds. RFC 6979 and
  * RFC 7518 leave the choice open.
  */
 function lowS(signature: Uint8Array): Buffer {

@@ -47,7 +47,7 @@ const SMALLEST = -(2n ** 63n);
  */
 export function plainScalar(text: string): JsonScalar | undefined {
   const first = text.charCodeAt(0);
-  // Most scalars start with a letter and are no keyword: at most five characters are.
+  // Most scalars start with a letter and are not keywords: at most five characters are.
   if (text.length > 5 && ((first >= 0x61 && first <= 0x7a) || (first >= 0x41 && first <= 0x5a))) return text;
   if (NULLS.has(text)) return null;
   if (TRUES.has(text)) return true;

@@ -59,7 +59,7 @@ export function urlReader(location: string, { fetch, credential }: UrlReaderOpti
   const source = url.origin + url.pathname;
   if (url.protocol !== 'https:' && !isLoopback(url.hostname)) {
     throw new ConfigUnreadable(
-      `${source}: plain http is for loopback only: whoever is on the way would write the policy`,
+      `${source}: plain http is for loopback only: anyone on the network path could write the policy`,
     );
   }
   // A token for storage goes to storage accounts only, whatever host somebody configures.

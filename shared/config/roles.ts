@@ -40,7 +40,7 @@ function checkRole(role: RoleFile, path: Path, custom: ReadonlySet<string>, repo
   });
 }
 
-/** Jobs are no cluster's: a rule about them that can never match would be found out at night. */
+/** Jobs belong to no cluster: a rule about them that can never match would be found out at night. */
 function checkJobRule({ verbs, resources, namespaces, names }: RuleFile, at: Path, report: Report): void {
   if (!resources?.includes('jobs.aksgw')) return;
   if (namespaces && !namespaces.includes('*'))

@@ -197,7 +197,7 @@ export const ConfigSchema = Type.Object(
         signingKey: FixedText,
         /** A public JWK: the data in commands is encrypted to it, and stands in the trail as a digest without it. */
         auditorKey: Type.Optional(Type.Record(NonEmpty, Type.Unknown(), fixed)),
-        /** A second place for the audit trail's signed checkpoints, out of reach of whoever can write the first. */
+        /** A second place for the audit trail's signed checkpoints, which a writer of the first cannot reach. */
         checkpoints: Type.Optional(FixedText),
         /** How long what commands printed is kept, and how long their records are. */
         retention: Type.Optional(

@@ -63,7 +63,10 @@ export function readIdentity(file: ConfigFile, report: Report): IdentityConfig {
   });
   const origin = take(readOrigin(authority), at('authority'), report);
   if (origin.startsWith('http:')) {
-    report.warning(at('authority'), 'plain http: whoever runs this port decides who anybody is. For local use only');
+    report.warning(
+      at('authority'),
+      'plain http: the program behind this port decides who anybody is. For local use only',
+    );
   }
   return {
     authority: origin,
@@ -266,7 +269,7 @@ export function readStorageSection(
   if (storage.signingKey.kind === 'file') {
     const path = ['storage', 'signingKey'];
     if (reachable === undefined) {
-      report.warning(path, 'a local key: whoever can read the file can forge the audit trail. For local use only');
+      report.warning(path, 'a local key: anyone who can read the file can forge the audit trail. For local use only');
     } else report.problem(path, `a key in a local file is for loopback only, but ${reachable}: use a Key Vault key`);
   }
   return storage;
@@ -277,7 +280,7 @@ const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 function whyNotPublicKey(jwk: Readonly<Record<string, unknown>>): string | undefined {
   if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member)))
-    return 'is a private key: give its public half; whoever has this file could read what the trail hides';
+    return 'is a private key: give its public half; anyone with this file could read what the trail hides';
   const { kty, crv } = jwk;
   const fits =
     kty === 'RSA' ||

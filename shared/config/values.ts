@@ -13,7 +13,7 @@ export function readGuid(text: string): Reading<string> {
   return GUID.test(text) ? ok(text.toLowerCase()) : no(`"${text}" is no GUID (00000000-0000-0000-0000-000000000000)`);
 }
 
-/** What Entra takes as the value of a scope or an app role, but for the first character, which is no dot. */
+/** What Entra takes as the value of a scope or an app role, except that the first character is not a dot. */
 const CLAIM_VALUE = /^(?!\.)[\w:!#$%&'()*+,\-./;<=>?@[\]^`{|}~]{1,120}$/;
 
 /** Scopes of OpenID Connect itself (learn.microsoft.com/entra/identity-platform/scopes-oidc): in no access token for an API. */

@@ -7,7 +7,7 @@ import { refuseCommand } from './deny.ts';
 
 const reads: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
 
-/** A frozen cluster takes reads only, whoever asks. Throws Problem `cluster-frozen`. */
+/** A frozen cluster takes reads only, from everybody. Throws Problem `cluster-frozen`. */
 export async function refuseFrozen(
   trail: AuditTrail,
   { name, frozen }: Cluster,

@@ -137,7 +137,7 @@ interface ReadKeys {
   readonly digest: string;
 }
 
-/** The RS256 keys of a JWK set (RFC 7517) that are for the issuer. Throws when it is no JWK set or has none. */
+/** The RS256 keys of a JWK set (RFC 7517) that are for the issuer. Throws when it is not a JWK set, or has none. */
 async function readKeys(text: string, source: KeySource): Promise<ReadKeys> {
   const body: unknown = JSON.parse(text);
   const members = isRecord(body) ? body['keys'] : undefined;

@@ -15,7 +15,7 @@ const Traits = {
   tenant: Type.Optional(Text),
   appRoles: Type.Optional(Type.Array(Text)),
   groups: Type.Optional(Type.Array(Text)),
-  /** The token leaves the groups out, as Entra does for whoever is in more than 200. */
+  /** The token leaves the groups out, as Entra does for a user in more than 200. */
   groupsOverage: Type.Optional(Type.Boolean()),
 };
 const PrincipalSchema = Type.Union([

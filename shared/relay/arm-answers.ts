@@ -31,7 +31,7 @@ export interface ClusterView {
   /** Lower case. */
   readonly provisioningState: string;
   readonly runCommandDisabled: boolean;
-  /** Managed Entra integration: run command then wants a token of whoever it is to run as. */
+  /** Managed Entra integration: run command then needs a token of the user that it runs as. */
   readonly entra: boolean;
 }
 

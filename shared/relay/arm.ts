@@ -25,7 +25,7 @@ import { boundedBody, type Body } from './arm-body.ts';
 import { withDeadline } from '../lib/abort.ts';
 import { fencedAgent } from './fenced-agent.ts';
 
-/** Azure Resource Manager as far as the relay needs it. One call is one request: whoever calls decides about another. */
+/** Azure Resource Manager as far as the relay needs it. One call is one request: the caller decides about another. */
 export interface Arm {
   run(cluster: ArmId, command: ArmCommand, signal?: AbortSignal): Promise<Answer<Accepted>>;
   result(cluster: ArmId, commandId: string, signal?: AbortSignal): Promise<Answer<RunState>>;

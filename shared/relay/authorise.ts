@@ -19,7 +19,7 @@ export async function authorise(
   signal?: AbortSignal,
 ): Promise<ClusterAuthority> {
   if (cluster.runAs === 'gateway') {
-    // Without Entra integration run command works with a service account of its own, whoever asks.
+    // Without Entra integration run command works with a service account of its own for every caller.
     if (!view.entra) return {};
     return { clusterToken: await untilAborted(ownToken(credential), signal) };
   }

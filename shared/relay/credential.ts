@@ -9,7 +9,7 @@ import { untilAborted } from '../lib/abort.ts';
 /** The gateway's own identity: a token for a scope such as `https://management.azure.com/.default`. The signal ends the waiting only. */
 export type Credential = (scope: string, signal?: AbortSignal) => Promise<Secret>;
 
-/** A token is asked for anew this long before its end, so that it outlives the request it goes out with. */
+/** A new token is requested this long before the old one ends, so that it outlives the request it goes out with. */
 const MARGIN_MS = 5 * 60_000;
 
 interface CredentialOptions {

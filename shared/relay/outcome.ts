@@ -129,7 +129,7 @@ function notSucceeded({ provisioningState, reason, finishedAt }: EndedState, sta
     return {
       kind: 'failed',
       code: reason,
-      message: `The pod could not be started: its image or configuration is not to be had (${reason}). Nothing ran. The cluster's nodes must reach mcr.microsoft.com.`,
+      message: `The pod could not be started: its image or configuration is not available (${reason}). Nothing ran. The cluster's nodes must reach mcr.microsoft.com.`,
       finishedAt,
     };
   return {

@@ -292,7 +292,7 @@ export async function warnIfMutable(
     warn(
       new Error(
         immutable === false
-          ? `${place} has no immutability policy: whoever may write there can remove or replace what stands in it`
+          ? `${place} has no immutability policy: anyone who may write there can remove or replace what stands in it`
           : `${place} does not say whether it has an immutability policy`,
       ),
     );

@@ -1,7 +1,7 @@
 import { type Clock, after } from '../../clock.ts';
 import { StorageUnavailable, type AppendLog, type AppendStream } from '../../store/append-log.ts';
 
-/** A second place for signatures, out of reach of whoever can write the first. Best effort: never waited for. */
+/** A second place for signatures, which a writer of the first cannot reach. Best effort: never waited for. */
 export interface CopySink {
   /** Takes a signature over the head of a stream, a compact JWS; a newer one covers those before it. */
   offer(stream: string, jws: string): void;

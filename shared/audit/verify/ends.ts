@@ -3,10 +3,8 @@ import type { AppendLog } from '../../store/append-log.ts';
 import { type Head, hashLine, rfc3339 } from '../chain.ts';
 import type { Findings } from './findings.ts';
 import type { StreamFacts } from './verify-stream.ts';
-import type { EndWitness, Witnesses } from './witnesses.ts';
+import { ALIVE_MS, type EndWitness, type Witnesses } from './witnesses.ts';
 
-/** A living stream has a checkpoint each minute: one whose last signature is older than this is dead, or was cut. */
-export const ALIVE_MS = 2 * 60_000;
 /** How far another machine's clock may lie ahead of the verifier's. */
 const SKEW_MS = 5 * 60_000;
 /** A copy reaches the second place within a second of its batch. */

@@ -32,7 +32,7 @@ export interface StreamFacts {
   readonly stream: string;
   readonly trail: string | undefined;
   readonly events: number;
-  /** -1 when there is no line. */
+  /** -1 without any line. */
   readonly lastSeq: number;
   readonly lastHash: string;
   /** Epoch ms of the last line; 0 for none. */

@@ -22,7 +22,7 @@ export interface VerifyOptions {
   readonly receipts?: Iterable<string> | AsyncIterable<string> | undefined;
   /** Signatures from the second place: compact JWS. */
   readonly copies?: Iterable<string> | AsyncIterable<string> | undefined;
-  /** True for an export by time: what is not in it is no finding. */
+  /** True for an export by time: what is missing from it is not a finding. */
   readonly partial?: boolean | undefined;
   /** Epoch ms, by the verifier's own clock; default: the real time. */
   readonly now?: number | undefined;
@@ -137,7 +137,7 @@ async function takeEvidence(context: Context): Promise<VerificationReport['evide
   return { valid, other };
 }
 
-/** A stream of another trail does not belong here, whoever signed it. The trail is the pinned one, or that of most streams. */
+/** A stream of another trail does not belong here, even with a good signature. The trail is the pinned one, or that of most streams. */
 function judgeTrail({ facts, state, findings }: Context): string | undefined {
   const counts = new Map<string, number>();
   for (const { trail } of facts.values()) if (trail !== undefined) counts.set(trail, (counts.get(trail) ?? 0) + 1);

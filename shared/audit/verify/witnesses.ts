@@ -1,7 +1,9 @@
-import { ALIVE_MS } from './ends.ts';
 import type { Findings, Place } from './findings.ts';
 
-/** Somebody's word, out of reach of whoever could change the stream, that it had a line with this seq and hash. */
+/** A living stream has a checkpoint each minute: one whose last signature is older than this is dead, or was cut. */
+export const ALIVE_MS = 2 * 60_000;
+
+/** A record, which a writer of the stream cannot reach, that it had a line with this seq and hash. */
 export interface Witness {
   readonly stream: string;
   readonly seq: number;
@@ -40,7 +42,7 @@ export interface Witnesses {
 
 interface Context {
   readonly findings: Findings;
-  /** An export: lines and streams that are not there are no finding. */
+  /** An export: missing lines and streams are not findings. */
   readonly partial: boolean;
   readonly open: Map<string, Map<number, Witness[]>>;
   readonly ends: Map<string, number>;

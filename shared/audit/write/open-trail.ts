@@ -26,7 +26,7 @@ export interface AuditTrailOptions {
   readonly build: string;
   /** Whose trail it is, for people: the openings name it. */
   readonly about?: Omit<TrailIdentity, 'id'>;
-  /** A second place for signatures, out of reach of whoever can write the first. Best effort: never waited for. */
+  /** A second place for signatures, which a writer of the first cannot reach. Best effort: never waited for. */
   readonly copies?: readonly CopySink[];
   readonly siem?: SiemSink | undefined;
   /** Encrypts hidden words to the auditor. */

@@ -190,7 +190,7 @@ async function readCommand(
     earlier,
   }: { readonly globals: Flags; readonly others: Flags | undefined; readonly earlier: Earlier },
 ): Promise<CommandGrammar> {
-  // pflag can be told to stop at the first word that is no flag. None of these commands does, and parse.ts relies on it.
+  // pflag can be told to stop at the first word that is not a flag. None of these commands does, and parse.ts relies on it.
   const behind = await run([...path, 'word', '--zz1']);
   if (!behind.includes('unknown flag: --zz1')) throw new Error(`${path.join(' ')} reads no flags behind a word`);
   const heading = tool === 'kubectl' ? /^Options:$/u : /^Flags:$/u;

@@ -60,7 +60,7 @@ export const printing: FlagTable = {
   'show-managed-fields': sent,
 };
 
-/** -f and what goes with it: the files are read, judged and written anew (targets.ts, manifests.ts). */
+/** -f and what goes with it: the files are read, judged and written again (targets.ts, manifests.ts). */
 export const fileInput: FlagTable = { filename: sent, recursive: sent };
 
 /** Kept: never narrows what is needed. */

@@ -43,7 +43,7 @@ interface TargetRules {
   readonly bareType?: ResourceType | undefined;
   /** How else than by name objects may be chosen: not at all, by these flags, or `free`: a type alone is enough (get, describe). */
   readonly query: 'none' | 'flags' | 'free';
-  /** Positional words that are no targets, at the end (`key=value` of label). */
+  /** Positional words at the end that are not targets (`key=value` of label). */
   readonly args?: readonly string[];
   /** The verb's flags that choose objects; `expose --selector` for one is another thing. */
   readonly selecting?: readonly string[];
@@ -246,7 +246,7 @@ function fromManifests({ files, objects }: Manifests): Targets {
   };
 }
 
-/** The words and files that stand for manifests: each file under its own name, written anew; empty ones are left out. */
+/** The words and files that stand for manifests: each file under its own name, written again; empty ones are left out. */
 function sendManifests(files: readonly ManifestFile[]): SentTargets {
   const names: string[] = [];
   const sentFiles: SentFile[] = [];

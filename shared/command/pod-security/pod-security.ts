@@ -39,7 +39,7 @@ const POD_GROUPS = new Set(['apps', 'batch']);
 export const runsPods = (type: ResourceType): boolean =>
   type.custom || (type.group === '' ? POD_KINDS.has(type.resource) : POD_GROUPS.has(type.group));
 
-/** Volumes that are a folder of a node, or that a program on the node mounts as root: whoever has one has the node. */
+/** Volumes that are a folder of a node, or that a program on the node mounts as root: a pod with one has the node. */
 const NODE_VOLUMES = ['hostPath', 'local', 'flexVolume'] as const;
 
 function judgeVolume(body: Json, findings: Findings): void {
