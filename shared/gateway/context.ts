@@ -1,7 +1,7 @@
 import type { Admission } from '../admission/admission.ts';
 import type { Traffic } from '../admission/traffic.ts';
 import type { Idempotency } from '../admission/idempotency.ts';
-import type { AuditItem, EventQuery, Page } from '../audit/read/query.ts';
+import type { AuditItem, EventQuery, Page } from '../audit/read/match.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import type { Clock, Entropy } from '../clock.ts';
 import type { Config, ConfigSource } from '../config/config.ts';

@@ -1,4 +1,4 @@
-import type { AuditItem, EventQuery, Page } from '../audit/read/query.ts';
+import type { AuditItem, EventQuery, Page } from '../audit/read/match.ts';
 import type { Cluster } from '../config/config.ts';
 import type { CommandRecord } from '../store/records.ts';
 import { admitCaller } from './admit-caller.ts';

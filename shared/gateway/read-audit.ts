@@ -1,4 +1,4 @@
-import type { AuditItem, EventQuery, Page } from '../audit/read/query.ts';
+import type { AuditItem, EventQuery, Page } from '../audit/read/match.ts';
 import { Problem } from '../errors.ts';
 import { decideNonResource } from '../policy/decide.ts';
 import { admitCaller } from './admit-caller.ts';

@@ -72,6 +72,27 @@ describe('two streams over two days, whose clocks go back by up to a minute now 
     );
   });
 
+  test('give them newest first as well, page by page, each once; the latest by looking at little', async () => {
+    const index = createStreamIndex(log);
+    const query = { code: 'AKG300I', order: 'desc' as const, since: BEGAN + 0.9 * LINES * STEP_MS };
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const { items, next } = await queryEvents(index, { ...query, limit: 111, cursor });
+      seen.push(...items.map(({ time, hash }) => `${String(time)} ${hash}`));
+      cursor = next;
+    } while (cursor !== undefined);
+    const { items: all } = await queryEvents(index, { ...query, order: 'asc', limit: 10_000 });
+    expect(seen).toHaveLength(all.length);
+    expect(new Set(seen)).toEqual(new Set(all.map(({ time, hash }) => `${String(time)} ${hash}`)));
+    const given = seen.map((text) => text.slice(0, 24));
+    expect(given).toEqual(given.toSorted().toReversed());
+    looked.lines = 0;
+    const { items } = await queryEvents(index, { code: 'AKG300I', order: 'desc', limit: 10 });
+    expect(items).toHaveLength(10);
+    expect(looked.lines).toBeLessThan(2 * 1_500);
+  });
+
   test('give an export that reads no more of the trail, and begins each stream with its opening', async () => {
     looked.lines = 0;
     const since = BEGAN + 0.9 * LINES * STEP_MS;
@@ -113,6 +134,19 @@ describe('a stream whose clock is put forward a day and set back again', () => {
     } while (cursor !== undefined);
     return ids;
   };
+  test('gives every event newest first, too, though its times and its places disagree', async () => {
+    const index = createStreamIndex(log);
+    const times: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await queryEvents(index, { code: 'AKG300I', order: 'desc', limit: 400, cursor });
+      times.push(...page.items.map(({ time }) => String(time)));
+      cursor = page.next;
+    } while (cursor !== undefined);
+    expect(times).toHaveLength(COUNT);
+    expect(times).toEqual(times.toSorted().toReversed());
+  });
+
   const idsWithin = (since: number, until: number): readonly string[] =>
     Array.from({ length: COUNT }, (_, n) => n)
       .filter((n) => wallOf(n) >= since && wallOf(n) < until)

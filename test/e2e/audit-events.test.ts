@@ -92,6 +92,36 @@ test('an auditor sees everybody’s, each as it stands in the trail, and reading
   });
 });
 
+test('newest first, by request, and by the one for whom a bot says it acts', async () => {
+  const bot = { token: stack.tokens.bot };
+  const asked = { argv: ['kubectl', 'get', 'pods', '-n', 'shop'], requestedBy: 'U02ABC – Zoë on "Slack"' };
+  const { headers, body } = await stack.command(asked, bot);
+  const found = (await read({ requestedBy: asked.requestedBy })).body.items;
+  expect(found.map(({ code }) => code)).toEqual(['AKG300I']);
+  expect(found[0]?.commandId).toBe(body.id);
+  const requestId = headers.get('x-request-id') ?? '';
+  expect((await read({ requestId })).body.items).toEqual(found);
+  expect((await read({ requestId, requestedBy: 'U02ABC' })).body.items).toEqual([]);
+
+  const oldest = (await read({ limit: '1000', until: found[0]?.time ?? '' })).body.items;
+  const newest: Event[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Record<string, string> = {
+      limit: '3',
+      until: found[0]?.time ?? '',
+      order: 'desc',
+      ...(cursor !== null && { cursor }),
+    };
+    const { items, next }: EventPage = (await read(page)).body;
+    newest.push(...items);
+    cursor = next;
+  } while (cursor !== null);
+  expect(newest).toEqual(oldest.toReversed());
+  const wrong = await read({ order: 'desc', cursor: (await read({ limit: '1' })).body.next ?? '' });
+  expect([wrong.status, wrong.body.code]).toEqual([400, 'request-invalid']);
+});
+
 test('paging finds each event once while others are written, those of the reading too', async () => {
   const seen: Event[] = [];
   let cursor: string | null = '';

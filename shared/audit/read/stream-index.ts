@@ -18,6 +18,8 @@ export interface Extent {
 /** The streams of a log by time. Keeps what it has learnt: a thousand dead streams cost one look each. */
 export interface StreamIndex {
   readonly log: AppendLog;
+  /** Epoch ms. */
+  now(): number;
   /** Streams that may have lines with times in [since, until), in the order of their start. Rejects with StorageUnavailable. */
   within(since: number, until: number): Promise<readonly Extent[]>;
 }
@@ -43,7 +45,7 @@ const AT_ONCE = 32;
 
 export function createStreamIndex(log: AppendLog, clock: Pick<Clock, 'now' | 'monotonic'> = systemClock): StreamIndex {
   const context: Context = { log, clock, known: new Map(), refreshing: undefined };
-  return { log, within: (since, until) => within(context, since, until) };
+  return { log, now: () => clock.now(), within: (since, until) => within(context, since, until) };
 }
 
 async function within(context: Context, since: number, until: number): Promise<readonly Extent[]> {

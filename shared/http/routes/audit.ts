@@ -21,7 +21,21 @@ const Time = Type.Optional(
 const Word = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }));
 const closed = { additionalProperties: false } as const;
 const EventsQuery = Type.Object(
-  { since: Time, until: Time, principal: Word, cluster: Word, code: Word, command: Word, limit: Limit, cursor: Cursor },
+  {
+    since: Time,
+    until: Time,
+    principal: Word,
+    cluster: Word,
+    code: Word,
+    command: Word,
+    requestId: Word,
+    requestedBy: Word,
+    order: Type.Optional(
+      Type.Enum(['asc', 'desc'], { description: 'asc: oldest first, unless told; desc: newest first.' }),
+    ),
+    limit: Limit,
+    cursor: Cursor,
+  },
   closed,
 );
 const CheckpointsQuery = Type.Object({ limit: Limit, cursor: Cursor }, closed);
@@ -38,7 +52,7 @@ export async function auditRoutes(app: FastifyInstance, { gateway }: AppOptions)
       schema: {
         operationId: 'listAuditEvents',
         tags: ['audit'],
-        summary: 'Audit events, oldest first',
+        summary: 'Audit events, oldest or newest first',
         querystring: EventsQuery,
         response: { ...problemsOf(), 200: json('A page.', ListBody(AuditEventBody)) },
       },

@@ -1,4 +1,5 @@
-import { type EventQuery, queryEvents } from '../../../shared/audit/read/query.ts';
+import type { EventQuery } from '../../../shared/audit/read/match.ts';
+import { queryEvents } from '../../../shared/audit/read/query.ts';
 import { createStreamIndex } from '../../../shared/audit/read/stream-index.ts';
 import { createFileLog } from '../../../shared/store/file-log.ts';
 import { clusterOf, commandOf, principalOf } from './audit-trail.ts';
