@@ -6,7 +6,9 @@ import { createLogsUpload, createSiemSink, type SiemSink } from './audit/sinks/s
 import type { Clock, Entropy } from './clock.ts';
 import type { Config, MonitorLogs, StorageLocation } from './config/config.ts';
 import { isLoopback } from './config/values.ts';
-import type { AppendLog } from './store/append-log.ts';
+import type { ContainerClient } from '@azure/storage-blob';
+import { type AppendLog, StorageUnavailable } from './store/append-log.ts';
+import { azuriteAccount, AZURITE_ACCOUNT, AZURITE_KEY, isAzurite } from './store/azurite.ts';
 import { storageCredential, type StorageToken } from './store/azure-storage.ts';
 import { createFileLog } from './store/file-log.ts';
 import type { Records } from './store/records.ts';
@@ -45,7 +47,7 @@ export async function openStores({ storage, listen, monitorLogs }: Config, optio
     storage.signingKey.kind === 'azure' ? await openVault(storage.signingKey.url, credential, clock) : undefined;
   const key = await loadRootKey(storage.signingKey, { loopback, entropy, vault });
   const log = await openLog(storage.audit, { credential, clock, onMutable: warn });
-  const records = await openRecords(storage.records, { credential, clock });
+  const records = await openRecords(storage, { credential, clock });
   const copies = storage.checkpoints
     ? [
         createCopySink({
@@ -80,23 +82,43 @@ interface LogAccess extends AzureAccess {
 /** The audit trail's place: a folder, or a container of append blobs. */
 export async function openLog(place: StorageLocation, { credential, clock, onMutable }: LogAccess): Promise<AppendLog> {
   if (place.kind !== 'azure') return createFileLog({ folder: place.path });
-  const [{ ContainerClient }, { createBlobLog, warnIfMutable }] = await Promise.all([
+  const [{ ContainerClient, StorageSharedKeyCredential }, { createBlobLog, warnIfMutable }] = await Promise.all([
     import('@azure/storage-blob'),
     import('./store/blob-log.ts'),
   ]);
   // No retries of the SDK's own: after a lost answer it would append a block twice.
-  const container = new ContainerClient(place.url, storageCredential(credential, clock), {
-    retryOptions: { maxTries: 1 },
-  });
-  if (onMutable) void warnIfMutable(container, onMutable);
+  const emulated = isAzurite(place.url);
+  const access = emulated
+    ? new StorageSharedKeyCredential(AZURITE_ACCOUNT, AZURITE_KEY)
+    : storageCredential(credential, clock);
+  const container = new ContainerClient(place.url, access, { retryOptions: { maxTries: 1 } });
+  if (emulated) await ready(container); // in Azure, infra/terraform makes it, with its immutability
+  else if (onMutable) void warnIfMutable(container, onMutable);
   return createBlobLog({ container, clock });
 }
 
-async function openRecords(place: StorageLocation, { credential, clock }: AzureAccess): Promise<Records> {
-  if (place.kind === 'azure') {
-    return (await import('./store/table-records.ts')).openTableRecords(place.url, { credential, clock });
+async function ready(container: ContainerClient): Promise<void> {
+  try {
+    await container.createIfNotExists();
+  } catch (error) {
+    throw new StorageUnavailable(`${container.url} cannot be used`, { cause: error });
   }
-  return (await import('./store/sqlite-records.ts')).openSqliteRecords(place.path, { clock });
+}
+
+async function openRecords(
+  { records, audit }: Pick<Config['storage'], 'records' | 'audit'>,
+  { credential, clock }: AzureAccess,
+): Promise<Records> {
+  if (records.kind !== 'azure')
+    return (await import('./store/sqlite-records.ts')).openSqliteRecords(records.path, { clock });
+  const { openAzuriteRecords, openTableRecords } = await import('./store/table-records.ts');
+  if (!isAzurite(records.url)) return openTableRecords(records.url, { credential, clock });
+  // Azurite has a port for each service, so that the blobs' address does not follow from the tables'.
+  if (audit.kind !== 'azure' || !isAzurite(audit.url))
+    throw new StorageUnavailable(
+      'storage.records names Azurite, whose blobs it needs as well: let storage.audit name them',
+    );
+  return openAzuriteRecords(records.url, { blobs: azuriteAccount(audit.url), clock });
 }
 
 async function openVault(url: string, credential: StorageToken, clock: Clock) {

@@ -1,12 +1,13 @@
-import { TableClient } from '@azure/data-tables';
+import { AzureNamedKeyCredential, TableClient } from '@azure/data-tables';
 import { LruMap } from 'toad-cache';
-import { ContainerClient } from '@azure/storage-blob';
+import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 
 import { systemEntropy } from '../clock.ts';
 import type { Clock, Entropy } from '../clock.ts';
 import { StorageUnavailable } from './append-log.ts';
 import { blobEndpoint, storageCredential } from './azure-storage.ts';
 import type { StorageToken } from './azure-storage.ts';
+import { AZURITE_ACCOUNT, AZURITE_KEY } from './azurite.ts';
 import { createOutputBlobs } from './output-blobs.ts';
 import { readCursor, writeCursor } from './records-cursor.ts';
 import { endedAt, isFinished, maxListed } from './records.ts';
@@ -34,6 +35,8 @@ import type { Row, Rows, StoredRow } from './table-rows.ts';
 
 const tableName = 'aksgwrecords';
 const containerName = 'aksgw-outputs';
+const tableOptions = { retryOptions: { maxRetries: 3, maxRetryDelayInMs: 2_000 } };
+const blobOptions = { retryOptions: { maxTries: 4, maxRetryDelayInMs: 2_000 } };
 
 /** What is remembered of records: where they lie and their etags, to save a request. */
 const MAX_REMEMBERED = 10_000;
@@ -52,10 +55,28 @@ export async function openTableRecords(
   const credential = storageCredential(options.credential, options.clock);
   return createTableRecords({
     clock: options.clock,
-    table: new TableClient(url, tableName, credential, { retryOptions: { maxRetries: 3, maxRetryDelayInMs: 2_000 } }),
-    outputs: new ContainerClient(`${blobEndpoint(url)}/${containerName}`, credential, {
-      retryOptions: { maxTries: 4, maxRetryDelayInMs: 2_000 },
+    table: new TableClient(url, tableName, credential, tableOptions),
+    outputs: new ContainerClient(`${blobEndpoint(url)}/${containerName}`, credential, blobOptions),
+  });
+}
+
+/** The same in Azurite: `url` are its tables, `blobs` its blobs, both with the account's name. */
+export async function openAzuriteRecords(
+  url: string,
+  options: { readonly blobs: string; readonly clock: Clock },
+): Promise<Records> {
+  const named = [AZURITE_ACCOUNT, AZURITE_KEY] as const;
+  return createTableRecords({
+    clock: options.clock,
+    table: new TableClient(url, tableName, new AzureNamedKeyCredential(...named), {
+      ...tableOptions,
+      allowInsecureConnection: true, // loopback
     }),
+    outputs: new ContainerClient(
+      `${options.blobs}/${containerName}`,
+      new StorageSharedKeyCredential(...named),
+      blobOptions,
+    ),
   });
 }
 

@@ -10,7 +10,7 @@ import {
   describeAzurite,
   startAzurite,
   startFaultyBlobs,
-  type AppendFault,
+  type StorageFault,
   type Azurite,
 } from '../support/azurite.ts';
 import { completed, createBench, intended, linesOf } from './support/samples.ts';
@@ -42,7 +42,7 @@ describeAzurite('the trail in append blobs', () => {
     ['is busy (503)', 503],
     ['never hears of it', 'lose-request'],
   ] as const)('is unavailable while the store %s, and goes on by itself afterwards', async (_, what) => {
-    let fault: AppendFault = 'pass';
+    let fault: StorageFault = 'pass';
     await using way = await startFaultyBlobs(azurite, () => fault);
     const { log } = await newContainer(way.origin);
     await using bench = await createBench(() => log);

@@ -13,7 +13,7 @@ import {
   describeAzurite,
   startAzurite,
   startFaultyBlobs,
-  type AppendFault,
+  type StorageFault,
   type Azurite,
 } from '../support/azurite.ts';
 import { describeAppendLog } from './append-log-contract.ts';
@@ -257,7 +257,7 @@ describeAzurite('with an emulated storage account', () => {
   });
 
   const withFaults = async (
-    fault: (append: number) => AppendFault,
+    fault: (append: number) => StorageFault,
     work: (log: ReturnType<typeof createBlobLog>, container: ContainerClient) => Promise<void>,
   ): Promise<number> => {
     await using way = await startFaultyBlobs(azurite, fault);

@@ -4,10 +4,9 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { describe } from '@jest/globals';
+import { AZURITE_ACCOUNT } from '../../shared/store/azurite.ts';
 
-/** Azurite's well-known development account. */
-export const account = 'devstoreaccount1';
-export const accountKey = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
+export { AZURITE_ACCOUNT as account, AZURITE_KEY as accountKey } from '../../shared/store/azurite.ts';
 
 export interface Azurite {
   /** `http://127.0.0.1:<port>/devstoreaccount1`. */
@@ -47,8 +46,8 @@ export function startAzurite(): Promise<Azurite> {
       const [blob, table] = [at('Blob'), at('Table')];
       if (blob === undefined || table === undefined) return;
       resolve({
-        blobUrl: `${blob}/${account}`,
-        tableUrl: `${table}/${account}`,
+        blobUrl: `${blob}/${AZURITE_ACCOUNT}`,
+        tableUrl: `${table}/${AZURITE_ACCOUNT}`,
         close: async () => {
           // It would wait for the clients' idle connections; there is nothing on disk to lose.
           child.kill('SIGKILL');
@@ -63,27 +62,23 @@ export function startAzurite(): Promise<Azurite> {
   });
 }
 
-/** What becomes of an append: it arrives, its way there or back is lost, or it is answered with a status and does not arrive. */
-export type AppendFault = 'pass' | 'lose-request' | 'lose-answer' | number;
+/** What becomes of a request: it arrives, its way there or back is lost, or it is answered with a status and does not arrive. */
+export type StorageFault = 'pass' | 'lose-request' | 'lose-answer' | number;
 
-export interface FaultyBlobs extends AsyncDisposable {
+export interface FaultyStorage extends AsyncDisposable {
   /** `http://127.0.0.1:<port>`, in place of Azurite's own. */
   readonly origin: string;
-  /** How many appends were asked for. */
-  appends(): number;
 }
 
-/** A way to Azurite that loses or replaces answers: `fault` says what happens to the n-th append, from 1 on. */
-export async function startFaultyBlobs(
-  azurite: Pick<Azurite, 'blobUrl'>,
-  fault: (append: number) => AppendFault,
-): Promise<FaultyBlobs> {
-  const { origin } = new URL(azurite.blobUrl);
-  let appends = 0;
+/** A way to one of Azurite's services that loses or replaces answers, as `fault` says request by request. */
+export async function startFaultyStorage(
+  url: string,
+  fault: (request: IncomingMessage) => StorageFault,
+): Promise<FaultyStorage> {
+  const { origin } = new URL(url);
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await buffer(request);
-    const isAppend = request.url?.includes('comp=appendblock') ?? false;
-    const what = isAppend ? fault(++appends) : 'pass';
+    const what = fault(request);
     if (what === 'lose-request') return void request.socket.destroy();
     if (typeof what === 'number') return void response.writeHead(what).end();
     const real = await fetch(`${origin}${request.url ?? ''}`, {
@@ -104,10 +99,26 @@ export async function startFaultyBlobs(
   await new Promise((resolve) => proxy.once('listening', resolve));
   return {
     origin: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
-    appends: () => appends,
     [Symbol.asyncDispose]: async () => {
       proxy.closeAllConnections();
       proxy.close();
     },
   };
+}
+
+export interface FaultyBlobs extends FaultyStorage {
+  /** How many appends were asked for. */
+  appends(): number;
+}
+
+/** A way to Azurite's blobs; `fault` says what happens to the n-th append, from 1 on. */
+export async function startFaultyBlobs(
+  azurite: Pick<Azurite, 'blobUrl'>,
+  fault: (append: number) => StorageFault,
+): Promise<FaultyBlobs> {
+  let appends = 0;
+  const way = await startFaultyStorage(azurite.blobUrl, ({ url }) =>
+    url?.includes('comp=appendblock') ? fault(++appends) : 'pass',
+  );
+  return { ...way, appends: () => appends };
 }

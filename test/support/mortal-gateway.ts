@@ -8,7 +8,7 @@ import { systemClock } from '../../shared/clock.ts';
  * A gateway in a process of its own that kills itself (SIGKILL) at its n-th durable write after the first command came in:
  * `KILL_AT=3 KILL_WHEN=before|after`. Durable writes are what the operating system is asked to keep: a commit of the records'
  * database, the sync of its log, a write of the audit log, which is durable as such (O_DSYNC) or synced after. With KILL_AT=0 it
- * lives. Leases are short, so that a successor need not wait. Its clock is ahead by the milliseconds that stand in CLOCK_AHEAD_FILE.
+ * lives. Leases are short (LEASE_MS), so that a successor need not wait. Its clock is ahead by the milliseconds that stand in CLOCK_AHEAD_FILE.
  */
 const killAt = Number(process.env['KILL_AT'] ?? '0');
 const before = process.env['KILL_WHEN'] === 'before';
@@ -59,7 +59,7 @@ const { app, sweep } = await assemble({
   location,
   env: process.env,
   version: 'test',
-  leaseMs: 400,
+  leaseMs: Number(process.env['LEASE_MS'] ?? 400),
   clock: {
     ...systemClock,
     now: () => systemClock.now() + ahead(),
