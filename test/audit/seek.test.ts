@@ -79,12 +79,12 @@ describe('two streams over two days, whose clocks go back by up to a minute now 
     let cursor: string | undefined;
     do {
       const { items, next } = await queryEvents(index, { ...query, limit: 111, cursor });
-      seen.push(...items.map(({ time, hash }) => `${String(time)} ${hash}`));
+      seen.push(...items.map(({ time, hash }) => `${time as string} ${hash}`));
       cursor = next;
     } while (cursor !== undefined);
     const { items: all } = await queryEvents(index, { ...query, order: 'asc', limit: 10_000 });
     expect(seen).toHaveLength(all.length);
-    expect(new Set(seen)).toEqual(new Set(all.map(({ time, hash }) => `${String(time)} ${hash}`)));
+    expect(new Set(seen)).toEqual(new Set(all.map(({ time, hash }) => `${time as string} ${hash}`)));
     const given = seen.map((text) => text.slice(0, 24));
     expect(given).toEqual(given.toSorted().toReversed());
     looked.lines = 0;
@@ -140,7 +140,7 @@ describe('a stream whose clock is put forward a day and set back again', () => {
     let cursor: string | undefined;
     do {
       const page = await queryEvents(index, { code: 'AKG300I', order: 'desc', limit: 400, cursor });
-      times.push(...page.items.map(({ time }) => String(time)));
+      times.push(...page.items.map(({ time }) => time as string));
       cursor = page.next;
     } while (cursor !== undefined);
     expect(times).toHaveLength(COUNT);

@@ -84,7 +84,9 @@ test(
       let killed: Promise<void> | undefined;
       const prefer = kill % 2 === 0 ? 'respond-async' : 'wait=1';
       const answers = await Promise.all(
-        Array.from({ length: AT_ONCE }, () => postUntilClosed(gateway.url, prefer, () => (killed ??= gateway.kill()))),
+        Array.from({ length: AT_ONCE }, () =>
+          postUntilClosed(gateway.url, prefer, () => void (killed ??= gateway.kill())),
+        ),
       );
       await killed;
       unchecked = answers.flatMap((answer) => /"id":"([^"]+)"/.exec(answer)?.[1] ?? []);

@@ -39,7 +39,9 @@ export async function newestFirst(
     const looked = await look(index, query, { from, until, before, most: limit + 1 - items.length });
     scanned += looked.scanned;
     items.push(...looked.found.map(({ item }) => item));
-    if (items.length > limit) return { items: items.slice(0, limit), next: writeCursor(placeOf(items[limit - 1])) };
+    const lastGiven = items[limit - 1];
+    if (lastGiven && items.length > limit)
+      return { items: items.slice(0, limit), next: writeCursor(placeOf(lastGiven)) };
     if (from <= since) return { items };
     if (items.length === limit || scanned >= maxScanned) return { items, next: writeCursor([from, '', -1]) };
     until = from;
@@ -90,11 +92,11 @@ function cut(found: Found[], most: number): void {
   found.length = Math.min(found.length, most);
 }
 
-const placeOf = (item: AuditItem | undefined): Place => [
-  Date.parse(String(item?.['time'])),
-  String(item?.['stream']),
-  Number(item?.['seq']),
-];
+/** Every line of the trail has these three (README.md, "Events"). */
+function placeOf(item: AuditItem): Place {
+  const { time, stream, seq } = item as unknown as { time: string; stream: string; seq: number };
+  return [Date.parse(time), stream, seq];
+}
 
 function compare(a: Place, b: Place): number {
   if (a[0] !== b[0]) return a[0] - b[0];
