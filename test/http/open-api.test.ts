@@ -97,7 +97,10 @@ const installed = existsSync(generator);
         '@hey-api/client-fetch',
         '--no-log-file',
       ];
-      await promisify(execFile)(process.execPath, [generator, ...flags], { cwd: stack.folder });
+      await promisify(execFile)(process.execPath, [generator, ...flags], {
+        cwd: stack.folder,
+        env: { ...process.env, TMPDIR: stack.folder }, // it leaves a cache there
+      });
 
       const source = readFileSync(join(out, 'sdk.gen.ts'), 'utf8');
       const functions = [...source.matchAll(/^export const (\w+)/gm)].map(([, name]) => name);
