@@ -136,6 +136,8 @@ export interface ConfigSource {
    * callers asks this. Rejects only with the signal's reason.
    */
   fresh(signal?: AbortSignal): Promise<Config>;
+  /** Whether the last look is at most a minute old. For what cannot wait: the moment in which a command leaves. */
+  isFresh(): boolean;
   /** Why what was last found at the source is not in force; undefined when it is. */
   problem(): Error | undefined;
 }

@@ -77,10 +77,10 @@ export async function openConfig(options: OpenOptions): Promise<OpenedConfig> {
     current: () => watched.config,
     fresh: async (signal) => {
       // The second look is for one that had begun before the process stood still, and was answered then.
-      for (let looks = 0; looks < 2 && elapsedSince(options.clock, watched.asOf) > MOST_AGE_MS; looks += 1)
-        await untilAborted(refresh(), signal);
+      for (let looks = 0; looks < 2 && !isFresh(watched); looks += 1) await untilAborted(refresh(), signal);
       return watched.config;
     },
+    isFresh: () => isFresh(watched),
     problem: () => watched.problem?.error,
     refresh,
     close: () => watched.closed.abort(),
@@ -116,6 +116,8 @@ interface Watched {
   asOf: Mark;
   looking: Promise<void> | undefined;
 }
+
+const isFresh = ({ options: { clock }, asOf }: Watched): boolean => elapsedSince(clock, asOf) <= MOST_AGE_MS;
 
 async function start(options: OpenOptions): Promise<Watched> {
   const { location, env } = options;

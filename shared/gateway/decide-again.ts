@@ -38,6 +38,16 @@ export async function decideAgain(
   );
 }
 
+/** Throws Problem `configuration-changed` unless the configuration that decided is in force now, and known to be. Waits for nothing. */
+export function assertInForce({ config }: Pick<GatewayContext, 'config'>, decided: readonly AllowedCommand[]): void {
+  if (config.isFresh() && decided.every((one) => one.config === config.current())) return;
+  throw new Problem(
+    'configuration-changed',
+    'Just as the command was about to leave, the configuration changed or had not been looked at for a minute. Nothing ran.',
+    { retryAfter: 1 },
+  );
+}
+
 /** In words; undefined when the command that was accepted is the one that is decided now. */
 function differenceOf(before: DecidedCommand, now: DecidedCommand): string | undefined {
   const name = now.cluster.name;

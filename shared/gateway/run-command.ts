@@ -6,12 +6,12 @@ import type { BatchId } from '../lib/ids.ts';
 import type { AcceptedRecord, CommandRecord, OnError } from '../store/records.ts';
 import { atStep, stepsOf } from './batch-steps.ts';
 import type { GatewayContext } from './context.ts';
-import { decideAgain, type AllowedCommand } from './decide-again.ts';
+import { assertInForce, decideAgain, type AllowedCommand } from './decide-again.ts';
 import { decideCommand } from './decide-command.ts';
 import { denyCommand } from './deny-command.ts';
 import { limiting, refusing } from './deny.ts';
 import type { ActiveCommand } from './lifecycle/context.ts';
-import type { CommandToSend } from './lifecycle/start.ts';
+import type { CommandToSend, NewCommand } from './lifecycle/start.ts';
 import { newRecord } from './new-record.ts';
 import type { AuthenticatedRequest, RequestedBatch, RequestedCommand } from './request.ts';
 
@@ -211,7 +211,7 @@ async function start(
     followers,
     batchFacts: { ...request.facts, cluster: allowed[0].facts.cluster },
     ready: () => readyToGo(slot, key),
-    decide: decider(context, waiting),
+    ...decider(context, waiting),
     authorise: (cluster: Cluster) => relay.authorise(cluster, request.caller),
   };
   const active = await refusing(trail, allowed[0].facts, () => lifecycle.start(command)).catch((error: unknown) => {
@@ -236,14 +236,17 @@ async function readyToGo(slot: SlotRequest, key: FirstRequest | undefined): Prom
 function decider(
   context: GatewayContext,
   { request, asked: { steps, onError }, allowed }: Waiting,
-): () => Promise<OneOrMore<CommandToSend>> {
+): Pick<NewCommand, 'decide' | 'assertDecided'> {
   const last = [...allowed];
-  return async () => {
-    for (const [index, accepted] of last.entries()) {
-      const deciding = () => decideAgain(context, request, steps[index] ?? none(), accepted);
-      last[index] = await (onError === undefined ? deciding() : atStep(index, deciding));
-    }
-    return oneOrMore(last.map(toSend));
+  return {
+    decide: async () => {
+      for (const [index, accepted] of last.entries()) {
+        const deciding = () => decideAgain(context, request, steps[index] ?? none(), accepted);
+        last[index] = await (onError === undefined ? deciding() : atStep(index, deciding));
+      }
+      return oneOrMore(last.map(toSend));
+    },
+    assertDecided: () => assertInForce(context, last),
   };
 }
 

@@ -128,6 +128,22 @@ describe('a command that waits in line', () => {
     expect(JSON.parse(lines.at(-1) ?? '{}')).toMatchObject({ configDigest: digest, policyDigest: expect.any(String) });
   });
 
+  test.each([
+    ['had not been looked at for a minute', { isFresh: () => false }],
+    ['is another', undefined],
+  ])('is not sent when the configuration, once the connection stands, %s', async (_what, now) => {
+    const { config } = stack.gateway;
+    const { isFresh, current } = config;
+    const other = { ...current() };
+    // What is asked after the decision, and only then.
+    Object.assign(config, now ?? { isFresh: () => Object.assign(config, { current: () => other }) });
+    const before = posts();
+    const answer = await stack.command(LIST);
+    Object.assign(config, { isFresh, current });
+    expect({ ...answer.body, posts: posts() }).toMatchObject({ code: 'configuration-changed', posts: before });
+    expect((await stack.command(LIST)).body.status).toBe('completed');
+  });
+
   test('and one that is held gives out nothing to a caller who was blocked while it ran', async () => {
     runs.hold();
     const before = posts();

@@ -31,6 +31,7 @@ export function newCommand(id: string, clock: Pick<Clock, 'now'>, cluster: Clust
     record,
     ready: () => Promise.resolve(),
     decide: () => Promise.resolve([toSend]),
+    assertDecided: () => undefined,
     authorise: () => Promise.resolve({}),
   };
 }

@@ -38,6 +38,11 @@ export interface NewCommand {
    * or not as it was accepted. Asked just before the intent, and once more just before the POST.
    */
   readonly decide: () => Promise<readonly [CommandToSend, ...CommandToSend[]]>;
+  /**
+   * Throws Problem where what was decided last may hold no longer. Asked when the connection to Azure stands and nothing is left to wait
+   * for: a process that stood still in the handshakes may have its lease again by then, and an old decision.
+   */
+  readonly assertDecided: () => void;
   /** A credential for the cluster, with enough life left. Throws Problem. */
   readonly authorise: (cluster: Cluster) => Promise<ClusterAuthority>;
 }
@@ -168,7 +173,10 @@ async function submit(
       await command.decide();
       await ensureLease(context, progress);
     },
-    fence: () => assertLease(context, progress),
+    fence: () => {
+      assertLease(context, progress);
+      command.assertDecided();
+    },
   };
   const steps = membersOf(progress).map((member, index) => stepOf(member, toSend[index] ?? noIntent()));
   const submitted = await timed(context.clock, progress.spent, 'azure', () =>
