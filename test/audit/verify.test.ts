@@ -437,6 +437,45 @@ describe('what an honest but troubled gateway leaves', () => {
     expect(report.counts).toMatchObject({ 'two-outcomes': 1 });
   });
 
+  describe.each([false, true])('of two processes, the heir’s stream read first: %s', (heirFirst) => {
+    /** One process intends and sends, the other tells the outcome, in either order. */
+    const report = (outcome: 'command.interrupted' | 'command.rejected' | 'command.unknown', sentFirst: boolean) =>
+      writeWith(async (own) => {
+        const [one, two] = [await own.open(), await own.open()];
+        const name = async (trail: typeof one) => (await trail.record({ event: 'result.purged', count: 1 })).stream;
+        const oneIsRead = (await name(one)) < (await name(two)); // streams are read by name
+        const [heir, first] = oneIsRead === heirFirst ? [one, two] : [two, one];
+        await first.record(intended('cmd-1'));
+        const send = () => first.record({ event: 'command.accepted', commandId: 'cmd-1', azureCommandId: 'a' });
+        if (sentFirst) await send();
+        await own.clock.advance(1_000);
+        await heir.record({ event: outcome, commandId: 'cmd-1' });
+        await own.clock.advance(1_000);
+        if (!sentFirst) await send();
+        await first.close();
+        await heir.close();
+      });
+
+    test.each(['command.interrupted', 'command.rejected'] as const)(
+      'never takes a command for unsent (%s) that the other says was sent, whenever',
+      async (outcome) => {
+        for (const sentFirst of [true, false])
+          expect(await report(outcome, sentFirst)).toMatchObject({
+            verdict: 'BROKEN',
+            findings: [{ kind: 'sent-after-outcome', message: expect.stringContaining('never was') }],
+          });
+      },
+    );
+
+    test('tells of one that is noted as sent after its outcome was told, and of none before', async () => {
+      expect(await report('command.unknown', false)).toMatchObject({
+        verdict: 'INTACT',
+        findings: [{ kind: 'sent-noted-late', level: 'note', message: expect.stringContaining('cmd-1') }],
+      });
+      expect(await report('command.unknown', true)).toMatchObject({ verdict: 'INTACT', findings: [] });
+    });
+  });
+
   test('takes two streams that see each other for intact', async () => {
     const report = await writeWith(async (own) => {
       const [one, two] = [await own.open(), await own.open()];

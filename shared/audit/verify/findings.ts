@@ -50,6 +50,7 @@ const findingKinds = {
   'manifest-not-believed': 'unproven',
   'opening-not-exported': 'unproven',
   'outcome-repeated': 'note',
+  'sent-noted-late': 'note',
   'tail-explained': 'note',
   alive: 'note',
 } as const;

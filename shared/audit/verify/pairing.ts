@@ -29,6 +29,18 @@ export interface Pairing {
 
 interface Outcome extends OutcomeBrief {
   readonly place: Place;
+  /** Epoch ms, by the clock of the machine that wrote it. */
+  readonly time: number;
+}
+
+/** That Azure took a command. */
+interface Sent extends Place {
+  readonly time: number;
+}
+
+interface Intent extends Place {
+  readonly intendedAt: number;
+  sent?: Sent;
 }
 
 interface Repeated {
@@ -39,12 +51,14 @@ interface Repeated {
 
 interface Context {
   readonly findings: Findings;
-  readonly open: Map<string, Place & { readonly intendedAt: number }>;
+  readonly open: Map<string, Intent>;
   /** Packed into a number, with its stream's index: millions of them are kept. */
   readonly done: Map<string, number>;
   /** Outcomes whose intent was not read yet. */
   readonly early: Map<string, Outcome>;
   readonly sent: Map<string, Place>;
+  /** Outcomes that another stream has than the intent: few. */
+  readonly takenOver: Map<string, Outcome>;
   readonly repeated: Repeated[];
   readonly streams: string[];
 }
@@ -58,14 +72,15 @@ export function createPairing(findings: Findings): Pairing {
     done: new Map(),
     early: new Map(),
     sent: new Map(),
+    takenOver: new Map(),
     repeated: [],
     streams: [],
   };
   return {
     take: (event, commandId, exitCode, place, time) => {
       if (event === 'command.intended') takeIntent(context, commandId, place, time);
-      else if (event === 'command.accepted') takeSent(context, commandId, place);
-      else if (outcomes.has(event)) takeOutcome(context, commandId, { event, exitCode, place });
+      else if (event === 'command.accepted') takeSent(context, commandId, { ...place, time });
+      else if (outcomes.has(event)) takeOutcome(context, commandId, { event, exitCode, place, time });
     },
     finish: () => finish(context),
   };
@@ -81,22 +96,27 @@ function takeIntent(context: Context, commandId: string, place: Place, intendedA
     early.delete(commandId);
     if (outcome.place.stream === place.stream)
       findings.add('outcome-before-intent', outcome.place, `The outcome of ${commandId} stands before its intent`);
-    settle(context, commandId, outcome);
+    settle(context, commandId, outcome, { ...place, intendedAt });
   } else open.set(commandId, { ...place, intendedAt });
 }
 
-function takeSent({ findings, open, done, early, sent, streams }: Context, commandId: string, place: Place): void {
+function takeSent(context: Context, commandId: string, place: Sent): void {
+  const { findings, open, done, early, sent, streams, takenOver } = context;
   const settled = done.get(commandId);
   const told =
     early.get(commandId)?.place.stream ?? (settled === undefined ? undefined : streams[unpack(settled).stream]);
-  // Streams are read in any order: only within one is it known what came first.
   if (told === place.stream)
     findings.add('sent-after-outcome', place, `Command ${commandId} was sent after its outcome was told`);
+  const elsewhere = takenOver.get(commandId);
+  if (elsewhere) judgeSent(findings, commandId, elsewhere, place);
+  const intent = open.get(commandId);
+  if (intent) intent.sent = place;
   if (!open.has(commandId) && settled === undefined) sent.set(commandId, place);
 }
 
 function takeOutcome(context: Context, commandId: string, outcome: Outcome): void {
   const { open, done, early, repeated, streams } = context;
+  const intent = open.get(commandId);
   const first = done.get(commandId);
   const before = early.get(commandId);
   if (first !== undefined) {
@@ -104,11 +124,14 @@ function takeOutcome(context: Context, commandId: string, outcome: Outcome): voi
     repeated.push({ commandId, first: { ...rest, stream: streams[stream] ?? '' }, second: outcome });
   } else if (before) {
     repeated.push({ commandId, first: { ...before, stream: before.place.stream }, second: outcome });
-  } else if (open.has(commandId)) settle(context, commandId, outcome);
+  } else if (intent) settle(context, commandId, outcome, intent);
   else early.set(commandId, outcome);
 }
 
-function settle({ open, done, streams }: Context, commandId: string, outcome: Outcome): void {
+function settle(context: Context, commandId: string, outcome: Outcome, intent: Intent): void {
+  const { findings, open, done, streams, takenOver } = context;
+  if (intent.sent) judgeSent(findings, commandId, outcome, intent.sent);
+  if (intent.stream !== outcome.place.stream) takenOver.set(commandId, outcome);
   open.delete(commandId);
   const known = streams.lastIndexOf(outcome.place.stream);
   const index = known === -1 ? streams.push(outcome.place.stream) - 1 : known;
@@ -133,6 +156,28 @@ function finish(context: Context): ReturnType<Pairing['finish']> {
     findings.add('sent-without-intent', place, `Command ${commandId} was sent without an intent`);
   for (const one of repeated) judgeRepeated(findings, one);
   return { paired: done.size, open: [...open].map(([commandId, place]) => ({ commandId, ...place })) };
+}
+
+/** What these say never reached Azure. */
+const unsent = new Set<EventName>(['command.interrupted', 'command.rejected']);
+
+/**
+ * Of two streams no order is certain but that of their machines' clocks. A process may also stand still between the acceptance and its line, so
+ * a line that comes late proves nothing by itself; one about a command that was never sent does.
+ */
+function judgeSent(findings: Findings, commandId: string, { event, place, time }: Outcome, sent: Sent): void {
+  if (unsent.has(event))
+    findings.add(
+      'sent-after-outcome',
+      sent,
+      `Command ${commandId} was sent, though its outcome in ${place.stream} says that it never was`,
+    );
+  else if (sent.stream !== place.stream && sent.time > time)
+    findings.add(
+      'sent-noted-late',
+      sent,
+      `That Azure took command ${commandId} was noted after its outcome was told in ${place.stream}: a process stood still, clocks differ, or it was sent only then. Azure's Activity Log knows (aksgw audit reconcile)`,
+    );
 }
 
 function judgeRepeated(findings: Findings, { commandId, first, second }: Repeated): void {
