@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,10 +15,11 @@ import type { AuditTrail } from '../../shared/audit/trail.ts';
 import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { systemClock, systemEntropy, type Clock } from '../../shared/clock.ts';
 import { createLifecycle, type Lifecycle } from '../../shared/gateway/lifecycle/lifecycle.ts';
+import type { NewCommand } from '../../shared/gateway/lifecycle/start.ts';
 import type { Relay } from '../../shared/relay/relay.ts';
 import type { AppendLog } from '../../shared/store/append-log.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
-import { isFinished, type CommandStatus, type Records } from '../../shared/store/records.ts';
+import { isFinished, type CommandRecord, type CommandStatus, type Records } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { cluster, relayTo } from '../relay/support/fixtures.ts';
 import { newCommand } from '../support/new-command.ts';
@@ -29,6 +30,8 @@ const RUNS_A_BATCH = 100;
 const SPEED = 50;
 /** How long the relay waits for the answer to a POST (shared/relay/arm.ts). */
 const POST_MS = 90_000;
+/** No power is cut here, and a disk that others keep busy lets a sync wait for longer than a lease lasts. */
+const inMemory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** By the gateway's clock: on the wall 36 s, so that no live process loses its lease on a busy machine. */
 const LEASE_MS = 1_800_000;
 
@@ -208,7 +211,7 @@ function mortal(fate: Fate) {
 }
 type Mortal = ReturnType<typeof mortal>;
 
-/** Who actives, who takes over, who does so at the same moment, and who comes last: a process each. */
+/** Who carries, who takes over, who does so at the same moment, and who comes last: a process each. */
 type Role = 'first' | 'second' | 'rival' | 'third';
 
 /** One store, opened twice, and one trail, with a stream for each process. */
@@ -222,6 +225,8 @@ interface Done {
   readonly id: string;
   readonly plan: Plan;
   readonly status: CommandStatus | 'nothing';
+  /** The first process stood still when the outcome was decided in the record. */
+  readonly stoodDecided: boolean;
 }
 
 let arm: EmulatedArm;
@@ -230,6 +235,15 @@ const plansById = new Map<string, Plan>();
 const executions = new Map<string, number>();
 const tally = new Map<string, number>();
 const count = (what: string): unknown => tally.set(what, (tally.get(what) ?? 0) + 1);
+
+/** With a time limit that no clock here comes near: how long Azure is asked for a result is not what is tested. */
+const patient = (command: NewCommand): NewCommand => ({
+  ...command,
+  record: { ...command.record, timeoutSeconds: 30 * 86_400 },
+});
+
+const unfinished = (record: CommandRecord | undefined): readonly CommandRecord[] =>
+  record === undefined || isFinished(record) ? [] : [record];
 
 const idIn = (command: string): string => /run-[0-9a-f-]{36}/.exec(command)?.[0] ?? '';
 const postsOf = (id: string) => arm.posts.filter(({ command }) => idIn(command) === id);
@@ -278,11 +292,8 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
         create: (record) => step(() => store.create(record)),
         replace: (record) => step(() => store.replace(record)),
         putOutput: (of, output) => step(() => store.putOutput(of, output)),
-        // A hundred runs, each with a clock of its own, share the store.
-        unfinished: async () => ({
-          records: (await store.unfinished(1_000)).records.filter((one) => one.id === id),
-          unreadable: [],
-        }),
+        // A hundred runs, each with a clock of its own, share the store; each is listed its own record alone.
+        unfinished: async () => ({ records: [await store.get(id)].flatMap(unfinished), unreadable: [] }),
       },
       trail: { ...trail, record: (event) => step(() => trail.record(event), true) },
       relay: {
@@ -304,7 +315,7 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
     const one = mortal(plan.first);
     const first = process('first', one);
     const ended = first
-      .start(newCommand(id, clock, cluster))
+      .start(patient(newCommand(id, clock, cluster)))
       .then(({ finished }) => finished)
       .then(
         () => 'ended' as const,
@@ -317,13 +328,16 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
     let how: 'ended' | 'gone' | 'still' = 'still';
     while (how === 'still') {
       await bystander.recover(10);
+      expect(bystander.active(id)).toBeUndefined();
       how = await Promise.race([ended, one.gone, delay(100, 'still' as const)]);
     }
 
     const lost = await records.second.get(id);
     const told = (await outcomesOf(createStreamIndex(log), new Set([id]), clock.now() - LEASE_MS)).get(id);
     count(`first ${how === 'gone' ? plan.first.kind : 'ends'} at ${lost?.status ?? 'nothing'}`);
-    const expected = how === 'ended' ? undisturbed(plan) : expectedAfter(lost?.status, told, plan);
+    const ending = how === 'gone' && lost && !isFinished(lost) ? lost.ending : undefined;
+    const left = ending?.outcome.status ?? expectedAfter(lost?.status, told, plan);
+    const expected = how === 'ended' ? undisturbed(plan) : left;
 
     if (how === 'gone') {
       // Who takes over has to have seen the record stand still.
@@ -353,15 +367,13 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
 
     const record = await records.first.get(id);
     const status: CommandStatus | 'nothing' = record?.status ?? 'nothing';
-    // One that stood still may find that it is no longer the driver: then nothing is certain of what it was about to do, and the record says so.
-    if (how === 'gone' && plan.first.kind === 'stalls') expect([expected, 'unknown', 'failed']).toContain(status);
-    else expect(status).toBe(expected);
+    expect(status).toBe(expected);
     if (record) expect(isFinished(record)).toBe(true);
     if (status === 'completed') {
       expect(record).toMatchObject({ exitCode: 3 });
       expect(Buffer.from((await records.second.getOutput(id))?.stdout ?? []).toString()).toBe(`deleted ${id}`);
     }
-    return { id, plan, status };
+    return { id, plan, status, stoodDecided: ending !== undefined && plan.first.kind === 'stalls' };
   } finally {
     await Promise.all(relays.map((relay) => relay.close()));
   }
@@ -392,7 +404,7 @@ const outcomeThatTells: Record<Finished, readonly string[]> = {
 };
 
 /** After everything has come to rest: what Azure did, what the trail says, and that both fit the record. */
-function examine({ id, plan, status }: Done, events: readonly EventName[]): void {
+function examine({ id, plan, status, stoodDecided }: Done, events: readonly EventName[]): void {
   const ran = executions.get(id) ?? 0;
   const posts = postsOf(id);
   const told = events.filter((event) => outcomes.has(event));
@@ -409,9 +421,10 @@ function examine({ id, plan, status }: Done, events: readonly EventName[]): void
     expect({ posts: posts.length, events }).toEqual({ posts: 0, events: [] });
     return;
   }
-  // Who stood still may have told the outcome already: then it is told again, and alike.
+  // Nothing can fence an append-only log: who stood still after the outcome was decided in the record tells it again, alike.
+  expect(told.length).toBeLessThanOrEqual(stoodDecided ? 2 : 1);
   expect(new Set(told).size).toBe(1);
-  if (plan.first.kind !== 'stalls') expect(told).toHaveLength(1);
+  if (told.length === 2) count('told twice');
   expect(outcomeThatTells[status as Finished]).toContain(told[0]);
   expect(intents).toBeLessThanOrEqual(1);
   if (posts.length > 0 || told[0] !== 'command.interrupted') expect(intents).toBe(1);
@@ -420,7 +433,8 @@ function examine({ id, plan, status }: Done, events: readonly EventName[]): void
 }
 
 async function batch(batchPlans: readonly Plan[]): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'aksgw-once-'));
+  const toldTwiceBefore = tally.get('told twice') ?? 0;
+  const folder = mkdtempSync(join(inMemory, 'aksgw-once-'));
   try {
     const path = join(folder, 'gateway.sqlite');
     const connections = [
@@ -455,10 +469,12 @@ async function batch(batchPlans: readonly Plan[]): Promise<void> {
       await naming(one.value.plan, async () => examine(one.value, events.get(one.value.id) ?? []));
     }
     const report = await verifyTrail(log, { rootKeys: [key.keyId], graceMs: 0, now: Date.UTC(9999, 0, 1) });
-    const findings = report.findings.filter(({ kind }) => kind !== 'outcome-repeated');
-    expect({ verdict: report.verdict, findings, open: report.commands.open }).toEqual({
+    const repeated = report.findings.filter(({ kind }) => kind === 'outcome-repeated');
+    const others = report.findings.filter((finding) => !repeated.includes(finding));
+    expect({ verdict: report.verdict, repeated: repeated.length, others, open: report.commands.open }).toEqual({
       verdict: 'INTACT',
-      findings: [],
+      repeated: (tally.get('told twice') ?? 0) - toldTwiceBefore,
+      others: [],
       open: [],
     });
   } finally {

@@ -92,7 +92,9 @@ function tellUnreadable({ recovery, onError }: LifecycleContext, id: string): vo
   onError(new Error('the record cannot be read: it stays as it is, and the command with it'), id);
 }
 
+/** Commands that were taken together and fail together are one failure. */
 function pause({ recovery, clock, entropy }: LifecycleContext): void {
+  if (clock.monotonic() < recovery.notBefore) return;
   const [chance = 0] = entropy.bytes(1);
   const ms = Math.min(pauseMs.most, pauseMs.first * 2 ** recovery.failures);
   recovery.failures += 1;

@@ -66,21 +66,19 @@ const plans: fc.Arbitrary<Plan> = fc.record({
 });
 
 /** Rare among random plans: a process that stands still in a handshake, is let have its lease again, and goes on. */
-const stoodStillInHandshake = [1, 2, 3].map(
-  (trip): Plan => ({
-    azure: 'accepts',
-    faults: [
-      { process: 0, at: 3 + trip, after: true, kind: 'stop', ms: 120_000 },
-      { process: 1, at: 1, after: false, kind: 'kill', ms: 1 },
-    ],
-    skew: [0, 0],
-    slot: 0,
-    budget: 0,
-    run: 0,
-    blockedAt: 1_000,
-    latency: 40,
-  }),
-);
+const stoodStillInHandshake = [1, 2, 3].map((trip): Plan => ({
+  azure: 'accepts',
+  faults: [
+    { process: 0, at: 3 + trip, after: true, kind: 'stop', ms: 120_000 },
+    { process: 1, at: 1, after: false, kind: 'kill', ms: 1 },
+  ],
+  skew: [0, 0],
+  slot: 0,
+  budget: 0,
+  run: 0,
+  blockedAt: 1_000,
+  latency: 40,
+}));
 
 const cluster: Cluster = {
   name: 'demo',
