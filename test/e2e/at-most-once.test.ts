@@ -32,8 +32,8 @@ const SPEED = 50;
 const POST_MS = 90_000;
 /** No power is cut here, and a disk that others keep busy lets a sync wait for longer than a lease lasts. */
 const inMemory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-/** By the gateway's clock: on the wall 36 s, so that no live process loses its lease on a busy machine. */
-const LEASE_MS = 1_800_000;
+/** By the gateway's clock: on the wall ten minutes, so that no live process loses its lease however busy the machine is. */
+const LEASE_MS = 30_000_000;
 
 type Finished = 'completed' | 'failed' | 'unknown';
 
