@@ -34,7 +34,9 @@ interface Outcome extends OutcomeBrief {
 }
 
 /** That Azure took a command. */
-interface Sent extends Place {
+interface Sent {
+  readonly place: Place;
+  /** Epoch ms. */
   readonly time: number;
 }
 
@@ -79,7 +81,7 @@ export function createPairing(findings: Findings): Pairing {
   return {
     take: (event, commandId, exitCode, place, time) => {
       if (event === 'command.intended') takeIntent(context, commandId, place, time);
-      else if (event === 'command.accepted') takeSent(context, commandId, { ...place, time });
+      else if (event === 'command.accepted') takeSent(context, commandId, { place, time });
       else if (outcomes.has(event)) takeOutcome(context, commandId, { event, exitCode, place, time });
     },
     finish: () => finish(context),
@@ -100,7 +102,8 @@ function takeIntent(context: Context, commandId: string, place: Place, intendedA
   } else open.set(commandId, { ...place, intendedAt });
 }
 
-function takeSent(context: Context, commandId: string, place: Sent): void {
+function takeSent(context: Context, commandId: string, taken: Sent): void {
+  const { place } = taken;
   const { findings, open, done, early, sent, streams, takenOver } = context;
   const settled = done.get(commandId);
   const told =
@@ -108,9 +111,9 @@ function takeSent(context: Context, commandId: string, place: Sent): void {
   if (told === place.stream)
     findings.add('sent-after-outcome', place, `Command ${commandId} was sent after its outcome was told`);
   const elsewhere = takenOver.get(commandId);
-  if (elsewhere) judgeSent(findings, commandId, elsewhere, place);
+  if (elsewhere) judgeSent(findings, commandId, elsewhere, taken);
   const intent = open.get(commandId);
-  if (intent) intent.sent = place;
+  if (intent) intent.sent = taken;
   if (!open.has(commandId) && settled === undefined) sent.set(commandId, place);
 }
 
@@ -169,13 +172,13 @@ function judgeSent(findings: Findings, commandId: string, { event, place, time }
   if (unsent.has(event))
     findings.add(
       'sent-after-outcome',
-      sent,
+      sent.place,
       `Command ${commandId} was sent, though its outcome in ${place.stream} says that it never was`,
     );
-  else if (sent.stream !== place.stream && sent.time > time)
+  else if (sent.place.stream !== place.stream && sent.time > time)
     findings.add(
       'sent-noted-late',
-      sent,
+      sent.place,
       `That Azure took command ${commandId} was noted after its outcome was told in ${place.stream}: a process stood still, clocks differ, or it was sent only then. Azure's Activity Log knows (aksgw audit reconcile)`,
     );
 }
