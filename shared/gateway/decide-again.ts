@@ -39,7 +39,7 @@ export async function decideAgain(
 }
 
 /** Throws Problem `configuration-changed` unless the configuration that decided is in force now, and known to be. Waits for nothing. */
-export function assertInForce({ config }: Pick<GatewayContext, 'config'>, decided: readonly AllowedCommand[]): void {
+export function assertInForce({ config }: GatewayContext, decided: readonly Pick<AllowedCommand, 'config'>[]): void {
   if (config.isFresh() && decided.every((one) => one.config === config.current())) return;
   throw new Problem(
     'configuration-changed',

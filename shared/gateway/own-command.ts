@@ -1,9 +1,12 @@
 import { quoteWords } from '../command/quote.ts';
 import type { Cluster } from '../config/config.ts';
+import { sameArmId } from '../config/values.ts';
+import { Problem } from '../errors.ts';
 import { principalKey } from '../identity/principal.ts';
 import type { CommandId, PrincipalId } from '../lib/ids.ts';
 import type { AcceptedRecord } from '../store/records.ts';
 import { inForce, type GatewayContext } from './context.ts';
+import { assertInForce } from './decide-again.ts';
 import type { ActiveCommand } from './lifecycle/context.ts';
 
 /** Who is recorded for what the gateway does by itself: no tenant has such an id, so no caller can be it. */
@@ -28,7 +31,6 @@ export async function startOwnCommand(context: GatewayContext, own: OwnCommand):
   const { cluster, purpose, reason, words, timeoutSeconds, id } = own;
   const { lifecycle, relay, clock, entropy } = context;
   if (cluster.runAs === 'caller') throw new TypeError('nothing of the gateway runs where commands run as the caller');
-  const { config, policy } = await inForce(context);
   const decision = { role: 'gateway', rule: purpose };
   const record: AcceptedRecord = {
     id,
@@ -58,11 +60,19 @@ export async function startOwnCommand(context: GatewayContext, own: OwnCommand):
     text: quoteWords(words),
   } as const;
   const sent = { words, files: [], secret: false };
-  const digests = { policyDigest: policy.digest, configDigest: config.digest };
+  let last = await inForce(context);
   return lifecycle.start({
     record,
     ready: async () => undefined,
-    decide: async () => [{ cluster, sent, facts, decision, ...digests }],
+    decide: async () => {
+      last = await inForce(context);
+      const { config, policy } = last;
+      const now = config.clusters.get(name);
+      if (!now || !sameArmId(now.arm.id, arm.id) || now.runAs !== runAs)
+        throw new Problem('configuration-changed', `${name} is no longer configured as it was. Nothing ran.`);
+      return [{ cluster, sent, facts, decision, policyDigest: policy.digest, configDigest: config.digest }];
+    },
+    assertDecided: () => assertInForce(context, [last]),
     authorise: () => relay.authorise(cluster, undefined),
   });
 }
