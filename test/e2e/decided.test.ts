@@ -235,5 +235,5 @@ describe('a process that stood still', () => {
     await delay(2_000);
     expect(azure.arm.posts.length).toBe(before + 1);
     for (const id of ids) expect(await look(id)).toMatchObject({ status: 'failed', failure: { code: 'interrupted' } });
-  });
+  }, 90_000);
 });

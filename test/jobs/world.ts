@@ -108,7 +108,12 @@ export class World {
     const clock = { now: () => this.now + skew(), monotonic: () => this.now, sleep: () => Promise.resolve() };
     const policy = {} as never;
     const context: JobsContext = {
-      config: { current: () => this.config, fresh: async () => this.config, problem: () => undefined },
+      config: {
+        current: () => this.config,
+        fresh: async () => this.config,
+        isFresh: () => true,
+        problem: () => undefined,
+      },
       jobsOf: compiledOnce(clock),
       gateway: {
         admitCaller: async () => ({ config: this.config, policy }),
