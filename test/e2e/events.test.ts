@@ -16,11 +16,14 @@ import { acceptedRecord, ownerKey } from '../support/records.ts';
 
 const RESTART = { argv: ['kubectl', 'rollout', 'restart', 'deployment/web', '-n', 'shop'] };
 
-/** Scheduled jobs (jobs/) and a configuration that changes (config/) have tests of their own; what is purged must be a day old. */
+/**
+ * Scheduled jobs (jobs/), commands that are cancelled (e2e/cancel) and a configuration that changes (config/) have tests of their own; what
+ * is purged must be a day old.
+ */
 const elsewhere = (name: string): boolean =>
-  name.startsWith('job.') || ['result.purged', 'config.loading', 'config.refused'].includes(name);
+  /^job\.|^command\.cancel/.test(name) || ['result.purged', 'config.loading', 'config.refused'].includes(name);
 
-test('the whole house writes every event there is but those of jobs and reloads, each as its schema says', async () => {
+test('the whole house writes every event there is but those of jobs, cancelling and reloads, each as its schema says', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'aksgw-events-'));
   const audit = join(folder, 'data/audit');
   const edit = (yaml: string) =>
