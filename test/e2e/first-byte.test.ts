@@ -11,7 +11,7 @@ import { startGatewayProcess, type GatewayProcess } from '../support/gateway-pro
 
 /**
  * A gateway that is killed (SIGKILL) at the first byte of an answer: whoever got an id finds the record, since no id is given out before its
- * record is durable. FIRST_BYTE_KILLS=500 is the run that the README tells of; else it is a sample.
+ * record is durable. FIRST_BYTE_KILLS=500 is the whole of it; else it is a sample.
  */
 const KILLS = Number(process.env['FIRST_BYTE_KILLS'] ?? 3);
 const AT_ONCE = 4;
