@@ -65,20 +65,26 @@ const plans: fc.Arbitrary<Plan> = fc.record({
   latency: fc.integer({ min: 1, max: 400 }),
 });
 
-/** Rare among random plans: a process that stands still in a handshake, is let have its lease again, and goes on. */
-const stoodStillInHandshake = [1, 2, 3].map((trip): Plan => ({
-  azure: 'accepts',
-  faults: [
-    { process: 0, at: 3 + trip, after: true, kind: 'stop', ms: 120_000 },
-    { process: 1, at: 1, after: false, kind: 'kill', ms: 1 },
-  ],
-  skew: [0, 0],
-  slot: 0,
-  budget: 0,
-  run: 0,
-  blockedAt: 1_000,
-  latency: 40,
-}));
+/**
+ * Rare among random plans: a process that stands still in a handshake and goes on, with its lease again since no other process could take it,
+ * or with one that another has.
+ */
+const stoodStillInHandshake = [4, 5, 6, 7, 8, 9].flatMap((at) => [inHandshake(at, true), inHandshake(at, false)]);
+
+function inHandshake(at: number, alone: boolean): Plan {
+  const still: Fault = { process: 0, at, after: true, kind: 'stop', ms: 120_000 };
+  const other: Fault = { process: 1, at: 1, after: false, kind: 'kill', ms: 1 };
+  return {
+    azure: 'accepts',
+    faults: alone ? [still, other] : [still],
+    skew: [0, 0],
+    slot: 0,
+    budget: 0,
+    run: 0,
+    blockedAt: alone ? 1_000 : Infinity,
+    latency: 40,
+  };
+}
 
 const cluster: Cluster = {
   name: 'demo',
@@ -189,7 +195,7 @@ function openProcess(shared: Shared, index: 0 | 1 | 2): Process {
   return { machine, lifecycle };
 }
 
-/** As the first process has it; it looks when it has to decide and has not looked for a minute. */
+/** As the first process has it; it looks every 20 s, and when it has to decide and has not looked for a minute. */
 const openSource = ({ world, plan }: Shared, { machine }: Process): Promise<OpenedConfig> =>
   openConfig({
     location: 'https://acc.blob.core.windows.net/c/gateway.yaml',
@@ -312,6 +318,7 @@ async function start(shared: Shared, first: Process): Promise<void> {
   const { clock } = first.machine;
   const command = newCommand('c1', clock, cluster);
   const source = await openSource(shared, first);
+  source.watch({});
   let decided: Config | undefined;
   const decide = async () => {
     decided = await source.fresh();
