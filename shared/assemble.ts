@@ -39,6 +39,8 @@ export interface AssembleOptions {
   readonly logger?: LogOptions;
   /** How long another process's silence lasts before its commands are taken over. */
   readonly leaseMs?: number;
+  /** How long after its answer was lost a command's pod is looked for. */
+  readonly settleAfterMs?: number;
   /** In place of the stores that the configuration names. */
   readonly openStores?: typeof openStores;
 }
@@ -174,22 +176,33 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     },
     onError: report,
   });
-  const gateway = createGateway({
-    config,
-    policyOf,
-    trail: counted,
-    auditLog: { events: (query) => queryEvents(streams, query), checkpoints: (query) => checkpoints(streams, query) },
-    relay,
-    records,
-    admission,
-    traffic,
-    idempotency,
-    lifecycle,
-    cancelRefused: new Map(),
-    clock,
-    entropy,
-    onError: report,
-  });
+  const gateway = createGateway(
+    {
+      config,
+      policyOf,
+      trail: counted,
+      auditLog: { events: (query) => queryEvents(streams, query), checkpoints: (query) => checkpoints(streams, query) },
+      relay,
+      records,
+      admission,
+      traffic,
+      idempotency,
+      lifecycle,
+      cancelRefused: new Map(),
+      clock,
+      entropy,
+      onError: report,
+    },
+    options.settleAfterMs,
+  );
+  // It follows what it finds to its end, which no sweep waits for; a look at a time is enough.
+  let settling: Promise<void> | undefined;
+  const settleOnce = async (): Promise<void> => {
+    settling ??= gateway
+      .settleUnknown()
+      .catch(report)
+      .finally(() => (settling = undefined));
+  };
   const jobs = createJobs({
     config,
     jobsOf: compiledJobs(clock),
@@ -239,17 +252,19 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     gateway,
     async sweep(waitMs = 0) {
       // Each though the other fails: a record that cannot be taken over must not keep what is past its retention, nor the other way round.
-      const [recovery, purge, blocked] = await Promise.allSettled([
+      const [recovery, purge, blocked, settling] = await Promise.allSettled([
         lifecycle.recover(ORPHANS_A_SWEEP),
         purgeRecords(records, config.current().storage, clock, report).then(async (count) => {
           if (count > 0) await trail.record({ event: 'result.purged', count });
           return count;
         }),
         gateway.cancelBlocked(),
+        settleOnce(),
       ]);
       const recovered = valueOf(recovery);
       if (waitMs > 0 && recovered > 0) await Promise.race([lifecycle.idle(), clock.sleep(waitMs, { unref: true })]);
       valueOf(blocked);
+      valueOf(settling);
       return { recovered, purged: valueOf(purge) };
     },
     async runJobs(waitMs = 0) {

@@ -34,7 +34,9 @@ export interface StackOptions extends Omit<AzureOptions, 'ports'> {
   readonly jobs?: boolean;
   /** A last word on the configuration's text. */
   readonly edit?: (yaml: string) => string;
-  readonly gateway?: Partial<Pick<AssembleOptions, 'clock' | 'entropy' | 'leaseMs' | 'logger' | 'openStores'>>;
+  readonly gateway?: Partial<
+    Pick<AssembleOptions, 'clock' | 'entropy' | 'leaseMs' | 'logger' | 'openStores' | 'settleAfterMs'>
+  >;
 }
 
 export interface Stack {

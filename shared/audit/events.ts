@@ -32,6 +32,7 @@ export const eventCodes = {
   'command.failed': 'AKG306W',
   'command.inconsistent': 'AKG307W',
   'command.interrupted': 'AKG308W',
+  'command.settled': 'AKG309I',
   'command.cancel-asked': 'AKG310I',
   'command.cancelled': 'AKG311I',
   'batch.intended': 'AKG320I',
@@ -54,7 +55,6 @@ export type EventName = keyof typeof eventCodes;
 
 /** Numbers that are taken by events which nothing writes yet: each moves to `eventCodes` with what writes it. */
 export const reservedCodes = {
-  'command.settled': 'AKG309I',
   'approval.requested': 'AKG410I',
   'approval.given': 'AKG411I',
   'approval.denied': 'AKG412I',
@@ -149,7 +149,7 @@ interface SlotFacts {
   readonly detail: string;
 }
 
-interface OutcomeFacts {
+export interface OutcomeFacts {
   readonly exitCode?: number | undefined;
   readonly timedOut?: boolean | undefined;
   /** stdout's and stderr's bytes together. */
@@ -225,6 +225,13 @@ export type AuditEvent =
         | 'command.interrupted'
         | 'command.cancelled';
       readonly commandId: string;
+    } & CommandSubject &
+      OutcomeFacts)
+  | ({
+      /** After an outcome that was unknown: how it ended, by its pod's own word. No second outcome. */
+      readonly event: 'command.settled';
+      readonly commandId: string;
+      readonly azureCommandId: string;
     } & CommandSubject &
       OutcomeFacts)
   | (CommandSubject & {

@@ -197,6 +197,7 @@ const memberSchemas = {
   'command.failed': ended,
   'command.inconsistent': { ...ofCommand, ...detail },
   'command.interrupted': ended,
+  'command.settled': { ...ended, azure: Type.Object({ commandId: Short }, closed) },
   'command.cancel-asked': { ...request, ...commandId },
   'command.cancelled': ended,
   'batch.intended': {

@@ -10,6 +10,7 @@ import { readAuditEvents, readCheckpoints } from './read-audit.ts';
 import { awaitResult, listOwnCommands, readResult, type CommandResult, type OwnCommandsQuery } from './read-results.ts';
 import { awaitBatch, readBatch, type BatchResult } from './read-batch.ts';
 import type { AuthenticatedRequest, RequestedBatch, RequestedCommand, Wait } from './request.ts';
+import { SETTLE_AFTER_MS, settleUnknown } from './settle-unknown.ts';
 import { listAccess, whoAmI } from './who-am-i.ts';
 import { limitRate, runBatch, runCommand, type StartedCommand } from './run-command.ts';
 
@@ -29,6 +30,8 @@ export interface Gateway {
   cancelBatch(request: AuthenticatedRequest, id: string): Promise<BatchResult>;
   /** For a timer: what of blocked callers has not ended is cancelled. */
   cancelBlocked(): Promise<void>;
+  /** For a timer: what is unknown, and may be learnt from its pod. */
+  settleUnknown(): Promise<void>;
   awaitResult(request: AuthenticatedRequest, started: StartedCommand, wait: Wait): Promise<CommandResult>;
   explainCommand(request: AuthenticatedRequest, requested: RequestedCommand): Promise<ExplainedCommand>;
   readResult(request: AuthenticatedRequest, id: string, wait: Wait): Promise<CommandResult>;
@@ -44,7 +47,7 @@ export interface Gateway {
 }
 
 /** Binds the gateway's functions to what they work with. */
-export const createGateway = (context: GatewayContext): Gateway => ({
+export const createGateway = (context: GatewayContext, settleAfterMs = SETTLE_AFTER_MS): Gateway => ({
   admitCaller: (request) => admitCaller(context, request),
   limitRate: (request) => limitRate(context, request, 1),
   runCommand: (request, requested, signal) => runCommand(context, request, requested, signal),
@@ -55,6 +58,7 @@ export const createGateway = (context: GatewayContext): Gateway => ({
   cancelCommand: (request, id) => cancelCommand(context, request, id),
   cancelBatch: (request, id) => cancelBatch(context, request, id),
   cancelBlocked: () => cancelBlocked(context),
+  settleUnknown: () => settleUnknown(context, settleAfterMs),
   awaitResult: (request, started, wait) => awaitResult(context, request, started, wait),
   explainCommand: (request, requested) => explainCommand(context, request, requested),
   readResult: (request, id, wait) => readResult(context, request, id, wait),

@@ -23,6 +23,7 @@ export function recordBody({ record, output, lost }: CommandResult): CommandOutp
     truncated: lost !== undefined || (completed?.truncated ?? false),
     timedOut: completed?.timedOut ?? false,
     cancelled: wasCancelled(record),
+    ...(completed?.settledBy && { settledBy: completed.settledBy }),
     warnings: [...record.warnings, ...(lost ? [lost.message] : [])],
     // Output that is not there is never an empty text alone.
     ...(lost && { failure: lost }),

@@ -115,6 +115,9 @@ export const RecordBody = Type.Object(
     truncated: Type.Boolean(),
     timedOut: Type.Boolean(),
     cancelled: Type.Boolean({ description: 'A caller wanted it to end, and it did.' }),
+    settledBy: Type.Optional(
+      Type.Literal('pod', { description: 'It was unknown at first; its pod told how it ended.' }),
+    ),
     warnings: Type.Array(Type.String()),
     failure: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
     submittedAt: Time,

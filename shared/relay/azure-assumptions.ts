@@ -214,6 +214,15 @@ const rows = [
     probe: 'exec',
   },
   {
+    id: 'pods-stay',
+    claim: 'The pod of a command stays for 15 minutes after its end, with its spec, and a command may list such pods',
+    status: 'observed',
+    source: 'azure-cli issues; nothing documents for how long',
+    leansOn: ['shared/gateway/settle-unknown.ts'],
+    ifWrong: 'what is unknown stays unknown, and the record says that it was looked for',
+    probe: 'exec',
+  },
+  {
     id: 'exec-into-pods',
     claim: 'A command may use kubectl exec on the pods of run command, and a signal there reaches what runs in them',
     status: 'unproven',

@@ -54,7 +54,8 @@ export const execProgram = (mark: string): string =>
   [
     `p=\${HOSTNAME:-\`hostname\`}; printf '%s pod=%s\\n' ${mark} "$p"; s=no; trap 's=yes' TERM;`,
     `kubectl exec -n aks-command "$p" -c user-command -- sh -c "kill -TERM \${$}";`,
-    `printf '%s signalled=%s\\n' ${mark} "$s"`,
+    `printf '%s signalled=%s\\n' ${mark} "$s";`,
+    `printf '%s pods=%s\\n' ${mark} "\`kubectl get pods -n aks-command -o json | sed -n -e 's/.*"name": "command-[0-9a-f]*".*/p/p' | wc -l | tr -d ' '\`"`,
   ].join(' ');
 
 /** The findings in a run's output, trimmed and capped. */

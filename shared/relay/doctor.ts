@@ -221,6 +221,8 @@ function readExec({ accepted, state }: Probed, mark: string, conclude: Conclude)
     pod === `command-${accepted.commandId}`,
     `the pod is called ${pod || 'nothing that it knows'}`,
   );
+  const pods = found.get('pods') ?? '';
+  conclude('pods-stay', Number(pods) > 1, `${pods || 'no'} pods of commands are there, this one among them`);
   const signalled = found.get('signalled') === 'yes';
   conclude(
     'exec-into-pods',

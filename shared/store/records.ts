@@ -17,6 +17,8 @@ export interface Records {
   list(query: ListQuery): Promise<{ readonly items: readonly CommandRecord[]; readonly next?: string | undefined }>;
   /** Records that are not finished, oldest first. One that cannot be read holds up none of the others: it is named beside them. */
   unfinished(limit: number): Promise<Unfinished>;
+  /** Up to `limit` records that ended as `unknown` after `since` (epoch ms), and may be settled yet. */
+  unknown(since: number, limit: number): Promise<readonly UnknownRecord[]>;
   /**
    * How many are with Azure (`submitting` or `running`), by caller and cluster; a batch counts once. What waits its turn (`accepted`) is not
    * counted.
@@ -209,6 +211,8 @@ export interface CompletedRecord extends RecordBase, Intended {
   readonly timedOut: boolean;
   readonly truncated: boolean;
   readonly streams: 'separate' | 'merged';
+  /** It was unknown at first, and its pod told how it ended. */
+  readonly settledBy?: 'pod' | undefined;
   /** A caller wanted it to end, and the signal did it. */
   readonly cancelled?: boolean | undefined;
   /** As it is stored, while it is. */

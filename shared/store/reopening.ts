@@ -42,6 +42,7 @@ export async function reopening(open: () => Promise<Connection>, clock: Clock): 
     replace: async (record) => (await current()).replace(record),
     list: async (query) => (await current()).list(query),
     unfinished: async (limit) => (await current()).unfinished(limit),
+    unknown: async (since, limit) => (await current()).unknown(since, limit),
     inFlight: async () => (await current()).inFlight(),
     putOutput: async (id, output) => (await current()).putOutput(id, output),
     getOutput: async (id) => (await current()).getOutput(id),

@@ -9,7 +9,7 @@ import { StorageUnavailable } from './append-log.ts';
 import { readCursor, writeCursor } from './records-cursor.ts';
 import { endedAt, isFinished, maxListed } from './records.ts';
 import type { CommandId } from '../lib/ids.ts';
-import type { CommandRecord, KeyClaim, Records } from './records.ts';
+import type { CommandRecord, KeyClaim, Records, UnknownRecord } from './records.ts';
 import { reopening, type Connection } from './reopening.ts';
 import { createSqliteWriter, isConnectionLost, openWriteAheadLog, unavailable, whileBusy } from './sqlite-writer.ts';
 import type { SqliteWriter, WriteAheadLog } from './sqlite-writer.ts';
@@ -77,6 +77,7 @@ interface SqliteOptions {
 }
 
 const IN_MEMORY = ':memory:';
+const isUnknown = (record: CommandRecord | undefined): record is UnknownRecord => record?.status === 'unknown';
 /** The row that a look at the store writes. */
 const PING = 'ping';
 
@@ -212,6 +213,8 @@ function createRecords({ database, log, writer, sql, clock }: Parts): Connection
         return { records, unreadable: rows.filter((row) => !readable(row)).map((row) => text(row, 'id')) };
       }),
 
+    unknown: (since, limit) => read(() => sql.unknown.all({ since, limit }).map(readable).filter(isUnknown)),
+
     inFlight: () =>
       read(() =>
         sql.inFlight
@@ -306,6 +309,8 @@ function prepare(database: DatabaseSync) {
       AND (:cluster IS NULL OR cluster = :cluster) AND (:status IS NULL OR status = :status)
       ORDER BY submitted_at DESC, id DESC LIMIT :limit`),
     unfinished: statement('SELECT id, body FROM records WHERE finished = 0 ORDER BY submitted_at LIMIT :limit'),
+    unknown: statement(`SELECT id, body FROM records WHERE finished = 1 AND ended_at > :since AND status = 'unknown'
+      ORDER BY ended_at LIMIT :limit`),
     inFlight: statement(`SELECT owner, cluster, count(*) AS n FROM records
       WHERE finished = 0 AND status IN ('submitting', 'running') AND coalesce(json_extract(body, '$.batch.step'), 0) = 0
       GROUP BY owner, cluster`),

@@ -11,7 +11,7 @@ import { AZURITE_ACCOUNT, AZURITE_KEY } from './azurite.ts';
 import { createOutputBlobs } from './output-blobs.ts';
 import { readCursor, writeCursor } from './records-cursor.ts';
 import { endedAt, isFinished, maxListed } from './records.ts';
-import type { CommandRecord, Records } from './records.ts';
+import type { CommandRecord, Records, UnknownRecord } from './records.ts';
 import { createClaims } from './table-claims.ts';
 import { createNotes } from './table-notes.ts';
 import {
@@ -290,6 +290,18 @@ function createRecords(rows: Rows, container: ContainerClient, clock: Clock, ent
         if (records.length >= limit) break;
       }
       return { records: records.slice(0, limit), unreadable };
+    },
+
+    unknown: async (since, limit) => {
+      open();
+      const unknown: UnknownRecord[] = [];
+      const recent = rows.query(odata`PartitionKey eq ${endedPartition} and RowKey ge ${sortable(since + 1)}`);
+      for await (const some of inGroups(recent, parallel)) {
+        for (const record of await Promise.all(some.map(readable)))
+          if (record !== undefined && record !== 'unreadable' && record.status === 'unknown') unknown.push(record);
+        if (unknown.length >= limit) break;
+      }
+      return unknown.slice(0, limit);
     },
 
     inFlight: async () => {

@@ -85,6 +85,7 @@ const samples: Readonly<Record<AuditEvent['event'], readonly AuditEvent[]>> = {
     { event: 'command.inconsistent', commandId: 'cmd-1', detail: '3 and 0', whose },
   ],
   'command.interrupted': [{ event: 'command.interrupted', commandId: 'cmd-1' }],
+  'command.settled': [{ event: 'command.settled', commandId: 'cmd-1', azureCommandId: 'a', exitCode: 0, whose }],
   'command.cancel-asked': [{ ...facts, event: 'command.cancel-asked', commandId: 'cmd-1' }],
   'command.cancelled': [{ event: 'command.cancelled', commandId: 'cmd-1', whose }],
   'batch.intended': [

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 
 import { Problem } from '../../shared/errors.ts';
+import type { BatchId } from '../../shared/lib/ids.ts';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import { isFinished, maxNote } from '../../shared/store/records.ts';
 import type { CommandRecord, CommandStatus, KeyClaim, Records } from '../../shared/store/records.ts';
@@ -271,6 +272,24 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
         await records.replace(changed(await stored('alice-accepted'), { status: 'submitting' }));
         await records.replace(changed(await stored('alice-stage'), { status: 'completed' }));
         expect(await inFlight()).toEqual(['alice demo 3', 'bob stage 2']);
+        const batch = { id: 'b' as BatchId, of: 2, onError: 'stop' as const };
+        for (const step of [0, 1])
+          await records.create(commandRecord(`step-${step}`, { status: 'running', batch: { ...batch, step } }));
+        expect(await inFlight()).toEqual(['alice demo 4', 'bob stage 2']); // a batch counts once
+      });
+
+      test('that is unknown is found by when it ended, until it is settled', async () => {
+        for (const [id, finishedAt] of [
+          ['early', start],
+          ['late', start + 2],
+        ] as const)
+          await records.create(commandRecord(id, { status: 'unknown', finishedAt }));
+        await records.create(commandRecord('completed', { status: 'completed', finishedAt: start + 2 }));
+        const found = async (limit = 10) => (await records.unknown(start, limit)).map(({ id }) => id);
+        expect(await found()).toEqual(['late']);
+        expect(await found(0)).toEqual([]);
+        await records.replace(changed(await stored('late'), { status: 'completed' }));
+        expect(await found()).toEqual([]);
       });
     });
 

@@ -166,7 +166,7 @@ interface Line {
   readonly azure?: { readonly commandId?: string; readonly requestId?: string };
 }
 
-const telling = (['command.intended', 'command.accepted', ...outcomeEvents] as const).map(
+const telling = (['command.intended', 'command.accepted', 'command.settled', ...outcomeEvents] as const).map(
   (event: EventName) => `"${eventCodes[event]}"`,
 );
 const NOT_SENT = new Set<string>([
@@ -225,7 +225,7 @@ function follow(
       state: 'unknown',
     };
   if (!before) return undefined;
-  if (code === eventCodes['command.accepted'])
+  if (code === eventCodes['command.accepted'] || code === eventCodes['command.settled'])
     return {
       ...before,
       state: 'accepted',

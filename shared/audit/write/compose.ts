@@ -1,7 +1,7 @@
 import type { ResourceAttributes } from '../../kubernetes/attributes.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import type { PresentedToken } from '../../identity/refusals.ts';
-import type { AuditEvent, CommandFacts, CommandSubject, RequestFacts } from '../events.ts';
+import type { AuditEvent, CommandFacts, CommandSubject, OutcomeFacts, RequestFacts } from '../events.ts';
 import { type RedactedWord, redactWords } from '../../command/redact-words.ts';
 import { REDACTED, redactText } from '../../lib/redact.ts';
 import type { CommandMembers, Members, RequestMembers, SubjectMembers, WhoseMembers } from '../schemas.ts';
@@ -135,6 +135,12 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
         ...subject(event),
         azure: { commandId: short(event.azureCommandId), requestId: optional(event.azureRequestId, short) },
       } satisfies Members<'command.accepted'>;
+    case 'command.settled':
+      return {
+        ...subject(event),
+        azure: { commandId: short(event.azureCommandId) },
+        outcome: outcome(event, digest),
+      } satisfies Members<'command.settled'>;
     case 'command.rejected':
     case 'command.unknown':
     case 'command.completed':
@@ -143,14 +149,7 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
     case 'command.cancelled':
       return {
         ...subject(event),
-        outcome: {
-          exitCode: event.exitCode,
-          timedOut: event.timedOut,
-          bytes: event.bytes,
-          cut: event.cut,
-          stdoutHmac: optional(event.stdout, (bytes) => digest('stdout', bytes)),
-          failure: optional(event.failure, ({ code, message }) => ({ code: short(code), message: free(message) })),
-        },
+        outcome: outcome(event, digest),
       } satisfies Members<
         | 'command.rejected'
         | 'command.unknown'
@@ -230,6 +229,15 @@ function request({ requestId, principal, requester, peer, claimed, cluster }: Re
 const subject = (event: CommandSubject & { readonly commandId: string }): SubjectMembers => ({
   commandId: short(event.commandId),
   whose: whose(event),
+});
+
+const outcome = ({ exitCode, timedOut, bytes, cut, stdout, failure }: OutcomeFacts, digest: Digest) => ({
+  exitCode,
+  timedOut,
+  bytes,
+  cut,
+  stdoutHmac: optional(stdout, (output) => digest('stdout', output)),
+  failure: optional(failure, ({ code, message }) => ({ code: short(code), message: free(message) })),
 });
 
 const whose = ({ whose: about }: CommandSubject): WhoseMembers =>
