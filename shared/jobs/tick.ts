@@ -59,8 +59,8 @@ async function look(context: JobsContext, job: Job): Promise<void> {
   const found = (await loadState(context.records, job.name)) ?? (await firstLook(context, job));
   let stored = withoutAbandoned(found);
   if (stored.state.digest !== job.digest) stored = await noteChange(context, job, stored);
-  stored = await noteEnd(context, job, stored);
   if (stored.state.starting) stored = await resume(context, job, stored, stored.state.starting);
+  stored = await noteEnd(context, job, stored); // also of a command that was found just now: it may have ended long ago
   if (!job.enabled || !job.schedule) return;
   stored = await noteDue(context, job, stored);
   const { waiting, running, starting } = stored.state;

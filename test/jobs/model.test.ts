@@ -255,3 +255,35 @@ test.each([
   expect(world.sent.slice(0, 3).map((slot) => (slot - YEAR) / (10 * MINUTE))).toEqual(firstSlots);
   expect(world.events.some(({ event }) => event === 'job.overlapped')).toBe(true);
 });
+
+const STEPS = Array.from({ length: 12 }, (_, at) => at);
+test.each(STEPS.flatMap((at) => (['kill before', 'kill after'] as const).map((kind) => [kind, at] as const)))(
+  'a process that is killed leaves its slot to the next one, which runs it once: %s step %i',
+  async (kind, at) => {
+    // A slot a year is still to be run after a day and a half, when its key is long forgotten.
+    for (const [schedule, minutes, expected] of [
+      ['0 * * * *', 2, 1],
+      ['0 * * * *', 30 * 60, 31],
+      ['0 1 1 1 *', 30 * 60, 1],
+    ] as const)
+      for (const sendsAtOnce of [false, true]) {
+        const world = new World(YEAR, `schedule: "${schedule}", onMissed: run`, 500);
+        world.sendsAtOnce = sendsAtOnce;
+        await world.process().look();
+        const mortal = world.process(() => 0, [{ at, kind, minutes: 0 }]);
+        await world.goTo(YEAR + HOUR);
+        await mortal.look();
+        await world.goTo(world.now + 1_000);
+        mortal.kill();
+        const next = world.process();
+        for (let times = 0; times < 6; times += 1) {
+          await world.goTo(YEAR + HOUR + (minutes + times) * MINUTE);
+          await next.look();
+        }
+        await world.goTo(world.now + 1_000);
+        expect(world.errors).toEqual([]);
+        expect(new Set(world.sent).size).toBe(world.sent.length);
+        expect(world.sent).toContain(YEAR + expected * HOUR);
+      }
+  },
+);

@@ -52,6 +52,8 @@ export class World {
   readonly #stopped: { readonly until: number; readonly go: () => void }[] = [];
   readonly config: Config;
   readonly #runMs: number;
+  /** Whether a command goes out before whoever started it hears of it. */
+  sendsAtOnce = false;
   #ids = 0;
 
   constructor(start: number, job: string, runMs = 1_000) {
@@ -200,10 +202,14 @@ export class World {
       ...(job && { job }),
       status: 'accepted',
     } as CommandRecord;
-    const command = { record, carrier, sendAt: this.now + 500, endAt: this.now + 500 + this.#runMs };
+    const command: Accepted = { record, carrier, sendAt: this.now + 500, endAt: this.now + 500 + this.#runMs };
+    if (this.sendsAtOnce) {
+      this.sent.push(job?.slot ?? Number.NaN);
+      command.record = { ...record, status: 'running' } as CommandRecord;
+    }
     this.#commands.push(command);
     this.#keys.set(key, { command, at: now });
-    return { record, active: undefined, azureMs: 0 };
+    return { record: command.record, active: undefined, azureMs: 0 };
   }
 
   /** Whether nothing is under way any more. */
