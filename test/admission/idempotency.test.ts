@@ -197,6 +197,27 @@ describe('a keyed request', () => {
     await firstOf(request('c2', { body: 'another' }));
   });
 
+  test('is the same however the letters of the ARM id are written', async () => {
+    const { idempotency, request, firstOf } = setUp();
+    await firstOf(request('c1', { armId: '/subscriptions/S/c' }));
+    await records.create(commandRecord('c1'));
+    expect(await idempotency.claim(request('c2', { armId: '/SUBSCRIPTIONS/s/C' }))).toMatchObject({ kind: 'replay' });
+  });
+
+  test('is free again when its process was killed and nothing was sent, and only then', async () => {
+    const { idempotency, request, firstOf } = setUp();
+    const azure = { commandId: 'a'.repeat(32) };
+    for (const [id, sent, kind] of [
+      ['c1', {}, 'first'],
+      ['c2', { azure }, 'replay'],
+    ] as const) {
+      const key = `key of ${id}`;
+      await (await firstOf(request(id, { key }))).confirm();
+      await records.create(commandRecord(id, { status: 'failed', ...sent }));
+      expect(await idempotency.claim(request(`${id}-again`, { key }))).toMatchObject({ kind });
+    }
+  });
+
   test('waits for the record of the first, which is being stored', async () => {
     const { clock, idempotency, request, firstOf } = setUp();
     const first = await firstOf(request('c1'));
