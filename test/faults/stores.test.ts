@@ -87,6 +87,19 @@ describe('the records', () => {
     expect(existsSync(database())).toBe(true);
   }, 60_000);
 
+  test('that lost an output say so: a problem of its own, never an empty success', async () => {
+    stack = await testStack();
+    const { body } = await stack.command(get);
+    const other = new DatabaseSync(database());
+    other.exec('DELETE FROM outputs');
+    other.close();
+    const path = `/v1/commands/${body.id}`;
+    expect((await stack.request('GET', path)).body).toMatchObject({ code: 'result-missing', exitCode: 0 });
+    const text = await stack.request('GET', path, { headers: { accept: 'text/plain' } });
+    expect([text.status, text.headers.get('exit-code')]).not.toEqual([200, '0']);
+    expect(text.text).not.toBe('');
+  }, 60_000);
+
   test('that are damaged are told by /readyz, and used again when they are whole', async () => {
     stack = await testStack();
     await runs();
