@@ -24,7 +24,7 @@ import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { cluster, relayTo } from '../relay/support/fixtures.ts';
 import { newCommand } from '../support/new-command.ts';
 
-const BATCHES = 3;
+const BATCHES = Number(process.env['AT_MOST_ONCE_BATCHES'] ?? 2);
 const RUNS_A_BATCH = 100;
 /** The gateway's clock runs this much faster than the wall's. */
 const SPEED = 50;
