@@ -21,9 +21,9 @@ const RESTART = { argv: ['kubectl', 'rollout', 'restart', 'deployment/web', '-n'
  * is purged must be a day old.
  */
 const elsewhere = (name: string): boolean =>
-  /^job\.|^command\.cancel/.test(name) || ['result.purged', 'config.loading', 'config.refused'].includes(name);
+  /^job\.|^command\.(cancel|settled)/.test(name) || ['result.purged', 'config.loading', 'config.refused'].includes(name);
 
-test('the whole house writes every event there is but those of jobs, cancelling and reloads, each as its schema says', async () => {
+test('the whole house writes every event there is but those of jobs, cancelling, settling and reloads, each as its schema says', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'aksgw-events-'));
   const audit = join(folder, 'data/audit');
   const edit = (yaml: string) =>
