@@ -108,6 +108,15 @@ describe('frames that were played with', () => {
     );
   });
 
+  test.each([10, 5_000, 200_000])(
+    "another command's frame %i bytes from either end of a raw result gives nothing out",
+    (far) => {
+      const around = 'x'.repeat(far);
+      const logs = `${around}\nAKSGW1 S ${'f'.repeat(32)}\nsecrets of another\n${around}`;
+      expect(readFrames(logs, OURS)).toMatchObject({ frame: 'foreign', stdout: new Uint8Array(0) });
+    },
+  );
+
   test("property: only another command's frames are foreign, wherever they are cut", () => {
     fc.assert(
       fc.property(ours.map(theirs), fc.nat(), fc.boolean(), (other, at, head) => {

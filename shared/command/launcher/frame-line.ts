@@ -107,12 +107,9 @@ export function findTrailer(bytes: Buffer, nonce: string): FoundFrame | undefine
   return undefined;
 }
 
-/** Whose frames stand at either end of what came back, readable or not. */
-export function noncesAtEnds(bytes: Buffer): ReadonlySet<string> {
-  const found = new Set<string>();
-  for (const end of [bytes.subarray(0, MARGIN + LINE), bytes.subarray(-(MARGIN + LINE))])
-    for (const [, nonce = ''] of end.toString('latin1').matchAll(ANY_FRAME)) found.add(nonce);
-  return found;
+/** Whose frames stand anywhere in what came back, readable or not. */
+export function noncesIn(bytes: Buffer): ReadonlySet<string> {
+  return new Set([...bytes.toString('latin1').matchAll(ANY_FRAME)].map(([, nonce = '']) => nonce));
 }
 
 /** A line with its end, without its newline, which only the very last line may lack. */

@@ -4,7 +4,7 @@ import {
   findStart,
   findTrailer,
   frameAt,
-  noncesAtEnds,
+  noncesIn,
   type Block,
   type FoundFrame,
   type Frame,
@@ -62,7 +62,7 @@ function readAfter(bytes: Buffer, nonce: string, start: Start | undefined): Read
   const trailer = findTrailer(bytes, nonce);
   if (header) return fromHeader(bytes, nonce, header, trailer);
   if (trailer) return fromTrailer(bytes, trailer, start?.end ?? 0);
-  const nonces = noncesAtEnds(bytes);
+  const nonces = noncesIn(bytes);
   if (nonces.has(nonce)) return without('started', STARTED);
   if (nonces.size > 0) return without('foreign', 'Azure answered with the output of another command.');
   return raw(bytes);
@@ -137,7 +137,7 @@ export function fromTrailer(bytes: Buffer, { frame, start: end }: FoundFrame, fl
   );
 }
 
-const hasOthers = (bytes: Buffer, nonce: string): boolean => [...noncesAtEnds(bytes)].some((other) => other !== nonce);
+const hasOthers = (bytes: Buffer, nonce: string): boolean => [...noncesIn(bytes)].some((other) => other !== nonce);
 
 function contradiction(header: Frame, trailer: Frame): string {
   const [one, other] = [header.exitCode, trailer.exitCode];
