@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 // Tests are ESM TypeScript, run as they stand: Node strips the types (test/strip-types.js), jest brings the runner.
 export default {
   testEnvironment: 'node',
@@ -8,6 +10,8 @@ export default {
   globalSetup: '<rootDir>/test/set-up.js',
   globalTeardown: '<rootDir>/test/tear-down.js',
   setupFiles: ['<rootDir>/test/one-realm.js'],
+  // More than cores: many tests wait.
+  maxWorkers: Math.ceil(availableParallelism() * 1.5),
   testTimeout: 30_000,
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/test/azurite/', '<rootDir>/test/openapi-generator/'],
 };
