@@ -290,8 +290,9 @@ describeTerraform('terraform, over the recorded providers', () => {
       finds: /AKS takes the private endpoint's zone by this name alone/,
     },
   ];
-  // The first ones are quick. All of them take a minute: AKSGW_TERRAFORM=all.
-  const planted = process.env['AKSGW_TERRAFORM'] === 'all' ? mistakes : mistakes.slice(0, 4);
+  // The first ones are quick, and nothing else sees that a role is gone. All of them take minutes: AKSGW_TERRAFORM=all.
+  const all = process.env['AKSGW_TERRAFORM'] === 'all';
+  const planted = mistakes.filter(({ name }, at) => all || at < 4 || name === 'a role taken away');
 
   test.each(planted)(
     'turns red with $name',
