@@ -114,7 +114,7 @@ async function runByHand(
   const values = chooseValues(job, options);
   const chosen = Object.fromEntries(values);
   await trail.record({ ...request.facts, event: 'job.run-by-hand', job: name, detail: JSON.stringify(chosen) });
-  // The key is the person's own: the command is the job's, whoever ran it.
+  // The key is the person's own: the command is the job's.
   const key = `${principal.tid}:${principal.oid}:${idempotencyKey ?? entropy.uuid()}`;
   const idempotency = { key, body: { job: name, options: chosen, reason } };
   return startRun(context, job, values, { idempotency, by: { request, reason } }, signal);

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import type { BatchId, CommandId } from '../lib/ids.ts';
 
 /**
- * The id of a step follows from its batch's, so that whoever has the one finds the others in any store: a UUID of version 8, "for
+ * The id of a step follows from its batch's, so that one id is enough to find the others in any store: a UUID of version 8, "for
  * vendor-specific use cases" (RFC 9562, section 5.8).
  */
 export const stepId = (batch: BatchId, step: number): CommandId => derivedId(`aksgw.step.v1/${batch}/${step}`);
 
-/** The command of the gateway's own that is to cancel another one, or a batch: whoever asks finds out whether there is one. */
+/** The command of the gateway's own that is to cancel another one, or a batch: the id alone tells whether there is one. */
 export const cancelId = (target: CommandId | BatchId, attempt: number): CommandId =>
   derivedId(`aksgw.cancel.v1/${target}/${attempt}`);
 

@@ -160,7 +160,7 @@ interface RecordBase {
   readonly batch?: BatchPlace | undefined;
 }
 
-/** The first step of a batch leads it: whoever carries that record carries all of them, and it is the last to be finished. */
+/** The first step of a batch leads it: the process that carries that record carries all of them, and it is the last to be finished. */
 interface BatchPlace {
   readonly id: BatchId;
   /** From 0. */

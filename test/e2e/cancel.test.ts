@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { BatchOutputBody } from '../../shared/http/schemas.ts';
 import { held, type OpenApi } from '../support/openapi.ts';
 import { slowKubectl } from '../support/slow-kubectl.ts';
@@ -16,11 +18,13 @@ interface Event {
   readonly principal?: { readonly oid: string };
 }
 
+let tools: string;
 let stack: TestStack & { readonly document: OpenApi };
 beforeAll(async () => {
+  tools = await slowKubectl();
   stack = await held(
     await testStack({
-      tools: await slowKubectl(),
+      tools,
       edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 400').replace('running: 4', 'running: 1'),
     }),
   );
@@ -106,9 +110,10 @@ describe('POST /v1/batches/{id}/cancel', () => {
     items.map(({ status, exitCode, cancelled, failure }) => [status, exitCode, cancelled, failure?.code]);
 
   test('ends the step that runs, and the rest is not started', async () => {
+    rmSync(join(tools, 'begun'), { force: true });
     const started = await batch({ steps: [pods, slow, pods], onError: 'continue' });
     await isRunning(started.body.items[0]?.id ?? '');
-    await new Promise((resolve) => setTimeout(resolve, 1_000)); // until the second step runs
+    while (!existsSync(join(tools, 'begun'))) await new Promise((resolve) => setTimeout(resolve, 50)); // the second step
     const asked = await stack.request<Batch>('POST', `/v1/batches/${started.body.id}/cancel`);
     expect([asked.status, asked.body.status]).toEqual([202, 'running']);
     expect(shapeOf((await ended(started.body.id)).body)).toEqual([

@@ -3,7 +3,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startKubernetes, type EmulatedKubernetes } from '../../infra/local/kubernetes/server.ts';
+import { parseArguments } from '../../infra/local/stand-in/arguments.ts';
 import { standIn } from '../../infra/local/stand-in/main.ts';
+import { interpret } from '../../shared/command/interpret.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { createRunner, installedKubectls, type Ran } from './real-kubectl.ts';
 
@@ -141,4 +143,26 @@ describe('the stand-in', () => {
       /^Error from server \(Forbidden\): secrets is forbidden: User .* cannot list resource "secrets"/,
     );
   });
+});
+
+test.each([
+  'exec web -n shop -- ls',
+  'get pods -n shop',
+  'describe pod web -n shop',
+  'logs web -n shop',
+  'apply -f a.yaml -n shop',
+  'apply --server-side -f a.yaml -n shop',
+  'delete pod web -n shop',
+  'delete -f a.yaml -n shop',
+  'scale deployment/web --replicas=2 -n shop',
+  'rollout restart deployment/web -n shop',
+  'rollout status deployment/web -n shop',
+  'version',
+])('knows what the gateway adds to %s', (line) => {
+  const bytes = Buffer.from('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\n');
+  const files = line.includes('a.yaml') ? [{ path: 'a.yaml', bytes }] : [];
+  const request = { argv: ['kubectl', ...line.split(' ')], files, timeoutSeconds: 60 };
+  const { words } = interpret(request, { defaultNamespace: 'shop', resources: [] }).sent;
+  const [verb = ''] = line.split(' ');
+  expect(parseArguments(words.slice(1), 'stand-in').verb).toMatch(new RegExp(`^${verb}`));
 });

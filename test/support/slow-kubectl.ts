@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { onPath, writeStandIn } from '../../infra/local/pod/tools.ts';
 
 /**
- * A folder for the pods' PATH with a kubectl for which a command about something called `slow` prints a line and then takes a minute. Everything
- * else is the installed one's, or the stand-in's.
+ * A folder for the pods' PATH with a kubectl for which a command about something called `slow` leaves a file `begun` in that folder, prints a
+ * line and then takes a minute. Everything else is the installed one's, or the stand-in's.
  */
 export async function slowKubectl(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'aksgw-slow-'));
@@ -14,7 +14,10 @@ export async function slowKubectl(): Promise<string> {
   const path = process.env['PATH'] ?? '';
   const real = onPath('kubectl', path) ? `PATH='${path}' exec kubectl "$@"` : `exec '${join(other, 'kubectl')}' "$@"`;
   const program = join(folder, 'kubectl');
-  writeFileSync(program, `#!/bin/sh\ncase "$*" in *slow*) echo begun; exec sleep 60;; esac\n${real}\n`);
+  writeFileSync(
+    program,
+    `#!/bin/sh\ncase "$*" in *slow*) echo begun; : >'${folder}/begun'; exec sleep 60;; esac\n${real}\n`,
+  );
   chmodSync(program, 0o755);
   return folder;
 }

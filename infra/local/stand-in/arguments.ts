@@ -14,16 +14,19 @@ const short: Readonly<Record<string, string>> = {
   o: 'output',
 };
 
-/** Flags of each verb; those with a `!` stand alone or take =true or =false. What is not here is refused, never ignored. */
+/**
+ * Flags of each verb; those with a `!` stand alone or take =true or =false. What is not here is refused, never ignored. The stand-in waits for
+ * no pod and no deletion, so that it keeps within whatever time those may take.
+ */
 const verbs: Readonly<Record<string, string>> = {
-  exec: 'namespace container',
+  exec: 'namespace container pod-running-timeout',
   get: 'namespace all-namespaces! selector field-selector output no-headers! ignore-not-found!',
   describe: 'namespace selector',
-  logs: 'namespace container selector tail since-seconds timestamps!',
-  apply: 'namespace filename server-side!',
-  delete: 'namespace selector filename ignore-not-found! wait!',
+  logs: 'namespace container selector tail since-seconds timestamps! pod-running-timeout',
+  apply: 'namespace filename server-side! field-manager validate',
+  delete: 'namespace selector filename ignore-not-found! wait! timeout cascade',
   scale: 'namespace replicas',
-  'rollout restart': 'namespace',
+  'rollout restart': 'namespace field-manager',
   'rollout status': 'namespace timeout',
   version: 'namespace',
 };

@@ -35,6 +35,13 @@ const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 const tableType = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
 const merge = 'application/merge-patch+json';
 
+const validations: Readonly<Record<string, string>> = { strict: 'Strict', warn: 'Warn', ignore: 'Ignore' };
+const propagations: Readonly<Record<string, string>> = {
+  background: 'Background',
+  foreground: 'Foreground',
+  orphan: 'Orphan',
+};
+
 /** Runs one verb; the number is the exit code. Throws ServerError and Error, whose messages are for stderr. */
 export async function runVerb(given: Arguments, around: Surroundings): Promise<number> {
   const { client, out, err, label } = around;
@@ -46,6 +53,17 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
     const wanted = new URLSearchParams();
     if (flags.has('selector')) wanted.set('labelSelector', flags.get('selector') ?? '');
     if (flags.has('field-selector')) wanted.set('fieldSelector', flags.get('field-selector') ?? '');
+    return wanted.size > 0 ? `?${wanted.toString()}` : '';
+  };
+
+  /** Who writes, and whether the API server takes a field that it does not know: parameters of a write. */
+  const writing = (): string => {
+    const wanted = new URLSearchParams();
+    const manager = flags.get('field-manager') ?? (on('server-side') ? 'kubectl' : undefined);
+    if (manager !== undefined) wanted.set('fieldManager', manager);
+    const validation = validations[flags.get('validate') ?? 'strict'];
+    if (validation === undefined) throw new Error(`invalid - validate option ${flags.get('validate') ?? ''}`);
+    if (verb === 'apply') wanted.set('fieldValidation', validation);
     return wanted.size > 0 ? `?${wanted.toString()}` : '';
   };
 
@@ -64,7 +82,9 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
       const [pod = '', ...words] = args;
       const wanted = new URLSearchParams({ container: flags.get('container') ?? '', stdout: 'true', stderr: 'true' });
       for (const word of words) wanted.append('command', word);
-      const path = pathOf(await client.resource('pods'), namespace, pod);
+      const [target] = await targets(client, [pod.includes('/') ? pod : `pods.v1./${pod}`]);
+      if (target?.resource.name !== 'pods') throw new Error(`the ${label} runs commands in pods alone`);
+      const path = pathOf(target.resource, namespace, target.name);
       return client.exec(`${path}/exec?${wanted.toString()}`, { out, err });
     }
     case 'logs':
@@ -90,7 +110,7 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
       for (const { resource, name } of await named(await targets(client, args))) {
         const annotations = { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() };
         const body = { spec: { template: { metadata: { annotations } } } };
-        await client.json('PATCH', pathOf(resource, namespace, name), { type: merge, body });
+        await client.json('PATCH', `${pathOf(resource, namespace, name)}${writing()}`, { type: merge, body });
         out(`${title(resource)}/${name} restarted\n`);
       }
       return 0;
@@ -250,7 +270,7 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
     const where = manifest.metadata.namespace ?? namespace;
     const path = pathOf(resource, where, name);
     if (on('server-side')) {
-      await client.json('PATCH', `${path}?fieldManager=kubectl`, {
+      await client.json('PATCH', `${path}${writing()}`, {
         type: 'application/apply-patch+yaml',
         body: manifest,
       });
@@ -269,13 +289,13 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
       current = await client.json('GET', path);
     } catch (error) {
       if (!(error instanceof ServerError && error.status === 404)) throw error;
-      await client.json('POST', pathOf(resource, where), { body: marked });
+      await client.json('POST', `${pathOf(resource, where)}${writing()}`, { body: marked });
       out(`${title(resource)}/${name} created\n`);
       return;
     }
     const before = text(strings(at(current, 'metadata', 'annotations'))[lastApplied]);
     const previous: Json = before === '' ? {} : (JSON.parse(before) as Json);
-    const patched = await client.json('PATCH', path, {
+    const patched = await client.json('PATCH', `${path}${writing()}`, {
       type: merge,
       body: overlay(removed(previous, manifest), marked),
     });
@@ -284,9 +304,14 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
   }
 
   async function remove(): Promise<number> {
+    const propagationPolicy = propagations[flags.get('cascade') ?? 'background'];
+    if (propagationPolicy === undefined)
+      throw new Error(
+        `invalid cascade value (${flags.get('cascade') ?? ''}). Must be "background", "foreground", or "orphan"`,
+      );
     const one = async (resource: Resource, where: string, name: string): Promise<void> => {
       try {
-        await client.json('DELETE', pathOf(resource, where, name), { body: { propagationPolicy: 'Background' } });
+        await client.json('DELETE', pathOf(resource, where, name), { body: { propagationPolicy } });
       } catch (error) {
         if (on('ignore-not-found') && error instanceof ServerError && error.status === 404) return;
         throw error;

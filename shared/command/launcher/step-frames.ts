@@ -71,7 +71,7 @@ function readBackwards(
     const nonce = nonces[index] ?? '';
     const skipped = markBefore(bytes, end, 'N', nonce);
     if (skipped !== undefined && skipped >= floor) {
-      // One that is known to have begun was reached, whoever says otherwise.
+      // A step that is known to have begun was reached, even if a line says otherwise.
       readings[index] ??= notReached;
       end = skipped;
       continue;

@@ -14,8 +14,8 @@ export interface Progress extends LeasedRecord {
 export const membersOf = (command: Progress): readonly LeasedRecord[] => [command, ...command.followers];
 
 /**
- * Makes a change in each record that is not finished: the first one last, since it says for all of them how far they are, and whoever
- * takes it over brings the others in line.
+ * Makes a change in each record that is not finished: the first one last, since it says for all of them how far they are, and a process
+ * that takes it over brings the others in line.
  */
 export async function eachMember(
   command: Progress,
@@ -71,7 +71,7 @@ function activeFollower(
   { finished, lose }: ActiveCommand,
 ): ActiveCommand {
   const own = finished.then(() => latest(context, follower.record));
-  own.catch(() => undefined);
+  own.catch(() => undefined); // as for the first one
   return { current: () => follower.record, spent, finished: own, lose };
 }
 

@@ -4,7 +4,7 @@ import { finishEach } from './finish-each.ts';
 import { takeOver } from './recover.ts';
 
 /**
- * Closes a command, or a batch by its first step, of which certainly nothing was sent: by compare-and-set, whoever carries it, so that its
+ * Closes a command, or a batch by its first step, of which certainly nothing was sent: by compare-and-set, from any process, so that its
  * carrier can no longer send it. Undefined when it is too late for that, or something else changed the record at the same moment.
  */
 export async function cancelUnsent(

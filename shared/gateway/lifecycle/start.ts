@@ -63,7 +63,7 @@ export async function startCommand(context: LifecycleContext, command: NewComman
   const leader = leaseRecord(carried(command.record), mark(context.clock));
   await context.records.create(leader.record);
   const followers = (command.followers ?? []).map((record) => followerOf(leader, carried(record)));
-  // Those that are left by a crash between the two are closed by whoever closes the first.
+  // A crash between the two leaves the others to the process that closes the first.
   await Promise.all(followers.map(({ record }) => context.records.create(record)));
   return carry(context, leader, (progress, signal) => runToEnd(context, progress, command, signal), followers);
 }
