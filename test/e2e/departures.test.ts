@@ -11,6 +11,7 @@ import { readRootKey } from '../../shared/audit/keys.ts';
 import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { AnswerLost, createClient, GatewayProblem } from '../../shared/client/client.ts';
 import { createFileLog } from '../../shared/store/file-log.ts';
+import { linesOf } from '../audit/support/samples.ts';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -75,11 +76,15 @@ describe('going away', () => {
       join(root, 'test/support/mortal-gateway.ts'),
     );
   const intact = async () => {
-    const report = await verifyTrail(createFileLog({ folder: join(folder, 'data/audit') }), {
+    const log = createFileLog({ folder: join(folder, 'data/audit') });
+    const report = await verifyTrail(log, {
       rootKeys: [await readRootKey({ kind: 'file', path: join(folder, 'data/signing.jwk') }, undefined)],
     });
     expect(report.findings.filter(({ level }) => level !== 'note')).toEqual([]);
-    expect(report.commands.open).toEqual([]);
+    // The gateway's own look for lost commands may be under way: it is the next process that ends it.
+    const lines = (await linesOf(log)) as readonly { commandId?: string; principal?: { oid?: string } }[];
+    const looks = new Set(lines.filter(({ principal }) => principal?.oid === 'gateway').map((line) => line.commandId));
+    expect(report.commands.open.filter(({ commandId }) => !looks.has(commandId))).toEqual([]);
   };
 
   test('SIGTERM ends a gateway in order though sockets stand open that say nothing', async () => {

@@ -29,6 +29,7 @@ const unmount = (folder: string) => execFileSync('umount', ['-l', folder], { std
 const folder = mkdtempSync(join(tmpdir(), 'aksgw-full-'));
 const data = join(folder, 'data');
 const mounted = mountSmall(data);
+if (!mounted) rmSync(folder, { recursive: true });
 
 (mounted ? describe : describe.skip)(
   `a gateway whose disk is full${mounted ? '' : ' (skipped: no file system can be mounted here)'}`,
