@@ -25,7 +25,7 @@ export function readJobs(file: ConfigFile, clusters: Clusters, report: Report): 
     readCluster(job, clusters, at('cluster'), report);
     const steps = readSteps(job, at, report);
     const options = readOptions(job, at, report);
-    checkPlaces(steps, options, at, report);
+    checkPlaces(job, steps, options, at, report);
     return {
       name: job.name,
       cluster: job.cluster,
@@ -77,8 +77,6 @@ function readSteps(job: JobFile, at: At, report: Report): readonly JobStepConfig
   }
   if (steps.length > MAX_STEPS)
     report.problem(at('steps'), `has ${steps.length} steps; a batch has at most ${MAX_STEPS}`);
-  // The gateway has no batches yet: a job that ran its first step alone would be worse than none.
-  report.problem(at('steps'), 'a job with steps is not built yet: make each step a job with argv');
   return steps.map((step, index) => {
     if (step.argv === undefined) report.problem(at('steps', index, 'argv'), 'is missing');
     return { argv: step.argv ?? [], files: step.files ?? [], stdin: step.stdin, timeoutSeconds: step.timeoutSeconds };
@@ -142,7 +140,13 @@ const PLACE = /^\{([^{}]*)\}$/;
 /** The option that a word of argv stands for. Only whole words are places, so that a value is one word wherever it goes. */
 export const placeOf = (word: string): string | undefined => PLACE.exec(word)?.[1];
 
-function checkPlaces(steps: readonly JobStepConfig[], options: JobConfig['options'], at: At, report: Report): void {
+function checkPlaces(
+  job: JobFile,
+  steps: readonly JobStepConfig[],
+  options: JobConfig['options'],
+  at: At,
+  report: Report,
+): void {
   const used = new Set<string>();
   steps.forEach(({ argv }, step) =>
     argv.forEach((word, index) => {
@@ -150,7 +154,7 @@ function checkPlaces(steps: readonly JobStepConfig[], options: JobConfig['option
       if (name === undefined) return;
       used.add(name);
       if (!options.has(name)) {
-        const path = steps.length > 1 ? at('steps', step, 'argv', index) : at('argv', index);
+        const path = job.steps ? at('steps', step, 'argv', index) : at('argv', index);
         report.problem(path, `no option is called "${name}".${didYouMean(name, options.keys())}`);
       }
     }),

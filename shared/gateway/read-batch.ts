@@ -1,6 +1,7 @@
 import { Problem } from '../errors.ts';
 import type { BatchId } from '../lib/ids.ts';
 import type { Policy } from '../policy/policy.ts';
+import { stepsOfBatch } from '../store/batch-steps.ts';
 import { batchStatus, type BatchStatus } from '../store/batch-status.ts';
 import { stepId } from '../store/derived-ids.ts';
 import { isFinished, type CommandRecord, type OnError } from '../store/records.ts';
@@ -72,13 +73,10 @@ async function findLeader(
 
 const notFound = new Problem('batch-not-found', 'There is no batch with this id that you may see.');
 
-/** All steps, in order, as they are stored. The first is as it was read. */
-async function stepsBehind(context: GatewayContext, leader: CommandRecord): Promise<readonly CommandRecord[]> {
+function stepsBehind({ records }: GatewayContext, leader: CommandRecord): Promise<readonly CommandRecord[]> {
   const { batch } = leader;
   if (!batch) throw new Error('the command is in no batch');
-  const ids = Array.from({ length: batch.of - 1 }, (_, index) => stepId(batch.id, index + 1));
-  const followers = await Promise.all(ids.map((id) => context.records.get(id)));
-  return [leader, ...followers.filter((record) => record !== undefined)];
+  return stepsOfBatch(records, { ...leader, batch });
 }
 
 /** A step that has ended before the batch has: its output is given out with the others'. */

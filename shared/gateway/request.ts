@@ -28,7 +28,10 @@ export interface RequestedCommand extends Omit<CommandRequest, 'argv'> {
 }
 
 /** Several commands that are to run one after the other in one pod, and where. */
-export interface RequestedBatch extends Pick<RequestedCommand, 'cluster' | 'reason' | 'requestedBy' | 'idempotency'> {
+export interface RequestedBatch extends Pick<
+  RequestedCommand,
+  'cluster' | 'reason' | 'requestedBy' | 'job' | 'requester' | 'idempotency'
+> {
   readonly steps: readonly Pick<RequestedCommand, 'command' | 'files' | 'stdin' | 'timeoutSeconds'>[];
   readonly onError: OnError;
 }

@@ -79,6 +79,15 @@ const Applied = { 'Preference-Applied': Header('The preferences that were honour
 /** A command's record, as JSON or as text, beside the problems of its route. */
 export const recordOr = (others: Answers): Answers => recordsOr(others, RecordBody, 'The record', 'a command');
 
+/** What a job runs: one or the other. */
+export const recordOrBatchOr = (others: Answers): Answers =>
+  recordsOr(
+    others,
+    Type.Union([RecordBody, BatchRecordBody]),
+    'The record or, of a job with steps, the batch',
+    'a run',
+  );
+
 /** A batch with its steps' records, likewise. */
 export const batchOr = (others: Answers): Answers => recordsOr(others, BatchRecordBody, 'The batch', 'a batch');
 

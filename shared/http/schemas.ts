@@ -210,7 +210,8 @@ const JobRunBody = Type.Object(
     slot: Nullable(Type.String({ format: 'date-time', description: 'When it was due; null for a run by hand.' })),
     at: Time,
     by: Type.Optional(PrincipalBody),
-    commandId: Nullable(Type.String()),
+    commandId: Nullable(Type.String({ description: 'null for a batch, and where nothing was started.' })),
+    batchId: Type.Optional(Type.String({ description: 'Of a job with steps.' })),
     outcome: Type.Enum(
       ['running', 'completed', 'failed', 'unknown', 'missed', 'overlapped', 'suspended', 'not-started'],
       {
@@ -226,11 +227,15 @@ const JobRunBody = Type.Object(
   { title: 'JobRun' },
 );
 
+const JobArgv = Type.Array(Type.String(), { description: 'Secrets replaced; `{option}` is the place of an option.' });
+
 export const JobBody = Type.Object(
   {
     name: Type.String(),
     cluster: Type.String(),
-    argv: Type.Array(Type.String(), { description: 'Secrets replaced; `{option}` is the place of an option.' }),
+    argv: Nullable(JobArgv),
+    steps: Nullable(Type.Array(Type.Object({ argv: JobArgv }), { description: 'Of a job that runs a batch.' })),
+    onError: Nullable(Type.Enum(['stop', 'continue'], { description: 'Of a job with steps.' })),
     options: Type.Record(
       Type.String(),
       Type.Object({

@@ -40,13 +40,19 @@ function checkSchedule({ schedule }: JobConfig, at: At, now: number, report: Rep
 }
 
 function checkSteps(job: JobConfig, cluster: Cluster, limits: Config['limits'], at: At, report: Report): void {
+  checkTime(job, limits.timeoutSeconds.max, at, report);
   job.steps.forEach((step, index) => {
-    const path = job.batch ? at('steps', index) : at();
-    const most = limits.timeoutSeconds.max;
-    if ((step.timeoutSeconds ?? 0) > most)
-      report.problem([...path, 'timeoutSeconds'], `is more than limits.timeoutSeconds.max, which is ${most}`);
-    checkStep(step, job.options, cluster, path, report);
+    checkStep(step, job.options, cluster, job.batch ? at('steps', index) : at(), report);
   });
+}
+
+/** Steps share the time of one command; one that names none still needs a second. */
+function checkTime({ steps, batch }: JobConfig, most: number, at: At, report: Report): void {
+  const needed = steps.reduce((sum, { timeoutSeconds = 1 }) => sum + timeoutSeconds, 0);
+  if (needed <= most) return;
+  if (batch)
+    report.problem(at('steps'), `take ${needed} s together: more than limits.timeoutSeconds.max, which is ${most}`);
+  else report.problem(at('timeoutSeconds'), `is more than limits.timeoutSeconds.max, which is ${most}`);
 }
 
 function checkStep(

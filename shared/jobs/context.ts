@@ -9,7 +9,7 @@ import { compileJobs, type Job } from './job.ts';
 export interface JobsContext {
   readonly config: ConfigSource;
   readonly jobsOf: (config: Config) => ReadonlyMap<string, Job>;
-  readonly gateway: Pick<Gateway, 'admitCaller' | 'limitRate' | 'runCommand'>;
+  readonly gateway: Pick<Gateway, 'admitCaller' | 'limitRate' | 'runCommand' | 'runBatch'>;
   readonly records: Pick<Records, 'get' | 'list' | 'getNote' | 'putNote' | 'lease' | 'releaseLease'>;
   readonly trail: AuditTrail;
   readonly clock: Clock;

@@ -2,10 +2,19 @@ import { Problem } from '../errors.ts';
 import type { AuthenticatedRequest, RequestedCommand } from '../gateway/request.ts';
 import type { StartedCommand } from '../gateway/run-command.ts';
 import { jobPrincipal, principalKey } from '../identity/principal.ts';
-import { isFinished, maxListed, type CommandRecord } from '../store/records.ts';
+import { isFinished, isFollower, maxListed, type CommandRecord } from '../store/records.ts';
 import type { JobsContext } from './context.ts';
 import { chooseValues, fillStep, type Job, type OptionValues } from './job.ts';
-import { remember, saveState, whyOf, type Due, type Run, type StartedRun, type StoredState } from './state.ts';
+import {
+  placeOfRun,
+  remember,
+  saveState,
+  whyOf,
+  type Due,
+  type Run,
+  type StartedRun,
+  type StoredState,
+} from './state.ts';
 
 /** How long a run that cannot start for now (Azure or the store is away, no place is free) is tried again. */
 const TRY_FOR_MS = 10 * 60_000;
@@ -35,7 +44,7 @@ const detailOf = ({ missed }: Due): string =>
  */
 export async function resume(context: JobsContext, job: Job, stored: StoredState, run: Run): Promise<StoredState> {
   const found = await findCommand(context, job, run);
-  if (found) return started(context, job, stored, { ...run, commandId: found.id });
+  if (found) return started(context, job, stored, startedAs(run, found));
   if (isTooLate(context, job, run)) {
     const why = 'it could not be started in time';
     return notStarted(context, job, stored, run, { code: 'not-started', why });
@@ -51,7 +60,7 @@ export async function dropUnstarted(
   run: Run,
 ): Promise<StoredState> {
   const found = await findCommand(context, job, run);
-  if (found) return started(context, job, stored, { ...run, commandId: found.id });
+  if (found) return started(context, job, stored, startedAs(run, found));
   return notStarted(context, job, stored, run, { code: 'not-started', why: 'the job was changed before it started' });
 }
 
@@ -67,16 +76,22 @@ async function attempt(context: JobsContext, job: Job, stored: StoredState, run:
   try {
     const idempotency = { key: `slot ${new Date(run.slot).toISOString()}`, body: { job: job.name, slot: run.slot } };
     const { record } = await startRun(context, job, chooseValues(job, new Map()), { idempotency, slot: run.slot });
-    return await started(context, job, stored, { ...run, commandId: record.id });
+    return await started(context, job, stored, startedAs(run, record));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     // It may have been started by another instance before this one was refused.
     const found = await findCommand(context, job, run);
-    if (found) return started(context, job, stored, { ...run, commandId: found.id });
+    if (found) return started(context, job, stored, startedAs(run, found));
     if (error.retryable && !isTooLate(context, job, run)) return stored;
     return notStarted(context, job, stored, run, { code: error.code, why: whyOf(error) });
   }
 }
+
+const startedAs = (run: Run, { id, batch }: CommandRecord): StartedRun => ({
+  ...run,
+  commandId: id,
+  ...(batch && { batchId: batch.id }),
+});
 
 const started = (
   { records }: JobsContext,
@@ -86,7 +101,7 @@ const started = (
 ): Promise<StoredState> =>
   saveState(records, name, version, { ...state, starting: undefined, suspended: undefined, running: run });
 
-/** The command of a slot, unless it ended before anything was sent. */
+/** The command of a slot, or the first of its steps, unless it ended before anything was sent. */
 async function findCommand(
   { records }: JobsContext,
   { name, cluster }: Job,
@@ -101,7 +116,7 @@ async function findCommand(
       limit: cursor === undefined ? 10 : maxListed,
       ...(cursor !== undefined && { cursor }),
     });
-    const found = items.find((record) => record.job?.slot === slot && !isUnsent(record));
+    const found = items.find((record) => record.job?.slot === slot && !isFollower(record) && !isUnsent(record));
     if (found) return found;
     const oldest = items.at(-1);
     cursor = oldest && oldest.submittedAt > firedAt - SKEW_MS ? next : undefined;
@@ -120,14 +135,14 @@ export async function notStarted(
   job: Job,
   { state, version }: StoredState,
   { slot, firedAt, missed }: Run,
-  { code, why, commandId }: { readonly code: string; readonly why: string; readonly commandId?: string | undefined },
+  { code, why, run }: { readonly code: string; readonly why: string; readonly run?: StartedRun },
 ): Promise<StoredState> {
   const denied = suspending.has(code);
   const event = denied ? 'job.suspended' : 'job.failed';
-  await trail.record({ event, job: job.name, slot, commandId, detail: why });
+  await trail.record({ event, job: job.name, slot, commandId: run?.commandId, detail: why });
   const outcome = denied ? 'suspended' : 'not-started';
   return saveState(records, job.name, version, {
-    ...remember(state, { slot, at: firedAt, missed: missed || undefined, outcome, commandId, why }),
+    ...remember(state, { slot, at: firedAt, missed: missed || undefined, outcome, ...(run && placeOfRun(run)), why }),
     starting: undefined,
     running: undefined,
     suspended: denied ? (state.suspended ?? { since: clock.now(), why }) : state.suspended,
@@ -141,7 +156,7 @@ interface RunOf {
   readonly by?: { readonly request: AuthenticatedRequest; readonly reason?: string | undefined };
 }
 
-/** Runs the job's command as the job's own principal, judged by the policy of this moment. */
+/** Runs the job's command, or its steps as one batch, as the job's own principal, judged by the policy of this moment. */
 export function startRun(
   { gateway, entropy }: JobsContext,
   job: Job,
@@ -149,29 +164,40 @@ export function startRun(
   { idempotency, slot, by }: RunOf,
   signal?: AbortSignal,
 ): Promise<StartedCommand> {
-  const [step] = job.steps;
-  if (!step) throw new TypeError(`the job ${job.name} has no step`);
-  const filled = fillStep(step, values);
-  const principal = jobPrincipal(job.name);
-  const { tid, oid, azp, uti } = principal;
-  const requester = by?.request.caller.principal;
-  const request: AuthenticatedRequest = {
-    caller: { principal },
-    facts: {
-      requestId: by?.request.facts.requestId ?? entropy.uuid(),
-      principal: { tid, oid, azp, uti, idtyp: 'job' },
-      ...(requester && { requester: { tid: requester.tid, oid: requester.oid, idtyp: requester.kind } }),
-      claimed: by?.request.facts.claimed,
-    },
-  };
-  const requested: RequestedCommand = {
-    ...filled,
+  const request = requestOf(job, by?.request, entropy);
+  const shared = {
     cluster: job.cluster,
-    command: filled.argv,
     reason: by?.reason ?? job.reason,
     job: { name: job.name, ...(slot !== undefined && { slot }) },
-    requester,
+    requester: by?.request.caller.principal,
     idempotency,
   };
-  return gateway.runCommand(request, requested, signal);
+  const steps = job.steps.map((step) => {
+    const { argv, ...filled } = fillStep(step, values);
+    return { ...filled, command: argv };
+  });
+  if (job.batch) return gateway.runBatch(request, { ...shared, steps, onError: job.onError }, signal);
+  const [step] = steps;
+  if (!step) throw new TypeError(`the job ${job.name} has no command`);
+  return gateway.runCommand(request, { ...shared, ...step }, signal);
+}
+
+/** The job asks; who ran it by hand is told beside it. */
+function requestOf(
+  { name }: Job,
+  by: AuthenticatedRequest | undefined,
+  entropy: JobsContext['entropy'],
+): AuthenticatedRequest {
+  const principal = jobPrincipal(name);
+  const { tid, oid, azp, uti } = principal;
+  const requester = by?.caller.principal;
+  return {
+    caller: { principal },
+    facts: {
+      requestId: by?.facts.requestId ?? entropy.uuid(),
+      principal: { tid, oid, azp, uti, idtyp: 'job' },
+      ...(requester && { requester: { tid: requester.tid, oid: requester.oid, idtyp: requester.kind } }),
+      claimed: by?.facts.claimed,
+    },
+  };
 }

@@ -1,8 +1,9 @@
 import { jobPrincipal, principalKey } from '../identity/principal.ts';
 import type { PrincipalId } from '../lib/ids.ts';
-import { isFinished, type Records } from '../store/records.ts';
+import { isFollower, type CommandRecord, type Records } from '../store/records.ts';
 import type { Job } from './job.ts';
-import type { JobState, PastSlot } from './state.ts';
+import { outcomeOf } from './outcome.ts';
+import { placeOfRun, type JobState, type PastSlot } from './state.ts';
 
 /** One run, or one slot that was none, as it is shown. */
 export interface PastRun extends Omit<PastSlot, 'slot' | 'outcome'> {
@@ -15,30 +16,54 @@ export interface PastRun extends Omit<PastSlot, 'slot' | 'outcome'> {
 /** The last `most`, newest first: slots from the job's state, runs by hand from their own records. */
 export async function lastRuns(
   records: Pick<Records, 'list'>,
-  { name, cluster }: Pick<Job, 'name' | 'cluster'>,
+  job: Job,
   state: JobState | undefined,
   most: number,
 ): Promise<readonly PastRun[]> {
-  const { items } = await records.list({ owner: principalKey(jobPrincipal(name)), cluster, limit: 2 * most });
-  const byHand = items
-    .filter((record) => record.job?.slot === undefined)
-    .map((record): PastRun => {
-      const outcome = isFinished(record) ? record.status : 'running';
-      const failure = 'failure' in record ? `${record.failure.code}: ${record.failure.message}` : undefined;
-      const exitCode = record.status === 'completed' ? record.exitCode : undefined;
-      return { at: record.submittedAt, by: record.requester, commandId: record.id, outcome, exitCode, why: failure };
-    });
+  const commands = await lastCommands(records, job, 2 * most * job.steps.length);
+  const byHand = commands
+    .filter((record) => record.job?.slot === undefined && !isFollower(record))
+    .map((record) => runByHand(record, commands));
   const { running, history = [] } = state ?? {};
   const now: readonly PastRun[] = running
     ? [
         {
           slot: running.slot,
           at: running.firedAt,
-          commandId: running.commandId,
+          ...placeOfRun(running),
           missed: running.missed || undefined,
           outcome: 'running',
         },
       ]
     : [];
   return [...now, ...history, ...byHand].toSorted((a, b) => b.at - a.at).slice(0, most);
+}
+
+/** The newest records of a job: of one with steps each step has its own. */
+async function lastCommands(
+  records: Pick<Records, 'list'>,
+  { name, cluster }: Job,
+  most: number,
+): Promise<readonly CommandRecord[]> {
+  const owner = principalKey(jobPrincipal(name));
+  const found: CommandRecord[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await records.list({
+      owner,
+      cluster,
+      limit: most - found.length,
+      ...(cursor !== undefined && { cursor }),
+    });
+    found.push(...page.items);
+    cursor = page.next;
+  } while (cursor !== undefined && found.length < most);
+  return found;
+}
+
+function runByHand(record: CommandRecord, commands: readonly CommandRecord[]): PastRun {
+  const { id, batch, submittedAt: at, requester: by } = record;
+  const followers = batch ? commands.filter((other) => isFollower(other) && other.batch?.id === batch.id) : [];
+  const { status = 'running' as const, exitCode, why } = outcomeOf([record, ...followers]) ?? {};
+  return { at, by, ...(batch ? { batchId: batch.id } : { commandId: id }), outcome: status, exitCode, why };
 }

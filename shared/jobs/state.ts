@@ -29,13 +29,18 @@ export interface Run extends Due {
 }
 
 export interface StartedRun extends Run {
+  /** Of a batch: its first step's. */
   readonly commandId: string;
+  readonly batchId?: string | undefined;
 }
 
 export interface PastSlot {
   readonly slot: number;
   readonly at: number;
+  /** Of a job with one command. */
   readonly commandId?: string | undefined;
+  /** Of a job with steps. */
+  readonly batchId?: string | undefined;
   /** Of a run that came late: how many slots were missed up to it. */
   readonly missed?: number | undefined;
   readonly outcome: 'completed' | 'failed' | 'unknown' | 'missed' | 'overlapped' | 'suspended' | 'not-started';
@@ -92,6 +97,10 @@ export const remember = (state: JobState, past: PastSlot): JobState => ({
     HISTORY,
   ),
 });
+
+/** What a line of history says of where a run's records are. */
+export const placeOfRun = ({ commandId, batchId }: StartedRun): Pick<PastSlot, 'commandId' | 'batchId'> =>
+  batchId === undefined ? { commandId } : { batchId };
 
 /** The words of a problem, for history and trail; what is not a problem says nothing of itself. */
 export const whyOf = (error: unknown): string =>

@@ -1,9 +1,21 @@
+import { stepsOfBatch } from '../store/batch-steps.ts';
 import { isFinished, type CommandRecord } from '../store/records.ts';
 import { problems } from '../errors.ts';
 import type { JobsContext } from './context.ts';
 import { dropUnstarted, fire, isTooLate, isUnsent, notStarted, resume } from './fire.ts';
 import type { Job } from './job.ts';
-import { loadState, OtherInstance, remember, saveState, type Due, type JobState, type StoredState } from './state.ts';
+import { outcomeOf, type Outcome } from './outcome.ts';
+import {
+  loadState,
+  OtherInstance,
+  placeOfRun,
+  remember,
+  saveState,
+  type Due,
+  type JobState,
+  type StartedRun,
+  type StoredState,
+} from './state.ts';
 
 /** A slot that is seen later than this was missed: a timer that comes each minute sees it within one. */
 const LATE_MS = 90_000;
@@ -112,7 +124,7 @@ async function noteEnd(context: JobsContext, job: Job, stored: StoredState): Pro
   if (!running) return stored;
   const record = await records.get(running.commandId);
   if (record && !isFinished(record)) return stored;
-  const { slot, missed, firedAt, commandId } = running;
+  const { slot, missed, firedAt } = running;
   if (record?.status === 'failed' && isUnsent(record)) {
     const { code, message } = record.failure;
     // Its process ended before the command was sent, or Azure was away: the slot is still to be run.
@@ -120,25 +132,36 @@ async function noteEnd(context: JobsContext, job: Job, stored: StoredState): Pro
       const starting = { slot, missed, firedAt };
       return saveState(records, job.name, version, { ...state, running: undefined, starting });
     }
-    return notStarted(context, job, stored, running, { code, why: `${code}: ${message}`, commandId });
+    return notStarted(context, job, stored, running, { code, why: `${code}: ${message}`, run: running });
   }
-  const exitCode = record?.status === 'completed' ? record.exitCode : undefined;
-  const why = exitCode === undefined ? whyNot(record) : undefined;
+  const { status, exitCode, why, commandId } = await endOf(context, running, record);
   if (exitCode !== 0) {
     const detail = why ?? `exit code ${exitCode}`;
     await trail.record({ event: 'job.failed', job: job.name, slot, commandId, detail });
   }
-  const outcome = record?.status ?? 'unknown';
-  return saveState(records, job.name, version, {
-    ...remember(state, { slot, at: firedAt, missed: missed || undefined, commandId, outcome, exitCode, why }),
-    running: undefined,
-  });
+  const past = {
+    slot,
+    at: firedAt,
+    missed: missed || undefined,
+    ...placeOfRun(running),
+    outcome: status,
+    exitCode,
+    why,
+  };
+  return saveState(records, job.name, version, { ...remember(state, past), running: undefined });
 }
 
-const whyNot = (record: CommandRecord | undefined): string =>
-  record && 'failure' in record
-    ? `${record.failure.code}: ${record.failure.message}`
-    : 'the record of the command is gone';
+/** The first step of a batch is the last to be finished, so all of them have their end. */
+async function endOf(
+  { records }: JobsContext,
+  { commandId }: StartedRun,
+  record: CommandRecord | undefined,
+): Promise<Outcome> {
+  if (!record) return { status: 'unknown', why: 'the record of the command is gone', commandId };
+  const { batch } = record;
+  const followers = batch ? (await stepsOfBatch(records, { ...record, batch })).slice(1) : [];
+  return outcomeOf([record, ...followers]) ?? { status: 'unknown', why: 'a step has no end', commandId };
+}
 
 const mayTryAgain = (code: string): boolean =>
   code === 'interrupted' || (code in problems && problems[code as keyof typeof problems].retryable);

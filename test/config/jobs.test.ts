@@ -31,7 +31,25 @@ describe('a job in gateway.yaml', () => {
     ['no command', job('schedule: "0 3 * * *"'), 'argv: is missing'],
     ['a command that is refused', job('argv: [kubectl, exec, -it, web, --, sh]'), 'argv: kubectl exec'],
     ['a flag that is refused', job('argv: [kubectl, get, pods, --kubeconfig=x]'), 'argv: kubectl get pods'],
-    ['steps, while there are no batches', job(`steps: [{ ${restart} }]`), 'steps: a job with steps is not built yet'],
+    ['steps beside a command', job(`${restart}, steps: [{ ${restart} }]`), 'argv: belongs to a step'],
+    ['no steps', job('steps: []'), 'steps'],
+    [
+      'more steps than a batch has',
+      job(`steps: [${Array.from({ length: 21 }, () => `{ ${restart} }`).join(', ')}]`),
+      'steps: has 21 steps; a batch has at most 20',
+    ],
+    [
+      'a step that is refused',
+      job(`steps: [{ ${restart} }, { argv: [kubectl, exec, web] }]`),
+      'steps[1].argv: kubectl exec',
+    ],
+    ['a step without a command', job(`steps: [{ ${restart} }, {}]`), 'steps[1].argv: is missing'],
+    [
+      'steps that take longer than one command may',
+      job(`steps: [{ ${restart}, timeoutSeconds: 3000 }, { ${restart}, timeoutSeconds: 601 }]`),
+      'steps: take 3601 s together',
+    ],
+    ['onError without steps', job(`${restart}, onError: continue`), 'onError: is for a job with steps'],
     [
       'a time limit beyond the gateway\u2019s',
       job(`${restart}, timeoutSeconds: 999999`),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { systemClock } from '../../shared/clock.ts';
+import type { BatchOutputBody } from '../../shared/http/schemas.ts';
 import { held } from '../support/openapi.ts';
 import { people, testStack, type TestStack } from '../support/stack.ts';
 
@@ -25,6 +26,26 @@ jobs:
     cluster: demo
     argv: [kubectl, get, pods/missing, -n, shop]
   - { name: by-hand, cluster: demo, argv: [kubectl, get, pods, -n, shop] }
+  - name: in-steps
+    schedule: "*/5 * * * *"
+    cluster: demo
+    options: { namespace: { enum: [shop, other], default: shop } }
+    steps:
+      - { argv: [kubectl, get, pods, -n, "{namespace}"] }
+      - { argv: [kubectl, get, deployments, -n, "{namespace}"] }
+  - name: in-failing-steps
+    schedule: "*/5 * * * *"
+    cluster: demo
+    steps:
+      - { argv: [kubectl, get, pods, -n, shop] }
+      - { argv: [kubectl, get, pods/missing, -n, shop] }
+      - { argv: [kubectl, get, deployments, -n, shop] }
+  - name: in-denied-steps
+    schedule: "*/5 * * * *"
+    cluster: demo
+    steps:
+      - { argv: [kubectl, get, pods, -n, shop] }
+      - { argv: [kubectl, get, secrets, -n, shop] }
 `;
 const withJobs = (yaml: string): string =>
   yaml
@@ -32,14 +53,14 @@ const withJobs = (yaml: string): string =>
       '    auditor:\n',
       `    runner:
       allow:
-        - { verbs: [run], resources: [jobs.aksgw], namespaces: ['*'], names: [nightly, secret-reader] }
-        - { verbs: [get], resources: [jobs.aksgw], namespaces: ['*'], names: [failing] }
+        - { verbs: [run], resources: [jobs.aksgw], namespaces: ['*'], names: [nightly, secret-reader, in-steps, in-failing-steps] }
+        - { verbs: [get], resources: [jobs.aksgw], namespaces: ['*'], names: [failing, in-denied-steps] }
     auditor:\n`,
     )
     .replace(
       '  bindings:\n',
       `  bindings:
-    - { role: viewer, clusters: [demo], subjects: [{ job: nightly }, { job: secret-reader }, { job: failing }] }
+    - { role: viewer, clusters: [demo], subjects: [{ job: nightly }, { job: secret-reader }, { job: failing }, { job: in-steps }, { job: in-failing-steps }, { job: in-denied-steps }] }
     - { role: runner, clusters: [demo], subjects: [{ user: ${runner} }] }\n`,
     )
     .replace('\n...\n', `${JOBS}...\n`);
@@ -55,6 +76,8 @@ interface RunAnswer {
   readonly outcome: string;
   readonly slot: string | null;
   readonly commandId: string | null;
+  readonly batchId?: string;
+  readonly why?: string;
   readonly exitCode: number | null;
   readonly by?: { readonly oid: string };
 }
@@ -112,8 +135,36 @@ describe('a scheduled job', () => {
   test('that fails says so, with its exit code', async () => {
     const { lastRun } = await job('failing');
     expect(lastRun).toMatchObject({ outcome: 'completed', exitCode: 1 });
-    expect(await events('AKG501W')).toEqual([expect.objectContaining({ job: 'failing', detail: 'exit code 1' })]);
+    const alerts = (await events('AKG501W')).filter((event) => event['job'] === 'failing');
+    expect(alerts).toEqual([expect.objectContaining({ detail: 'exit code 1' })]);
     expect((await stack.request('GET', `/v1/commands/${lastRun?.commandId}`)).body).toMatchObject({ job: 'failing' });
+  });
+
+  test('with steps runs them as one batch, and is judged by all of them', async () => {
+    const { lastRun } = await job('in-steps');
+    expect(lastRun).toMatchObject({ outcome: 'completed', exitCode: 0, commandId: null });
+    const token = stack.tokens.auditor;
+    const { body } = await stack.request<BatchOutputBody>('GET', `/v1/batches/${lastRun?.batchId}`, { token });
+    expect(body.items.map(({ status, job: name }) => [status, name])).toEqual([
+      ['completed', 'in-steps'],
+      ['completed', 'in-steps'],
+    ]);
+    expect(new Set(body.items.map(({ azure }) => azure.commandId)).size).toBe(1);
+    const failed = await job('in-failing-steps');
+    expect(failed.lastRun).toMatchObject({ outcome: 'completed', exitCode: 1, why: 'step 1: exit code 1' });
+    const alerts = (await events('AKG501W')).filter((event) => event['job'] === 'in-failing-steps');
+    expect(alerts).toEqual([expect.objectContaining({ detail: 'step 1: exit code 1' })]);
+  });
+
+  test('with a step that is denied runs none of them, and is suspended', async () => {
+    const { lastRun, suspended } = await job('in-denied-steps');
+    expect(lastRun).toMatchObject({ outcome: 'suspended', commandId: null });
+    expect(lastRun?.batchId).toBeUndefined();
+    expect(suspended?.why).toContain('policy-denied');
+    const owned = (await events('AKG300I')).filter(
+      (event) => Reflect.get(event['principal'] ?? {}, 'oid') === 'in-denied-steps',
+    );
+    expect(owned).toEqual([]);
   });
 
   test('that nobody looked at in time has missed its slots, and says how many', async () => {
@@ -171,6 +222,34 @@ describe('a run by hand', () => {
     );
   });
 
+  test('of a job with steps is answered as a batch, and shown as one run', async () => {
+    const headers = { 'idempotency-key': 'steps-once' };
+    const answer = await run('in-steps', { options: { namespace: 'other' }, reason: 'INC-9' }, { headers });
+    const batch = answer.body as unknown as BatchOutputBody;
+    expect([answer.status, batch.status]).toEqual([200, 'completed']);
+    expect(answer.headers.get('content-location')).toBe(`/v1/batches/${batch.id}`);
+    expect(batch.items.map(({ argv, requester }) => [argv.at(-1), requester?.oid])).toEqual([
+      ['other', runner],
+      ['other', runner],
+    ]);
+    expect((await run('in-steps', { options: { namespace: 'other' }, reason: 'INC-9' }, { headers })).body.id).toBe(
+      batch.id,
+    );
+    expect((await stack.request('GET', `/v1/batches/${batch.id}`)).status).toBe(200);
+    const [last] = (await job('in-steps')).runs;
+    expect(last).toMatchObject({
+      slot: null,
+      batchId: batch.id,
+      outcome: 'completed',
+      exitCode: 0,
+      by: { oid: runner },
+    });
+    const text = await run('in-failing-steps', {}, { headers: { accept: 'text/plain' } });
+    expect([text.status, text.headers.get('exit-code')]).toEqual([200, '1']);
+    const [failed] = (await job('in-failing-steps')).runs;
+    expect(failed).toMatchObject({ slot: null, exitCode: 1, why: 'step 1: exit code 1' });
+  });
+
   test('with one key is one run, and its records are the same', async () => {
     const headers = { 'idempotency-key': 'once' };
     const [first, second] = [await run('nightly', {}, { headers }), await run('nightly', {}, { headers })];
@@ -198,6 +277,13 @@ describe('a run by hand', () => {
     expect((await run('nothing', {})).body.code).toBe('job-not-found');
     expect((await run('nightly', {}, { token: stack.tokens.bot })).body.code).toBe('job-not-found');
     const { body } = await stack.request<{ items: JobAnswer[] }>('GET', '/v1/jobs');
-    expect(body.items.map(({ name }) => name)).toEqual(['nightly', 'secret-reader', 'failing']);
+    expect(body.items.map(({ name }) => name)).toEqual([
+      'nightly',
+      'secret-reader',
+      'failing',
+      'in-steps',
+      'in-failing-steps',
+      'in-denied-steps',
+    ]);
   });
 });

@@ -93,6 +93,7 @@ interface Plan {
   readonly onMissed: 'run' | 'skip';
   readonly onOverlap: 'queue' | 'skip';
   readonly runMinutes: number;
+  readonly command: string;
   readonly faults: readonly (readonly Fault[])[];
   /** At a minute, a clock steps by some minutes. */
   readonly steps: readonly { readonly process: 0 | 1; readonly at: number; readonly by: number }[];
@@ -109,6 +110,10 @@ const plans: fc.Arbitrary<Plan> = fc.record({
   onMissed: fc.constantFrom('run', 'skip'),
   onOverlap: fc.constantFrom('queue', 'skip'),
   runMinutes: fc.constantFrom(0, 1, 12),
+  command: fc.constantFrom(
+    'argv: [kubectl, get, pods]',
+    'steps: [{ argv: [kubectl, get, pods] }, { argv: [kubectl, get, nodes] }]',
+  ),
   faults: fc.array(fc.array(fault, { maxLength: 2 }), { minLength: 4, maxLength: 4 }),
   steps: fc.array(
     fc.record({
@@ -126,9 +131,9 @@ const plans: fc.Arbitrary<Plan> = fc.record({
 /** Plays a plan, then two quiet days with a sound process, so that all that is due has its end. */
 async function play(plan: Plan): Promise<{ world: World; state: JobState; start: number }> {
   const start = YEAR + 30_000;
-  const { onMissed, onOverlap, runMinutes, faults, steps, down } = plan;
+  const { onMissed, onOverlap, runMinutes, command, faults, steps, down } = plan;
   const job = `schedule: "*/7 * * * *", onMissed: ${onMissed}, onOverlap: ${onOverlap}`;
-  const world = new World(start, job, runMinutes * MINUTE + 100);
+  const world = new World(start, job, runMinutes * MINUTE + 100, command);
   const skews = [0, 0];
   let spare = 0;
   const open = (index: 0 | 1) => world.process(() => skews[index] ?? 0, faults[index + 2 * (spare++ % 2)] ?? []);

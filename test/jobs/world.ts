@@ -7,7 +7,9 @@ import type { RequestedCommand } from '../../shared/gateway/request.ts';
 import { principalKey } from '../../shared/identity/principal.ts';
 import { compiledOnce, type JobsContext } from '../../shared/jobs/context.ts';
 import { createJobs } from '../../shared/jobs/jobs.ts';
-import { isFinished, type CommandRecord } from '../../shared/store/records.ts';
+import type { BatchId } from '../../shared/lib/ids.ts';
+import { stepId } from '../../shared/store/derived-ids.ts';
+import { isFinished, isFollower, type CommandRecord } from '../../shared/store/records.ts';
 import { commandRecord } from '../support/records.ts';
 import { parse, withSections } from '../config/valid.ts';
 
@@ -56,12 +58,10 @@ export class World {
   sendsAtOnce = false;
   #ids = 0;
 
-  constructor(start: number, job: string, runMs = 1_000) {
+  constructor(start: number, job: string, runMs = 1_000, command = 'argv: [kubectl, get, pods]') {
     this.now = start;
     this.#runMs = runMs;
-    this.config = parse(
-      withSections({ jobs: `jobs: [{ name: nightly, cluster: demo, argv: [kubectl, get, pods], ${job} }]` }),
-    );
+    this.config = parse(withSections({ jobs: `jobs: [{ name: nightly, cluster: demo, ${command}, ${job} }]` }));
   }
 
   /** Goes on to an instant: what is under way happens, and processes that stood still go on. */
@@ -75,7 +75,7 @@ export class World {
       const { record, carrier } = command;
       if (record.status === 'accepted' && command.sendAt <= instant) {
         if (carrier.alive) {
-          this.sent.push(record.job?.slot ?? Number.NaN);
+          if (!isFollower(record)) this.sent.push(record.job?.slot ?? Number.NaN);
           command.record = { ...record, status: 'running' } as CommandRecord;
         } else {
           command.record = {
@@ -120,7 +120,9 @@ export class World {
       gateway: {
         admitCaller: async () => ({ config: this.config, policy }),
         limitRate: async () => undefined,
-        runCommand: (_request, requested) => effect(() => this.#run(process, clock.now(), requested)),
+        runCommand: (_request, requested) => effect(() => this.#run(process, clock.now(), requested, 0)),
+        runBatch: (_request, requested) =>
+          effect(() => this.#run(process, clock.now(), requested, requested.steps.length)),
       },
       records: {
         get: (id) => effect(() => this.#commands.find(({ record }) => record.id === id)?.record),
@@ -187,27 +189,34 @@ export class World {
     throw new Killed();
   }
 
-  /** As the corridor does it: one command for one key for a day, unless it ended before it was sent. */
-  #run(carrier: Process, now: number, { job, idempotency }: RequestedCommand): StartedCommand {
+  /** As the corridor does it: one command, or one batch of `steps`, for one key for a day, unless it ended before it was sent. */
+  #run(
+    carrier: Process,
+    now: number,
+    { job, idempotency }: Pick<RequestedCommand, 'job' | 'idempotency'>,
+    steps: number,
+  ): StartedCommand {
     const key = idempotency?.key ?? '';
     const known = this.#keys.get(key);
     if (!this.allowed) throw new Problem('policy-denied', 'No rule allows it.');
     if (known && now - known.at < DAY && known.command.record.status !== 'failed')
       return { record: known.command.record, active: undefined, azureMs: 0 };
-    const base = commandRecord(`command-${(this.#ids += 1)}`);
-    const record = {
-      ...base,
-      owner: principalKey({ kind: 'job', tid: '', oid: 'nightly' }),
-      submittedAt: now,
-      ...(job && { job }),
-      status: 'accepted',
-    } as CommandRecord;
-    const command: Accepted = { record, carrier, sendAt: this.now + 500, endAt: this.now + 500 + this.#runMs };
-    if (this.sendsAtOnce) {
-      this.sent.push(job?.slot ?? Number.NaN);
-      command.record = { ...record, status: 'running' } as CommandRecord;
-    }
-    this.#commands.push(command);
+    const id = `command-${(this.#ids += 1)}`;
+    const batchId = `batch-of-${id}` as BatchId;
+    const accept = (step: number): Accepted => {
+      const record = {
+        ...commandRecord(steps > 0 ? stepId(batchId, step) : id),
+        owner: principalKey({ kind: 'job', tid: '', oid: 'nightly' }),
+        submittedAt: now,
+        ...(job && { job }),
+        ...(steps > 0 && { batch: { id: batchId, step, of: steps, onError: 'stop' } }),
+        status: this.sendsAtOnce ? 'running' : 'accepted',
+      } as CommandRecord;
+      return { record, carrier, sendAt: this.now + 500, endAt: this.now + 500 + this.#runMs };
+    };
+    const command = accept(0);
+    this.#commands.push(command, ...Array.from({ length: Math.max(0, steps - 1) }, (_, index) => accept(index + 1)));
+    if (this.sendsAtOnce) this.sent.push(job?.slot ?? Number.NaN);
     this.#keys.set(key, { command, at: now });
     return { record: command.record, active: undefined, azureMs: 0 };
   }

@@ -11,7 +11,8 @@ import { recordBody } from '../record-body.ts';
 import { recordStream, STREAMED_BYTES } from '../record-stream.ts';
 import { RETRY_AFTER, serverTiming } from './running.ts';
 
-interface Started extends Pick<AppOptions, 'gateway' | 'clock' | 'config'> {
+/** What a caller has just started, and how it wants to hear of it. */
+export interface Started extends Pick<AppOptions, 'gateway' | 'clock' | 'config'> {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   readonly caller: AuthenticatedRequest;

@@ -4,12 +4,13 @@ import { parseIdempotencyKey } from '../../admission/idempotency.ts';
 import { redactWords } from '../../command/redact-words.ts';
 import type { JobView } from '../../jobs/jobs.ts';
 import type { PastRun } from '../../jobs/past-runs.ts';
-import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOr } from '../answers.ts';
+import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOrBatchOr } from '../answers.ts';
 import { disconnectSignal } from '../disconnect.ts';
 import { authenticated } from '../identify.ts';
 import type { AppOptions } from '../options.ts';
 import { readPrefer } from '../prefer.ts';
 import { JobBody, JobWithRunsBody, ListBody, RunJobBody, type JobOutput, type RunJobInput } from '../schemas.ts';
+import { answerStartedBatch } from './answer-batch.ts';
 import { answerStarted } from './answer-record.ts';
 import { SendingHeaders } from './running.ts';
 
@@ -55,11 +56,11 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
         tags: ['jobs'],
         summary: 'Run a job now',
         description:
-          'The command is judged as the job; the caller needs the verb run on it, and is recorded as its requester.',
+          'The command, or each step, is judged as the job; the caller needs the verb run on it, and is recorded as its requester.',
         params: JobParams,
         body: RunJobBody,
         headers: SendingHeaders,
-        response: recordOr(problemsOf('job-not-found', ...ABOUT_A_COMMAND, ...ABOUT_A_RUN)),
+        response: recordOrBatchOr(problemsOf('job-not-found', ...ABOUT_A_COMMAND, ...ABOUT_A_RUN)),
       },
     },
     async (request, reply) => {
@@ -72,18 +73,22 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
       const signal = disconnectSignal(reply);
       const by = { options: new Map(Object.entries(values)), reason, idempotencyKey };
       const started = await jobs.run(caller, request.params.job, by, signal);
-      return answerStarted({ ...options, request, reply, caller, started, prefer, signal, began });
+      const answer = started.record.batch ? answerStartedBatch : answerStarted;
+      return answer({ ...options, request, reply, caller, started, prefer, signal, began });
     },
   );
 }
 
 function jobBody({ job, next, suspended, runs }: JobView): JobOutput {
-  const { name, cluster, steps, options, schedule, onMissed, onOverlap, enabled } = job;
+  const { name, cluster, steps, batch, options, schedule, onMissed, onOverlap, onError, enabled } = job;
   const [last] = runs;
+  const commands = steps.map(({ argv }) => ({ argv: redactWords(argv).map(({ text }) => text) }));
   return {
     name,
     cluster,
-    argv: redactWords(steps[0]?.argv ?? []).map(({ text }) => text),
+    ...(batch
+      ? { argv: null, steps: commands, onError }
+      : { argv: commands[0]?.argv ?? null, steps: null, onError: null }),
     options: Object.fromEntries(
       [...options].map(([option, form]) => [
         option,
@@ -106,11 +111,12 @@ function jobBody({ job, next, suspended, runs }: JobView): JobOutput {
   };
 }
 
-const runBody = ({ slot, at, by, commandId, outcome, exitCode, missed, why }: PastRun) => ({
+const runBody = ({ slot, at, by, commandId, batchId, outcome, exitCode, missed, why }: PastRun) => ({
   slot: slot === undefined ? null : time(slot),
   at: time(at),
   ...(by && { by }),
   commandId: commandId ?? null,
+  ...(batchId !== undefined && { batchId }),
   outcome,
   exitCode: exitCode ?? null,
   ...(missed !== undefined && { missed }),
