@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 
-import type { PipelinePolicy } from '@azure/core-rest-pipeline';
+import type { HttpHeaders, PipelinePolicy } from '@azure/core-rest-pipeline';
 
 /**
  * The most of an answer that is read. A result holds at most 524,288 bytes of logs, which JSON's longest escapes make six times as
@@ -28,7 +28,7 @@ export const boundedBody: PipelinePolicy = {
     delete response.readableStreamBody;
     const accepted = request.method === 'POST' && response.status === 202;
     const usable = !accepted && isJson(response.headers.get('content-type'));
-    const body = stream === undefined ? {} : usable ? await readBody(stream) : discard(stream);
+    const body = stream === undefined ? {} : usable ? await readBody(stream) : discard(stream, response.headers);
     // The SDK parses what it finds here, and is not asked for the result.
     response.bodyAsText = body.text ?? '';
     return Object.assign(response, { body });
@@ -50,9 +50,10 @@ async function readBody(stream: NodeJS.ReadableStream): Promise<Body> {
   return { text: Buffer.concat(chunks).toString('utf8') };
 }
 
-/** Closes a connection whose body nobody reads; what it says about that is of no interest. */
-function discard(stream: NodeJS.ReadableStream): Body {
+/** Closes a connection whose body nobody reads; what it says about that is of no interest. An empty body ends by itself. */
+function discard(stream: NodeJS.ReadableStream, headers: HttpHeaders): Body {
   stream.on('error', () => undefined);
-  (stream as Readable).destroy();
+  if (headers.get('content-length') === '0') stream.resume();
+  else (stream as Readable).destroy();
   return {};
 }

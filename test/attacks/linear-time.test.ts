@@ -160,13 +160,17 @@ function cost(read: () => unknown): number {
   return (user + system) / 1000;
 }
 
-/** What this machine takes now for a fixed amount of work, so that the budget goes with it. */
-const pace = (): number =>
-  cost(() => {
-    let text = '';
-    for (let at = 0; at < 200_000; at++) text = JSON.stringify({ at, text: 'x'.repeat(at % 50) });
-    return text;
-  });
+/** The least of three: what else the machine does only adds. */
+const least = (read: () => unknown): number => Math.min(cost(read), cost(read), cost(read));
+
+/** Four times the text takes four times as long when the time is in proportion, and sixteen times as long when it goes with the square. */
+const isSquare = (read: (units: number) => unknown, units: number): boolean =>
+  least(() => read(units)) >
+  9 *
+    Math.max(
+      1,
+      least(() => read(Math.floor(units / 4))),
+    );
 
 describe('the time that callers\u2019 text takes', () => {
   test.each(readers.map((reader) => [reader.name, reader] as const))(
@@ -176,11 +180,12 @@ describe('the time that callers\u2019 text takes', () => {
       for (const unit of units) {
         for (const [at, shape] of shapes.entries()) {
           if (!whole && (at + units.indexOf(unit)) % shapes.length !== 0) continue;
-          const text = shape(unit.repeat(Math.floor((bytes - 8) / Buffer.byteLength(unit))));
-          const ms = cost(() => read(text));
-          // A square would take from seconds to minutes; another run tells a busy machine from a slow reader.
+          const count = Math.floor((bytes - 8) / Buffer.byteLength(unit));
+          const readUnits = (units: number) => read(shape(unit.repeat(units)));
+          const ms = cost(() => readUnits(count));
+          // Above the budget it may be a busy machine: then the lengths are compared. Far above it nothing excuses it.
           const budget = (40 + bytes / 1000) * (dear ? 6 : 1);
-          if (ms > budget && cost(() => read(text)) > budget * Math.max(1, pace() / 100))
+          if (ms > 20 * budget || (ms > budget && isSquare(readUnits, count)))
             slow.push(`${JSON.stringify(unit)} in shape ${at}: ${Math.round(ms)} ms`);
         }
       }
