@@ -8,7 +8,7 @@ import { codeOf, describeError, hintOn, safeKey } from './table-rows.ts';
 const ABSENT = 'BlobNotFound';
 
 /** Outputs, one blob each: stdout, then stderr, and the length of stdout beside them. */
-interface OutputBlobs {
+export interface OutputBlobs {
   put(id: string, output: CommandOutput): Promise<void>;
   get(id: string): Promise<CommandOutput | undefined>;
   has(id: string): Promise<boolean>;
