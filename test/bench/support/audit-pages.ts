@@ -17,8 +17,11 @@ export async function pageOverHttp(place: string, nodeOptions: string) {
   symlinkSync(join(place, 'signing.jwk'), join(folder, 'data/signing.jwk'));
   const azure = await startAzure();
   const { config, env } = writeConfig(folder, azure, 0, (yaml) =>
-    // Every page is a request: more than a caller may make in a minute.
-    yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 30, requestsPerMinute: 1000000'),
+    // More pages, and more of them in bytes, than a caller may have in a minute.
+    yaml.replace(
+      /perPrincipal: \{(.*)\}/,
+      `perPrincipal: {$1, requestsPerMinute: 1000000, bytesOutPerMinute: 100000000000 }\n  total: { bytesOutPerMinute: 100000000000 }`,
+    ),
   );
   const dist = join(folder, 'dist');
   await bundle(dist);
