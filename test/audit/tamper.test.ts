@@ -182,8 +182,8 @@ const forgeries: readonly Forgery[] = [
   {
     what: 'other torn bytes',
     forge: () => withStream(trail, name(TORN), Buffer.concat([joinLines(linesOf(TORN)), Buffer.from('{"argv":[')])),
-    verdict: 'UNPROVEN',
-    kind: 'tail-torn',
+    verdict: 'BROKEN',
+    kind: 'history-replaced',
     at: TORN,
   },
   {

@@ -1,7 +1,8 @@
 import { hash as digest } from 'node:crypto';
-import type { AppendLog } from '../../store/append-log.ts';
+import type { AppendLog, LogLine } from '../../store/append-log.ts';
 import { type Head, hashLine, rfc3339 } from '../chain.ts';
 import type { Findings } from './findings.ts';
+import { lineSeq } from './line.ts';
 import type { StreamFacts } from './verify-stream.ts';
 import { ALIVE_MS, type EndWitness, type Witnesses } from './witnesses.ts';
 
@@ -101,27 +102,18 @@ export async function lookAgain(log: AppendLog, witnesses: Witnesses, facts: Fac
   for (const stream of new Set([...late.keys(), ...torn.keys()])) {
     const wanted = late.get(stream);
     const tails = torn.get(stream) ?? [];
+    let seq = -1;
     for await (const line of log.read(stream)) {
-      if (!line.complete) continue;
-      const seq = lineSeq(line.bytes);
+      seq = line.complete ? lineSeq(line.bytes) : seq + 1;
       const place = { stream, seq, position: line.position };
-      if (wanted?.has(seq)) witnesses.line(stream, seq, hashLine(line.bytes), lineWall(line.text), place);
+      if (line.complete && wanted?.has(seq))
+        witnesses.line(stream, seq, hashLine(line.bytes), lineWall(line.text), place);
       for (const tail of tails)
-        if (seq === tail.seq + 1 && !beginsWith(line.bytes, tail))
+        if (seq === tail.seq + 1 && !beginsWith(line, tail))
           findings.add('history-replaced', place, 'Another stream saw another beginning of this line');
     }
     witnesses.end(stream, facts.get(stream)?.lastSeq ?? -1);
   }
-}
-
-const seqMember = Buffer.from('"seq":', 'latin1');
-
-/** A line's own seq: in canonical order nothing after it holds another. */
-function lineSeq(bytes: Buffer): number {
-  const at = bytes.lastIndexOf(seqMember);
-  return at === -1
-    ? -1
-    : Number.parseInt(bytes.toString('latin1', at + seqMember.length, at + seqMember.length + 17), 10);
 }
 
 function lineWall(text: string): number {
@@ -132,18 +124,23 @@ function lineWall(text: string): number {
   }
 }
 
-/** Torn tails that were seen of streams that went on: their writer lived, and the line was only half written at that moment. */
+/**
+ * Torn tails that were seen of streams that have more now: their writer lived, and the line was only half written at that moment, or half
+ * a line still stands there.
+ */
 function continuedTails(facts: Facts): ReadonlyMap<string, readonly Head[]> {
   const tails = new Map<string, Head[]>();
   for (const { seen } of facts.values())
-    for (const { lost } of seen)
-      if (lost.torn && (facts.get(lost.stream)?.lastSeq ?? -1) > lost.seq)
+    for (const { lost } of seen) {
+      const now = facts.get(lost.stream);
+      if (lost.torn && now && (now.lastSeq > lost.seq || (now.lastSeq === lost.seq && now.torn)))
         tails.set(lost.stream, [...(tails.get(lost.stream) ?? []), lost]);
+    }
   return tails;
 }
 
-function beginsWith(line: Buffer, { torn }: Head): boolean {
+function beginsWith({ bytes, complete }: LogLine, { torn }: Head): boolean {
   if (!torn) return true;
-  const start = Buffer.concat([line, Buffer.from('\n')]).subarray(0, torn.bytes);
-  return digest('sha256', start, 'hex') === torn.sha256;
+  const whole = complete ? Buffer.concat([bytes, Buffer.from('\n')]) : bytes;
+  return digest('sha256', whole.subarray(0, torn.bytes), 'hex') === torn.sha256;
 }

@@ -6,12 +6,12 @@ import { Compile } from 'typebox/compile';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { type AppendLog, StorageUnavailable } from '../../store/append-log.ts';
 import { type SegmentReader, readLines, readTail } from '../../store/append-log-lines.ts';
-import type { PublicJwk } from '../chain.ts';
+import { type PublicJwk, hashLine } from '../chain.ts';
 import type { Manifest } from '../read/export.ts';
 import { publicKeySchema } from '../schemas.ts';
 import { verifyDetached, verifyingKey } from '../signature.ts';
 import { type Findings, createFindings } from './findings.ts';
-import { parseCanonical } from './line.ts';
+import { lineSeq, parseCanonical } from './line.ts';
 import { EMPTY_STATE } from './state.ts';
 import type { VerificationReport } from './verification-report.ts';
 import { type VerifyOptions, acknowledgedIds, verifyInto } from './verify.ts';
@@ -28,8 +28,16 @@ interface Run {
   readonly bytes: number;
 }
 
+/** What stands here of a stream. */
+interface Extent {
+  readonly lines: number;
+  readonly to: number;
+  readonly hash: string;
+}
+
 interface ExportFile {
   readonly runs: ReadonlyMap<string, readonly Run[]>;
+  readonly extents: ReadonlyMap<string, Extent>;
   /** SHA-256, hex, and the lines before the manifest. */
   readonly sha256: string;
   readonly lines: number;
@@ -55,19 +63,31 @@ export async function verifyExport(file: string, options: VerifyOptions = {}): P
 /** One pass over the file: whose lines stand where, and what the manifest's hash is to be. */
 async function scan(handle: FileHandle, findings: Findings): Promise<ExportFile> {
   const runs = new Map<string, { offset: number; bytes: number }[]>();
+  const extents = new Map<string, Extent>();
   const sha256 = createHash('sha256');
   let count = 0;
   let lines = 0;
   let current = '';
+  let ofCurrent = 0;
   let last: Buffer = Buffer.alloc(0);
+  const endRun = (): void => {
+    if (ofCurrent === 0) return;
+    const text = last.at(-1) === 10 ? last.subarray(0, -1) : last;
+    const before = extents.get(current)?.lines ?? 0;
+    extents.set(current, { lines: before + ofCurrent, to: lineSeq(text), hash: hashLine(text) });
+    ofCurrent = 0;
+  };
   for await (const { line, offset } of linesOf(handle)) {
     if (last.length > 0) {
       sha256.update(last);
       lines += 1;
     }
+    const manifest = isManifest(line);
+    const stream = manifest ? current : streamOf(line);
+    if (manifest || stream !== current) endRun();
     last = line;
-    if (isManifest(line)) continue;
-    const stream = streamOf(line);
+    if (manifest) continue;
+    ofCurrent += 1;
     const own = runs.get(stream) ?? [];
     const run = own.at(-1);
     if (run && stream === current) run.bytes += line.length;
@@ -78,7 +98,8 @@ async function scan(handle: FileHandle, findings: Findings): Promise<ExportFile>
     }
     current = stream;
   }
-  return { runs, sha256: sha256.digest('hex'), lines, last };
+  endRun();
+  return { runs, extents, sha256: sha256.digest('hex'), lines, last };
 }
 
 async function* linesOf(handle: FileHandle): AsyncGenerator<{ readonly line: Buffer; readonly offset: number }> {
@@ -141,7 +162,7 @@ const manifestCheck = Compile(
 );
 
 function judgeManifest(
-  { last, sha256, lines, runs }: ExportFile,
+  { last, sha256, lines, runs, extents }: ExportFile,
   { rootKeys = [], state = EMPTY_STATE }: VerifyOptions,
   findings: Findings,
 ): void {
@@ -174,15 +195,27 @@ function judgeManifest(
       `The manifest is over ${manifest.lines} lines with another hash; there are ${lines} here`,
     );
   const listed = new Set(manifest.streams.map(({ stream }) => stream));
-  for (const { stream, from, to } of manifest.streams)
-    if (!runs.has(stream))
-      findings.add(
-        'export-incomplete',
-        { stream, seq: from },
-        `The manifest names this stream from seq ${from} to ${to}; it is not here`,
-      );
+  for (const named of manifest.streams) judgeExtent(named, extents.get(named.stream), findings);
   for (const stream of runs.keys())
     if (!listed.has(stream)) findings.add('export-altered', { stream }, 'The manifest does not name this stream');
+}
+
+/** A stream is here as the manifest names it: its first batch (two lines) before a gap, then every line of the range. */
+function judgeExtent(named: Manifest['streams'][number], here: Extent | undefined, findings: Findings): void {
+  const { stream, from, to, lines, hash } = named;
+  const place = { stream, seq: from };
+  if (!here)
+    findings.add(
+      'export-incomplete',
+      place,
+      `The manifest names this stream from seq ${from} to ${to}; it is not here`,
+    );
+  else if (here.lines !== lines || here.to !== to || here.hash !== hash || lines !== to - from + 1 + (from > 1 ? 2 : 0))
+    findings.add(
+      'export-altered',
+      place,
+      `The manifest names ${lines} lines of this stream, from seq ${from} to ${to}; here are ${here.lines}, up to seq ${here.to}`,
+    );
 }
 
 function signerOf(manifest: Manifest, key: PublicJwk, signature: string): string | undefined {

@@ -97,3 +97,13 @@ function isOrdered(value: unknown): boolean {
   }
   return true;
 }
+
+const seqMember = Buffer.from('"seq":', 'latin1');
+
+/** A line's own seq: in canonical order nothing after it holds another. */
+export function lineSeq(bytes: Buffer): number {
+  const at = bytes.lastIndexOf(seqMember);
+  return at === -1
+    ? -1
+    : Number.parseInt(bytes.toString('latin1', at + seqMember.length, at + seqMember.length + 17), 10);
+}

@@ -291,6 +291,9 @@ class Trail:
         explained = any(head.get("torn") == torn and (stream.last == -1 or head["hash"] == stream.prev) for head in here)
         if not torn and any(head.get("torn") for head in here):
             self.found(BROKEN, "torn bytes gone", stream.name, stream.next)
+        for seen in (head["torn"] for head in here if torn and head.get("torn")):
+            if hashlib.sha256(stream.torn[: seen["bytes"]]).hexdigest() != seen["sha256"]:
+                self.found(BROKEN, "torn bytes changed", stream.name, stream.next)
         if stream.last == -1 and not torn and not explained:
             self.found(UNPROVEN, "empty", stream.name, 0)
         if (stream.last != stream.signed_to or torn) and not explained:
@@ -399,6 +402,16 @@ def read_export(trail, file):
     for listed in (manifest or {}).get("streams", []):
         if listed["stream"] not in streams:
             trail.found(BROKEN, "stream left out", listed["stream"], listed["from"])
+            continue
+        own = streams[listed["stream"]]
+        before = 2 if listed["from"] > 1 else 0
+        if (
+            listed["lines"] != len(own)
+            or listed["lines"] != listed["to"] - listed["from"] + 1 + before
+            or json.loads(own[-1])["seq"] != listed["to"]
+            or line_hash(own[-1]) != listed["hash"]
+        ):
+            trail.found(BROKEN, "stream differs from the manifest", listed["stream"], listed["from"])
 
 
 def main():
