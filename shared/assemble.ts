@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { createAdmission } from './admission/admission.ts';
 import { countingLines } from './admission/count-lines.ts';
+import { createStoredResults } from './admission/stored-results.ts';
 import { createTraffic } from './admission/traffic.ts';
 import { createIdempotency } from './admission/idempotency.ts';
 import { openAuditTrail } from './audit/write/open-trail.ts';
@@ -159,9 +160,17 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   const traffic = createTraffic({ limits: () => config.current().limits, clock });
   const counted = countingLines(trail, traffic);
   const admission = createAdmission({ records, limits: () => config.current().limits, clock });
+  const results = createStoredResults({
+    records,
+    limits: () => config.current().limits,
+    hours: () => config.current().storage.resultsHours,
+    clock,
+    onError: report,
+  });
   const idempotency = createIdempotency({ records, clock });
   const lifecycle = createLifecycle({
     records,
+    results,
     trail,
     relay,
     clock,
@@ -186,6 +195,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
       records,
       admission,
       traffic,
+      results,
       idempotency,
       lifecycle,
       cancelRefused: new Map(),

@@ -106,6 +106,8 @@ export interface Limits {
     readonly running: number;
     readonly queued: number;
     readonly submitsPerMinute: number;
+    /** How much of what the caller's commands printed is kept at a time. */
+    readonly storedBytes: number;
   };
   /** All callers together. */
   readonly total: TrafficLimits;

@@ -222,6 +222,8 @@ export const ConfigSchema = Type.Object(
                 running: Type.Optional(Count),
                 queued: Type.Optional(Type.Integer({ minimum: 0 })),
                 submitsPerMinute: Type.Optional(Count),
+                /** Of what the caller's commands printed. */
+                storedBytes: Type.Optional(Count),
                 ...traffic,
               },
               { ...strict, ...live },

@@ -363,6 +363,7 @@ export function readLimits(file: ConfigFile, report: Report): Limits {
       running: perPrincipal.running ?? 4,
       queued: perPrincipal.queued ?? 20,
       submitsPerMinute: perPrincipal.submitsPerMinute ?? 30,
+      storedBytes: perPrincipal.storedBytes ?? 1_024 * MIB,
       ...withDefaults(perPrincipal, ownTraffic),
     },
     total: withDefaults(total, allTraffic),

@@ -1,4 +1,5 @@
 import type { Admission } from '../admission/admission.ts';
+import type { StoredResults } from '../admission/stored-results.ts';
 import type { Traffic } from '../admission/traffic.ts';
 import type { Idempotency } from '../admission/idempotency.ts';
 import type { AuditItem, EventQuery, Page } from '../audit/read/match.ts';
@@ -20,6 +21,7 @@ export interface GatewayContext {
   readonly records: Records;
   readonly admission: Admission;
   readonly traffic: Traffic;
+  readonly results: StoredResults;
   readonly idempotency: Idempotency;
   readonly lifecycle: Lifecycle;
   /** Clusters (by ARM id) that let the gateway into no pod, and when (monotonic) they last did not. */

@@ -66,6 +66,7 @@ async function run(
   const key = await claimKey(context, asked, allowed, records[0], signal);
   if (key?.kind === 'replay') return replay(context, allowed, key.record);
   try {
+    await limitStored(context, request, allowed);
     const azureMs = await authorise(context, request, allowed, signal);
     const release = await holdSent(context, request, allowed);
     const slot = await requestSlot(context, request, allowed).catch((error: unknown) => {
@@ -160,6 +161,13 @@ async function authorise(
     return clock.monotonic() - began;
   });
 }
+
+/** None runs while there is no room for what it may print: nobody knows how much that is before it ran. */
+const limitStored = (
+  { trail, results }: GatewayContext,
+  { caller }: AuthenticatedRequest,
+  [{ facts }]: OneOrMore<AllowedCommand>,
+): Promise<void> => limiting(trail, facts, () => results.admit(caller.principal));
 
 /** A batch is one pod, so it takes one. */
 const requestSlot = (

@@ -7,7 +7,7 @@ import type { Ended } from '../relay/relay.ts';
 import { stepId } from '../store/derived-ids.ts';
 import { isFollower, type CompletedRecord, type UnknownRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
-import { subjectOf } from './lifecycle/finish.ts';
+import { subjectOf, withinQuota } from './lifecycle/finish.ts';
 import { startOwnCommand } from './own-command.ts';
 
 /** Pods of run command stay for so long (assumption `pods-stay`): after that nothing can be found. */
@@ -173,17 +173,18 @@ const isProven = (end: Ended | undefined): end is Extract<Ended, { kind: 'comple
 
 /** In the trail first. A step that has no proof of its own stays unknown. */
 async function settle(
-  { trail, records }: GatewayContext,
+  { trail, records, results }: GatewayContext,
   record: UnknownRecord,
   commandId: string,
-  end: Ended | undefined,
+  ended: Ended | undefined,
 ): Promise<void> {
-  if (!isProven(end)) return;
+  if (!isProven(ended)) return;
+  const { kept: end, counted } = await withinQuota(results, record, ended);
   const { exitCode, stdout, stderr, streams, truncated, timedOut, startedAt } = end;
   const bytes = stdout.byteLength + stderr.byteLength;
   const outcome = { exitCode, timedOut, cut: truncated, bytes, stdout };
   await trail.record({ event: 'command.settled', ...subjectOf(record), azureCommandId: commandId, ...outcome });
-  await records.putOutput(record.id, { stdout, stderr });
+  await Promise.all([records.putOutput(record.id, { stdout, stderr }), counted]);
   const { failure: _failure, ...rest } = record;
   const settled: CompletedRecord = {
     ...rest,

@@ -79,7 +79,7 @@ interface Purged {
 }
 
 /** Text with a version: written by compare-and-set, each write adds one. */
-interface Note {
+export interface Note {
   readonly version: number;
   readonly text: string;
 }

@@ -24,7 +24,7 @@ const unlimited = {
   heldBytes: 1e12,
 };
 const limitsOf = (perPrincipal: Partial<Limits['perPrincipal']> = {}, running = 8): Limits => ({
-  perPrincipal: { running: 4, queued: 20, submitsPerMinute: 30, ...unlimited, ...perPrincipal },
+  perPrincipal: { running: 4, queued: 20, submitsPerMinute: 30, storedBytes: 1e12, ...unlimited, ...perPrincipal },
   total: unlimited,
   perCluster: { running },
   bodyBytes: 1_000_000,

@@ -23,6 +23,7 @@ import { isFinished, type CommandRecord, type CommandStatus, type Records } from
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { cluster, relayTo } from '../relay/support/fixtures.ts';
 import { newCommand } from '../support/new-command.ts';
+import { anyResults } from '../support/results.ts';
 
 const BATCHES = Number(process.env['AT_MOST_ONCE_BATCHES'] ?? 3);
 const RUNS_A_BATCH = 100;
@@ -287,6 +288,7 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
     const relay = relayTo(arm.url, { clock, holder: randomUUID() });
     relays.push(relay);
     return createLifecycle({
+      results: anyResults,
       records: {
         ...store,
         create: (record) => step(() => store.create(record)),

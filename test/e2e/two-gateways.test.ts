@@ -20,6 +20,7 @@ import { isFinished, type CommandRecord } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { cluster, relayTo } from '../relay/support/fixtures.ts';
 import { newCommand } from '../support/new-command.ts';
+import { anyResults } from '../support/results.ts';
 
 /**
  * At most once, with whole gateways in place of single steps (at-most-once.test.ts): each has its own connection to one store, its
@@ -101,6 +102,7 @@ async function openGateway(path: string, log: AppendLog, arm: string, clock: Clo
     },
   });
   const lifecycle = createLifecycle({
+    results: anyResults,
     records: {
       ...store,
       create: (record) => alive(() => store.create(record)),

@@ -13,6 +13,7 @@ import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { isFinished, type Records } from '../../shared/store/records.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { newCommand } from '../support/new-command.ts';
+import { anyResults } from '../support/results.ts';
 
 const LEASE_MS = 60_000;
 const STEPS = 3;
@@ -84,6 +85,7 @@ async function world(script: Script) {
       followSteps: () => step(async () => ends),
     };
     const lifecycle = createLifecycle({
+      results: anyResults,
       records: mortal,
       trail,
       relay: relay as Relay,

@@ -9,6 +9,7 @@ import { mark } from '../../shared/lib/elapsed.ts';
 import type { Ended } from '../../shared/relay/relay.ts';
 import type { CommandRecord } from '../../shared/store/records.ts';
 import { commandRecord } from '../support/records.ts';
+import { anyResults } from '../support/results.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const recorded: Recorded = { stream: 's', seq: 1, hash: '', receipt: () => Promise.resolve('receipt') };
@@ -39,6 +40,7 @@ function world({ record = async () => recorded, putOutput = async () => undefine
       },
       putOutput,
     },
+    results: anyResults,
     trail: {
       record: async (event: AuditEvent) => {
         steps.push(event.event);

@@ -13,6 +13,7 @@ import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { newCommand } from '../support/new-command.ts';
 import { commandId } from '../support/records.ts';
 import { createManualClock } from '../support/manual-clock.ts';
+import { anyResults } from '../support/results.ts';
 
 const LEASE_MS = 60_000;
 const cluster: Cluster = {
@@ -101,6 +102,7 @@ async function world(script: Script) {
       follow: (...args: Parameters<Relay['follow']>) => mortal.step(() => follow(...args)),
     } as Relay;
     return createLifecycle({
+      results: anyResults,
       records: mortalRecords,
       trail,
       relay,
@@ -205,6 +207,7 @@ describe('a process that is stopped', () => {
         new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason))),
     };
     return createLifecycle({
+      results: anyResults,
       records,
       trail,
       relay: relay as Relay,

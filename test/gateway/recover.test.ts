@@ -10,6 +10,7 @@ import { isFinished, type Records } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { commandRecord } from '../support/records.ts';
+import { anyResults } from '../support/results.ts';
 
 /** Who cannot bring a command to its end does not take it, and does not keep it from one who can. */
 const LEASE_MS = 60_000;
@@ -46,6 +47,7 @@ async function createHouse(orphans: number) {
     };
     const take = (store: Partial<Records>) =>
       createLifecycle({
+        results: anyResults,
         records: { ...records, ...store },
         trail,
         relay: {} as Relay,

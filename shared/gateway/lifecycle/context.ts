@@ -1,3 +1,4 @@
+import type { StoredResults } from '../../admission/stored-results.ts';
 import type { AuditTrail } from '../../audit/trail.ts';
 import type { Clock, Entropy } from '../../clock.ts';
 import type { Cluster } from '../../config/config.ts';
@@ -8,6 +9,7 @@ import type { LeaseContext } from './leased-record.ts';
 /** What the steps of a command's life work with; the first argument of each. */
 export interface LifecycleContext extends LeaseContext {
   readonly records: Records;
+  readonly results: StoredResults;
   readonly trail: AuditTrail;
   readonly relay: Relay;
   readonly clock: Clock;

@@ -1,3 +1,4 @@
+import type { StoredResults, Taken } from '../../admission/stored-results.ts';
 import type { AuditTrail } from '../../audit/trail.ts';
 import type { Ended } from '../../relay/relay.ts';
 import type { CommandOutput, CommandRecord, Ending, Failure, Records } from '../../store/records.ts';
@@ -11,6 +12,7 @@ import { toEnding, toFinished } from './transitions.ts';
  */
 interface FinishContext extends LeaseContext {
   readonly records: Pick<Records, 'get' | 'replace' | 'putOutput'>;
+  readonly results: Pick<StoredResults, 'take'>;
   readonly trail: AuditTrail;
 }
 
@@ -26,11 +28,12 @@ export async function finish(
 ): Promise<CommandRecord> {
   const { inconsistent } = { inconsistent: undefined, ...ended };
   if (ended.kind === 'completed') {
-    const { stdout, stderr } = ended;
+    const { kept, counted } = await withinQuota(context.results, leased.record, ended);
+    const { stdout, stderr } = kept;
     const cancelled = await wasCancelled(context, leased.record, ended);
-    const outcome = { ...completedOutcome(context, leased.record, ended), cancelled };
+    const outcome = { ...completedOutcome(context, leased.record, kept), cancelled };
     const ending = { event: 'command.completed', outcome } as const;
-    return finishAs(context, leased, ending, { audited, output: { stdout, stderr }, inconsistent });
+    return finishAs(context, leased, ending, { audited, output: { stdout, stderr }, counted, inconsistent });
   }
   const event = ended.kind === 'failed' ? 'command.failed' : 'command.unknown';
   const failure = { code: ended.code, message: ended.message };
@@ -56,6 +59,32 @@ function completedOutcome(context: FinishContext, record: CommandRecord, ended: 
   const times = timesOf(context, record, ended);
   const outputBytes = { stdout: ended.stdout.byteLength, stderr: ended.stderr.byteLength };
   return { status: 'completed', exitCode, outputBytes, streams, truncated, timedOut, ...times, warnings } as const;
+}
+
+/** What a command printed, as far as its caller may have it stored: the beginning of stderr, where errors are, and then of stdout. */
+export async function withinQuota(
+  results: Pick<StoredResults, 'take'>,
+  { owner }: CommandRecord,
+  ended: Completed,
+): Promise<{ readonly kept: Completed; readonly counted: Promise<void> }> {
+  const { stdout, stderr } = ended;
+  const { bytes, counted } = await results.take(owner, stdout.byteLength + stderr.byteLength);
+  if (bytes >= stdout.byteLength + stderr.byteLength) return { kept: ended, counted };
+  const errors = wholeCharacters(stderr, bytes);
+  const output = wholeCharacters(stdout, bytes - errors.byteLength);
+  const warnings = [...ended.warnings, OVER_QUOTA];
+  return { kept: { ...ended, stdout: output, stderr: errors, truncated: true, warnings }, counted };
+}
+
+const OVER_QUOTA =
+  'The output was cut: more of what your commands printed is not stored at a time (limits.perPrincipal.storedBytes). How the command ended stands.';
+
+/** At most `most` bytes, without a part of a character at the end: a byte that goes on in one is 10xxxxxx (RFC 3629, section 3). */
+function wholeCharacters(bytes: Uint8Array, most: number): Uint8Array {
+  if (bytes.byteLength <= most) return bytes;
+  let end = most;
+  while (end > most - 3 && end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return bytes.subarray(0, end);
 }
 
 /** What the launcher ends with on TERM (128 and the number of the signal). */
@@ -91,6 +120,8 @@ interface Details {
   readonly audited: boolean;
   /** Of a completed command, unless it was lost. */
   readonly output?: CommandOutput | undefined;
+  /** Of that output. */
+  readonly counted?: Taken['counted'] | undefined;
   readonly inconsistent?: string | undefined;
 }
 
@@ -126,13 +157,14 @@ async function decideAndTell(
   context: FinishContext,
   leased: LeasedRecord,
   ending: Ending,
-  { audited, output, inconsistent }: Details,
+  { audited, output, counted, inconsistent }: Details,
 ): Promise<CommandRecord> {
   await updateRecord(context, leased, toEnding(ending));
   const stored = output && context.records.putOutput(leased.record.id, output);
   stored?.catch(() => undefined); // awaited below; an error of the trail comes first
   if (!audited) await audit(context, leased.record, ending, output, inconsistent);
   await stored;
+  await counted;
   return updateRecord(context, leased, toFinished(ending.outcome));
 }
 

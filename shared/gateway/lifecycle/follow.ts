@@ -1,7 +1,7 @@
 import type { Cluster } from '../../config/config.ts';
 import { isTrouble } from '../../relay/patience.ts';
 import type { Ended, Told } from '../../relay/relay.ts';
-import { isFinished, type AzureRun, type CommandRecord } from '../../store/records.ts';
+import { isFinished, type AzureRun, type CommandOutput, type CommandRecord } from '../../store/records.ts';
 import { eachMember, membersOf, timed, type Progress } from './active-command.ts';
 import { recordBatchEnd } from './batch-events.ts';
 import type { LifecycleContext } from './context.ts';
@@ -79,8 +79,14 @@ async function finishOrGoOn(
   if (!ending) return finish(context, member, end, audited);
   const { outcome } = ending;
   const same = outcome.status === 'completed' && end.kind === 'completed' && end.exitCode === outcome.exitCode;
-  return finishAs(context, member, ending, { audited, ...(same && { output: end }) });
+  return finishAs(context, member, ending, { audited, ...(same && { output: asLongAs(end, outcome.outputBytes) }) });
 }
+
+/** What was decided before may have been less than Azure has, by the caller's quota. */
+const asLongAs = ({ stdout, stderr }: CommandOutput, bytes: { stdout: number; stderr: number }): CommandOutput => ({
+  stdout: stdout.subarray(0, bytes.stdout),
+  stderr: stderr.subarray(0, bytes.stderr),
+});
 
 /** Why Azure gives no result yet stands among the record's warnings, for as long as it does. */
 function showTrouble(context: LifecycleContext, progress: Progress): Told {

@@ -12,6 +12,7 @@ import { isFinished, type CommandOutput, type CommandRecord, type Records } from
 import { armId, withSections } from '../../config/valid.ts';
 import { newCommand } from '../../support/new-command.ts';
 import { createWorld, type Machine, type World } from './world.ts';
+import { anyResults } from '../../support/results.ts';
 
 /**
  * The real lifecycle and the real source of configuration, on a store, a trail and an Azure that are told to fail: every state, a kill or a stop
@@ -176,6 +177,7 @@ function openProcess(shared: Shared, index: 0 | 1 | 2): Process {
     follow: (_run, signal) => follow(shared, machine, signal),
   };
   const lifecycle = createLifecycle({
+    results: anyResults,
     records: store as unknown as Records,
     trail,
     relay: relay as Relay,
