@@ -44,7 +44,7 @@ describe('a manifest that is signed and does not fit its lines', () => {
     const signature = detach(await signCompactWith(bench.key, 'aksgw-export', { ...changed }));
     const last = canonicalJson({ key: { ...bench.key.jwk }, manifest: { ...changed }, signature });
     const file = path.join(folder, 'export.jsonl');
-    await writeFile(file, `${lines.with(-1, last).join('\n')}\n`);
+    await writeFile(file, `${[...lines.slice(0, -1), last].join('\n')}\n`);
     const report = await verifyExport(file, { rootKeys: [bench.key.keyId], now: bench.clock.now() });
     return [report.verdict, report.counts['export-altered'] ?? 0];
   };
