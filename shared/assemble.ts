@@ -1,13 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import { createAdmission } from './admission/admission.ts';
 import { countingLines } from './admission/count-lines.ts';
-import { createStoredResults } from './admission/stored-results.ts';
-import { createTraffic } from './admission/traffic.ts';
+import { createStoredResults, type StoredResults } from './admission/stored-results.ts';
+import { createTraffic, type Traffic } from './admission/traffic.ts';
 import { createIdempotency } from './admission/idempotency.ts';
+import type { AuditTrail } from './audit/trail.ts';
 import { openAuditTrail } from './audit/write/open-trail.ts';
 import { outcomesOf } from './audit/read/outcome.ts';
 import { checkpoints, queryEvents } from './audit/read/query.ts';
-import { createStreamIndex } from './audit/read/stream-index.ts';
+import { createStreamIndex, type StreamIndex } from './audit/read/stream-index.ts';
 import { systemClock, systemEntropy, type Clock, type Entropy } from './clock.ts';
 import type { Config, Entrance } from './config/config.ts';
 import { openConfig, type OpenedConfig } from './config/source.ts';
@@ -15,18 +16,20 @@ import { sameArmId } from './config/values.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { checkJobs } from './jobs/check.ts';
 import { compiledOnce as compiledJobs } from './jobs/context.ts';
-import { createJobs } from './jobs/jobs.ts';
+import { createJobs, type Jobs } from './jobs/jobs.ts';
 import { createApp } from './http/app.ts';
 import type { LogOptions } from './http/options.ts';
 import { createAuthenticator } from './identity/authenticate.ts';
-import { createLifecycle } from './gateway/lifecycle/lifecycle.ts';
+import { createLifecycle, type Lifecycle } from './gateway/lifecycle/lifecycle.ts';
 import { recordConfig } from './gateway/record-config.ts';
 import { openStores } from './open-stores.ts';
 import type { Records } from './store/records.ts';
 import { compilePolicy, type Policy } from './policy/policy.ts';
 import { preloadSdk } from './relay/arm.ts';
 import { createRelay } from './relay/create.ts';
-import { createCredential } from './relay/credential.ts';
+import { createCredential, type Credential } from './relay/credential.ts';
+import type { Relay } from './relay/relay.ts';
+import { createSweep, type Sweep } from './sweep.ts';
 
 export interface AssembleOptions {
   /** A path, or the https address of a blob. */
@@ -51,8 +54,7 @@ export interface Assembled {
   readonly app: FastifyInstance;
   readonly config: OpenedConfig;
   readonly gateway: Gateway;
-  /** Takes over orphaned commands and purges outputs past their retention. Waits up to `waitMs` for the commands it took over. */
-  sweep(waitMs?: number): Promise<{ readonly recovered: number; readonly purged: number }>;
+  readonly sweep: Sweep;
   /** One look at every scheduled job. Waits up to `waitMs` for the commands that this process carries. */
   runJobs(waitMs?: number): Promise<void>;
   /** Stops taking requests, gives running commands back to the next process, closes the trail. */
@@ -63,9 +65,6 @@ const BOOTSTRAP = { resourceManager: 'https://management.azure.com', credential:
 
 /** How long answers may still be on their way out after everything behind them has stopped. */
 const LAST_ANSWERS_MS = 2_000;
-
-/** Commands that one sweep takes over: more wait for the next, since each is polled from then on. */
-const ORPHANS_A_SWEEP = 100;
 
 type Close = () => void | Promise<void>;
 
@@ -94,27 +93,63 @@ export async function closeAll(opened: Close[]): Promise<void> {
   if (failures.length > 0) throw failures[0];
 }
 
+type Own = <T extends { close(): void | Promise<void> }>(thing: T) => T;
+
+/** Opens each floor over the one below it, the app last. */
 async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Assembled, 'close'>> {
-  const { location, env, version, clock = systemClock, entropy = systemEntropy } = options;
-  const own = <T extends { close(): void | Promise<void> }>(thing: T): T => {
+  const own: Own = (thing) => {
     opened.push(() => thing.close());
     return thing;
   };
+  const base = await openBase(options, own);
+  const corridor = openCorridor(base, own);
+  const jobs = openJobs(base, corridor);
+  const app = await openApp(base, corridor, jobs);
+  const { config, records, trail, clock, messages } = base;
+  const { gateway, lifecycle } = corridor;
+  messages.sendTo(app.log);
+  preloadSdk();
+  opened.push(() => stopServing(app, lifecycle, config.current().graceSeconds * 1_000, clock));
+  return {
+    app,
+    config,
+    gateway,
+    sweep: createSweep({ config, records, trail, gateway, lifecycle, clock, onError: messages.report }),
+    async runJobs(waitMs = 0) {
+      await jobs.tick();
+      if (waitMs > 0) await Promise.race([lifecycle.idle(), clock.sleep(waitMs, { unref: true })]);
+    },
+  };
+}
 
-  // The log comes with the app; messages until then wait for it.
-  type Say = (log: FastifyInstance['log']) => void;
-  let log: FastifyInstance['log'] | undefined;
-  const early: Say[] = [];
-  const say = (what: Say): void => (log ? what(log) : void early.push(what));
-  const report = (error: unknown): void => say((to) => to.error({ err: error }, 'something failed in the background'));
-  const warn = (warning: Error): void => say((to) => to.warn({ err: warning }, warning.message));
+/** What the rooms above stand on. */
+interface Base {
+  readonly options: AssembleOptions;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly messages: Messages;
+  readonly config: OpenedConfig;
+  readonly policyOf: (config: Config) => Policy;
+  readonly credential: Credential;
+  readonly records: Records;
+  readonly trail: AuditTrail;
+  readonly streams: StreamIndex;
+  /** This process, uniquely. */
+  readonly holder: string;
+}
+
+/** The configuration, the stores that it names, and the trail, where every configuration that is loaded is recorded. */
+async function openBase(options: AssembleOptions, own: Own): Promise<Base> {
+  const { location, env, entrance, version, clock = systemClock, entropy = systemEntropy } = options;
+  const messages = createMessages();
+  const { report, warn } = messages;
   const config = own(
     await openConfig({
       location,
       env,
       clock,
       fetch,
-      entrance: options.entrance,
+      entrance,
       checks: [checkJobs(clock.now)],
       // The blob's own identity, before any configuration says which: whatever Azure sign-in the host has.
       credential: createCredential({ azure: BOOTSTRAP, authority: 'https://login.microsoftonline.com', clock, env }),
@@ -124,7 +159,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   const policyOf = compiledOnce();
   const credential = createCredential({ azure: first.azure, authority: first.identity.authority, clock, env });
   const stores = await (options.openStores ?? openStores)(first, { clock, entropy, credential, onError: report, warn });
-  const { records, log: place, key, copies, seal, siem } = stores;
+  const { records, log, key, copies, seal, siem } = stores;
   own(records);
   const about = {
     tenants: first.identity.tenants,
@@ -132,7 +167,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   };
   const trail = own(
     await openAuditTrail({
-      log: place,
+      log,
       key,
       clock,
       entropy,
@@ -144,31 +179,71 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
       onError: report,
     }),
   );
-  const streams = createStreamIndex(place, clock);
+  const streams = createStreamIndex(log, clock);
   await recordConfig({
     config,
     policyOf,
     trail,
     build: version,
-    warn: (warning) => say((to) => to.warn(warning)),
+    warn,
     onError: report,
   });
-
   const holder = entropy.uuid();
-  const relay = own(createRelay({ config: config.current, credential, clock, entropy, leases: records, holder, env }));
-  const { authenticate, ready } = createAuthenticator({ config: () => config.current().identity, clock });
-  const traffic = createTraffic({ limits: () => config.current().limits, clock });
+  return { options, clock, entropy, messages, config, policyOf, credential, records, trail, streams, holder };
+}
+
+/** The way of a request, from admission to Azure and back. */
+interface Corridor {
+  readonly gateway: Gateway;
+  readonly lifecycle: Lifecycle;
+  readonly relay: Relay;
+  readonly traffic: Traffic;
+  /** The trail, each line of it counted for the caller who caused it. */
+  readonly counted: AuditTrail;
+}
+
+function openCorridor(base: Base, own: Own): Corridor {
+  const { options, config, policyOf, credential, records, trail, streams, holder, clock, entropy, messages } = base;
+  const relay = own(
+    createRelay({ config: config.current, credential, clock, entropy, leases: records, holder, env: options.env }),
+  );
+  const limits = () => config.current().limits;
+  const traffic = createTraffic({ limits, clock });
   const counted = countingLines(trail, traffic);
-  const admission = createAdmission({ records, limits: () => config.current().limits, clock });
   const results = createStoredResults({
     records,
-    limits: () => config.current().limits,
+    limits,
     hours: () => config.current().storage.resultsHours,
     clock,
-    onError: report,
+    onError: messages.report,
   });
-  const idempotency = createIdempotency({ records, clock });
-  const lifecycle = createLifecycle({
+  const lifecycle = openLifecycle(base, relay, results);
+  const gateway = createGateway(
+    {
+      config,
+      policyOf,
+      trail: counted,
+      auditLog: { events: (query) => queryEvents(streams, query), checkpoints: (query) => checkpoints(streams, query) },
+      relay,
+      records,
+      admission: createAdmission({ records, limits, clock }),
+      traffic,
+      results,
+      idempotency: createIdempotency({ records, clock }),
+      lifecycle,
+      cancelRefused: new Map(),
+      clock,
+      entropy,
+      onError: messages.report,
+    },
+    options.settleAfterMs,
+  );
+  return { gateway, lifecycle, relay, traffic, counted };
+}
+
+const openLifecycle = (base: Base, relay: Relay, results: StoredResults): Lifecycle => {
+  const { options, config, records, trail, streams, holder, clock, entropy, messages } = base;
+  return createLifecycle({
     records,
     results,
     trail,
@@ -183,37 +258,12 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
       const since = Math.min(clock.now(), ...orphans.map(({ submittedAt }) => submittedAt));
       return outcomesOf(streams, new Set(orphans.map(({ id }) => id)), since);
     },
-    onError: report,
+    onError: messages.report,
   });
-  const gateway = createGateway(
-    {
-      config,
-      policyOf,
-      trail: counted,
-      auditLog: { events: (query) => queryEvents(streams, query), checkpoints: (query) => checkpoints(streams, query) },
-      relay,
-      records,
-      admission,
-      traffic,
-      results,
-      idempotency,
-      lifecycle,
-      cancelRefused: new Map(),
-      clock,
-      entropy,
-      onError: report,
-    },
-    options.settleAfterMs,
-  );
-  // It follows what it finds to its end, which no sweep waits for; a look at a time is enough.
-  let settling: Promise<void> | undefined;
-  const settleOnce = async (): Promise<void> => {
-    settling ??= gateway
-      .settleUnknown()
-      .catch(report)
-      .finally(() => (settling = undefined));
-  };
-  const jobs = createJobs({
+};
+
+const openJobs = ({ config, records, holder, clock, entropy, messages }: Base, { gateway, counted }: Corridor): Jobs =>
+  createJobs({
     config,
     jobsOf: compiledJobs(clock),
     gateway,
@@ -222,9 +272,13 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     clock,
     entropy,
     holder,
-    onError: report,
+    onError: messages.report,
   });
-  const app = await createApp({
+
+function openApp(base: Base, { gateway, relay, traffic, counted }: Corridor, jobs: Jobs): Promise<FastifyInstance> {
+  const { options, config, records, trail, clock, entropy } = base;
+  const { authenticate, ready } = createAuthenticator({ config: () => config.current().identity, clock });
+  return createApp({
     config: config.current,
     authenticate,
     gateway,
@@ -240,75 +294,44 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     },
     clock,
     entropy,
-    version,
+    version: options.version,
     logger: options.logger ?? false,
   });
-  log = app.log;
-  for (const what of early) what(log);
-  preloadSdk();
-  // New requests are refused first; the lifecycle then ends the held ones, so that their answers still get out.
-  opened.push(async () => {
-    const closed = app.close();
-    // A POST that hangs is left as `submitting`: the next process says honestly that it may or may not have run.
-    await Promise.race([lifecycle.close(), clock.sleep(config.current().graceSeconds * 1_000, { unref: true })]);
-    await Promise.race([closed, clock.sleep(LAST_ANSWERS_MS, { unref: true })]);
-    app.server.closeAllConnections(); // an idle socket must not delay the end of the trail
-    await closed;
-  });
+}
 
+/** New requests are refused first; the lifecycle then ends the held ones, so that their answers still get out. */
+async function stopServing(app: FastifyInstance, lifecycle: Lifecycle, graceMs: number, clock: Clock): Promise<void> {
+  const closed = app.close();
+  // A POST that hangs is left as `submitting`: the next process says honestly that it may or may not have run.
+  await Promise.race([lifecycle.close(), clock.sleep(graceMs, { unref: true })]);
+  await Promise.race([closed, clock.sleep(LAST_ANSWERS_MS, { unref: true })]);
+  app.server.closeAllConnections(); // an idle socket must not delay the end of the trail
+  await closed;
+}
+
+type Log = FastifyInstance['log'];
+
+/** What happens in the background, for the log. That comes with the app: messages until then wait for it. */
+interface Messages {
+  /** Gets what failed where no caller waits for it. */
+  readonly report: (error: unknown) => void;
+  readonly warn: (warning: Error | string) => void;
+  readonly sendTo: (log: Log) => void;
+}
+
+function createMessages(): Messages {
+  let log: Log | undefined;
+  const early: ((log: Log) => void)[] = [];
+  const say = (message: (log: Log) => void): void => (log ? message(log) : void early.push(message));
   return {
-    app,
-    config,
-    gateway,
-    async sweep(waitMs = 0) {
-      // Each though the other fails: a record that cannot be taken over must not keep what is past its retention, nor the other way round.
-      const [recovery, purge, blocked, settling] = await Promise.allSettled([
-        lifecycle.recover(ORPHANS_A_SWEEP),
-        purgeRecords(records, config.current().storage, clock, report).then(async (count) => {
-          if (count > 0) await trail.record({ event: 'result.purged', count });
-          return count;
-        }),
-        gateway.cancelBlocked(),
-        settleOnce(),
-      ]);
-      const recovered = valueOf(recovery);
-      if (waitMs > 0 && recovered > 0) await Promise.race([lifecycle.idle(), clock.sleep(waitMs, { unref: true })]);
-      valueOf(blocked);
-      valueOf(settling);
-      return { recovered, purged: valueOf(purge) };
-    },
-    async runJobs(waitMs = 0) {
-      await jobs.tick();
-      if (waitMs > 0) await Promise.race([lifecycle.idle(), clock.sleep(waitMs, { unref: true })]);
+    report: (error) => say((to) => to.error({ err: error }, 'something failed in the background')),
+    warn: (warning) =>
+      say((to) => (typeof warning === 'string' ? to.warn(warning) : to.warn({ err: warning }, warning.message))),
+    sendTo: (opened) => {
+      log = opened;
+      for (const message of early) message(opened);
     },
   };
-}
-
-/** What is past its retention goes. Returns how many outputs and records. */
-async function purgeRecords(
-  records: Records,
-  { resultsHours, recordsDays }: Config['storage'],
-  clock: Clock,
-  report: (error: unknown) => void,
-): Promise<number> {
-  const now = clock.now();
-  const outputsBefore = now - resultsHours * 3_600_000;
-  const {
-    outputs,
-    records: removed,
-    unreadable,
-  } = await records.purge({
-    outputsBefore,
-    recordsBefore: now - recordsDays * 86_400_000,
-    now,
-  });
-  for (const id of unreadable) report(new Error(`the record ${id} cannot be read; its output was purged`));
-  return outputs + removed;
-}
-
-function valueOf<T>(settled: PromiseSettledResult<T>): T {
-  if (settled.status === 'rejected') throw settled.reason;
-  return settled.value;
 }
 
 /** Each configuration's policy, compiled once. */
