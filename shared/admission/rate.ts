@@ -12,7 +12,7 @@ interface Bucket {
 
 type Taken = { readonly taken: true } | { readonly taken: false; readonly waitSeconds: number };
 
-interface RateLimiter {
+export interface RateLimiter {
   /** Takes `amount` of the `perMinute` that `key` has, all of which may go at once; else gives the seconds until there is so much. */
   take(key: string, perMinute: number, amount?: number): Taken;
   /** Counts what was used already. It may make a debt: nothing can be taken until that is paid. */

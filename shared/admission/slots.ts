@@ -12,7 +12,7 @@ export interface QueuedCommand {
 }
 
 /** Who runs and who waits, without time or promises. */
-interface Slots {
+export interface Slots {
   /** Puts a command at the end of its owner's queue, and grants what can be granted. */
   join(command: QueuedCommand): void;
   /** Takes a command that still waits out of its queue; false when it does not wait. */
