@@ -52,132 +52,136 @@ interface ArmOptions {
 const POST_MS = 90_000;
 const GET_MS = 30_000;
 
+/** What the steps below share. */
+interface Context {
+  readonly endpoint: string;
+  readonly insecure: boolean;
+  readonly token: ArmOptions['token'];
+  readonly clock: Clock;
+  /** By subscription. */
+  readonly clients: Map<string, ContainerServiceClient>;
+  /** The connection of a request that has one of its own, by the signal that is the request's alone. */
+  readonly agents: WeakMap<object, HttpAgent>;
+}
+
 /** The documented SDK, with its own retries off: by default a lost answer makes it send the POST four times. */
 export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
   const insecure = endpoint.startsWith('http://');
   if (insecure && !isLoopback(new URL(endpoint).hostname))
     throw new TypeError(`Plain http is for loopback only, not for ${endpoint}`);
-  const clients = new Map<string, ContainerServiceClient>();
-  /** The connection of a request that has one of its own, by the signal that is the request's alone. */
-  const agents = new WeakMap<object, HttpAgent>();
-
-  const clientOf = async (subscription: string): Promise<ContainerServiceClient> => {
-    const known = clients.get(subscription);
-    if (known) return known;
-    const { ContainerServiceClient } = await loadSdk();
-    const client = new ContainerServiceClient(noCredential, subscription, {
-      endpoint,
-      allowInsecureConnection: insecure,
-      retryOptions: { maxRetries: 0 },
-      redirectOptions: { maxRetries: 0 },
-    });
-    // The token goes in as a header, got beforehand: so a token that cannot be had is never mistaken for a lost request, and the
-    // loopback emulation, which this policy refuses, is spoken to in the same way.
-    client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
-    client.pipeline.addPolicy({
-      name: 'ownConnectionForPost',
-      sendRequest: (request, next) => {
-        const agent = request.abortSignal && agents.get(request.abortSignal);
-        if (request.method === 'POST' && !agent) throw new TypeError('a POST goes out on a fenced connection only');
-        if (agent) request.agent = agent;
-        return next(request);
-      },
-    });
-    client.pipeline.addPolicy(boundedBody);
-    clients.set(subscription, client);
-    return client;
-  };
-
-  const ask = async <T>(
-    { subscription }: ArmId,
-    ms: number,
-    signal: AbortSignal | undefined,
-    send: (clusters: Clusters, options: RequestOptions) => Promise<unknown>,
-    read: (seen: Seen) => T | undefined,
-    agent?: HttpAgent,
-  ): Promise<Answer<T>> => {
-    let authorization: string;
-    try {
-      authorization = `Bearer ${(await withDeadline(clock, GET_MS, signal, token)).reveal()}`;
-    } catch (error) {
-      return {
-        kind: 'unreached',
-        code: 'NoToken',
-        message: `The gateway could not get its own token for Azure (${nameOf(error)}).`,
-      };
-    }
-    let clusters: Clusters;
-    try {
-      clusters = (await clientOf(subscription)).managedClusters;
-    } catch (error) {
-      return {
-        kind: 'unreached',
-        code: 'NoClient',
-        message: `The gateway could not load its client of Azure (${nameOf(error)}).`,
-      };
-    }
-    if (signal?.aborted)
-      return { kind: 'unreached', code: 'Aborted', message: 'The gateway is stopping; nothing was sent.' };
-    let seen: Seen | undefined;
-    try {
-      await withDeadline(clock, ms, signal, (abortSignal) => {
-        if (agent) agents.set(abortSignal, agent);
-        return send(clusters, {
-          abortSignal,
-          requestOptions: { headers: { authorization } },
-          onResponse: ({ status, headers, body = {} }) => {
-            seen = { status, header: (name) => headers.get(name), body };
-          },
-        });
-      });
-    } catch (error) {
-      // An answer is one even when the SDK stumbles over what came with it.
-      if (seen === undefined) return noAnswer(error);
-    }
-    return seen === undefined ? noAnswer(undefined) : readAnswer(seen, read);
-  };
+  const context: Context = { endpoint, insecure, token, clock, clients: new Map(), agents: new WeakMap() };
 
   return {
-    run: (cluster, { text, context, clusterToken, fence }, signal) =>
-      ask(
-        cluster,
-        POST_MS,
-        signal,
-        (clusters, options) =>
+    run: (cluster, { text, context: files, clusterToken, fence }, signal) =>
+      ask(context, cluster, signal, {
+        ms: POST_MS,
+        send: (clusters, options) =>
           clusters
             .runCommand(
               cluster.resourceGroup,
               cluster.name,
               {
                 command: text,
-                ...(context && { context: Buffer.from(context).toString('base64') }),
+                ...(files && { context: Buffer.from(files).toString('base64') }),
                 ...(clusterToken && { clusterToken: clusterToken.reveal() }),
               },
               options,
             )
             // The POST alone; the poller would go on at its own pace.
             .submitted(),
-        readAccepted,
-        fencedAgent(!insecure, fence),
-      ),
+        read: readAccepted,
+        agent: fencedAgent(!insecure, fence),
+      }),
     result: (cluster, commandId, signal) =>
-      ask(
-        cluster,
-        GET_MS,
-        signal,
-        (clusters, options) => clusters.getCommandResult(cluster.resourceGroup, cluster.name, commandId, options),
-        readState,
-      ),
+      ask(context, cluster, signal, {
+        ms: GET_MS,
+        send: (clusters, options) => clusters.getCommandResult(cluster.resourceGroup, cluster.name, commandId, options),
+        read: readState,
+      }),
     cluster: (cluster, signal) =>
-      ask(
-        cluster,
-        GET_MS,
-        signal,
-        (clusters, options) => clusters.get(cluster.resourceGroup, cluster.name, options),
-        (seen) => readView(seen, cluster.id),
-      ),
+      ask(context, cluster, signal, {
+        ms: GET_MS,
+        send: (clusters, options) => clusters.get(cluster.resourceGroup, cluster.name, options),
+        read: (seen) => readView(seen, cluster.id),
+      }),
   };
 }
+
+async function clientOf(context: Context, subscription: string): Promise<ContainerServiceClient> {
+  const known = context.clients.get(subscription);
+  if (known) return known;
+  const { ContainerServiceClient } = await loadSdk();
+  const client = new ContainerServiceClient(noCredential, subscription, {
+    endpoint: context.endpoint,
+    allowInsecureConnection: context.insecure,
+    retryOptions: { maxRetries: 0 },
+    redirectOptions: { maxRetries: 0 },
+  });
+  // The token goes in as a header, got beforehand: so a token that cannot be got is never mistaken for a lost request, and the
+  // loopback emulation, which this policy refuses, is spoken to in the same way.
+  client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
+  client.pipeline.addPolicy({
+    name: 'ownConnectionForPost',
+    sendRequest: (request, next) => {
+      const agent = request.abortSignal && context.agents.get(request.abortSignal);
+      if (request.method === 'POST' && !agent) throw new TypeError('a POST goes out on a fenced connection only');
+      if (agent) request.agent = agent;
+      return next(request);
+    },
+  });
+  client.pipeline.addPolicy(boundedBody);
+  context.clients.set(subscription, client);
+  return client;
+}
+
+/** One request: what it sends, how long its answer may take, and how that is read. */
+interface Question<T> {
+  readonly ms: number;
+  readonly send: (clusters: Clusters, options: RequestOptions) => Promise<unknown>;
+  readonly read: (seen: Seen) => T | undefined;
+  readonly agent?: HttpAgent;
+}
+
+/** Never rejects: what failed before anything was sent is `unreached`. */
+async function ask<T>(
+  context: Context,
+  { subscription }: ArmId,
+  signal: AbortSignal | undefined,
+  { ms, send, read, agent }: Question<T>,
+): Promise<Answer<T>> {
+  let authorization: string;
+  try {
+    authorization = `Bearer ${(await withDeadline(context.clock, GET_MS, signal, context.token)).reveal()}`;
+  } catch (error) {
+    return unreached('NoToken', `The gateway could not get its own token for Azure (${nameOf(error)}).`);
+  }
+  let clusters: Clusters;
+  try {
+    clusters = (await clientOf(context, subscription)).managedClusters;
+  } catch (error) {
+    return unreached('NoClient', `The gateway could not load its client of Azure (${nameOf(error)}).`);
+  }
+  if (signal?.aborted) return unreached('Aborted', 'The gateway is stopping; nothing was sent.');
+  let seen: Seen | undefined;
+  try {
+    await withDeadline(context.clock, ms, signal, (abortSignal) => {
+      if (agent) context.agents.set(abortSignal, agent);
+      return send(clusters, {
+        abortSignal,
+        requestOptions: { headers: { authorization } },
+        onResponse: ({ status, headers, body = {} }) => {
+          seen = { status, header: (name) => headers.get(name), body };
+        },
+      });
+    });
+  } catch (error) {
+    // An answer is one even when the SDK stumbles over what came with it.
+    if (seen === undefined) return noAnswer(error);
+  }
+  return seen === undefined ? noAnswer(undefined) : readAnswer(seen, read);
+}
+
+const unreached = (code: string, message: string): Answer<never> => ({ kind: 'unreached', code, message });
 
 function readAnswer<T>(seen: Seen, read: (seen: Seen) => T | undefined): Answer<T> {
   if (seen.status >= 300) return { kind: 'refused', ...refusal(seen) };

@@ -6,7 +6,7 @@ import { azureMembers, withAzure } from './catalogue.ts';
 import { untilAborted } from '../lib/abort.ts';
 
 /** What Azure says of the clusters, kept for a minute: asked for before each command, it must not cost a request each time. */
-interface ClusterViews {
+export interface ClusterViews {
   /** Throws Problem `azure-refused`, `azure-throttled` or `azure-unreachable`. */
   get(cluster: Cluster, signal?: AbortSignal): Promise<ClusterView>;
   /** Drops what is known: Azure has just said something that does not fit it. */

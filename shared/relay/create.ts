@@ -5,18 +5,18 @@ import { compose, composeSteps, type Composed } from '../command/launcher/compos
 import type { Cluster, Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import { createArm, type Arm } from './arm.ts';
-import type { Answer } from './arm-answers.ts';
+import type { Accepted, Answer } from './arm-answers.ts';
 import { authorise } from './authorise.ts';
 import { createMeter, type Meter } from './budget/meter.ts';
 import type { Leases } from './budget/shares.ts';
 import { explainPost } from './catalogue.ts';
-import { checkAvailable, createClusterViews } from './cluster-view.ts';
+import { checkAvailable, createClusterViews, type ClusterViews } from './cluster-view.ts';
 import { managedIdentityAssertion, type Credential } from './credential.ts';
 import { withDeadline } from '../lib/abort.ts';
 import { createFollow } from './follow.ts';
 import { createOnBehalfOf, type OnBehalfOfOptions } from './on-behalf-of.ts';
 import { readOutcome, readStepOutcomes } from './outcome.ts';
-import { createToolReports } from './tool-reports.ts';
+import { createToolReports, type ToolReports } from './tool-reports.ts';
 import type { ClusterAuthority, Relay, StepsSubmission, Submitted } from './relay.ts';
 
 export interface RelayOptions {
@@ -43,97 +43,47 @@ const MOST_POSTED = 10_000;
 /** What is sent, whatever is in it. */
 type Sending = Omit<StepsSubmission, 'steps' | 'onError'>;
 
-/** `close` stops every poll and hands the shares of the budget back; runs are found again by whoever follows them next. */
+/** What the steps below share. */
+interface Context {
+  readonly clock: Clock;
+  readonly armOf: () => Arm;
+  readonly meterOf: (cluster: Cluster) => Meter;
+  readonly views: ClusterViews;
+  readonly toolReports: ToolReports;
+  /** When (epoch ms) Azure took a command of this process: a caller may have waited long before that. */
+  readonly posted: LruMap<number>;
+}
+
+/** `close` stops every poll and hands the shares of the budget back; runs are found again by the process that follows them next. */
 export function createRelay(options: RelayOptions): Relay & { close(): Promise<void> } {
   const { config, credential, clock, holder, leases } = options;
   const { fetch: request = fetch, env = process.env, log = () => undefined } = options;
   const { clientAssertion = managedIdentityAssertion } = options;
-  const arms = new Map<string, Arm>();
+  const armOf = remembered((endpoint) =>
+    createArm({ endpoint, token: (signal) => credential(`${endpoint}/.default`, signal), clock }),
+  );
   const meters = new Map<string, Meter>();
-  const toolReports = createToolReports(clock);
-  /** When (epoch ms) Azure took a command of this process: a caller may have waited long before that. */
-  const posted = new LruMap<number>(MOST_POSTED);
-
-  const armOf = (): Arm => {
-    const endpoint = config().azure.resourceManager;
-    const known = arms.get(endpoint);
-    if (known) return known;
-    const arm = createArm({ endpoint, token: (signal) => credential(`${endpoint}/.default`, signal), clock });
-    arms.set(endpoint, arm);
-    return arm;
+  const meterOf = remembered((subscription) => createMeter({ clock, subscription, holder, leases, log }), meters);
+  const context: Context = {
+    clock,
+    armOf: () => armOf(config().azure.resourceManager),
+    meterOf: ({ arm }) => meterOf(arm.subscription),
+    // GET managedClusters has a throttle of its own, per cluster, which one request a minute does not come near (`throttle-view`).
+    views: createClusterViews(clock, async (cluster, signal) => {
+      const answer = await context.armOf().cluster(cluster.arm, signal);
+      learn(context, cluster, answer);
+      return answer;
+    }),
+    toolReports: createToolReports(clock),
+    posted: new LruMap(MOST_POSTED),
   };
-  const meterOf = (subscription: string): Meter => {
-    const known = meters.get(subscription);
-    if (known) return known;
-    const meter = createMeter({ clock, subscription, holder, leases, log });
-    meters.set(subscription, meter);
-    return meter;
-  };
-  const learn = (cluster: Cluster, answer: Answer<unknown>): void => {
-    if (answer.kind === 'refused' || answer.kind === 'answer') meterOf(cluster.arm.subscription).learn(answer);
-  };
-
-  // GET managedClusters has a throttle of its own, per cluster, which one request a minute does not come near (`throttle-view`).
-  const views = createClusterViews(clock, async (cluster, signal) => {
-    const answer = await armOf().cluster(cluster.arm, signal);
-    learn(cluster, answer);
-    return answer;
-  });
+  const { views, toolReports } = context;
   const onBehalfOf = createOnBehalfOf({ config, clock, env, fetch: request, clientAssertion });
-
-  const post = async (submission: Sending, composed: Composed, signal?: AbortSignal): Promise<Submitted> => {
-    const { cluster, fence, owner } = submission;
-    const meter = meterOf(cluster.arm.subscription);
-    for (let posts = 1; ; posts += 1) {
-      const turn = await meter.pass(owner, signal);
-      const authority = await permitted(submission).catch((error: unknown) => {
-        turn.release('unsent');
-        throw error;
-      });
-      const fenced = remembering(fence);
-      const answer = await armOf()
-        .run(cluster.arm, { ...composed, ...authority, fence: fenced.ask }, signal)
-        .catch(ownMistake);
-      const unsent = fenced.refusal !== undefined || answer.kind === 'unreached';
-      turn.release(unsent ? 'unsent' : answer.kind === 'answer' ? 'started' : 'not-started');
-      if (fenced.refusal) throw fenced.refusal.reason; // whatever the request failed with after that, it was not written
-      learn(cluster, answer);
-      if (answer.kind === 'answer') {
-        posted.set(answer.value.commandId, clock.now());
-        return { kind: 'accepted', ...answer.value };
-      }
-      const meaning = explainPost(answer);
-      if (meaning.kind === 'not-started') views.forget(cluster);
-      if (meaning.kind !== 'throttled') return meaning;
-      if (posts === MOST_POSTS) {
-        const retryAfter = answer.kind === 'refused' ? answer.retryAfter : undefined;
-        throw new Problem('azure-throttled', 'Azure is throttling this subscription. Nothing ran.', {
-          retryAfter: Math.min(300, Math.max(1, retryAfter ?? 5)),
-        });
-      }
-    }
-  };
-
-  /** Never throws: what is thrown before a POST went out says that nothing was started; what comes after it is an answer. */
-  const send = async (
-    submission: Sending,
-    composing: () => Promise<Composed>,
-    signal?: AbortSignal,
-  ): Promise<Submitted> => {
-    try {
-      return await post(submission, await composing(), signal);
-    } catch (error) {
-      if (error instanceof Problem) return { kind: 'not-started', problem: error };
-      const why = signal?.aborted ? 'The gateway is stopping.' : 'The command could not be prepared.';
-      const code = signal?.aborted ? 'gateway-busy' : 'internal-error';
-      return { kind: 'not-started', problem: new Problem(code, `${why} Nothing ran.`, { cause: error }) };
-    }
-  };
   const follow = createFollow({
     clock,
     meterOf,
-    postedAt: (commandId) => posted.get(commandId),
-    ask: (run, signal) => armOf().result(run.cluster.arm, run.commandId, signal),
+    postedAt: (commandId) => context.posted.get(commandId),
+    ask: (run, signal) => context.armOf().result(run.cluster.arm, run.commandId, signal),
   });
 
   return {
@@ -143,11 +93,12 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
     submit: (submission, signal) => {
       const { sent, nonce, timeoutSeconds, cluster } = submission;
       const launch = { sent, nonce, timeoutSeconds, namespace: cluster.defaultNamespace };
-      return send(submission, () => compose({ ...launch, tools: toolReports.due(cluster) }), signal);
+      return send(context, submission, () => compose({ ...launch, tools: toolReports.due(cluster) }), signal);
     },
     submitSteps: (submission, signal) => {
       const { steps, onError, cluster } = submission;
-      return send(submission, () => composeSteps({ steps, onError, namespace: cluster.defaultNamespace }), signal);
+      const composing = () => composeSteps({ steps, onError, namespace: cluster.defaultNamespace });
+      return send(context, submission, composing, signal);
     },
     follow: async (run, signal, told) => {
       const end = await follow(run, signal, told);
@@ -167,6 +118,91 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
       await Promise.all([...meters.values()].map((meter) => meter.close()));
     },
   };
+}
+
+/** Makes one for each name, when it is first asked for. */
+function remembered<T>(make: (name: string) => T, made = new Map<string, T>()): (name: string) => T {
+  return (name) => {
+    const known = made.get(name);
+    if (known !== undefined) return known;
+    const one = make(name);
+    made.set(name, one);
+    return one;
+  };
+}
+
+/** Never throws: what is thrown before a POST went out says that nothing was started; what comes after it is an answer. */
+async function send(
+  context: Context,
+  submission: Sending,
+  composing: () => Promise<Composed>,
+  signal: AbortSignal | undefined,
+): Promise<Submitted> {
+  try {
+    return await post(context, submission, await composing(), signal);
+  } catch (error) {
+    if (error instanceof Problem) return { kind: 'not-started', problem: error };
+    const why = signal?.aborted ? 'The gateway is stopping.' : 'The command could not be prepared.';
+    const code = signal?.aborted ? 'gateway-busy' : 'internal-error';
+    return { kind: 'not-started', problem: new Problem(code, `${why} Nothing ran.`, { cause: error }) };
+  }
+}
+
+/** Again after a 429, which says that the command was not taken, and after nothing else. */
+async function post(
+  context: Context,
+  submission: Sending,
+  composed: Composed,
+  signal: AbortSignal | undefined,
+): Promise<Submitted> {
+  const { cluster } = submission;
+  for (let posts = 1; ; posts += 1) {
+    const answer = await postOnce(context, submission, composed, signal);
+    learn(context, cluster, answer);
+    if (answer.kind === 'answer') {
+      context.posted.set(answer.value.commandId, context.clock.now());
+      return { kind: 'accepted', ...answer.value };
+    }
+    const meaning = explainPost(answer);
+    if (meaning.kind === 'not-started') context.views.forget(cluster);
+    if (meaning.kind !== 'throttled') return meaning;
+    if (posts === MOST_POSTS) throw throttled(answer);
+  }
+}
+
+/** One POST, when its turn in the budget has come and it is still permitted. Throws only when nothing was sent. */
+async function postOnce(
+  { armOf, meterOf }: Context,
+  submission: Sending,
+  composed: Composed,
+  signal: AbortSignal | undefined,
+): Promise<Answer<Accepted>> {
+  const { cluster, fence, owner } = submission;
+  const turn = await meterOf(cluster).pass(owner, signal);
+  const authority = await permitted(submission).catch((error: unknown) => {
+    turn.release('unsent');
+    throw error;
+  });
+  const fenced = remembering(fence);
+  const answer = await armOf()
+    .run(cluster.arm, { ...composed, ...authority, fence: fenced.ask }, signal)
+    .catch(ownMistake);
+  const unsent = fenced.refusal !== undefined || answer.kind === 'unreached';
+  turn.release(unsent ? 'unsent' : answer.kind === 'answer' ? 'started' : 'not-started');
+  if (fenced.refusal) throw fenced.refusal.reason; // whatever the request failed with after that, it was not written
+  return answer;
+}
+
+function throttled(answer: Answer<unknown>): Problem {
+  const retryAfter = answer.kind === 'refused' ? answer.retryAfter : undefined;
+  return new Problem('azure-throttled', 'Azure is throttling this subscription. Nothing ran.', {
+    retryAfter: Math.min(300, Math.max(1, retryAfter ?? 5)),
+  });
+}
+
+/** What an answer says about the subscription's budget. */
+function learn({ meterOf }: Context, cluster: Cluster, answer: Answer<unknown>): void {
+  if (answer.kind === 'refused' || answer.kind === 'answer') meterOf(cluster).learn(answer);
 }
 
 /** The credential first: the permission must be the last thing that was waited for. */

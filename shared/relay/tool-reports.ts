@@ -16,8 +16,8 @@ interface Report {
   readonly tools?: PodTools | undefined;
 }
 
-/** What the pods of each cluster told of their tools. AKS changes them with its releases, so that one command a day asks. */
-interface ToolReports {
+/** What the pods of each cluster told about their tools. AKS changes them with its releases, so that one command a day asks. */
+export interface ToolReports {
   /** True for the first command of a day on a cluster, which is then to ask; and for a later one where that brought no answer. */
   due(cluster: Cluster): boolean;
   /** A pod that tells nothing of a tool has not got it, or hides it: then nothing is known. */
