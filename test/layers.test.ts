@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
@@ -13,7 +13,7 @@ const floors = [
   ['gateway'],
   ['sessions', 'jobs', 'notify', 'chat', 'health'],
   ['http'],
-  ['open-stores'],
+  ['open-stores', 'sweep'],
   ['assemble'],
 ];
 const floorOf = new Map(floors.flatMap((rooms, floor) => rooms.map((room) => [room, floor] as const)));
@@ -81,5 +81,24 @@ describe('the rooms', () => {
   test('never reach into infra/local or test', () => {
     const wrong = imports.filter(({ from, to }) => !from.startsWith('infra/') && /^(infra|test)\//.test(to));
     expect(wrong).toEqual([]);
+  });
+});
+
+describe('the way of one command', () => {
+  const section = /### One command in eight files\n([^]*?)\n#/.exec(readFileSync(join(root, 'shared/README.md'), 'utf8'))?.[1];
+  const named = [...(section ?? '').matchAll(/^\d+\. `([^`]+)`/gm)].map((match) => match[1] ?? '');
+
+  test('is in at most eight files, which shared/README.md names, from the entrance on', () => {
+    expect(named.length).toBeGreaterThan(4);
+    expect(named.length).toBeLessThanOrEqual(8);
+    expect(named[0]).toBe('functions/http.ts');
+    expect(named.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  });
+
+  test('leads from file to file: the entrance imports each of them, by way of others', () => {
+    const reached = new Set(['functions/http.ts']);
+    // A set is walked to the end of what is added to it meanwhile.
+    for (const file of reached) for (const { from, to } of imports) if (from === file) reached.add(to);
+    expect(named.filter((file) => !reached.has(file))).toEqual([]);
   });
 });
