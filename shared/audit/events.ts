@@ -1,6 +1,10 @@
 import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 import type { ProblemCode } from '../errors.ts';
 import type { PresentedToken } from '../identity/refusals.ts';
+import type { Ending } from '../store/records.ts';
+
+/** The events of which each command that was sent gets one, and the record says which. */
+export type OutcomeEvent = Ending['event'];
 
 /**
  * Every event of the audit trail: AKG, a number that is never reused, and I (information), W (warning) or E (error). The gateway
@@ -92,7 +96,7 @@ export interface RequestFacts {
   readonly peer?: string | undefined;
   /** The person behind the caller: who runs a job by hand. */
   readonly requester?: Pick<AuditPrincipal, 'tid' | 'oid' | 'idtyp'> | undefined;
-  /** What the caller says of itself: recorded as a claim, believed nowhere. */
+  /** What the caller says about itself: recorded as a claim, believed nowhere. */
   readonly claimed?:
     | {
         readonly requestedBy?: string | undefined;
@@ -217,13 +221,7 @@ export type AuditEvent =
       readonly azureRequestId?: string | undefined;
     })
   | ({
-      readonly event:
-        | 'command.rejected'
-        | 'command.unknown'
-        | 'command.completed'
-        | 'command.failed'
-        | 'command.interrupted'
-        | 'command.cancelled';
+      readonly event: OutcomeEvent;
       readonly commandId: string;
     } & CommandSubject &
       OutcomeFacts)

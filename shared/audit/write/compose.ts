@@ -1,7 +1,7 @@
 import type { ResourceAttributes } from '../../kubernetes/attributes.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import type { PresentedToken } from '../../identity/refusals.ts';
-import type { AuditEvent, CommandFacts, CommandSubject, OutcomeFacts, RequestFacts } from '../events.ts';
+import type { AuditEvent, CommandFacts, CommandSubject, OutcomeEvent, OutcomeFacts, RequestFacts } from '../events.ts';
 import { type RedactedWord, redactWords } from '../../command/redact-words.ts';
 import { REDACTED, redactText } from '../../lib/redact.ts';
 import type { CommandMembers, Members, RequestMembers, SubjectMembers, WhoseMembers } from '../schemas.ts';
@@ -19,7 +19,7 @@ export interface HiddenWord {
   readonly text: string;
 }
 
-/** What of hidden words is sealed, so that a line stays far below what readers take: of each, and of all; UTF-16 units. */
+/** How much of hidden words is sealed, so that a line stays far below what readers take: of each, and of all; UTF-16 units. */
 const SEALED_WORD = 16 * 1024;
 const SEALED_WORDS = 128 * 1024;
 
@@ -150,14 +150,7 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
       return {
         ...subject(event),
         outcome: outcome(event, digest),
-      } satisfies Members<
-        | 'command.rejected'
-        | 'command.unknown'
-        | 'command.completed'
-        | 'command.failed'
-        | 'command.interrupted'
-        | 'command.cancelled'
-      >;
+      } satisfies Members<OutcomeEvent>;
     case 'command.inconsistent':
       return {
         ...subject(event),
