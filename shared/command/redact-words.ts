@@ -39,7 +39,7 @@ export const holdsData = (words: readonly string[]): boolean =>
 
 type Tool = 'kubectl' | 'helm';
 
-interface Reading {
+interface WordReading {
   readonly tool: Tool;
   command: Command;
   /** The command's path is complete: further words are its arguments. */
@@ -54,7 +54,7 @@ function readWords(words: readonly string[]): readonly RedactedWord[] {
   if (tool !== 'kubectl' && tool !== 'helm') return [program(tool), ...rest.map(hide)];
   const root = commandOf(tool, []);
   if (!root) return [program(tool), ...rest.map(hide)];
-  const reading: Reading = { tool, command: root, complete: false, read: 0 };
+  const reading: WordReading = { tool, command: root, complete: false, read: 0 };
   const read: RedactedWord[] = [{ text: tool }];
   for (let at = 0; at < rest.length; at += 1) {
     const word = rest[at] ?? '';
@@ -117,7 +117,7 @@ interface ReadFlag {
   readonly value?: Pick<Flag, 'name'> | 'unknown' | undefined;
 }
 
-function readFlag(reading: Reading, word: string): ReadFlag {
+function readFlag(reading: WordReading, word: string): ReadFlag {
   const [, name = '', equals] = /^--([^=]*)(=)?/su.exec(word) ?? [];
   if (!word.startsWith('--')) return readShorts(reading.command, word);
   const flag = reading.command.long(name) ?? anyFlag(reading, name);
@@ -133,7 +133,7 @@ function readFlag(reading: Reading, word: string): ReadFlag {
 }
 
 /** A flag before the word that names its command: any command's will do. */
-function anyFlag({ tool, complete }: Reading, name: string): Flag | undefined {
+function anyFlag({ tool, complete }: WordReading, name: string): Flag | undefined {
   return complete ? undefined : commandOf(tool, tool === 'kubectl' ? ['get'] : ['upgrade'])?.long(name);
 }
 
@@ -181,7 +181,7 @@ const NAME_PAIRS = new Set(['label', 'taint', 'set image', 'set selector']);
 const THEN_PROGRAM = new Set(['create cronjob', 'create deployment', 'create job', 'debug', 'exec', 'run']);
 const THEN_VALUE = new Set(['config set']);
 
-function readArgument(reading: Reading, word: string): RedactedWord {
+function readArgument(reading: WordReading, word: string): RedactedWord {
   const { tool, command, complete } = reading;
   const child = complete ? undefined : commandOf(tool, [...command.path, word]);
   if (child) {

@@ -27,14 +27,14 @@ import {
   readGuid,
   readOrigin,
   readScope,
-  type Reading,
+  type Checked,
 } from './values.ts';
 
 // Each section of the file: checked, with its defaults. What a reader reports makes the whole file unfit, so the value it then
 // gives is never used.
 
 /** The value, or '' after its problem was reported. */
-function take(reading: Reading<string>, path: Path, report: Report): string {
+function take(reading: Checked<string>, path: Path, report: Report): string {
   if (reading.ok) return reading.value;
   report.problem(path, reading.problem);
   return '';
@@ -81,7 +81,7 @@ export function readAzure(file: ConfigFile, env: NodeJS.ProcessEnv | undefined, 
   const { resourceManager = 'https://management.azure.com', credential, onBehalfOf } = file.azure;
   const origin = take(readOrigin(resourceManager), ['azure', 'resourceManager'], report);
   const fromEnv = (name: string, path: Path): void => {
-    if (!isEnvName(name)) report.problem(path, `"${name}" is no name of an environment variable`);
+    if (!isEnvName(name)) report.problem(path, `"${name}" is not the name of an environment variable`);
     else if (env && !env[name]) report.problem(path, `the environment variable ${name} is not set`);
   };
   return {
@@ -146,9 +146,9 @@ export function readClusters(file: ConfigFile, report: Report): ReadonlyMap<stri
       report.problem(at('runAs'), 'runAs: caller needs azure.onBehalfOf, to get a token for the caller');
     }
     if (!isDnsLabel(defaultNamespace)) {
-      report.problem(at('defaultNamespace'), `"${defaultNamespace}" is no name of a namespace`);
+      report.problem(at('defaultNamespace'), `"${defaultNamespace}" is not the name of a namespace`);
     } else if (defaultNamespace === 'aks-command') {
-      report.problem(at('defaultNamespace'), "aks-command holds other callers' commands: it can be no default");
+      report.problem(at('defaultNamespace'), "aks-command holds other callers' commands: it cannot be the default");
     }
     const resources = readExtraResources(cluster.resources ?? [], at('resources'), report);
     const { frozen } = cluster;
@@ -196,9 +196,9 @@ function readExtraResources(
     // Of two well-known ones with one short name the first keeps it; what goes out is the qualified name in any case.
     const shortNames = (file.shortNames ?? []).filter((word) => typeof entry !== 'string' || !seen.has(word));
     if (!GROUP.test(group)) report.problem(at('group'), `"${group}" is no API group of a custom resource`);
-    if (!RESOURCE.test(resource)) report.problem(at('resource'), `"${resource}" is no plural name in lower case`);
+    if (!RESOURCE.test(resource)) report.problem(at('resource'), `"${resource}" is not a plural name in lower case`);
     if (!VERSION.test(version)) report.problem(at('version'), `"${version}" is no API version such as v1 or v1beta1`);
-    if (!KIND.test(kind)) report.problem(at('kind'), `"${kind}" is no kind such as Certificate`);
+    if (!KIND.test(kind)) report.problem(at('kind'), `"${kind}" is not a kind such as Certificate`);
     if (isBuiltIn(`${resource}.${group}`)) report.problem(at(), `${resource}.${group} is built in`);
     const unique = (word: string, where: Path): void => {
       if (seen.has(word)) report.problem(where, `"${word}" is given twice on this cluster`);

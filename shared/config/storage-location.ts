@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isKeyHost, isStorageHost, type Cloud } from './cloud.ts';
 import type { StorageLocation } from './config.ts';
-import { isLoopback, no, ok, readUrl, type Reading } from './values.ts';
+import { isLoopback, no, ok, readUrl, type Checked } from './values.ts';
 
 /** The places of `storage:`, and what each may be. `depth`: segments of the path. */
 const services = {
@@ -26,7 +26,7 @@ const isHostOf = (service: Service, host: string, cloud: Cloud): boolean =>
  * `file:` and `sqlite:` are resolved against `baseDir`, the configuration's folder. A place in Azure must be one of `cloud`: it is
  * sent the gateway's token.
  */
-export function readStorage(service: Service, text: string, baseDir: string, cloud: Cloud): Reading<StorageLocation> {
+export function readStorage(service: Service, text: string, baseDir: string, cloud: Cloud): Checked<StorageLocation> {
   const { local, form, depth } = services[service];
   const [least, most] = depth;
   if (text.startsWith(`${local}:`)) {

@@ -1,15 +1,15 @@
 import type { ArmId } from './config.ts';
 
-/** A checked value, or why it is none. */
-export type Reading<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+/** A checked value, or why it is refused. */
+export type Checked<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
-export const ok = <T>(value: T): Reading<T> => ({ ok: true, value });
+export const ok = <T>(value: T): Checked<T> => ({ ok: true, value });
 export const no = (problem: string): { readonly ok: false; readonly problem: string } => ({ ok: false, problem });
 
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Lower-cased: Entra writes GUIDs so in tokens, portals and people do not always. */
-export function readGuid(text: string): Reading<string> {
+export function readGuid(text: string): Checked<string> {
   return GUID.test(text) ? ok(text.toLowerCase()) : no(`"${text}" is no GUID (00000000-0000-0000-0000-000000000000)`);
 }
 
@@ -23,20 +23,20 @@ const SIGN_IN_SCOPES = ['openid', 'profile', 'email', 'offline_access'];
  * A delegated scope as it stands in the claim `scp`: its bare value (learn.microsoft.com/graph/api/resources/permissionscope,
  * "value"). One that no token can carry would shut out every user.
  */
-export function readScope(text: string): Reading<string> {
+export function readScope(text: string): Checked<string> {
   if (text.includes('://') || text.endsWith('/.default') || text === '.default')
     return no(`"${text}" is how a client asks for a scope; in a token stands its value alone, such as Commands.Run`);
   if (SIGN_IN_SCOPES.includes(text.toLowerCase()))
     return no(`"${text}" is a scope of signing in, and never in a token for the gateway`);
-  return CLAIM_VALUE.test(text) ? ok(text) : no(`"${text}" can be no scope: no token can carry it`);
+  return CLAIM_VALUE.test(text) ? ok(text) : no(`"${text}" cannot be a scope: no token can carry it`);
 }
 
 /** The value of an app role, as it stands in the claim `roles` (learn.microsoft.com/graph/api/resources/approle, "value"). */
-export const readAppRole = (text: string): Reading<string> =>
+export const readAppRole = (text: string): Checked<string> =>
   CLAIM_VALUE.test(text)
     ? ok(text)
     : no(
-        `"${text}" can be no app role: its value has no spaces, no letters but a to z, no dot first, and at most 120 characters`,
+        `"${text}" cannot be an app role: its value has no spaces, no letters other than a to z, no dot first, and at most 120 characters`,
       );
 
 /** This machine only, by the name itself: nothing is looked up (RFC 6761, 6.3 for localhost). */
@@ -44,7 +44,7 @@ export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host);
 
 /** An https URL, or a plain http one on loopback, without a secret in it. */
-export function readUrl(text: string): Reading<URL> {
+export function readUrl(text: string): Checked<URL> {
   if (!URL.canParse(text)) return no(`"${text}" is no URL`);
   const url = new URL(text);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return no('must be an https URL');
@@ -59,7 +59,7 @@ export function readUrl(text: string): Reading<URL> {
 }
 
 /** `https://host[:port]`, without a trailing slash: where Entra's authority or Azure Resource Manager is. */
-export function readOrigin(text: string): Reading<string> {
+export function readOrigin(text: string): Checked<string> {
   const url = readUrl(text);
   if (!url.ok) return url;
   return url.value.pathname === '/' ? ok(url.value.origin) : no(`must not have a path: ${url.value.origin}`);
@@ -75,7 +75,7 @@ const CLUSTER_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/;
 export const sameArmId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
 /** Takes the id apart and puts it together from its parts, so that no other address is ever called. */
-export function readArmId(text: string): Reading<ArmId> {
+export function readArmId(text: string): Checked<ArmId> {
   const [, subscriptionText = '', resourceGroup = '', name = ''] = ARM_ID.exec(text) ?? [];
   if (subscriptionText === '') {
     return no(
@@ -84,8 +84,8 @@ export function readArmId(text: string): Reading<ArmId> {
   }
   const subscription = readGuid(subscriptionText);
   if (!subscription.ok) return no(`subscription ${subscription.problem}`);
-  if (!RESOURCE_GROUP.test(resourceGroup)) return no(`"${resourceGroup}" is no name of a resource group`);
-  if (!CLUSTER_NAME.test(name)) return no(`"${name}" is no name of a managed cluster`);
+  if (!RESOURCE_GROUP.test(resourceGroup)) return no(`"${resourceGroup}" is not the name of a resource group`);
+  if (!CLUSTER_NAME.test(name)) return no(`"${name}" is not the name of a managed cluster`);
   const id = `/subscriptions/${subscription.value}/resourceGroups/${resourceGroup}/providers/Microsoft.ContainerService/managedClusters/${name}`;
   return ok({ id, subscription: subscription.value, resourceGroup, name });
 }

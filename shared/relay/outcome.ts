@@ -1,4 +1,4 @@
-import { readFrames, type Reading } from '../command/launcher/frames.ts';
+import { readFrames, type FrameReading } from '../command/launcher/frames.ts';
 import { readSteps } from '../command/launcher/step-frames.ts';
 import type { RunState } from './arm-answers.ts';
 import type { Ended } from './relay.ts';
@@ -34,7 +34,7 @@ export function readStepOutcomes(state: EndedState, commandId: string, nonces: r
 const isForeign = ({ id }: EndedState, commandId: string): boolean =>
   id !== undefined && id.replaceAll('-', '').toLowerCase() !== commandId;
 
-function outcomeOf(state: EndedState, reading: Reading): Ended {
+function outcomeOf(state: EndedState, reading: FrameReading): Ended {
   if (reading.contradiction !== undefined)
     return {
       ...unknown(
@@ -72,7 +72,7 @@ const notReached: Ended = {
 };
 
 /** A whole frame is the launcher's own word that the command ran to its end, whatever Azure says of the pod. */
-function completed(state: EndedState, reading: Reading, exitCode: number | undefined): Ended {
+function completed(state: EndedState, reading: FrameReading, exitCode: number | undefined): Ended {
   if (exitCode === undefined) return unknown('NoExitCode', `Azure says that the command ended, but not how. ${LOOK}`);
   const { stdout, stderr, streams, truncated, timedOut, warnings, tools } = reading;
   const disagree =
@@ -93,7 +93,7 @@ function completed(state: EndedState, reading: Reading, exitCode: number | undef
 }
 
 /** The launcher's end is missing, so it was killed. It never ends with 0 without saying so in a frame. */
-function ofStarted(state: EndedState, reading: Reading): Ended {
+function ofStarted(state: EndedState, reading: FrameReading): Ended {
   if (state.provisioningState !== 'succeeded') return notSucceeded(state, true);
   if (state.exitCode === 0)
     return unknown('NoFrame', `The command was started, and its end is missing from what came back. ${LOOK}`);
@@ -101,7 +101,7 @@ function ofStarted(state: EndedState, reading: Reading): Ended {
 }
 
 /** Only Azure's word: it has to be about this command, and to be all there. */
-function ofRaw(state: EndedState, reading: Reading): Ended {
+function ofRaw(state: EndedState, reading: FrameReading): Ended {
   if (state.provisioningState !== 'succeeded') return notSucceeded(state, false);
   if (state.id === undefined)
     return unknown('NoIdentity', `Nothing in what came back shows that it is this command's. ${LOOK}`);

@@ -2,7 +2,7 @@ import { StorageUnavailable } from './append-log.ts';
 import type { CommandId } from '../lib/ids.ts';
 import type { KeyClaim, Records } from './records.ts';
 import { keyPartition, leasePartition } from './table-entities.ts';
-import type { Place } from './table-entities.ts';
+import type { RowPlace } from './table-entities.ts';
 import { inGroups, odata, parallel, safeKey, sortable } from './table-rows.ts';
 import type { Rows, StoredRow } from './table-rows.ts';
 
@@ -10,15 +10,15 @@ import type { Rows, StoredRow } from './table-rows.ts';
 const maxRounds = 10;
 
 /** What only one may have at a time: idempotency keys and named leases. */
-interface Claims extends Pick<Records, 'claimKey' | 'releaseKey' | 'lease' | 'releaseLease'> {
-  /** Removes the claims of keys that expired by `now`; one that is claimed anew meanwhile stays. */
+interface TableClaims extends Pick<Records, 'claimKey' | 'releaseKey' | 'lease' | 'releaseLease'> {
+  /** Removes the claims of keys that expired by `now`; one that is claimed again meanwhile stays. */
   purgeKeys(now: number): Promise<void>;
 }
 
-export function createClaims(rows: Rows): Claims {
+export function createClaims(rows: Rows): TableClaims {
   /** Reads and writes one row until nobody comes between: `decide` gives the columns to write, or undefined to leave it. */
   const swap = async (
-    { partition, row }: Place,
+    { partition, row }: RowPlace,
     decide: (stored: StoredRow | undefined) => Readonly<Record<string, string>> | undefined,
   ): Promise<{ readonly won: true } | { readonly won: false; readonly stored: StoredRow }> => {
     for (let round = 0; round < maxRounds; round += 1) {
@@ -35,8 +35,8 @@ export function createClaims(rows: Rows): Claims {
     throw new StorageUnavailable(`row ${partition} is contended`);
   };
 
-  /** Deletes one row that is still whose it was. */
-  const deleteIf = async ({ partition, row }: Place, isOurs: (stored: StoredRow) => boolean): Promise<void> => {
+  /** Deletes one row that still belongs to the one who wrote it. */
+  const deleteIf = async ({ partition, row }: RowPlace, isOurs: (stored: StoredRow) => boolean): Promise<void> => {
     const stored = await rows.get(partition, row);
     if (stored !== undefined && isOurs(stored)) await rows.delete(partition, row, stored.etag);
   };

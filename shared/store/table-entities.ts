@@ -20,7 +20,7 @@ import type { Row, StoredRow } from './table-rows.ts';
  * `unfinished` is there before the record and goes after it has finished, `ended` is there before. What is left over is found
  * out when it is read, against the record itself, and cleared away.
  */
-export interface Place {
+export interface RowPlace {
   readonly partition: string;
   readonly row: string;
 }
@@ -37,7 +37,7 @@ export const ownerPartition = (owner: string): string => `cmd:${safeKey(owner)}`
 export const timeRow = (submittedAt: number, id: string): string =>
   `${sortable(lastTime - submittedAt)}:${safeKey(id)}`;
 
-export const placeOf = ({ owner, submittedAt, id }: Pick<CommandRecord, 'owner' | 'submittedAt' | 'id'>): Place => ({
+export const placeOf = ({ owner, submittedAt, id }: Pick<CommandRecord, 'owner' | 'submittedAt' | 'id'>): RowPlace => ({
   partition: ownerPartition(owner),
   row: timeRow(submittedAt, id),
 });
@@ -77,7 +77,7 @@ export const pointerRow = (record: CommandRecord, write: string): Row => {
   return { partition: `id:${safeKey(record.id)}`, row: 'at', columns: { partition, row, write } };
 };
 
-export const readPlace = ({ columns }: Row): Place => ({
+export const readPlace = ({ columns }: Row): RowPlace => ({
   partition: columns['partition'] ?? '',
   row: columns['row'] ?? '',
 });
@@ -85,7 +85,7 @@ export const readPlace = ({ columns }: Row): Place => ({
 export const unfinishedPartition = 'unfinished';
 
 /**
- * `status` is a hint, a little late at worst: whoever acts on it reads the record first. Of a batch only the first step has one, so that
+ * `status` is a hint, a little late at worst: before acting on it, read the record. Of a batch only the first step has one, so that
  * the batch counts once.
  */
 export const unfinishedRow = (record: CommandRecord): Row => ({

@@ -9,7 +9,7 @@ import type { Rows, StoredRow } from './table-rows.ts';
 /** One purge removes about so many of each: the next one goes on. */
 const maxPurged = 2_000;
 
-/** Outputs and records past their retention: `Records.purge`, but for the claims of keys. */
+/** Outputs and records past their retention: `Records.purge`, without the claims of keys. */
 export async function purgeExpired(
   store: TableStore,
   { outputsBefore, recordsBefore }: Parameters<Records['purge']>[0],

@@ -6,7 +6,7 @@ import type { OutputBlobs } from './output-blobs.ts';
 import { isFinished } from './records.ts';
 import type { CommandRecord } from './records.ts';
 import { placeOf, pointerRow, readPlace, readRecord, recordRow, stateRow, unfinishedRow } from './table-entities.ts';
-import type { Place } from './table-entities.ts';
+import type { RowPlace } from './table-entities.ts';
 import { safeKey } from './table-rows.ts';
 import type { Row, Rows, StoredRow } from './table-rows.ts';
 
@@ -17,7 +17,7 @@ export interface TableStore {
   readonly clock: Clock;
   readonly entropy: Entropy;
   /** Where records lie, by id. */
-  readonly places: LruMap<Place>;
+  readonly places: LruMap<RowPlace>;
   /** The etag of one version of a record, by id. */
   readonly etags: LruMap<{ readonly version: number; readonly etag: string }>;
 }
@@ -72,7 +72,7 @@ export async function replaceRecord(store: TableStore, record: CommandRecord): P
   return next;
 }
 
-async function readAt(store: TableStore, { partition, row }: Place): Promise<CommandRecord | undefined> {
+async function readAt(store: TableStore, { partition, row }: RowPlace): Promise<CommandRecord | undefined> {
   const stored = await store.rows.get(partition, row);
   if (stored === undefined) return undefined;
   const record = readRecord(stored);

@@ -124,7 +124,7 @@ export function codeOf(error: unknown): string | undefined {
   return found.find((one): one is string => typeof one === 'string' && one !== '');
 }
 
-/** An empty If-Match is no condition at all: without an etag nothing may go on. */
+/** An empty If-Match is not a condition at all: without an etag nothing may go on. */
 function given(etag: string | undefined): string {
   if (etag === undefined || etag === '') throw new Error('the answer has no etag');
   return etag;

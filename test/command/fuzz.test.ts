@@ -22,15 +22,15 @@ const named = (tool: string, path: string | undefined): string =>
 type Tool = Parsed['tool'];
 
 /** What reading came to: the command that was found and what was wrong first. */
-interface Reading {
+interface FrameReading {
   readonly command: string;
   readonly error: string;
 }
 
-const NO_COMMAND: Reading = { command: '', error: 'no command' };
+const NO_COMMAND: FrameReading = { command: '', error: 'no command' };
 
 /** Ours, in the tool's terms. Undefined when the gateway refuses what the tool would take. */
-function ours(tool: Tool, argv: readonly string[]): Reading | undefined {
+function ours(tool: Tool, argv: readonly string[]): FrameReading | undefined {
   try {
     const { path } = parse([tool, ...argv]);
     return { command: path.join(' '), error: 'none' };
@@ -50,7 +50,7 @@ function ours(tool: Tool, argv: readonly string[]): Reading | undefined {
 }
 
 /** The tool's, from what it prints: `See 'kubectl get --help' for usage.` names the command. */
-function theirs(tool: Tool, text: string): Reading {
+function theirs(tool: Tool, text: string): FrameReading {
   const command =
     new RegExp(`^See '${tool} ?(?<path>.*) --help' for usage\\.$`, 'mu').exec(text)?.groups?.['path'] ?? '?';
   const find = (pattern: RegExp): string | undefined => pattern.exec(text)?.[1];
@@ -69,7 +69,7 @@ function theirs(tool: Tool, text: string): Reading {
 }
 
 /** Both name a flag that has a short form differently (`-f` here, `-f, --filename` there). */
-function agree(mine: Reading, real: Reading): boolean {
+function agree(mine: FrameReading, real: FrameReading): boolean {
   // helm does not say which command it thinks it reads.
   if (mine === NO_COMMAND && real.command === '?') return real.error !== 'none';
   const sameCommand = mine.command === '?' || real.command === '?' || mine.command === real.command;

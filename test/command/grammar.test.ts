@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { merge, readTool, render, type Earlier, type Reading } from '../../shared/command/grammar/generate.ts';
+import { merge, readTool, render, type Earlier, type HelpReading } from '../../shared/command/grammar/generate.ts';
 import type { CommandGrammar, FlagGrammar, ToolGrammar } from '../../shared/command/grammar/grammar.ts';
 import { findTools } from './tools.ts';
 
@@ -36,7 +36,7 @@ describe.each(['kubectl', 'helm'] as const)('the grammar of %s', (tool) => {
   (complete ? test : test.skip)(
     `comes out to the byte when all is read again (${complete ? versions.join(', ') : 'skipped: AKSGW_GRAMMAR=all and every version'})`,
     async () => {
-      const readings: Reading[] = [];
+      const readings: HelpReading[] = [];
       const earlier: Earlier = { types: new Map() };
       const count = grammar.versions.length;
       for (const binary of found) {

@@ -7,7 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 
 import { compose } from '../../shared/command/launcher/compose.ts';
-import { readFrames, type Reading } from '../../shared/command/launcher/frames.ts';
+import { readFrames, type FrameReading } from '../../shared/command/launcher/frames.ts';
 import { OUTPUT_LIMIT, STDERR_CAP, STDOUT_CAP } from '../../shared/command/launcher/script.ts';
 import { describeWith, findProgram } from '../support/programs.ts';
 import { pathWithout, runPod, shells, type PodOptions } from './support/pod.ts';
@@ -384,7 +384,7 @@ describe('reading frames that lost a part', () => {
     }
   });
 
-  function expectPart(reading: Reading, whole: string, length: number): void {
+  function expectPart(reading: FrameReading, whole: string, length: number): void {
     if (reading.frame !== 'whole') return;
     const got = text(reading.stdout);
     if (!whole.startsWith(got)) throw new Error(`Cut at ${length}: the output is not the start of what was written`);
@@ -392,7 +392,7 @@ describe('reading frames that lost a part', () => {
   }
 });
 
-describe('reading what is no frame of ours', () => {
+describe('reading what is not a frame of ours', () => {
   test("another command's frames are not taken for this one's output", () => {
     const other = NONCE.replaceAll('0', 'f');
     expect(readFrames(`AKSGW1 S ${other}\nAKSGW1 H ${other} rc=0`, NONCE)).toMatchObject({ frame: 'foreign' });

@@ -4,10 +4,10 @@ import { startMerge } from './merge.ts';
 import type { StreamIndex } from './stream-index.ts';
 
 /** A place in the order of the trail: time (epoch ms), then stream, then number. */
-type Place = readonly [time: number, stream: string, seq: number];
+type LinePosition = readonly [time: number, stream: string, seq: number];
 interface Found {
   readonly item: AuditItem;
-  readonly place: Place;
+  readonly place: LinePosition;
 }
 
 /** How far the first look goes back; each is twice as far as the last, unless it had much to read. */
@@ -60,7 +60,7 @@ async function lastTime(index: StreamIndex, since: number, until: number): Promi
 interface Span {
   readonly from: number;
   readonly until: number;
-  readonly before: Place | undefined;
+  readonly before: LinePosition | undefined;
   readonly most: number;
 }
 
@@ -93,20 +93,20 @@ function cut(found: Found[], most: number): void {
 }
 
 /** Every line of the trail has these three (README.md, "Events"). */
-function placeOf(item: AuditItem): Place {
+function placeOf(item: AuditItem): LinePosition {
   const { time, stream, seq } = item as unknown as { time: string; stream: string; seq: number };
   return [Date.parse(time), stream, seq];
 }
 
-function compare(a: Place, b: Place): number {
+function compare(a: LinePosition, b: LinePosition): number {
   if (a[0] !== b[0]) return a[0] - b[0];
   if (a[1] !== b[1]) return a[1] < b[1] ? -1 : 1;
   return a[2] - b[2];
 }
 
-const writeCursor = (place: Place): string => Buffer.from(JSON.stringify(place), 'utf8').toString('base64url');
+const writeCursor = (place: LinePosition): string => Buffer.from(JSON.stringify(place), 'utf8').toString('base64url');
 
-function readCursor(text: string | undefined): Place | undefined {
+function readCursor(text: string | undefined): LinePosition | undefined {
   if (text === undefined) return undefined;
   try {
     const read: unknown = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));

@@ -16,7 +16,7 @@ import { EMPTY_STATE } from './state.ts';
 import type { VerificationReport } from './verification-report.ts';
 import { type VerifyOptions, acknowledgedIds, verifyInto } from './verify.ts';
 
-/** Runs of lines of one stream: more than this is no export of ours, which has each stream once. */
+/** Runs of lines of one stream: more than this is not an export of ours, which has each stream once. */
 const MAX_RUNS = 200_000;
 const CHUNK_BYTES = 1024 * 1024;
 /** A manifest names each stream in about 250 bytes. */

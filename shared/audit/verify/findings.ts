@@ -58,14 +58,14 @@ const findingKinds = {
 export type FindingKind = keyof typeof findingKinds;
 type Level = (typeof findingKinds)[FindingKind];
 
-export interface Place {
+export interface LinePlace {
   readonly stream: string;
   /** The line's own, or the one that is expected there. */
   readonly seq?: number | undefined;
   readonly position?: Position | undefined;
 }
 
-export interface Finding extends Place {
+export interface Finding extends LinePlace {
   /** Stands for this very finding: what an acknowledgement names. */
   readonly id: string;
   readonly kind: FindingKind;
@@ -78,7 +78,7 @@ export interface Finding extends Place {
 const MAX_EACH = 100;
 
 export interface Findings {
-  add(kind: FindingKind, place: Place, message: string): void;
+  add(kind: FindingKind, place: LinePlace, message: string): void;
   readonly list: readonly Finding[];
   /** How many of each kind, those not kept included. */
   counts(): Readonly<Partial<Record<FindingKind, number>>>;
@@ -107,5 +107,5 @@ export function createFindings(acknowledged: ReadonlySet<string> = new Set()): F
 }
 
 /** The same for the same finding at the same place, and for no other: a second change there is a finding of its own. */
-const findingId = (kind: FindingKind, { stream, seq }: Place, message: string): string =>
+const findingId = (kind: FindingKind, { stream, seq }: LinePlace, message: string): string =>
   hash('sha256', JSON.stringify([kind, stream, seq ?? null, message]), 'hex').slice(0, 16);

@@ -1,7 +1,7 @@
 import { type EventName, outcomeEvents } from '../events.ts';
-import type { Findings, Place } from './findings.ts';
+import type { Findings, LinePlace } from './findings.ts';
 
-export interface OpenCommand extends Place {
+export interface OpenCommand extends LinePlace {
   readonly commandId: string;
   /** When it was intended, epoch ms. */
   readonly intendedAt: number;
@@ -22,25 +22,25 @@ interface OutcomeBrief {
  */
 export interface Pairing {
   /** Takes an event about a command from a signed line; `exitCode` is -1 for none, `time` is epoch ms. */
-  take(event: EventName, commandId: string, exitCode: number, place: Place, time: number): void;
+  take(event: EventName, commandId: string, exitCode: number, place: LinePlace, time: number): void;
   /** Gives the commands that have no outcome yet. */
   finish(): { readonly paired: number; readonly open: readonly OpenCommand[] };
 }
 
 interface Outcome extends OutcomeBrief {
-  readonly place: Place;
+  readonly place: LinePlace;
   /** Epoch ms, by the clock of the machine that wrote it. */
   readonly time: number;
 }
 
 /** That Azure took a command. */
 interface Sent {
-  readonly place: Place;
+  readonly place: LinePlace;
   /** Epoch ms. */
   readonly time: number;
 }
 
-interface Intent extends Place {
+interface Intent extends LinePlace {
   readonly intendedAt: number;
   sent?: Sent;
 }
@@ -58,7 +58,7 @@ interface Context {
   readonly done: Map<string, number>;
   /** Outcomes whose intent was not read yet. */
   readonly early: Map<string, Outcome>;
-  readonly sent: Map<string, Place>;
+  readonly sent: Map<string, LinePlace>;
   /** Outcomes that another stream has than the intent: few. */
   readonly takenOver: Map<string, Outcome>;
   readonly repeated: Repeated[];
@@ -88,7 +88,7 @@ export function createPairing(findings: Findings): Pairing {
   };
 }
 
-function takeIntent(context: Context, commandId: string, place: Place, intendedAt: number): void {
+function takeIntent(context: Context, commandId: string, place: LinePlace, intendedAt: number): void {
   const { findings, open, done, early, sent } = context;
   sent.delete(commandId);
   const outcome = early.get(commandId);

@@ -43,7 +43,7 @@ export interface Reconciliation {
   readonly identity: { readonly names: readonly string[]; readonly told: boolean };
   /** Whether the Activity Log carries an id that the trail knows (relay/azure-assumptions.ts, activity-log-id); undefined when nothing tells. */
   readonly idsCarried: boolean | undefined;
-  /** A side with nothing to compare. Agreement with nothing is none. */
+  /** A side with nothing to compare. Agreement with nothing is not agreement. */
   readonly empty: readonly ('azure' | 'trail')[];
 }
 

@@ -1,5 +1,5 @@
 import { type Opening, rfc3339 } from '../chain.ts';
-import type { Findings, Place } from './findings.ts';
+import type { Findings, LinePlace } from './findings.ts';
 
 /** What an auditor decided about a root key, from a time on. */
 export interface KeyDecision {
@@ -15,7 +15,7 @@ export interface RootKeys {
   /** True when somebody named the keys to believe. */
   readonly named: boolean;
   believes(rootKeyId: string): boolean;
-  judge(opening: Opening, place: Place): void;
+  judge(opening: Opening, place: LinePlace): void;
   decision(rootKeyId: string): KeyDecision | undefined;
 }
 

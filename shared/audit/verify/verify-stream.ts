@@ -6,7 +6,7 @@ import { type Checkpoint, GENESIS, type Head, MAX_BATCH_LINES, type Opening, has
 import type { EventName } from '../events.ts';
 import { type VerifyingKey, thumbprint, verifyDetached, verifyingKey } from '../signature.ts';
 import { startTime } from '../stream-name.ts';
-import type { Findings, Place } from './findings.ts';
+import type { Findings, LinePlace } from './findings.ts';
 import { type ReadLine, readLine } from './line.ts';
 import type { Pairing } from './pairing.ts';
 import type { RootKeys } from './root-keys.ts';
@@ -21,10 +21,10 @@ const HEARTBEAT_TOLERANCE_MS = 150_000;
 /** Signatures that wait for one check: the last one covers the others. */
 const MAX_UNCHECKED = 1_000;
 
-/** What another stream's signed line says of how a stream ended. */
+/** What another stream's signed line says about how a stream ended. */
 interface Recovery {
   readonly lost: Head;
-  readonly place: Place;
+  readonly place: LinePlace;
 }
 
 /** What is known of a stream once it has been read. */
@@ -47,7 +47,7 @@ export interface StreamFacts {
   readonly openedAt: number;
   readonly hmacKey: Opening['hmacKey']['alg'] | undefined;
   readonly torn: Head['torn'];
-  readonly tornPlace: Place | undefined;
+  readonly tornPlace: LinePlace | undefined;
   /** What its signed lines say of the ends of other streams. */
   readonly seen: readonly Recovery[];
 }
@@ -67,12 +67,12 @@ interface StreamContext {
 /** A signature that was read and not yet checked. */
 interface Unchecked {
   readonly seq: number;
-  readonly place: Place;
+  readonly place: LinePlace;
   readonly payload: JsonObject;
   readonly signature: string;
 }
 
-interface Reading {
+interface StreamReading {
   readonly context: StreamContext;
   readonly stream: string;
   /** The seq and `prev` that belong here. */
@@ -101,7 +101,7 @@ interface Reading {
 
 /** Reads one stream to its end, adding to findings, witnesses and pairing as it goes. */
 export async function verifyStream(context: StreamContext, stream: string): Promise<StreamFacts> {
-  const reading: Reading = {
+  const reading: StreamReading = {
     context,
     stream,
     expected: 0,
@@ -138,7 +138,7 @@ export async function verifyStream(context: StreamContext, stream: string): Prom
   return factsOf(reading);
 }
 
-function factsOf(reading: Reading): StreamFacts {
+function factsOf(reading: StreamReading): StreamFacts {
   const { stream, opening, torn, expected } = reading;
   return {
     stream,
@@ -159,10 +159,10 @@ function factsOf(reading: Reading): StreamFacts {
   };
 }
 
-function takeLine(reading: Reading, line: LogLine): void {
+function takeLine(reading: StreamReading, line: LogLine): void {
   const { context, stream, expected } = reading;
   const { findings, witnesses } = context;
-  const place: Place = { stream, seq: expected, position: line.position };
+  const place: LinePlace = { stream, seq: expected, position: line.position };
   if (reading.torn)
     findings.add('torn-line', { ...place, position: reading.torn.position }, 'A line breaks off, and others follow it');
   reading.torn = line.complete ? undefined : line;
@@ -192,7 +192,7 @@ function takeLine(reading: Reading, line: LogLine): void {
 }
 
 /** Whether the line stands where it belongs. Gives true for the one gap that an export may have. */
-function checkPlace(reading: Reading, { stream, seq, prev, event }: ReadLine, place: Place): boolean {
+function checkPlace(reading: StreamReading, { stream, seq, prev, event }: ReadLine, place: LinePlace): boolean {
   const { context, expected } = reading;
   const { findings } = context;
   if (stream !== reading.stream) findings.add('foreign-line', place, 'The line belongs to another stream');
@@ -221,7 +221,7 @@ function checkPlace(reading: Reading, { stream, seq, prev, event }: ReadLine, pl
   return false;
 }
 
-function checkClocks({ context, lastMono, lastWall }: Reading, { wall, mono }: ReadLine, place: Place): void {
+function checkClocks({ context, lastMono, lastWall }: StreamReading, { wall, mono }: ReadLine, place: LinePlace): void {
   if (lastMono < 0) return;
   const { findings } = context;
   if (mono < lastMono)
@@ -241,7 +241,7 @@ function checkClocks({ context, lastMono, lastWall }: Reading, { wall, mono }: R
     );
 }
 
-function takeEvent(reading: Reading, { event, value, prev, wall }: ReadLine, place: Place, hash: string): void {
+function takeEvent(reading: StreamReading, { event, value, prev, wall }: ReadLine, place: LinePlace, hash: string): void {
   const { pairing } = reading.context;
   // The schema has seen to their forms.
   const { opening, checkpoint, lost, signature } = value as unknown as Members;
@@ -270,12 +270,12 @@ interface Members {
   readonly outcome?: { readonly exitCode?: number };
 }
 
-function pair(pairing: Pairing, event: EventName, value: JsonObject, place: Place, wall: number): void {
+function pair(pairing: Pairing, event: EventName, value: JsonObject, place: LinePlace, wall: number): void {
   const { commandId, outcome } = value as unknown as Members;
   pairing.take(event, commandId, outcome?.exitCode ?? -1, place, wall);
 }
 
-function takeOpening(reading: Reading, opening: Opening, signature: string, place: Place): void {
+function takeOpening(reading: StreamReading, opening: Opening, signature: string, place: LinePlace): void {
   const { context, stream } = reading;
   const problem = openingProblem(opening, signature, stream);
   if (problem !== undefined) {
@@ -303,10 +303,10 @@ function openingProblem(opening: Opening, signature: string, stream: string): st
 }
 
 function takeCheckpoint(
-  reading: Reading,
+  reading: StreamReading,
   checkpoint: Checkpoint,
   signature: string,
-  { place, prev, wall }: { readonly place: Place; readonly prev: string; readonly wall: number },
+  { place, prev, wall }: { readonly place: LinePlace; readonly prev: string; readonly wall: number },
 ): void {
   const { context, stream, key, prevCheckpoint, opening } = reading;
   const wrong = (message: string): void => context.findings.add('checkpoint-invalid', place, message);
@@ -338,7 +338,7 @@ function takeCheckpoint(
     );
 }
 
-function takeSignature(reading: Reading, value: JsonObject, place: Place): void {
+function takeSignature(reading: StreamReading, value: JsonObject, place: LinePlace): void {
   const { context, maxTime, lagMs, ending, gap } = reading;
   const { signature, ...payload } = value as JsonObject & { readonly signature: string };
   // After an export's gap nobody knows the times before it.
@@ -355,7 +355,7 @@ function takeSignature(reading: Reading, value: JsonObject, place: Place): void 
 }
 
 /** A signature covers everything before it, those before it included: the last one is checked, the others only if it is wrong. */
-function checkSignatures(reading: Reading): void {
+function checkSignatures(reading: StreamReading): void {
   const { key, context } = reading;
   for (const { seq, place, payload, signature } of reading.unchecked.toReversed()) {
     if (key && verifyDetached(signature, 'aksgw-batch', key, canonicalJson(payload))) {
@@ -369,7 +369,7 @@ function checkSignatures(reading: Reading): void {
 }
 
 /** What a signed line says of the ends of other streams. */
-function see(reading: Reading, heads: readonly Head[], place: Place, at: number): void {
+function see(reading: StreamReading, heads: readonly Head[], place: LinePlace, at: number): void {
   const { witnesses } = reading.context;
   for (const lost of heads) {
     reading.seen.push({ lost, place });

@@ -1,4 +1,4 @@
-import type { Findings, Place } from './findings.ts';
+import type { Findings, LinePlace } from './findings.ts';
 
 /** A living stream has a checkpoint each minute: one whose last signature is older than this is dead, or was cut. */
 export const ALIVE_MS = 2 * 60_000;
@@ -30,7 +30,7 @@ export interface Witnesses {
   /** Before or while streams are read; those of streams that were read already wait for a second look. */
   add(witness: Witness): void;
   /** Compares a line that is being read; `wall`: its time, epoch ms. */
-  line(stream: string, seq: number, hash: string, wall: number, place: Place): void;
+  line(stream: string, seq: number, hash: string, wall: number, place: LinePlace): void;
   /** A stream was read to its end. */
   end(stream: string, lastSeq: number): void;
   /** Those that only a second look can settle, by stream; taken out. */
@@ -102,7 +102,7 @@ function put(into: Map<string, Map<number, Witness[]>>, witness: Witness): void 
   else if ((same[before]?.at ?? 0) < witness.at) same[before] = witness;
 }
 
-function settle(context: Context, witness: Witness, hash: string, wall: number, place: Place): void {
+function settle(context: Context, witness: Witness, hash: string, wall: number, place: LinePlace): void {
   const { stream, seq, kind, at, by } = witness;
   if (witness.hash !== hash) {
     context.findings.add('history-replaced', place, `${by} saw another line here (hash ${witness.hash.slice(0, 16)}…)`);

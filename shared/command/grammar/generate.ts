@@ -27,7 +27,7 @@ type Flags = Readonly<Record<string, FlagGrammar>>;
 type Run = (argv: readonly string[]) => Promise<string>;
 
 /** One program's grammar, before versions are merged. */
-export interface Reading {
+export interface HelpReading {
   readonly version: string;
   readonly globals: Readonly<Record<string, FlagGrammar>>;
   readonly commands: Readonly<Record<string, CommandGrammar>>;
@@ -41,7 +41,7 @@ const UNPARSABLE = '\u0001"';
 export interface Earlier {
   /** The types of flags by their command and help. */
   readonly types: Map<string, FlagGrammar>;
-  last?: Reading;
+  last?: HelpReading;
 }
 
 /**
@@ -52,8 +52,8 @@ export interface Earlier {
 export async function readTool(
   tool: Tool,
   binary: string,
-  options: { readonly only?: readonly string[]; readonly like?: Reading; readonly earlier?: Earlier } = {},
-): Promise<Reading> {
+  options: { readonly only?: readonly string[]; readonly like?: HelpReading; readonly earlier?: Earlier } = {},
+): Promise<HelpReading> {
   const { only, like } = options;
   const earlier: Earlier = options.earlier ?? { types: new Map() };
   const home = await mkdtemp(join(tmpdir(), 'aksgw-grammar-'));
@@ -92,10 +92,10 @@ export async function readTool(
 }
 
 /** Old to new; `next` are newer major versions that only mark what is gone. */
-export function merge(tool: Tool, readings: readonly Reading[], next: readonly Reading[] = []): ToolGrammar {
+export function merge(tool: Tool, readings: readonly HelpReading[], next: readonly HelpReading[] = []): ToolGrammar {
   const newest = readings.at(-1);
   if (newest === undefined) throw new Error('No program was read');
-  const mark = <T extends FlagGrammar | CommandGrammar>(find: (reading: Reading) => T | undefined, own: T): T => {
+  const mark = <T extends FlagGrammar | CommandGrammar>(find: (reading: HelpReading) => T | undefined, own: T): T => {
     // The first from which on every version reads it alike.
     const differs = readings.findLastIndex((reading) => !alike(find(reading), own));
     const first = readings[differs + 1] ?? newest;
@@ -106,7 +106,7 @@ export function merge(tool: Tool, readings: readonly Reading[], next: readonly R
       ...(gone === undefined ? {} : { gone: gone.version }),
     };
   };
-  const flags = (find: (reading: Reading) => Readonly<Record<string, FlagGrammar>> | undefined) =>
+  const flags = (find: (reading: HelpReading) => Readonly<Record<string, FlagGrammar>> | undefined) =>
     sorted(find(newest) ?? {}, (name, own) => mark((reading) => find(reading)?.[name], own));
 
   return {
@@ -360,7 +360,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     throw new Error('Usage: generate.ts kubectl|helm PROGRAM… [-- NEXT-MAJOR…]');
   }
   const split = binaries.includes('--') ? binaries.indexOf('--') : binaries.length;
-  const readings: Reading[] = [];
+  const readings: HelpReading[] = [];
   const earlier: Earlier = { types: new Map() };
   for (const [at, binary] of binaries.filter((word) => word !== '--').entries()) {
     const newest = at < split ? undefined : readings[split - 1];

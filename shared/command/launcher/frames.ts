@@ -13,7 +13,7 @@ import {
 import { OUTPUT_LIMIT, STDERR_CAP, STDOUT_CAP } from './script.ts';
 
 /** What a run's `logs` say, read by the frames that the launcher put around the output (README.md). */
-export interface Reading {
+export interface FrameReading {
   readonly stdout: Uint8Array;
   readonly stderr: Uint8Array;
   /** Undefined when no frame tells: then only Azure's own exit code is known. */
@@ -26,7 +26,7 @@ export interface Reading {
   /** Set when what the frames say does not fit together: then no output and no exit code is believed. */
   readonly contradiction?: string;
   readonly warnings: readonly string[];
-  /** What the pod told of its tools, if it was asked. */
+  /** What the pod told about its tools, if it was asked. */
   readonly tools?: PodTools | undefined;
 }
 
@@ -50,14 +50,14 @@ const EMPTY = new Uint8Array(0);
  * Reads a run's logs. Goes by position and length, never by searching inside the output: a command may print anything, a copy of
  * an older frame too. Never throws, and gives nothing out that could be another command's.
  */
-export function readFrames(logs: string, nonce: string): Reading {
+export function readFrames(logs: string, nonce: string): FrameReading {
   const bytes = Buffer.from(logs, 'utf8');
   const start = findStart(bytes, nonce);
   const reading = readAfter(bytes, nonce, start);
   return start?.tools === undefined ? reading : { ...reading, tools: start.tools };
 }
 
-function readAfter(bytes: Buffer, nonce: string, start: Start | undefined): Reading {
+function readAfter(bytes: Buffer, nonce: string, start: Start | undefined): FrameReading {
   const header = start && frameAt(bytes, start.end, 'H', nonce);
   const trailer = findTrailer(bytes, nonce);
   if (header) return fromHeader(bytes, nonce, header, trailer);
@@ -71,7 +71,7 @@ function readAfter(bytes: Buffer, nonce: string, start: Start | undefined): Read
 const STARTED =
   'The command was started, but the end of its output is missing: the pod was stopped, or Azure cut the output.';
 
-export const without = (frame: FrameKind, warning: string): Reading => ({
+export const without = (frame: FrameKind, warning: string): FrameReading => ({
   stdout: EMPTY,
   stderr: EMPTY,
   timedOut: false,
@@ -81,10 +81,10 @@ export const without = (frame: FrameKind, warning: string): Reading => ({
   warnings: [warning],
 });
 
-const inconsistent = (why: string): Reading => ({ ...without('whole', why), contradiction: why });
+const inconsistent = (why: string): FrameReading => ({ ...without('whole', why), contradiction: why });
 
 /** Whatever came, under the cap of any output. At Azure's limit its end is probably missing, and nothing in it tells. */
-function raw(bytes: Buffer): Reading {
+function raw(bytes: Buffer): FrameReading {
   const truncated = bytes.byteLength >= OUTPUT_LIMIT;
   return {
     stdout: bytes.subarray(0, STDOUT_CAP),
@@ -106,7 +106,7 @@ export function fromHeader(
   nonce: string,
   { frame, end: start }: FoundFrame,
   last: FoundFrame | undefined,
-): Reading {
+): FrameReading {
   const between = start + frame.stderr.encoded;
   const end = between + frame.stdout.encoded;
   const trailer = frameAt(bytes, end, 'T', nonce) ?? last;
@@ -125,7 +125,7 @@ export function fromHeader(
 }
 
 /** The start is lost: blocks are counted back from the trailer. */
-export function fromTrailer(bytes: Buffer, { frame, start: end }: FoundFrame, floor: number): Reading {
+export function fromTrailer(bytes: Buffer, { frame, start: end }: FoundFrame, floor: number): FrameReading {
   const between = end - frame.stdout.encoded;
   const start = between - frame.stderr.encoded;
   // Without a digest, gzip's own or the frame's, only the header would vouch for bytes that stand at the right distance.
@@ -150,7 +150,7 @@ function contradiction(header: Frame, trailer: Frame): string {
  * Raw output that was not UTF-8 changed its length on the way: each bad byte became U+FFFD. The blocks are bounded by the trailer,
  * and told apart only when one of them is empty.
  */
-function changedOnTheWay(frame: Frame, nonce: string, body: Buffer): Reading {
+function changedOnTheWay(frame: Frame, nonce: string, body: Buffer): FrameReading {
   const grown = body.byteLength - frame.stderr.encoded - frame.stdout.encoded;
   const replaced = body.toString('utf8').split('\ufffd').length - 1;
   // One byte became three: anything else was put in, or taken out, by others.
@@ -175,7 +175,7 @@ const whole = (frame: Frame) => ({
 });
 
 /** Each block is what arrived of it, from its start; undefined when its start is lost. */
-function decode(frame: Frame, stderr: Buffer | undefined, stdout: Buffer | undefined): Reading {
+function decode(frame: Frame, stderr: Buffer | undefined, stdout: Buffer | undefined): FrameReading {
   const out = decodeBlock(frame, frame.stdout, stdout, STDOUT_CAP + 1);
   const err = decodeBlock(frame, frame.stderr, stderr, STDERR_CAP + 1);
   if (out.kind === 'wrong') return inconsistent(changed('stdout'));

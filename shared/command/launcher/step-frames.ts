@@ -1,13 +1,13 @@
-import { fromHeader, fromTrailer, without, type Reading } from './frames.ts';
+import { fromHeader, fromTrailer, without, type FrameReading } from './frames.ts';
 import { findStart, frameAt, markAt, markBefore, MARGIN, trailerBefore, type FoundFrame } from './frame-line.ts';
 
 /**
  * Reads the logs of a pod with steps: their frames stand one after the other, each found by position. From the start as far as it is
  * whole, then from the end; what is missing between was cut. Never throws. A step without its own frames yields no byte.
  */
-export function readSteps(logs: string, nonces: readonly string[]): readonly Reading[] {
+export function readSteps(logs: string, nonces: readonly string[]): readonly FrameReading[] {
   const bytes = Buffer.from(logs, 'utf8');
-  const readings: (Reading | undefined)[] = nonces.map(() => undefined);
+  const readings: (FrameReading | undefined)[] = nonces.map(() => undefined);
   const { next, position } = readForwards(bytes, nonces, readings);
   readBackwards(bytes, nonces, readings, next, position);
   return readings.map((reading) => reading ?? without('lost', 'Nothing of this step came back: Azure cut the output.'));
@@ -19,7 +19,7 @@ interface Stopped {
   readonly position: number;
 }
 
-function readForwards(bytes: Buffer, nonces: readonly string[], readings: (Reading | undefined)[]): Stopped {
+function readForwards(bytes: Buffer, nonces: readonly string[], readings: (FrameReading | undefined)[]): Stopped {
   const first = firstFrame(bytes, nonces[0] ?? '');
   if (first === undefined) return { next: 0, position: 0 };
   let position: number = first;
@@ -62,7 +62,7 @@ function firstFrame(bytes: Buffer, nonce: string): number | undefined {
 function readBackwards(
   bytes: Buffer,
   nonces: readonly string[],
-  readings: (Reading | undefined)[],
+  readings: (FrameReading | undefined)[],
   first: number,
   floor: number,
 ): void {
@@ -88,7 +88,7 @@ function readBackwards(
   }
 }
 
-const notReached: Reading = {
+const notReached: FrameReading = {
   ...without('not-reached', ''),
   truncated: false,
   warnings: [],
