@@ -85,7 +85,9 @@ describe('the rooms', () => {
 });
 
 describe('the way of one command', () => {
-  const section = /### One command in eight files\n([^]*?)\n#/.exec(readFileSync(join(root, 'shared/README.md'), 'utf8'))?.[1];
+  const section = /### One command in eight files\n([^]*?)\n#/.exec(
+    readFileSync(join(root, 'shared/README.md'), 'utf8'),
+  )?.[1];
   const named = [...(section ?? '').matchAll(/^\d+\. `([^`]+)`/gm)].map((match) => match[1] ?? '');
 
   test('is in at most eight files, which shared/README.md names, from the entrance on', () => {

@@ -285,7 +285,7 @@ export async function startArm(options: ArmOptions): Promise<EmulatedArm> {
     faults: { post: createFaultLine(), poll: createFaultLine(), get: createFaultLine() },
     close: async () => {
       closing.abort(new Error('the emulated ARM was closed'));
-      // Time for pods to end and clean up; a runner that does not heed the signal is left to itself.
+      // Time for pods to end and clean up; a runner that ignores the signal is left to itself.
       await Promise.race([runs.settled(), delay(CLOSE_MS, undefined, { ref: false })]);
       await new Promise<void>((resolve, reject) => {
         server.close((error) => (error ? reject(error) : resolve()));

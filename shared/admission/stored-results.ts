@@ -156,7 +156,7 @@ const unknownUsage = (): Usage => ({
 
 function inTurn(usage: Usage, step: () => Promise<void>): Promise<void> {
   const done = usage.last.then(step);
-  usage.last = done.catch(() => undefined); // whoever asked for it gets the error
+  usage.last = done.catch(() => undefined); // its caller gets the error
   return done;
 }
 

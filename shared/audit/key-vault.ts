@@ -4,7 +4,7 @@ import { Problem } from '../errors.ts';
 import type { RootKey } from './root-key.ts';
 import { publicJwk, thumbprint } from './signature.ts';
 
-/** What of Key Vault the root key needs; the real one is createKeyVault, a double signs for real in tests. */
+/** The part of Key Vault that the root key needs; the real one is createKeyVault, a double signs for real in tests. */
 export interface KeyVault {
   /** A key's id with its version, and its public half; undefined when there is none of that name. */
   get(

@@ -27,7 +27,7 @@ interface RootKeyOptions {
 
 /**
  * The root key at a configured place. A local one is made on first use. Rejects with Problem `audit-unavailable` when it cannot
- * be had: without it no stream can be begun.
+ * available: without it no stream can be begun.
  */
 export async function loadRootKey(location: StorageLocation, options: RootKeyOptions): Promise<RootKey> {
   if (location.kind === 'azure') {

@@ -82,7 +82,7 @@ function fixedLength(der: Uint8Array): Buffer {
   let at = 2;
   for (const end of [32, 64]) {
     const integer = der.subarray(at + 2, at + 2 + (der[at + 1] ?? 0));
-    // DER writes no zero in front but for one that keeps the number positive.
+    // DER writes no zero in front except one that keeps the number positive.
     const digits = integer.subarray(Math.max(0, integer.length - 32));
     fixed.set(digits, end - digits.length);
     at += 2 + integer.length;

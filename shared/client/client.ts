@@ -70,7 +70,7 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
       ...(signal && { signal }),
     });
     const kind = /^[^; \t]*/.exec(response.headers.get('content-type') ?? '')?.[0].toLowerCase();
-    // The body too, before anything is concluded: an answer that breaks off is none.
+    // The body too, before anything is concluded: an answer that breaks off is not an answer.
     const answer = kind === 'application/json' || kind === 'application/problem+json' ? await readJson(response) : {};
     if (response.ok && kind === 'application/json' && isRecord(answer)) return answer as T;
     const problem = !response.ok && kind === 'application/problem+json' && isProblem(answer) ? answer : undefined;

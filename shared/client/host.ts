@@ -1,4 +1,4 @@
-/** What of a process the wrapper uses. */
+/** The part of a process that the wrapper uses. */
 export interface Host {
   readonly env: NodeJS.ProcessEnv;
   readonly stdin: AsyncIterable<Uint8Array | string> & { readonly isTTY?: boolean };

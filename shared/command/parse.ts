@@ -51,7 +51,7 @@ interface Found {
 
 /**
  * cobra's Find (spf13/cobra command.go): before flags are read, it guesses which words are flag values with the flags of the
- * command found so far, and takes the next word as a sub-command. So `kubectl -A get pods` names no command: -A is none of
+ * command found so far, and takes the next word as a sub-command. So `kubectl -A get pods` names no command: -A is not one of
  * kubectl's own flags, and is taken to swallow `get`.
  */
 function findCommand(tool: Tool, words: readonly string[]): Found {

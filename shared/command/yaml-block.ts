@@ -150,7 +150,7 @@ function readStream(lines: string[]): Json[] {
       if (here < indent) throw NOT_PLAIN;
       texts.push(line.slice(indent));
     }
-    // The last line break of the file is no empty line.
+    // The last line break of the file is not an empty line.
     if (at === lines.length && texts.at(-1) === '') texts.pop();
     let end = texts.length;
     while (end > 0 && texts[end - 1] === '') end--;

@@ -41,7 +41,7 @@ export function readPolicy(policy: PolicyFile, known: Known, report: Report): Po
     if (glob.literal && !known.clusters.includes(pattern)) {
       report.problem(path, `no cluster is called "${pattern}".${didYouMean(pattern, known.clusters)}`);
     } else if (!/^[A-Za-z0-9._*-]+$/.test(pattern) || pattern.includes('**')) {
-      report.problem(path, `"${pattern}" is no cluster and no glob of one`);
+      report.problem(path, `"${pattern}" is neither a cluster nor a glob of one`);
     } else if (!known.clusters.some((name) => glob.matches(name)))
       report.warning(path, `"${pattern}" matches no cluster yet`);
   }
@@ -80,7 +80,7 @@ function readTenant(text: string | undefined, path: Path, tenants: readonly stri
   }
   const tenant = readId(text, [...path, 'tenant'], report);
   if (tenant !== '' && !tenants.includes(tenant)) {
-    report.problem([...path, 'tenant'], 'is none of identity.tenants');
+    report.problem([...path, 'tenant'], 'is not one of identity.tenants');
   }
   return tenant;
 }

@@ -13,7 +13,7 @@ export function parseBlockedList(text: string, source: string, tenants: readonly
   return entries;
 }
 
-/** The configuration with more of the blocked. Its digest then tells of both texts. */
+/** The configuration with more of the blocked. Its digest then covers both texts. */
 export function withBlocked(config: Config, blocked: readonly BlockedFile[], text: string): Config {
   const all = [...(config.policy.blocked ?? []), ...blocked];
   return { ...config, policy: { ...config.policy, blocked: all }, digest: sha256(`${config.digest}\n${sha256(text)}`) };

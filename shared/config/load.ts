@@ -76,7 +76,7 @@ function inForce(examined: Examined, running: ConfigFile | undefined): ConfigFil
   return next.file;
 }
 
-/** Each section is read when its form is sound, so that one run tells of everything; the rest is never looked at. */
+/** Each section is read when its form is sound, so that one run reports everything; the rest is never looked at. */
 function readSections(file: ConfigFile, examined: Examined, options: ParseOptions) {
   const shaped = new Set(Object.keys(ConfigSchema.properties).filter((section) => examined.sound(section)));
   const sound = (...sections: readonly (keyof ConfigFile)[]): boolean => sections.every((name) => shaped.has(name));

@@ -98,7 +98,7 @@ export function urlReader(location: string, { fetch, credential }: UrlReaderOpti
   return { source, read };
 }
 
-/** UTF-8 or nothing: a byte that is none would silently become another name. */
+/** UTF-8 or nothing: any other byte would silently become another name. */
 function decode(bytes: Uint8Array): string {
   try {
     return decodeUtf8(bytes).replace(/^\ufeff/, '');

@@ -78,14 +78,14 @@ function checkRule(rule: RuleFile, path: Path, custom: ReadonlySet<string>, repo
   each('namespaces', (text) =>
     /^[a-z0-9*-]{1,63}$/.test(text) && !text.includes('**')
       ? undefined
-      : `"${text}" is no namespace and no glob of one`,
+      : `"${text}" is neither a namespace nor a glob of one`,
   );
   // Names of RBAC objects may hold ":" and upper case (kubernetes.io/docs/concepts/overview/working-with-objects/names, "Path
   // segment names"). What other globs give a meaning is refused, for it would have none here.
   each('names', (text) =>
     /^[A-Za-z0-9.:_*-]{1,253}$/.test(text) && !text.includes('**')
       ? undefined
-      : `"${text}" is no name and no glob of one`,
+      : `"${text}" is neither a name nor a glob of one`,
   );
   each('serviceAccounts', (text) =>
     /^[a-z0-9.*-]{1,253}$/.test(text) && !text.includes('**')
@@ -95,7 +95,7 @@ function checkRule(rule: RuleFile, path: Path, custom: ReadonlySet<string>, repo
   each('nonResourceURLs', (text) =>
     text === '*' || (/^\/[A-Za-z0-9/._*-]*$/.test(text) && !text.includes('..') && !text.includes('**'))
       ? undefined
-      : `"${text}" is no path and no glob of one: it starts with "/"`,
+      : `"${text}" is neither a path nor a glob of one: it starts with "/"`,
   );
   each('charts', (text) =>
     /^sha256:[0-9a-f]{64}$/.test(text) ? undefined : 'a chart is named by its digest, sha256:<64 hex digits>',

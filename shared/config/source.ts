@@ -56,7 +56,7 @@ const LOOK_MS = 15_000;
  * this: Azure Functions freezes instances between requests.
  */
 const MOST_AGE_MS = 60_000;
-/** A configuration that is not taken is told of as often as this. */
+/** A configuration that is not taken is reported as often as this. */
 const REPEAT_MS = 5 * 60_000;
 /** A trail that does not answer must not hold up a list of the blocked. */
 const ANNOUNCE_MS = 5_000;

@@ -87,7 +87,7 @@ const noPods = { beyondBaseline: [], beyondRestricted: [], serviceAccounts: [] }
 /** Changes of the record that come between are looked at again, so often. */
 const TRIES = 5;
 
-/** Who wants it, and what the trail says of that. */
+/** Who wants it, and what the trail says about that. */
 interface Wish {
   readonly onBehalfOf: string;
   readonly facts: RequestFacts;

@@ -28,9 +28,9 @@ export interface Gateway {
   readBatch(request: AuthenticatedRequest, id: string, wait: Wait): Promise<BatchResult>;
   cancelCommand(request: AuthenticatedRequest, id: string): Promise<CommandResult>;
   cancelBatch(request: AuthenticatedRequest, id: string): Promise<BatchResult>;
-  /** For a timer: what of blocked callers has not ended is cancelled. */
+  /** For a timer: cancels what blocked callers have not ended. */
   cancelBlocked(): Promise<void>;
-  /** For a timer: what is unknown, and may be learnt from its pod. */
+  /** For a timer: settles unknown commands by what their pods tell. */
   settleUnknown(): Promise<void>;
   awaitResult(request: AuthenticatedRequest, started: StartedCommand, wait: Wait): Promise<CommandResult>;
   explainCommand(request: AuthenticatedRequest, requested: RequestedCommand): Promise<ExplainedCommand>;

@@ -87,7 +87,7 @@ export async function readResult(
   const record = await findRecord(context, request, policy, id);
   const ended = await endOf(context, record, wait);
   if (!isFinished(ended)) {
-    // Its owner is told of its own command; that another looked at it is an event.
+    // That its owner reads it is not news; that someone else does is an event.
     if (ended.owner !== principalKey(request.caller.principal))
       await context.trail.record({ ...request.facts, event: 'result.read', commandId: id });
     return { record: ended };

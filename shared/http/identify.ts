@@ -80,7 +80,7 @@ export function authenticated(request: FastifyRequest): AuthenticatedRequest {
   throw new Error(`${request.routeOptions.url ?? request.url} was reached without identification`);
 }
 
-/** What a request says of itself: recorded as a claim, believed nowhere. */
+/** What a request says about itself: recorded as a claim, believed nowhere. */
 function factsOf(request: FastifyRequest): RequestFacts {
   const forwarded = request.headers['x-forwarded-for'];
   const first = typeof forwarded === 'string' ? forwarded.split(',')[0]?.trim() : undefined;

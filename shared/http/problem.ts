@@ -47,7 +47,7 @@ const foreign: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_MAX_LIMIT: 'route-not-found',
 };
 
-/** Any error as a problem. What was not foreseen is `internal-error` and says nothing of itself. */
+/** Any error as a problem. What was not foreseen is `internal-error` and says nothing about itself. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof StorageUnavailable) return recordsUnavailable(error);

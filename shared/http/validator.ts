@@ -4,7 +4,7 @@ import type { TSchema } from 'typebox';
 
 /**
  * Fastify's validation by typebox's own compiler; ajv, which does the same, doubles the time of a cold start. A body is JSON and says
- * its types itself; of what comes as text only whole numbers are anything else, and only as decimal digits.
+ * its types itself; what comes as text is a string or a whole number, and that only in decimal digits.
  */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const form = Compile(schema);

@@ -92,7 +92,7 @@ export function toPrincipal(claims: JWTPayload, config: IdentityConfig): Princip
   }
 }
 
-/** What a token that is refused says of itself. */
+/** What a token that is refused says about itself. */
 export function presentedBy(claims: JWTPayload, signature: PresentedToken['signature']): PresentedToken {
   const { tid, oid, azp, uti } = claims;
   const id = (value: unknown) => (typeof value === 'string' && guid.test(value) ? value.toLowerCase() : undefined);

@@ -3,7 +3,7 @@ import { shownInHeader } from '../lib/safe-text.ts';
 import { challenge } from './challenge.ts';
 
 /**
- * What a refused token says of itself, unproven unless `signature` is valid. A claim that does not have the form that Entra gives it is
+ * What a refused token says about itself, unproven unless `signature` is valid. A claim that does not have the form that Entra gives it is
  * left out: it could be any text.
  */
 export interface PresentedToken {

@@ -28,7 +28,7 @@ export class ScheduleError extends Error {
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
-/** Eight years and a day: every 29 February lies within, also over a year such as 2100 that is no leap year. */
+/** Eight years and a day: every 29 February lies within, also over a year such as 2100, which is not a leap year. */
 const HORIZON = (8 * 366 + 1) * DAY;
 
 /** Reads a schedule. Throws ScheduleError, with what is wrong, for a text that is not five fields, an unknown zone, or a time that never comes. */

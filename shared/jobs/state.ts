@@ -98,10 +98,10 @@ export const remember = (state: JobState, past: PastSlot): JobState => ({
   ),
 });
 
-/** What a line of history says of where a run's records are. */
+/** What a line of history says about where a run's records are. */
 export const placeOfRun = ({ commandId, batchId }: StartedRun): Pick<PastSlot, 'commandId' | 'batchId'> =>
   batchId === undefined ? { commandId } : { batchId };
 
-/** The words of a problem, for history and trail; what is not a problem says nothing of itself. */
+/** The words of a problem, for history and trail; what is not a problem says nothing about itself. */
 export const whyOf = (error: unknown): string =>
   error instanceof Problem ? `${error.code}: ${error.message}` : 'internal-error: the gateway made a mistake';

@@ -13,7 +13,7 @@ export interface ResourcePattern {
 
 const form = /^(?<resource>\*|[a-z0-9-]+)(?:\.(?<group>[a-z0-9-]+(?:\.[a-z0-9-]+)*))?(?:\/(?<subresource>[a-z]+))?$/;
 
-/** Undefined when the text is none of these spellings. */
+/** Undefined when the text is not one of these spellings. */
 export function parseResourcePattern(text: string): ResourcePattern | undefined {
   const groups = form.exec(text)?.groups;
   if (!groups) return undefined;

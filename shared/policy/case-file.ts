@@ -103,7 +103,7 @@ export function readPolicyCases(text: string, config: Config, source: string): P
     const [only, ...others] = config.identity.tenants;
     if (spec.tenant === undefined && others.length > 0) tell(path, 'needs tenant: the gateway serves several');
     const tid = spec.tenant === undefined ? (only ?? '') : guid(spec.tenant, [...path, 'tenant']);
-    if (!config.identity.tenants.includes(tid)) tell([...path, 'tenant'], 'is none of identity.tenants');
+    if (!config.identity.tenants.includes(tid)) tell([...path, 'tenant'], 'is not one of identity.tenants');
     const groups = (spec.groups ?? []).map((group, index) => guid(group, [...path, 'groups', index]));
     if (spec.groupsOverage && groups.length > 0) tell([...path, 'groups'], 'are not known with groupsOverage');
     const token = {

@@ -24,7 +24,7 @@ export interface Denied {
     | 'pod-security'
     | 'service-account'
     | 'chart-not-listed';
-  /** The deny rule that hit, or the allow rule that would have applied but for its condition. */
+  /** The deny rule that hit, or the allow rule that would have applied without its condition. */
   readonly rule?: RuleReference;
   /** What was asked and is not allowed. */
   readonly attributes?: ResourceAttributes;

@@ -174,7 +174,7 @@ export function unmet(
 ): readonly Condition[] {
   const { reason = '', podSecurity, charts } = circumstances;
   const conditions: Condition[] = [];
-  // Spec: a blank reason is none; nor is one of nothing but dots or invisible characters.
+  // Spec: a blank reason does not count, nor one of nothing but dots or invisible characters.
   if (rule.requireReason && !/[\p{L}\p{N}]/u.test(reason)) conditions.push('reason-required');
   if (!bringsNothing.has(asked.verb)) {
     if (beyond(rule.podSecurity, podSecurity).length > 0) conditions.push('pod-security');

@@ -85,7 +85,7 @@ const rows = [
     status: 'observed',
     source: RECORDED,
     leansOn: ['shared/relay/outcome.ts'],
-    ifWrong: 'the frame is believed, and an audit event tells of the difference',
+    ifWrong: 'the frame is believed, and an audit event reports the difference',
     probe: 'launcher',
   },
   {
@@ -182,7 +182,7 @@ const rows = [
       'public issues; HTTP statuses are not shown in all of them. ARM documents a 4xx as a refusal, azure-cli#27776 shows one after the pod was made',
     leansOn: ['shared/relay/catalogue.ts'],
     ifWrong:
-      'a command that ran would be told as not started: hence only errors of validation, rights, form and size are in that part; a refusal that is not in it ends as unknown, and costs a look at the cluster',
+      'a command that ran would be told as not started: so only errors of validation, rights, form and size are in that part; a refusal that is not in it ends as unknown, and costs a look at the cluster',
     probe: 'none',
   },
   {

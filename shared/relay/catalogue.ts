@@ -6,7 +6,7 @@ import type { Submitted } from './relay.ts';
  * Every error that run command is known to give, with what it means: was anything started, and what
  * can be done. The first row that matches holds. An answer that no row knows counts as "may have been started", a 4xx too: by
  * ARM's contract it is a refusal, but run command's own resource provider is known to break it after the pod was made (R8, "did not
- * start within 30s"), and "nothing ran" said of a change that ran would have it sent twice (assumption `refused-means-not-started`).
+ * start within 30s"), and "nothing ran" said about a change that ran would have it sent twice (assumption `refused-means-not-started`).
  */
 interface Row {
   readonly id: string;
@@ -167,7 +167,7 @@ export const postRows: readonly Row[] = [
   },
   {
     id: 'not-passed-on',
-    // Not 408: that one would tell of a wait for the provider.
+    // Not 408: that one would mean a wait for the provider.
     match: { status: [400, 404, 405, 406, 409, 410, 411, 412, 414, 415, 422, 431], byArm: true },
     meaning: no('azure-refused', 'Azure Resource Manager refused the request before it came to AKS. Nothing ran.'),
   },

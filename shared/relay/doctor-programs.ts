@@ -22,7 +22,7 @@ export const OUTPUT_LINES = 75_000;
 export const outputProgram = `awk 'BEGIN { for (i = 0; i < ${OUTPUT_LINES}; i++) printf "%07d\\n", i }' || seq -f %07.0f 0 ${OUTPUT_LINES - 1}`;
 
 /**
- * Prints what the pod is like, one finding a line behind a mark, so that nothing else is taken for one. Changes nothing but for a
+ * Prints what the pod is like, one finding a line behind a mark, so that nothing else is taken for one. Changes nothing except a
  * folder that it makes and removes to see whether it can.
  */
 export function podProgram(mark: string): string {

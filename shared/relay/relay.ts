@@ -102,7 +102,7 @@ export type Ended =
       readonly startedAt?: number | undefined;
       readonly finishedAt?: number | undefined;
       readonly warnings: readonly string[];
-      /** What the pod told of its tools, if it was asked. */
+      /** What the pod told about its tools, if it was asked. */
       readonly tools?: PodTools | undefined;
       /** Set when the frame and Azure disagree on the exit code: an audit event. */
       readonly inconsistent?: string | undefined;

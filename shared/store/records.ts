@@ -30,11 +30,11 @@ export interface Records {
   getOutput(id: string): Promise<CommandOutput | undefined>;
   /**
    * Removes what is past its retention, up to a bounded number of each, so that the next purge goes on where this one ended. A record
-   * that had an output is marked purged (version + 1). One that cannot be read is left for `unreadable` to tell of.
+   * that had an output is marked purged (version + 1). One that cannot be read is named in `unreadable`.
    */
   purge(limits: Retention): Promise<Purged>;
 
-  /** Claims an idempotency key: `claimed`, or whoever has it. A claim whose `expiresAt` is past counts as none. */
+  /** Claims an idempotency key: `claimed`, or the claim that holds it. A claim whose `expiresAt` is past counts as none. */
   claimKey(
     claim: KeyClaim,
     now: number,
@@ -183,7 +183,7 @@ export interface JobRun {
 }
 
 interface Open {
-  /** The outcome that was decided and is being audited: whoever finishes the record tells this one. */
+  /** The outcome that was decided and is being audited: the process that finishes the record tells this one. */
   readonly ending?: Ending | undefined;
 }
 
@@ -266,7 +266,7 @@ export interface Ending {
   readonly outcome: Outcome;
 }
 
-/** What a finished record says of its end. */
+/** What a finished record says about its end. */
 export type Outcome =
   | Pick<
       CompletedRecord,

@@ -237,7 +237,7 @@ interface SqliteError {
   readonly message: string;
 }
 
-/** By its members, since an error of another realm (a test runner's) is no instance of this one's Error. */
+/** By its members, since an error of another realm (a test runner's) is not an instance of this one's Error. */
 const isSqlite = (error: unknown): error is SqliteError =>
   typeof error === 'object' && error !== null && 'errcode' in error && typeof error.errcode === 'number';
 

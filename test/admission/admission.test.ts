@@ -297,7 +297,7 @@ describe('the queue', () => {
     }
   });
 
-  test('loses nobody and oversteps no cap, whoever comes, runs and leaves', async () => {
+  test('loses nobody and oversteps no cap, however callers come, run and leave', async () => {
     const step = fc.record({
       who: fc.constantFrom(alice, bob, carol),
       cluster: fc.constantFrom('demo', 'stage'),

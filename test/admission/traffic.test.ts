@@ -102,7 +102,7 @@ describe('what a caller uses', () => {
     traffic.hold(one, 200 * KIB);
   });
 
-  test('is bounded for all together: then the gateway is busy, whoever asks', async () => {
+  test('is bounded for all together: then the gateway is busy for everyone', async () => {
     const { traffic } = setUp();
     for (let at = 0; at < 3; at++) traffic.enter(one);
     traffic.enter(other);

@@ -106,7 +106,7 @@ describe('flags and sources of helm', () => {
     '../web',
     '@attacker/web',
     'alias:web',
-  ])('the chart %s is none that was sent', async (word) => {
+  ])('the chart %s was not sent', async (word) => {
     for (const command of ['install web', 'upgrade web', 'template', 'lint', 'show all'])
       await expectRefused(`helm ${command} ${word}`, word, { files });
   });

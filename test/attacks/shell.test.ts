@@ -56,7 +56,7 @@ describe('the command string reaches a shell', () => {
     [['kubectl\nid', 'get', 'pods'], 'kubectl\nid'],
     [['kubectl ', 'get', 'pods'], 'kubectl '],
     [['', 'get', 'pods'], ''],
-  ] as const)('as argv, %j is no tool', (line, word) => expectRefused(line, word));
+  ] as const)('as argv, %j is not a tool', (line, word) => expectRefused(line, word));
 
   test.each(['\0', '\r', '\n', '\r\n'])('a name or namespace with %j is refused', async (character) => {
     const name = `web${character}--all`;
@@ -138,7 +138,7 @@ describe('positional words that are flags in disguise', () => {
     'x'.repeat(254),
     '$(id)',
     'web\u200b',
-  ])('%j is no name', async (name) => {
+  ])('%j is not a name', async (name) => {
     await expectRefused(['kubectl', 'get', 'pod', name], name);
     await expectRefused(['helm', 'status', name], name);
   });
@@ -202,7 +202,7 @@ describe('what parsers differ on', () => {
     ['an unknown verb, helm', 'helm frobnicate web', 'frobnicate'],
     ['another case of the verb', 'kubectl DELETE pod web', 'DELETE'],
     ['an abbreviated verb', 'kubectl del pod web', 'del'],
-    ['a boolean that is none', 'kubectl get pods --watch=maybe', '--watch=maybe'],
+    ['what is not a boolean', 'kubectl get pods --watch=maybe', '--watch=maybe'],
     ['a flag without its value', 'kubectl get pods -n', '-n'],
     ['two namespaces, one bad', 'kubectl get pods -n shop -n ../x', '../x'],
     ['words after --', 'kubectl get pods -- -n shop', '-n'],

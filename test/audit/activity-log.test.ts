@@ -64,7 +64,7 @@ test.each([
   ['a refusal', () => ({ status: 403, body: {} }), 'answered 403'],
   ['not JSON', () => ({ body: 'x' }), 'not JSON'],
   ['no value', () => ({ body: {} }), 'no "value"'],
-])('half of it is none: %s', async (_, page, message) => {
+])('half of it is not a page: %s', async (_, page, message) => {
   pages = [page, page, page];
   await expect(read(2)).rejects.toMatchObject({ code: 'azure-unreachable', message: expect.stringContaining(message) });
 });

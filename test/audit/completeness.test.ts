@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { people, testStack, type TestStack } from '../support/stack.ts';
 
-/** What a known caller does that is no command is in the trail too. */
+/** What a known caller does is in the trail too when it is not a command. */
 let stack: TestStack;
 beforeAll(async () => {
   stack = await testStack();

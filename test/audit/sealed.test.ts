@@ -95,7 +95,7 @@ describe('data in a command', () => {
     await expect((await createOpener(other.privateJwk))(sealed)).rejects.toThrow();
   });
 
-  test('is shown by aksgw audit open to whoever has the private key, and found by its digest with the signing key', async () => {
+  test('is shown by aksgw audit open to the holder of the private key, and found by its digest with the signing key', async () => {
     await using bench = await createBench();
     const root = path.dirname(bench.folder);
     const pair = await generateKeyPair('ECDH-ES+A256KW', { extractable: true });

@@ -114,7 +114,7 @@ describe('a query', () => {
     ).rejects.toMatchObject({ code: 'request-invalid' });
   });
 
-  test('refuses a cursor that is none', async () => {
+  test('refuses what is not a cursor', async () => {
     await using bench = await createBench();
     for (const cursor of [
       '',
@@ -270,7 +270,7 @@ describe('the root key', () => {
     await rm(folder, { recursive: true });
   });
 
-  test('in Key Vault signs there, and keeps the HMAC key for whoever may unwrap', async () => {
+  test('in Key Vault signs there, and keeps the HMAC key for those who may unwrap', async () => {
     const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
     let signatures = 0;

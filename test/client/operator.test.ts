@@ -186,7 +186,7 @@ describe('aksgw', () => {
       expect((await verifyExport(write('unsigned.jsonl', out))).code).toBe(3);
     });
 
-    test('export waits for whoever reads it slowly', async () => {
+    test('export waits for a slow reader', async () => {
       let longest = 0;
       let read = 0;
       const slow = new Writable({

@@ -372,7 +372,7 @@ describe('a crafted chart is refused', () => {
       /spelt dependencies/u,
     ],
     [
-      'dependencies that are no list',
+      'dependencies that are not a list',
       withManifest('name: web\ndependencies: {name: db}\n'),
       'web/Chart.yaml',
       /not a list/u,

@@ -342,7 +342,7 @@ describe('verbs that change, and what they need', () => {
     expect(sent.files.map(({ path }) => path)).toEqual(['data/a', 'data/b/c']);
   });
 
-  test('a patch file is judged and written anew', () => {
+  test('a patch file is judged, and written again by the gateway', () => {
     const invocation = call('kubectl patch deploy web --patch-file=p.yaml', { 'p.yaml': 'spec: {paused: yes}' });
     expect(sentFile(invocation, 'p.yaml')).toBe('{"spec":{"paused":true}}');
   });

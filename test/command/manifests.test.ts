@@ -221,7 +221,7 @@ describe('YAML is read as kubectl reads it', () => {
     );
   });
 
-  test('keys that are no text get their text', () => {
+  test('keys that are not text get their text', () => {
     expect(data('  1: a\n  on: b\n  1.5: c\n')).toEqual({ 1: 'a', true: 'b', '1.5': 'c' });
   });
 
@@ -348,7 +348,7 @@ describe('namespaces', () => {
     ).toMatchObject({ word: 'x.yaml' });
   });
 
-  test('what is cluster-scoped has none, whatever it says', () => {
+  test('what is cluster-scoped has no namespace, whatever it says', () => {
     const invocation = apply('apiVersion: v1\nkind: Namespace\nmetadata: {name: a, namespace: b}');
     expect(asked(invocation)[0]).toBe('get namespaces a');
     expect(sentFile(invocation, 'x.yaml')).not.toContain('"namespace"');
@@ -565,7 +565,7 @@ describe('files of -f', () => {
     expect(call('kubectl create -f k/a.yaml', files).sent.files.map(({ path }) => path)).toEqual(['k/a.yaml']);
   });
 
-  test('stdin is read and written anew', () => {
+  test('stdin is read, and written again by the gateway', () => {
     const { sent } = call('kubectl apply -f -', {}, pod('{a: 010}'));
     expect(sent.words).toContain('--filename=-');
     expect(new TextDecoder().decode(sent.stdin)).toContain('"spec":{"a":8}');

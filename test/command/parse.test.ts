@@ -226,7 +226,7 @@ function isRefused(argv: readonly string[]): boolean {
     parse(argv);
     return false;
   } catch (error) {
-    // A value of the wrong type is no answer: the flag itself must be refused.
+    // A value of the wrong type is not an answer: the flag itself must be refused.
     return error instanceof Problem && String(error.options.members?.['why']).startsWith('is refused');
   }
 }

@@ -85,7 +85,7 @@ describe('a job in gateway.yaml', () => {
       'is not a plain word',
     ],
     [
-      'a default that is no value',
+      'a default that is not a value',
       job('argv: [kubectl, get, pods, -n, "{x}"], options: { x: { enum: [a], default: b } }'),
       '"b" is not a value',
     ],

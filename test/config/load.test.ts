@@ -140,7 +140,7 @@ describe('what is refused', () => {
       'listen: { hots: x }',
       '2 listen.hots: unknown key. Did you mean "host"? Known here: host, port',
     ],
-    ['a port that is none', 'listen', 'listen: { port: 70000 }', '2 listen.port: must be at most 65535, not 70000'],
+    ['what is not a port', 'listen', 'listen: { port: 70000 }', '2 listen.port: must be at most 65535, not 70000'],
     [
       'a caller who would have to impersonate himself',
       'clusters',
@@ -160,7 +160,7 @@ describe('what is refused', () => {
       'a scope that no token can carry',
       'identity',
       lines.identity.replace(' }', ', scopes: ["Commands.Run Commands.Read"] }'),
-      '3 identity.scopes[0]: "Commands.Run Commands.Read" can be no scope: no token can carry it',
+      '3 identity.scopes[0]: "Commands.Run Commands.Read" cannot be a scope: no token can carry it',
     ],
     [
       'a scope of signing in',
@@ -172,7 +172,7 @@ describe('what is refused', () => {
       'an app role that no token can carry',
       'policy',
       withSubject('{ appRole: "Prüfer" }'),
-      '8 policy.bindings[0].subjects[0].appRole: "Prüfer" can be no app role: its value has no spaces, no letters but a to z, no dot first, and at most 120 characters',
+      '8 policy.bindings[0].subjects[0].appRole: "Prüfer" cannot be an app role: its value has no spaces, no letters other than a to z, no dot first, and at most 120 characters',
     ],
     [
       'records that are kept for less time than results',
@@ -287,7 +287,7 @@ describe('what is refused', () => {
       'an ARM id with a query in its name',
       'clusters',
       `clusters: { demo: { resourceId: "${armId('demo?x=1')}" } }`,
-      '5 clusters.demo.resourceId: "demo?x=1" is no name of a managed cluster',
+      '5 clusters.demo.resourceId: "demo?x=1" is not the name of a managed cluster',
     ],
     [
       'two names for one ARM id, in whatever case',
@@ -296,7 +296,7 @@ describe('what is refused', () => {
       '5 clusters.b.resourceId: is the same cluster as "a": policy for one name could be evaded by the other',
     ],
     [
-      'a name that is no word of a URL',
+      'a name that is not a word of a URL',
       'clusters',
       `clusters: { "a/b": { resourceId: ${armId('demo')} } }`,
       '5 clusters.a/b: a cluster\'s name is letters, digits, ".", "_" and "-", at most 63',
@@ -311,7 +311,7 @@ describe('what is refused', () => {
       'aks-command as the default namespace',
       'clusters',
       `clusters: { demo: { resourceId: ${armId('demo')}, defaultNamespace: aks-command } }`,
-      "5 clusters.demo.defaultNamespace: aks-command holds other callers' commands: it can be no default",
+      "5 clusters.demo.defaultNamespace: aks-command holds other callers' commands: it cannot be the default",
     ],
     [
       'a CRD that takes a built-in short name',
@@ -350,7 +350,7 @@ describe('what is refused', () => {
       '6 storage.audit: must not have a query or fragment (a SAS token is a secret and has no place here)',
     ],
     [
-      'a path that is none',
+      'what is not a path',
       'storage',
       lines.storage.replace('file:a', 'file:'),
       '6 storage.audit: names no path: file:./data/…',
@@ -403,7 +403,7 @@ describe('what is refused', () => {
       'must be the address of the gateway alone, such as https://gateway.example.com/prefix',
     ],
     ['gateway', 'must be the address of the gateway alone, such as https://gateway.example.com/prefix'],
-  ])('a public address that is none: %s', (address, why) => {
+  ])('what is not a public address: %s', (address, why) => {
     expect(problemsOf(`${withSections({})}\npublicUrl: ${address}`).at(-1)).toMatch(
       new RegExp(`publicUrl: ${why.replaceAll('?', '.')}`),
     );
@@ -565,12 +565,12 @@ describe('rules', () => {
       'deny[0].requireReason: is a condition of allow rules only',
     ],
     [
-      'a verb that is none',
+      'what is not a verb',
       allow('names: [a]').replace('get', 'gte'),
       'allow[0].verbs[0]: no verb is called "gte". Did you mean "get"?',
     ],
     [
-      'a sub-resource that is none',
+      'what is not a sub-resource',
       allow('names: [a]').replace('pods', 'pods/logs'),
       'allow[0].resources[0]: pods has no sub-resource "logs". Did you mean "pods/log"?',
     ],
@@ -600,19 +600,19 @@ describe('rules', () => {
       'deny[0].resources[0]: "pods/*" is not a resource: name each sub-resource (pods/exec); a deny on the resource includes them all',
     ],
     [
-      'an API group that is none',
+      'what is not an API group',
       allow('names: [a]').replace('pods', '"*.app"'),
       'allow[0].resources[0]: no API group is called "app"',
     ],
     [
-      'a namespace that is none',
+      'what is not a namespace',
       allow('names: [a]').replace('"*"', 'Shop'),
-      'allow[0].namespaces[0]: "Shop" is no namespace and no glob of one',
+      'allow[0].namespaces[0]: "Shop" is neither a namespace nor a glob of one',
     ],
     [
       'a glob of another language',
       allow('names: ["web-?"]'),
-      'allow[0].names[0]: "web-?" is no name and no glob of one',
+      'allow[0].names[0]: "web-?" is neither a name nor a glob of one',
     ],
     [
       'URLs beside resources',
@@ -622,7 +622,7 @@ describe('rules', () => {
     [
       'a URL that climbs',
       '{ allow: [{ verbs: [get], nonResourceURLs: ["/v1/../x"] }] }',
-      'allow[0].nonResourceURLs[0]: "/v1/../x" is no path and no glob of one: it starts with "/"',
+      'allow[0].nonResourceURLs[0]: "/v1/../x" is neither a path nor a glob of one: it starts with "/"',
     ],
     [
       'a chart by name',
@@ -630,7 +630,7 @@ describe('rules', () => {
       'allow[0].charts[0]: a chart is named by its digest, sha256:<64 hex digits>',
     ],
     [
-      'pod security that is none',
+      'what is not pod security',
       allow('podSecurity: none'),
       'allow[0].podSecurity: must be restricted or baseline or privileged, not "none"',
     ],
@@ -689,7 +689,7 @@ describe('subjects', () => {
     [
       'a foreign tenant',
       withSubject(`{ user: ${guid}, tenant: ${otherTenant} }`),
-      'subjects[0].tenant: is none of identity.tenants',
+      'subjects[0].tenant: is not one of identity.tenants',
     ],
     [
       'a subject that is two',

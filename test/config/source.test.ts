@@ -114,7 +114,7 @@ describe('a file', () => {
     expect(errors).toHaveLength(2);
   });
 
-  test('that is gone for a while keeps the last good one, and is told of each time anew', async () => {
+  test('that is gone for a while keeps the last good one, and is reported each time', async () => {
     const location = file(exampleText);
     const { source, errors } = await open({ location });
     for (let time = 0; time < 2; time++) {
@@ -373,7 +373,7 @@ describe('a text that is cut', () => {
     expect(errors).toHaveLength(1);
   });
 
-  test.each([206, 203, 201, 204, 404, 500])('HTTP %i is no whole answer', async (status) => {
+  test.each([206, 203, 201, 204, 404, 500])('HTTP %i is not a whole answer', async (status) => {
     const { state, fetch } = blob(exampleText);
     const { source, errors } = await open({ location: url, fetch });
     state.answer = () => new Response(status === 204 ? null : blockBot, { status });
@@ -382,7 +382,7 @@ describe('a text that is cut', () => {
     expect(errors[0]?.message).toContain(`answered ${status}`);
   });
 
-  test('an answer shorter than it promised is none', async () => {
+  test('an answer shorter than it promised is refused', async () => {
     const { state, fetch } = blob(exampleText);
     const { source, errors } = await open({ location: url, fetch });
     state.answer = () => new Response(blockBot, { headers: { 'content-length': '99999' } });

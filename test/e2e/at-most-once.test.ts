@@ -348,7 +348,7 @@ async function oneRun({ records, trails, log }: House, id: string, plan: Plan): 
       clock.forward(LEASE_MS + 1);
       const recovering = Promise.all([second.recover(10), rival?.recover(10)]);
       await Promise.race([recovering, two.gone]);
-      // A record has one driver, whoever of the two was quicker.
+      // A record has one driver, whichever of the two was quicker.
       expect([second, rival].filter((one) => one?.active(id)).length).toBeLessThanOrEqual(1);
       await Promise.race([two.gone, Promise.allSettled([second.active(id)?.finished, rival?.active(id)?.finished])]);
       await rival?.active(id)?.finished;

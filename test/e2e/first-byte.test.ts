@@ -10,7 +10,7 @@ import { people, writeConfig } from '../../infra/local/stack.ts';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
 
 /**
- * A gateway that is killed (SIGKILL) at the first byte of an answer: whoever got an id finds the record, since no id is given out before its
+ * A gateway that is killed (SIGKILL) at the first byte of an answer: a caller who got an id finds the record, since no id is given out before its
  * record is durable. FIRST_BYTE_KILLS=500 is the whole of it; else it is a sample.
  */
 const KILLS = Number(process.env['FIRST_BYTE_KILLS'] ?? 3);

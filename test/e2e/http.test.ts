@@ -176,7 +176,7 @@ describe('idempotency', () => {
     expect(executions()).toBe(before);
   });
 
-  test.each(['', '""', 'a b', 'é', 'x'.repeat(256), '"unclosed'])('the key %j is no key', async (key) => {
+  test.each(['', '""', 'a b', 'é', 'x'.repeat(256), '"unclosed'])('the key %j is not a key', async (key) => {
     const answer = await stack.command(rescale, keyed(encodeURI(key) === key ? key : 'a b'));
     expect(answer).toMatchObject({ status: 400, body: { code: 'request-invalid' } });
   });

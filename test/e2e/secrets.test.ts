@@ -145,7 +145,7 @@ const commands: readonly (readonly [string, (place: string) => unknown])[] = [
   ['stdin', (p) => ({ argv: [...K, 'apply', '-f', '-', '-n', 'shop'], stdin: configMap('b', plant(p)) })],
   ['stdin that is no YAML', (p) => ({ argv: [...K, 'apply', '-f', '-', '-n', 'shop'], stdin: `kind: [${plant(p)}` })],
   [
-    'Base64 that is none',
+    'what is not Base64',
     (p) => ({ argv: [...K, 'apply', '-f', 'a.yaml'], files: [{ path: 'a.yaml', contentBase64: `*${plant(p)}` }] }),
   ],
   ['reason, by name', (p) => ({ ...RESTART, reason: `the new password=${plant(p)}` })],

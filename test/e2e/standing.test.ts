@@ -65,7 +65,7 @@ describe('a caller\u2019s standing', () => {
 });
 
 describe('a frozen cluster', () => {
-  test('takes reads, and nothing else, whoever asks; explain says so too', async () => {
+  test('takes reads, and nothing else, from anyone; explain says so too', async () => {
     expect((await stack.command({ command: 'kubectl get pods -n shop' })).status).toBe(200);
     const posts = stack.azure.arm.posts.length;
     const change = { command: 'kubectl rollout restart deployment/web -n shop' };

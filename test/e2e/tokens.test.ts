@@ -85,7 +85,7 @@ test.each([
   await expectRefused(await entra.appToken({ oid: people.bot, roles: ['Commands.Run'], aud }), new RegExp(named));
 });
 
-test('3. an ID token for the gateway is no access token', async () => {
+test('3. an ID token for the gateway is not an access token', async () => {
   const { entra } = stack.azure;
   await expectRefused(await entra.idToken({ oid: people.user, groups: [people.team] }), /ID token/);
   await expectRefused(await entra.idToken({ oid: people.user, idtyp: 'user', azp: clientId }), /scope/);
@@ -299,7 +299,7 @@ test('12. the cluster that policy decided on is the one that is called', async (
     const body = { argv: ['kubectl', 'get', 'pods', '-n', 'shop'] };
     const at = (cluster: string, token: string) =>
       two.request('POST', `/v1/clusters/${cluster}/commands`, { token, body });
-    // A cluster in the body is no field of this API, and never a target.
+    // A cluster in the body is not a field of this API, and never a target.
     expect((await run('demo', two.tokens.bot)).status).toBe(400);
     for (const cluster of ['demo', 'stage', 'stage', 'demo']) {
       expect((await at(cluster, two.tokens.bot)).body).toMatchObject({ cluster, status: 'completed' });

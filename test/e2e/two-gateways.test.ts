@@ -204,7 +204,7 @@ async function round(planned: readonly Plan[], tally: Map<string, number>): Prom
     for (const [id, { to }] of runs) if (to === 0) lost.set(id, (await second.store.get(id))?.status ?? raise());
     for (const status of lost.values()) count(`killed at ${status}`);
     const third = await open();
-    // The dead one's leases run out, and whoever is quicker takes its commands.
+    // The dead one's leases run out, and the quicker process takes its commands.
     await clock.sleep(LEASE_MS + 4 * SWEEP_MS);
     await second.stop();
     const every = async (): Promise<readonly CommandRecord[]> =>

@@ -321,7 +321,7 @@ describe('a process killed between any two durable steps', () => {
           expect(azure.posts).toBe(0);
         }
         if (atDeath?.status === 'running') expect(done.status).toBe(endOf[script].status);
-        // The record says what the trail says, whoever of two processes wrote which.
+        // The record says what the trail says, whichever of two processes wrote which.
         if (outcomes[0]?.event === 'command.rejected') expect(done.status).toBe('failed');
         if (done.status === 'unknown') expect(outcomes[0]?.event).toBe('command.unknown');
         if (done.status === 'completed')

@@ -119,7 +119,7 @@ describe('3. tokens for something else', () => {
     }
   });
 
-  test('an ID token for the very same client is no access token', async () => {
+  test('an ID token for the very same client is not an access token', async () => {
     const { clock, refuses } = setUp();
     const idToken = userClaims(clock, {
       idtyp: undefined,
@@ -135,7 +135,7 @@ describe('3. tokens for something else', () => {
     expect(await refuses({ ...idToken, idtyp: 'user' })).toMatchObject({ code: 'token-invalid' });
   });
 
-  test('a token bound to a key is no bearer token', async () => {
+  test('a token bound to a key is not a bearer token', async () => {
     const { clock, refuses } = setUp();
     expect(await refuses(userClaims(clock, { cnf: { 'x5t#S256': 'abc' } }))).toMatchObject({
       code: 'token-invalid',
@@ -212,9 +212,9 @@ describe('5. keys out of the token', () => {
     ['crit', { crit: ['exp'], exp: 1 }],
     ['crit b64', { crit: ['b64'], b64: false }],
     ['another typ', { typ: 'dpop+jwt' }],
-    ['a typ that is no string', { typ: 1 }],
+    ['a typ that is not a string', { typ: 1 }],
     ['no kid', { kid: undefined }],
-    ['a kid that is no string', { kid: ['shared-kid'] }],
+    ['a kid that is not a string', { kid: ['shared-kid'] }],
     ['an empty kid', { kid: '' }],
     ['a kid from the prototype', { kid: 'constructor' }],
   ])('%s is refused', async (_, header) => {
@@ -255,7 +255,7 @@ describe('6. claims that are missing or absurd', () => {
     ['iat in the future', { iat: Date.UTC(2026, 0, 1, 0, 2) / 1000 }],
     ['an oid that is a name', { oid: 'admin' }],
     ['an oid that is a list', { oid: ['x'] }],
-    ['an azp that is no client', { azp: '*' }],
+    ['an azp that is not a client', { azp: '*' }],
     ['a uti that is a number', { uti: 7 }],
     ['roles that are text', { roles: 'Admin' }],
     ['roles with objects', { roles: [{}] }],

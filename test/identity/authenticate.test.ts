@@ -165,7 +165,7 @@ describe('the Authorization header', () => {
     ['empty objects', 'Bearer e30.e30.'],
     ['an encrypted token', 'Bearer e30.e30.e30.e30.e30'],
   ];
-  test.each(malformed)('has a token that is none: %s', async (_, header) => {
+  test.each(malformed)('has what is not a token: %s', async (_, header) => {
     const { authenticator, entra } = setUp();
     const refused = await problemOf(authenticator.authenticate(header));
     expect(refused).toMatchObject({ code: 'token-invalid' });
@@ -296,7 +296,7 @@ describe('signing keys', () => {
     ['no JSON', async () => new Response('<html>')],
     ['no UTF-8', async () => new Response(Uint8Array.of(0xff, 0xfe))],
     ['no key set', async () => Response.json(['keys'])],
-    ['keys that are no list', async () => Response.json({ keys: { a: 1 } })],
+    ['keys that are not a list', async () => Response.json({ keys: { a: 1 } })],
     ['no key', async () => Response.json({ keys: [] })],
     [
       'garbage for keys',

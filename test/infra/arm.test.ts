@@ -140,7 +140,7 @@ describe('runCommand on the wire', () => {
       'InvalidAADClusterToken',
     ],
     [
-      'an Entra cluster with what is no token',
+      'an Entra cluster with what is not a token',
       { aad: true },
       'aks',
       { command: 'x', clusterToken: 'x.!.y' },

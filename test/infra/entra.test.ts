@@ -121,7 +121,7 @@ describe('tokens', () => {
     await expect(verify(await make())).rejects.toMatchObject({ code });
   });
 
-  test('signed with HS256 are truly valid for whoever takes the public key as a secret', async () => {
+  test('signed with HS256 are truly valid for a reader that takes the public key as a secret', async () => {
     const [jwk] = (await keySet()).keys;
     const pem = (await import('node:crypto'))
       .createPublicKey({ key: jwk ?? {}, format: 'jwk' })

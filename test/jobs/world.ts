@@ -54,7 +54,7 @@ export class World {
   readonly #stopped: { readonly until: number; readonly go: () => void }[] = [];
   readonly config: Config;
   readonly #runMs: number;
-  /** Whether a command goes out before whoever started it hears of it. */
+  /** Whether a command goes out before its starter hears of it. */
   sendsAtOnce = false;
   #ids = 0;
 

@@ -89,7 +89,7 @@ describe('a file of cases that is wrong is refused with its lines', () => {
       '4 cases[0].expect: is missing',
     ],
     [
-      'an expectation that is none',
+      'what is not an expectation',
       `${people}  - { principal: bot, cluster: demo, command: kubectl version, expect: yes }`,
       '4 cases[0].expect: must be allow or deny or refuse, not "yes"',
     ],
@@ -107,7 +107,7 @@ describe('a file of cases that is wrong is refused with its lines', () => {
     [
       'a foreign tenant',
       `${people.replace(' }', ', tenant: 99999999-9999-4999-8999-999999999999 }')}  - { principal: bot, cluster: demo, command: kubectl version, expect: allow }`,
-      '2 principals.bot.tenant: is none of identity.tenants',
+      '2 principals.bot.tenant: is not one of identity.tenants',
     ],
     [
       'groups that are known and not',

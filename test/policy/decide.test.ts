@@ -395,7 +395,7 @@ describe('who is bound', () => {
     expect(decide(policy, asks).verdict).toBe('allow');
   });
 
-  test('a command that asks nothing of a resource is for whoever is bound at all', () => {
+  test('a command that asks nothing of a resource is for everyone who is bound at all', () => {
     expect(decide(bound({ user: oid }), question([]))).toEqual({
       verdict: 'allow',
       rule: { role: 'r', rule: 'bound' },

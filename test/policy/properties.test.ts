@@ -223,7 +223,7 @@ test('adding a deny never allows', () => {
 });
 
 test('asking for less never loses an allow', () => {
-  // One name instead of all, one namespace instead of all, one attribute fewer. aks-command is no part of "all" (its pods hold the commands and tokens of others).
+  // One name instead of all, one namespace instead of all, one attribute fewer. aks-command is not part of "all" (its pods hold the commands and tokens of others).
   const narrower = (asked: ResourceAttributes, pick: number): ResourceAttributes =>
     pick === 0
       ? { ...asked, name: asked.name || 'web-0' }

@@ -27,7 +27,7 @@ export function referenceVerdict(policy: PolicyFile, question: Question): 'allow
     .filter((binding) => binding.subjects.some((subject) => is(subject, principal)))
     .map((binding) => policy.roles[binding.role]);
   if (roles.length === 0) return 'deny';
-  // A binding is no permission: what asks nothing of a resource takes some rule about resources.
+  // A binding is not a permission: what asks nothing of a resource takes some rule about resources.
   if (!roles.some((role) => role?.allow?.some((rule) => !rule.nonResourceURLs))) return 'deny';
   for (const asked of question.attributes) {
     if (roles.some((role) => role?.deny?.some((rule) => touches(rule, asked)))) return 'deny';

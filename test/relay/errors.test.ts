@@ -383,7 +383,7 @@ describe('a Location that is not what it should be', () => {
 
   test.each([
     ['missing altogether', at(undefined)],
-    ['with an id that is none', at('https://management.azure.com/x/commandResults/../../secrets')],
+    ['with what is not an id', at('https://management.azure.com/x/commandResults/../../secrets')],
   ])('%s: lost, since the command was taken', async (_, answer) => {
     arm.script('post', answer);
     expect(await relayTo(arm.url).submit(submission('kubectl'))).toMatchObject({
@@ -401,7 +401,7 @@ describe('the end of a run', () => {
       { kind: 'completed', exitCode: 1, streams: 'merged' },
     ],
     [
-      'failed, in lower case, its image not to be had (R7)',
+      'failed, in lower case, its image not available (R7)',
       ended('"provisioningState":"failed","reason":"ImagePullBackoff"'),
       { kind: 'failed', code: 'ImagePullBackoff' },
     ],

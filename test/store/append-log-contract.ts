@@ -100,7 +100,7 @@ export function describeAppendLog(
         expect([last?.text, torn?.text, torn?.position]).toEqual(['whole', '{"torn":', { segment: 0, offset: 6 }]);
       }));
 
-    test('keeps a text under a name once, whoever asks, and does not take it for a stream', () =>
+    test('keeps a text under a name once, for all who ask, and does not take it for a stream', () =>
       within(async ({ log }) => {
         const kept = await Promise.all(['a', 'b', 'c'].map((text) => log.keepOnce('trail.json', text)));
         expect(new Set(kept).size).toBe(1);

@@ -139,7 +139,7 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
         expect((await stored('one')).reason).toBeUndefined();
       });
 
-      test('is replaced by whoever has its version, and by nobody else', async () => {
+      test('is replaced by the one that has its version, and by nobody else', async () => {
         const first = commandRecord('one');
         await records.create(first);
         const second = await records.replace(changed(first, { status: 'submitting' }));
@@ -232,7 +232,7 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
       });
 
       test.each(['', 'x', '!!', 'bnVsbA', 'WzEsMl0', 'WzEsImEiLDFd', 'WzFlOTksImEiXQ', 'A'.repeat(10_000)])(
-        'refuses what is no cursor',
+        'refuses what is not a cursor',
         async (cursor) => {
           expect(await cursorRefusal(records.list({ owner: alice, limit: 1, cursor }))).toBe('request-invalid');
         },

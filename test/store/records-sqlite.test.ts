@@ -84,9 +84,9 @@ describe('a SQLite file', () => {
     await records.close();
   });
 
-  test('that is no database of ours is refused', async () => {
+  test('that is not a database of ours is refused', async () => {
     const garbage = join(folder, 'garbage.sqlite');
-    writeFileSync(garbage, 'this is no database, but it is long enough to be looked at'.repeat(20));
+    writeFileSync(garbage, 'this is not a database, but it is long enough to be looked at'.repeat(20));
     await expect(openSqliteRecords(garbage)).rejects.toBeInstanceOf(StorageUnavailable);
     const newer = join(folder, 'newer.sqlite');
     const database = new DatabaseSync(newer);

@@ -16,7 +16,7 @@ export const OUTPUT_LIMIT = 512 * 1024;
 /** Which end of an output that is too long is lost. Azure does not say; neither may be relied on. */
 export type Cut = 'head' | 'tail';
 
-/** Bytes, not characters: a character cut in two becomes U+FFFD, as Go's encoder would have it. */
+/** Bytes, not characters: a character cut in two becomes U+FFFD, as Go's encoder does. */
 export function cutOutput(logs: string, lost: Cut): string {
   const bytes = Buffer.from(logs, 'utf8');
   if (bytes.length <= OUTPUT_LIMIT) return logs;

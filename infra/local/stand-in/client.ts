@@ -1,6 +1,6 @@
 import { at, list, object, text, type Json, type JsonObject, type KubeObject } from '../kubernetes/json.ts';
 
-/** One resource type, as discovery tells of it. */
+/** One resource type, as discovery describes it. */
 export interface Resource {
   readonly group: string;
   readonly version: string;

@@ -10,7 +10,7 @@ const MAX_SCANNED = 100_000;
 /**
  * Events in the order of their times over all streams, or newest first. A cursor holds the place in each stream that may still grow, so that
  * nothing written while somebody pages is lost or told twice; an event that is written late comes late. Throws Problem
- * `request-invalid` for a cursor that is none; rejects with StorageUnavailable.
+ * `request-invalid` for what is not a cursor; rejects with StorageUnavailable.
  */
 export async function queryEvents(index: StreamIndex, query: EventQuery): Promise<Page<AuditItem>> {
   if (query.order === 'desc') return newestFirst(index, { ...query, maxScanned: query.maxScanned ?? MAX_SCANNED });

@@ -26,7 +26,7 @@ export async function seek(log: AppendLog, stream: string, since: number): Promi
     const middle = Math.floor((low + high) / 2);
     const signed = await signedAfter(log, stream, positionAt(segments, middle));
     const place = signed && distanceOf(segments, signed.place);
-    // What cannot be read is no reason to begin after it.
+    // A line that cannot be read is not a reason to begin after it.
     if (signed && place !== undefined && place <= high && signed.maxTime < since) {
       low = place;
       found = signed.place;

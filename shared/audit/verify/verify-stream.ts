@@ -241,7 +241,12 @@ function checkClocks({ context, lastMono, lastWall }: StreamReading, { wall, mon
     );
 }
 
-function takeEvent(reading: StreamReading, { event, value, prev, wall }: ReadLine, place: LinePlace, hash: string): void {
+function takeEvent(
+  reading: StreamReading,
+  { event, value, prev, wall }: ReadLine,
+  place: LinePlace,
+  hash: string,
+): void {
   const { pairing } = reading.context;
   // The schema has seen to their forms.
   const { opening, checkpoint, lost, signature } = value as unknown as Members;

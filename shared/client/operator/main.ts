@@ -25,6 +25,8 @@ export async function operator(argv: readonly string[], host: Host): Promise<num
   }
   const command = commands[asked] ?? (noun === 'doctor' ? commands['doctor'] : undefined);
   if (command) return command();
-  host.stderr.write(`aksgw: there is ${Object.keys(commands).join(', ')}; ${JSON.stringify(asked)} is none of them\n`);
+  host.stderr.write(
+    `aksgw: there is ${Object.keys(commands).join(', ')}; ${JSON.stringify(asked)} is not one of them\n`,
+  );
   return 2;
 }

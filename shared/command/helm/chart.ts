@@ -67,7 +67,10 @@ function readChart(source: Source, word: string): UploadedChart {
     throw refuse(word, 'is not below the working folder; charts from elsewhere are not fetched');
   const prefix = folder === '' ? '' : `${folder}/`;
   if (uploads.get(`${prefix}Chart.yaml`) === undefined) {
-    throw refuse(word, 'is no folder with a Chart.yaml among the files sent; charts of repositories are not fetched');
+    throw refuse(
+      word,
+      'is not a folder with a Chart.yaml among the files sent; charts of repositories are not fetched',
+    );
   }
   const paths = uploads.below(folder);
   const inside = new Set(paths.map((path) => path.slice(prefix.length)));

@@ -61,7 +61,7 @@ const setFile = rule((value, call, flag) => {
 /** A wait that outlives the command would end with helm killed in the middle, and the release left as pending. */
 const wait = rule((value, call, flag) => {
   const seconds = durationMs(value) / 1000;
-  // Zero is no limit to helm's waits.
+  // Zero means no limit to helm's waits.
   if (seconds > 0 && seconds <= call.mostSeconds) return value;
   call.warn(cutWarning(`--${flag}`, value, call.mostSeconds));
   return `${call.mostSeconds}s`;

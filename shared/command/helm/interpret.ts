@@ -66,7 +66,7 @@ export function interpretHelm(parsed: Parsed, request: CommandRequest, context: 
 function verbOf({ path }: Parsed): HelmVerb {
   const verb = path.join(' ');
   if (isVerb(verb)) return verb;
-  throw refuse(verb, refusedCommands[path[0] ?? ''] ?? 'is no helm command that the gateway relays');
+  throw refuse(verb, refusedCommands[path[0] ?? ''] ?? 'is not a helm command that the gateway relays');
 }
 
 const isVerb = (verb: string): verb is HelmVerb => Object.hasOwn(flagTables, verb);
@@ -81,7 +81,7 @@ function sentFlags(verb: HelmVerb, call: HelmCall): string[] {
   for (const [name, values] of call.parsed.flags) {
     if (name === 'namespace') continue;
     const rule = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (rule === undefined) throw refuse(`--${name}`, `is no flag of helm ${verb} that the gateway relays`);
+    if (rule === undefined) throw refuse(`--${name}`, `is not a flag of helm ${verb} that the gateway relays`);
     if (rule.kind === 'refused') throw refuse(`--${name}`, rule.why);
     for (const value of values) words.push(`--${name}=${rule.send(value, call, name)}`);
   }

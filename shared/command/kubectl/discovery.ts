@@ -5,7 +5,8 @@ import type { Verb } from './verb.ts';
 
 const oneOf = (...formats: readonly string[]): FlagRule =>
   checked((value, _call, flag) => {
-    if (value !== '' && !formats.includes(value)) throw refuse(`${flag}=${value}`, `is none of ${formats.join(', ')}`);
+    if (value !== '' && !formats.includes(value))
+      throw refuse(`${flag}=${value}`, `is not one of ${formats.join(', ')}`);
   });
 
 /** Verbs that ask for what every authenticated user may read (system:discovery): versions, resources, schemas. No attributes. */

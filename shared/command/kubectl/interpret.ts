@@ -78,7 +78,7 @@ function whyNot(path: readonly string[]): string {
     const why = refusedVerbs.get(path.slice(0, length).join(' '));
     if (why !== undefined) return why;
   }
-  return path.length === 0 ? 'say what kubectl shall do' : 'is not a verb of kubectl that the gateway relays';
+  return path.length === 0 ? 'say what kubectl should do' : 'is not a verb of kubectl that the gateway relays';
 }
 
 function createCall(parsed: Parsed, request: CommandRequest, context: CommandContext, warnings: string[]): Call {

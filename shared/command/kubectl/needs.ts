@@ -12,7 +12,7 @@ interface Place {
 export interface Needs {
   /** Verbs on a type at a place; the namespace is dropped for cluster-scoped types. */
   add(verbs: string | readonly string[], type: ResourceType, place?: Place): void;
-  /** An attribute that is no type of the catalog's (`approve` on signers). */
+  /** An attribute whose type is not in the catalog (`approve` on signers). */
   addRaw(attributes: ResourceAttributes): void;
   readonly all: readonly ResourceAttributes[];
 }

@@ -68,7 +68,7 @@ export const topPod: Verb = {
     for (const type of [metrics, pods])
       call.needs.add('list', type, { namespace: all ? ALL_NAMESPACES : call.namespace });
     if (!all) return { args: [], flags: { 'all-namespaces': [] } };
-    // --all is none of this verb's flags, so that none goes out for it.
+    // --all is not one of this verb's flags, so that none goes out for it.
     return { args: [], flags: acrossNamespaces(call, [metrics], { fieldSelector: true }), namespace: 'none' };
   },
 };

@@ -25,7 +25,7 @@ export const patch: Verb = {
     'patch-file': sent,
     subresource,
     type: checked((value) => {
-      if (!TYPES.includes(value)) throw refuse(`--type=${value}`, `is none of ${TYPES.join(', ')}`);
+      if (!TYPES.includes(value)) throw refuse(`--type=${value}`, `is not one of ${TYPES.join(', ')}`);
     }),
   },
   means: (call) => {

@@ -115,7 +115,7 @@ export const debug: Verb = {
     'keep-readiness': sent,
     'keep-startup': sent,
     profile: checked((value) => {
-      if (!PROFILES.has(value)) throw refuse(`--profile=${value}`, `is none of ${[...PROFILES].join(', ')}`);
+      if (!PROFILES.has(value)) throw refuse(`--profile=${value}`, `is not one of ${[...PROFILES].join(', ')}`);
     }),
     quiet: sent,
     replace: sent,

@@ -46,7 +46,7 @@ function needsOfToken(call: Call, namespace: string, account: Json | undefined):
   call.needs.add('create', type, { namespace, name, subresource: 'token' });
 }
 
-/** Whoever writes a release by hand decides what helm deletes when it uninstalls it, and what it applies when it rolls back. */
+/** A release written by hand decides what helm deletes when it uninstalls it, and what it applies when it rolls back. */
 export function needsOfRelease(call: Call, place: Place): void {
   for (const verb of ['install', 'upgrade']) needRelease(call, verb, place);
 }

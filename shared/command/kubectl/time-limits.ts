@@ -51,7 +51,7 @@ export function timeLimits(call: Call, path: string): Readonly<Record<string, re
 const POD_WAIT = 'pod-running-timeout';
 const LIMITS = ['timeout', 'request-timeout', POD_WAIT] as const;
 
-/** Zero is no limit to most waits (`endless`); to `wait` it means one look, to a request and to `scale` that nothing is waited for. */
+/** Zero means no limit to most waits (`endless`); to `wait` it means one look, to a request and to `scale` that nothing is waited for. */
 function isLonger(name: string, value: string, most: number, endless: boolean): boolean {
   // --request-timeout takes plain seconds too.
   const seconds = /^\d+$/u.test(value) ? Number(value) : durationMs(value) / 1000;

@@ -13,7 +13,7 @@ export const wait: Verb = {
     'field-selector': sent,
     for: checked((value) => {
       if (!/^(?:create|delete|condition=.+|jsonpath=.+)$/isu.test(value)) {
-        throw refuse(`--for=${value}`, 'is none of create, delete, condition=… and jsonpath=…');
+        throw refuse(`--for=${value}`, 'is not one of create, delete, condition=… and jsonpath=…');
       }
     }),
     local: refused(LOCAL),

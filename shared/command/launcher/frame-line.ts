@@ -69,7 +69,7 @@ export function trailerBefore(bytes: Buffer, end: number, nonce: string): FoundF
   return trailer?.end === end ? trailer : undefined;
 }
 
-/** The first line of a launcher, and what it tells of the tools in its pod, if it was asked. */
+/** The first line of a launcher, and what it tells about the tools in its pod, if it was asked. */
 export interface Start {
   readonly at: number;
   readonly end: number;

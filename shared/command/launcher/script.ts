@@ -2,7 +2,7 @@
  * The program that runs in the pod: POSIX sh, for dash, bash and busybox, each helper tool optional (README.md). It is kept
  * as statements and joined to one line, since a newline may not survive the way into the pod. No `$(` and no `$$` side by side
  * anywhere: Kubernetes would expand or halve them in a container's args before any shell reads them
- * (k8s.io/kubernetes/third_party/forked/golang/expansion); hence backquotes and no arithmetic.
+ * (k8s.io/kubernetes/third_party/forked/golang/expansion); so backquotes and no arithmetic.
  *
  * Expects the command as the positional parameters, `n` the nonce and `t` the seconds it may take.
  */
@@ -27,7 +27,7 @@ const GRACE = 10;
 
 /**
  * A sleep that ends with its subshell, so that nothing stays behind in the pod. A signal may come before the trap stands and is
- * then lost (dash): hence the flag beside it. `$!` tells whether there is a sleep yet to be killed.
+ * then lost (dash), so there is a flag beside it. `$!` tells whether there is a sleep yet to be killed.
  */
 const nap = (seconds: string, flag: string): string =>
   `z=$!; trap '[ "$!" = "$z" ] || kill $!; exit 0' TERM; [ ! -f "$d/${flag}" ] || exit 0; sleep ${seconds} & wait $!;`;
@@ -63,7 +63,7 @@ const prelude = [
 const folder = `d=; for b in "\${TMPDIR:-/tmp}" /tmp /dev/shm /var/tmp "\${HOME:-$W}" "$W"; do mkdir -m 700 "$b/aksgw.$n" && { d=$b/aksgw.$n; break; }; done;`;
 
 /**
- * Whose `$V` is set tells of the pod's tools in its first line. Both speak to no cluster; the YAML form is the one that all kubectls have.
+ * With `$V` set, the first line names the pod's tools. Both speak to no cluster; the YAML form is the one that all kubectls have.
  */
 const report = `tools() { set -- \`kubectl version --client -o yaml 3>&-\`; K=; while [ "$#" -gt 1 ]; do [ "$1" != gitVersion: ] || { K=$2; break; }; shift; done; set -- \`helm version --short 3>&-\`; K=" kubectl=$K helm=\${1-}"; };`;
 
@@ -144,7 +144,7 @@ const sum = (name: string, expression: string): string => `eval '${name}=$''((${
  */
 const stepFunction = (onError: 'stop' | 'continue'): readonly string[] => [
   ...prelude,
-  // A pod tells of its tools where there is one command.
+  // A pod tells about its tools where there is one command.
   `unset V;`,
   // A step has a working folder of its own: what was relative to the pod's must stay in force.
   `case "\${KUBECONFIG-}" in ""|/*|*:*) ;; *) KUBECONFIG=$W/$KUBECONFIG;; esac;`,

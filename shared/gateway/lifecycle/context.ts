@@ -51,7 +51,7 @@ export interface TimeSpent {
 interface Recovery {
   /** By id: the version that was seen, and since when (monotonic). */
   readonly seen: Map<string, { readonly version: number; readonly since: number }>;
-  /** Unreadable records that were told of. */
+  /** Unreadable records that were reported. */
   readonly told: Set<string>;
   /** Nothing is taken over before this (monotonic): this process could not finish what it took. */
   notBefore: number;

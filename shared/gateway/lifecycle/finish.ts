@@ -8,7 +8,7 @@ import { toEnding, toFinished } from './transitions.ts';
 
 /**
  * The end of a command, in three steps: the outcome is decided in the record, by compare-and-set; audited; and the record finished. So one
- * process decides, and whoever has to go on after it tells the same outcome; and no result is given out before its outcome is durable.
+ * process decides, and the process that goes on after it tells the same outcome; and no result is given out before its outcome is durable.
  */
 interface FinishContext extends LeaseContext {
   readonly records: Pick<Records, 'get' | 'replace' | 'putOutput'>;

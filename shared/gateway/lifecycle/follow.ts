@@ -52,7 +52,7 @@ export async function endsOf(
   return relay.followSteps({ ...run, nonces: records.map((record) => record.nonce), kind: 'batch' }, signal, told);
 }
 
-/** Each that is not finished: what was decided of it before stands, and its output is had from Azure again. */
+/** Each that is not finished: what was decided about it before stands, and its output comes from Azure again. */
 async function finishAll(
   context: LifecycleContext,
   progress: Progress,

@@ -145,7 +145,7 @@ async function takeFollowers(
 }
 
 /**
- * An outcome that was decided is told, by whoever comes. Without one the status says what may have happened: `accepted` was certainly not
+ * An outcome that was decided is told, whichever process comes. Without one the status says what may have happened: `accepted` was certainly not
  * sent, `submitting` may have been, `running` is followed to its end. `told` has the outcomes in the trail, which can be ahead of the records
  * only after a power cut, or where the last step is missing. The first step of a batch speaks for the others.
  */

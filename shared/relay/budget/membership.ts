@@ -29,7 +29,7 @@ const RENEW_MS = { few: 2_000, many: 5_000 } as const;
 const FEW = 4;
 /** A lease outlives a process that crashes at least this long, and as long as what it spent takes to come back. */
 const LEASE_MS = 15_000;
-/** A debt so small is none. */
+/** A debt so small counts as no debt. */
 const TRIFLE_MS = 1_000;
 /** So many commands make one unit of weight. */
 const LOAD_PER_WEIGHT = 8;

@@ -39,7 +39,7 @@ export interface Meter {
   pass(owner: string, signal?: AbortSignal): Promise<Turn>;
   /** Polls until the run has ended or `stop` is called. */
   watch(watch: Watch): { readonly stop: () => void };
-  /** What an answer told of the budget. */
+  /** What an answer told about the budget. */
   learn(answer: {
     readonly status?: number | undefined;
     readonly retryAfter?: number | undefined;

@@ -22,7 +22,7 @@ export const joinLines = (lines: readonly string[]): Buffer => Buffer.from(lines
 
 export const withStream = (trail: Trail, stream: string, bytes: Buffer): Trail => new Map(trail).set(stream, bytes);
 
-/** Lines with seq and prev set anew, so that the chain holds: what somebody can do who can write, but not sign. */
+/** Lines with new seq and prev, so that the chain holds: what somebody can do who can write, but not sign. */
 export function rechain(lines: readonly JsonObject[]): readonly string[] {
   const out: string[] = [];
   let prev = '0'.repeat(64);

@@ -41,7 +41,7 @@ interface Line {
   readonly opening?: Opening;
 }
 
-/** What a line shows of itself once it is opened; undefined for one that is not asked for. */
+/** What a line shows once it is opened; undefined for one that is not asked for. */
 type Show = (line: Line) => Promise<readonly string[] | undefined>;
 
 /** `aksgw audit open`. */
