@@ -58,127 +58,157 @@ interface Write {
 /** What became of one write of a transaction, to be told once the transaction is durable. */
 type End = () => void;
 
+/** What the steps below share. */
+interface Context {
+  readonly database: DatabaseSync;
+  readonly clock: Clock;
+  readonly log: WriteAheadLog | undefined;
+  readonly statements: ReturnType<typeof prepareStatements>;
+  readonly waiting: Write[];
+  draining: Promise<void> | undefined;
+  closed: boolean;
+  broken: StorageUnavailable | undefined;
+  cancelSoon: (() => void) | undefined;
+  syncing: Promise<void>;
+}
+
 /**
  * Group commit over one connection. node:sqlite is synchronous, so that a batch is never seen half done by our own reads. The
  * disk is waited for beside the event loop: SQLite commits into its log without waiting (synchronous = NORMAL), and the log is
  * synced here before anybody hears of the commit, which is what synchronous = FULL does within the commit (sqlite.org/wal.html).
  */
 export function createSqliteWriter(database: DatabaseSync, clock: Clock, log?: WriteAheadLog): SqliteWriter {
-  const statements = {
-    begin: database.prepare('BEGIN IMMEDIATE'),
-    commit: database.prepare('COMMIT'),
-    savepoint: database.prepare('SAVEPOINT write'),
-    release: database.prepare('RELEASE write'),
+  const context: Context = {
+    database,
+    clock,
+    log,
+    statements: prepareStatements(database),
+    waiting: [],
+    draining: undefined,
+    closed: false,
+    broken: undefined,
+    cancelSoon: undefined,
+    syncing: Promise.resolve(),
   };
-  const waiting: Write[] = [];
-  let draining: Promise<void> | undefined;
-  let closed = false;
-  let broken: StorageUnavailable | undefined;
-  let cancelSoon: (() => void) | undefined;
-  let syncing: Promise<void> = Promise.resolve();
-
-  const drain = async (): Promise<void> => {
-    for (;;) {
-      await nextTurn();
-      const batch = takeBatch(waiting);
-      if (batch.length === 0) break;
-      try {
-        if (broken) throw broken;
-        await whileBusy(clock, () => statements.begin.run());
-        const ends = commit(batch);
-        if (batch.some(({ lazy }) => !lazy)) await sync();
-        else syncSoon();
-        for (const end of ends) end();
-      } catch (error) {
-        if (isConnectionLost(error)) broken ??= unavailable(error);
-        for (const { reject } of batch) reject(unavailable(error));
-      }
-    }
-    draining = undefined;
-  };
-
-  const syncSoon = (): void => {
-    cancelSoon ??= after(
-      clock,
-      soonMs,
-      () => {
-        sync().catch(() => undefined); // the next write hears of it
-      },
-      { unref: true },
-    );
-  };
-
-  /** After a failed sync the kernel may have dropped pages and call the next one good (postgresql.org/wiki/Fsync_Errors). */
-  const syncNow = async (): Promise<void> => {
-    if (broken) throw broken;
-    try {
-      await log?.sync();
-    } catch (error) {
-      broken = unavailable(error);
-      throw broken;
-    }
-  };
-
-  /** One at a time: the kernel tells a descriptor of an error once (fsync(2)), so of two syncs side by side one would hear of none. */
-  const sync = (): Promise<void> => {
-    cancelSoon?.();
-    cancelSoon = undefined;
-    syncing = syncing.catch(() => undefined).then(syncNow);
-    return syncing;
-  };
-
-  const commit = (batch: readonly Write[]): readonly End[] => {
-    try {
-      const ends = batch.map(batch.length === 1 ? alone : inSavepoint);
-      if (database.isTransaction) statements.commit.run();
-      return ends;
-    } catch (error) {
-      rollBack(database);
-      throw error;
-    }
-  };
-
-  const alone = ({ work, resolve, reject }: Write): End => {
-    try {
-      const result = work();
-      return () => resolve(result);
-    } catch (error) {
-      if (!isItsOwn(error)) throw error;
-      rollBack(database);
-      return () => reject(error);
-    }
-  };
-
-  const inSavepoint = (write: Write): End => {
-    statements.savepoint.run();
-    try {
-      const result = write.work();
-      statements.release.run();
-      return () => write.resolve(result);
-    } catch (error) {
-      if (!isItsOwn(error)) throw error;
-      database.exec('ROLLBACK TO write; RELEASE write');
-      return () => write.reject(error);
-    }
-  };
-
   return {
-    write: <Result>(work: () => Result, { bytes = 0, lazy = false }: WriteOptions = {}) => {
-      if (closed) return Promise.reject(new StorageUnavailable('the records are closed'));
-      if (waiting.length >= maxWaiting) return Promise.reject(new StorageUnavailable('too many writes are waiting'));
-      const { promise, resolve, reject } = Promise.withResolvers<Result>();
-      // What `work` gives is what its own promise is resolved with: the queue need not know its type.
-      waiting.push({ bytes, lazy, work, resolve: resolve as (result: unknown) => void, reject });
-      draining ??= drain();
-      return promise;
-    },
-    broken: () => broken,
+    write: (work, options) => enqueue(context, work, options),
+    broken: () => context.broken,
     close: async () => {
-      closed = true;
-      await draining;
-      await (cancelSoon ? sync() : syncing.catch(() => undefined)); // of a failed one its own writes have heard
+      context.closed = true;
+      await context.draining;
+      await (context.cancelSoon ? sync(context) : context.syncing.catch(() => undefined)); // of a failed one its own writes have heard
     },
   };
+}
+
+const prepareStatements = (database: DatabaseSync) => ({
+  begin: database.prepare('BEGIN IMMEDIATE'),
+  commit: database.prepare('COMMIT'),
+  savepoint: database.prepare('SAVEPOINT write'),
+  release: database.prepare('RELEASE write'),
+});
+
+function enqueue<Result>(
+  context: Context,
+  work: () => Result,
+  { bytes = 0, lazy = false }: WriteOptions = {},
+): Promise<Result> {
+  const { waiting } = context;
+  if (context.closed) return Promise.reject(new StorageUnavailable('the records are closed'));
+  if (waiting.length >= maxWaiting) return Promise.reject(new StorageUnavailable('too many writes are waiting'));
+  const { promise, resolve, reject } = Promise.withResolvers<Result>();
+  // What `work` gives is what its own promise is resolved with: the queue need not know its type.
+  waiting.push({ bytes, lazy, work, resolve: resolve as (result: unknown) => void, reject });
+  context.draining ??= drain(context);
+  return promise;
+}
+
+/** Commits batch after batch, until nothing waits. */
+async function drain(context: Context): Promise<void> {
+  for (;;) {
+    await nextTurn();
+    const batch = takeBatch(context.waiting);
+    if (batch.length === 0) break;
+    try {
+      if (context.broken) throw context.broken;
+      await whileBusy(context.clock, () => context.statements.begin.run());
+      const ends = commit(context, batch);
+      if (batch.some(({ lazy }) => !lazy)) await sync(context);
+      else syncSoon(context);
+      for (const end of ends) end();
+    } catch (error) {
+      if (isConnectionLost(error)) context.broken ??= unavailable(error);
+      for (const { reject } of batch) reject(unavailable(error));
+    }
+  }
+  context.draining = undefined;
+}
+
+function syncSoon(context: Context): void {
+  context.cancelSoon ??= after(
+    context.clock,
+    soonMs,
+    () => {
+      sync(context).catch(() => undefined); // the next write hears of it
+    },
+    { unref: true },
+  );
+}
+
+/** One at a time: the kernel tells a descriptor of an error once (fsync(2)), so of two syncs side by side one would hear of none. */
+function sync(context: Context): Promise<void> {
+  context.cancelSoon?.();
+  context.cancelSoon = undefined;
+  context.syncing = context.syncing.catch(() => undefined).then(() => syncNow(context));
+  return context.syncing;
+}
+
+/** After a failed sync the kernel may have dropped pages and call the next one good (postgresql.org/wiki/Fsync_Errors). */
+async function syncNow(context: Context): Promise<void> {
+  if (context.broken) throw context.broken;
+  try {
+    await context.log?.sync();
+  } catch (error) {
+    context.broken = unavailable(error);
+    throw context.broken;
+  }
+}
+
+/** Does what a batch asks in one transaction; gives what to tell each write when that is durable. */
+function commit(context: Context, batch: readonly Write[]): readonly End[] {
+  const { database, statements } = context;
+  try {
+    const ends = batch.map((write) => (batch.length === 1 ? alone(context, write) : inSavepoint(context, write)));
+    if (database.isTransaction) statements.commit.run();
+    return ends;
+  } catch (error) {
+    rollBack(database);
+    throw error;
+  }
+}
+
+function alone({ database }: Context, { work, resolve, reject }: Write): End {
+  try {
+    const result = work();
+    return () => resolve(result);
+  } catch (error) {
+    if (!isItsOwn(error)) throw error;
+    rollBack(database);
+    return () => reject(error);
+  }
+}
+
+function inSavepoint({ database, statements }: Context, { work, resolve, reject }: Write): End {
+  statements.savepoint.run();
+  try {
+    const result = work();
+    statements.release.run();
+    return () => resolve(result);
+  } catch (error) {
+    if (!isItsOwn(error)) throw error;
+    database.exec('ROLLBACK TO write; RELEASE write');
+    return () => reject(error);
+  }
 }
 
 /** The log of the database at `path`: SQLite gives it this name (sqlite.org/fileformat2.html, section 4), and keeps it while it is open. */
