@@ -38,7 +38,7 @@ const ALL = 'all';
 const limitedRates = ['requestsPerMinute', 'auditLinesPerMinute', 'bytesInPerMinute', 'bytesOutPerMinute'] as const;
 type Rate = (typeof limitedRates)[number];
 
-/** A body this small is not worth a place: reading it takes no memory to speak of, and it must pass when large ones fill the pool. */
+/** A body this small is not worth a place: reading it takes next to no memory, and it must pass when large ones fill the pool. */
 const SMALL_BYTES = 64 * 1024;
 /** How long what is open or held usually stays so: a guess, for Retry-After. */
 const BUSY_SECONDS = 2;

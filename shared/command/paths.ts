@@ -40,7 +40,7 @@ export function pathFault(path: string): { readonly fault: string } | { readonly
 }
 
 /**
- * A text as those read it to whom case means nothing. Go folds more than ASCII: for its JSON and YAML decoders and strings.EqualFold
+ * A text as readers that ignore case read it. Go folds more than ASCII: for its JSON and YAML decoders and strings.EqualFold
  * `ſ` is an s and the Kelvin sign a k (unicode.SimpleFold). Each character by itself, since some change with their neighbours.
  */
 export const foldCase = (text: string): string =>

@@ -58,7 +58,7 @@ const destroyIfPipelined =
     if (count > MOST_PIPELINED) socket.destroy();
   };
 
-/** Node's parser gave up: the same form of answer all the same. */
+/** Node's parser gave up: the answer has the same form anyway. */
 function answerAndClose(socket: Socket, problem: Problem, requestId: string): void {
   const { _httpMessage: begun } = socket as Socket & { _httpMessage?: { headersSent: boolean } };
   // What a request before this one is being answered must not be mixed with the answer to this one (Node, "clientError").

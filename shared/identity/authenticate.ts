@@ -23,7 +23,7 @@ interface Authenticator {
    * when it aborts.
    */
   authenticate(header: string | undefined, signal?: AbortSignal): Promise<Caller>;
-  /** Resolves when the keys of every configured tenant are at hand; else rejects with Problem `identity-unavailable`. */
+  /** Resolves when the keys of every configured tenant are there; else rejects with Problem `identity-unavailable`. */
   ready(signal?: AbortSignal): Promise<void>;
 }
 

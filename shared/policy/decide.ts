@@ -188,7 +188,7 @@ function stand(
 }
 
 /**
- * `version` and its like ask nothing that a rule could be about, and start a pod all the same: it takes a rule that allows anything on the
+ * `version` and its like ask nothing that a rule could be about, and start a pod anyway: it takes a rule that allows anything on the
  * cluster. A binding is not enough: its role may only deny, or only be about the gateway's own URLs.
  */
 function allowedUnconditionally({ roles, cluster }: Standing): Decision {

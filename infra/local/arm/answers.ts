@@ -96,7 +96,7 @@ export async function readBody(request: IncomingMessage): Promise<Buffer | 'too 
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    // Read to the end all the same: an answer in the middle of a request body is lost on many clients.
+    // Read to the end anyway: an answer in the middle of a request body is lost on many clients.
     if (size <= BODY_LIMIT) chunks.push(chunk);
   }
   return size > BODY_LIMIT ? 'too large' : Buffer.concat(chunks);

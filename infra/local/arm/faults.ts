@@ -15,7 +15,7 @@ export type AnswerFault =
       readonly headers?: Readonly<Record<string, string>>;
       /** Seconds, or an HTTP date. */
       readonly retryAfter?: number | string;
-      /** For a POST: true when the command was taken and runs all the same. */
+      /** For a POST: true when the command was taken and runs anyway. */
       readonly accepted?: boolean;
     }
   /** The answer (and for a POST the acceptance too) comes this much later, by the clock. */

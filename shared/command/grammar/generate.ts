@@ -210,7 +210,7 @@ async function readCommand(
   };
 }
 
-/** Flags that the version before had, that help does not list and that are taken all the same. */
+/** Flags that the version before had, that help does not list and that are taken anyway. */
 async function hiddenFlags(
   run: Run,
   path: readonly string[],

@@ -18,7 +18,7 @@ const defaults: Readonly<Record<string, Default>> = {
     if (verb !== 'apply' && verb !== 'diff') return `kubectl-${verb}`;
     return on('server-side') ? 'kubectl' : 'kubectl-client-side-apply';
   },
-  /** Adds no capability in any version. `legacy`, the default of old, is to go in 1.39. */
+  /** Adds no capability in any version. `legacy`, the old default, is to go in 1.39. */
   profile: () => 'baseline',
   /** A field that the API server does not know is an error. */
   validate: () => 'strict',
@@ -26,7 +26,7 @@ const defaults: Readonly<Record<string, Default>> = {
 
 const NAMES = Object.keys(defaults);
 
-/** Flags that the caller left out and that go out all the same: those of `defaults` that the command relays. */
+/** Flags that the caller left out and that go out anyway: those of `defaults` that the command relays. */
 export function spellOut(
   { path }: Command,
   call: Call,

@@ -93,7 +93,7 @@ function showTrouble(context: LifecycleContext, progress: Progress): Told {
   const usual = progress.record.warnings.filter((warning) => !isTrouble(warning));
   return (trouble) => {
     const warnings = trouble === undefined ? usual : [...usual, trouble];
-    // The command is followed all the same; only the reason is not shown.
+    // The command is followed anyway; only the reason is not shown.
     updateRecord(context, progress, withWarnings(warnings)).catch((error: unknown) =>
       context.onError(error, progress.record.id),
     );
