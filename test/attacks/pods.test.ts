@@ -133,6 +133,8 @@ describe('exec by another door', () => {
   test.each([
     ['kubectl run p --image=i --privileged', 'a privileged container'],
     ['kubectl debug web --image=i --copy-to=p', 'a copy of a pod'],
+    ['kubectl create job p --from=cronjob/nightly', 'a template of the cluster'],
+    ['kubectl create job p --from=CronJob.v1.batch/nightly --dry-run=server', 'a template of the cluster'],
     ['kubectl debug web --image=i --profile=sysadmin', 'the debugging profile sysadmin'],
     ['kubectl debug web --image=i --profile=netadmin', 'the debugging profile netadmin'],
   ])('%s needs podSecurity: privileged', async (line, reason) => {

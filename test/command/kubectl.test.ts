@@ -190,6 +190,7 @@ describe('verbs that change, and what they need', () => {
       `patch deploy web --type=json -p '[{"op":"copy","from":"/a","path":"/spec/template/spec/hostPID"}]'`,
       'a patch that copies or moves within a kind that runs pods',
     ],
+    ['create job web --from=cronjob/web', 'a template of the cluster that nobody judged here'],
   ])('kubectl %s needs podSecurity: privileged', (command, reason) => {
     expect(call(`kubectl ${command}`).podSecurity.beyondBaseline).toEqual([reason]);
   });
@@ -203,6 +204,7 @@ describe('verbs that change, and what they need', () => {
     ],
     [`patch deploy web --type=json -p '[{"op":"move","from":"/a","path":"/spec/template/spec/serviceAccount"}]'`, ''],
     ['debug web-1 --image=x --copy-to=y', ''],
+    ['create job web --from=cronjob/web', ''],
   ])('kubectl %s needs the service account %j', (command, account) => {
     expect(call(`kubectl ${command}`).podSecurity.serviceAccounts).toEqual([account]);
   });
@@ -212,7 +214,9 @@ describe('verbs that change, and what they need', () => {
     ['create deployment web --image=x', true],
     ['create cronjob web --image=x --schedule "0 0 * * *"', true],
     ['create job web --image=x', true],
-    ['create job web --from=cronjob/web', false],
+    ['rollout undo deploy/web', true],
+    ['rollout undo sts/db --to-revision=2', true],
+    ['rollout restart deploy/web', false],
     ['debug web-1 --image=x', true],
     ['debug web-1 --image=x --profile=restricted', false],
     [`patch deploy web -p '{"spec":{"template":{"spec":{"securityContext":{"runAsNonRoot":true}}}}}'`, true],

@@ -56,12 +56,19 @@ function createKind({ type, flags, also, command, secret }: Kind): Verb {
   };
 }
 
-/** The pods of a workload that kubectl makes: nothing is said of their rights. One that a cron job made is as the cron job says. */
+/** The pods of a workload that kubectl makes: nothing is said of their rights. */
 function plainPod(call: Call): PodSecurity {
   const pod = createFindings();
-  if ((call.flag('from') ?? '') === '') judgeObject(pod, call.catalog.builtIn('pods'), { spec: { containers: [{}] } });
+  judgeObject(pod, call.catalog.builtIn('pods'), { spec: { containers: [{}] } });
   return podSecurityOf(pod);
 }
+
+/** Pods of a template that is in the cluster, by a caller who need only read it: any account, any rights on the node. */
+const UNSEEN_TEMPLATE: PodSecurity = {
+  beyondBaseline: ['a template of the cluster that nobody judged here'],
+  beyondRestricted: [],
+  serviceAccounts: [''],
+};
 
 /** --from-file takes a path, `key=path`, or a folder; kubectl reads the files right below a folder. */
 const fromFile = rewritten((value, { uploads }) => {
@@ -116,7 +123,7 @@ function fromCronJob(call: Call): Partial<Meaning> | undefined {
   if (slash === -1 || groupName(type) !== 'cronjobs.batch') throw refuse(`--from=${from}`, 'is not cronjob/NAME');
   const name = checkName(type, from.slice(slash + 1));
   call.needs.add('get', type, { name, namespace: call.namespace });
-  return { flags: { from: [`${qualifiedName(type)}/${name}`] } };
+  return { flags: { from: [`${qualifiedName(type)}/${name}`] }, podSecurity: UNSEEN_TEMPLATE };
 }
 
 const kinds: Readonly<Record<string, Kind>> = {

@@ -1,4 +1,6 @@
 import { refuse } from '../../lib/refuse.ts';
+import type { PodSecurity } from '../invocation.ts';
+import { NO_PODS } from '../pod-security/findings.ts';
 import { groupName, type ResourceType } from '../../kubernetes/resources.ts';
 import type { FlagTable } from './verb.ts';
 import { dryRun, fieldManager, fileInput, globalFlags, printing, sent } from './flags.ts';
@@ -19,7 +21,8 @@ interface Asked {
   readonly query: readonly string[];
 }
 
-function rollout(flags: FlagTable, verbs: Asked, readsRevisions: boolean): Verb {
+/** `runs`: what is to be said of the pods that it starts. */
+function rollout(flags: FlagTable, verbs: Asked, readsRevisions: boolean, runs?: PodSecurity): Verb {
   return {
     flags: { ...common, ...flags },
     // A type without a name means all of them here: `rollout restart deployment` restarts every one of the namespace.
@@ -31,7 +34,7 @@ function rollout(flags: FlagTable, verbs: Asked, readsRevisions: boolean): Verb 
           ? targets.items
           : targets.types.map((type) => ({ type, namespace: targets.namespace }));
       for (const { type, namespace } of places) needRevisions(call, type, namespace, readsRevisions);
-      return targets.sent;
+      return { ...targets.sent, podSecurity: runs };
     },
   };
 }
@@ -44,6 +47,13 @@ function needRevisions(call: Call, type: ResourceType, namespace: string, reads:
 }
 
 const changes: FlagTable = { ...printing, ...fieldManager };
+
+/** The workload is the caller's to change, and the template was its own once; whether that was within "Restricted" nobody can see here. */
+const EARLIER_TEMPLATE: PodSecurity = {
+  ...NO_PODS,
+  beyondRestricted: ['an earlier template, which is in the cluster and was not judged here'],
+};
+
 const patches: Asked = { named: ['get', 'patch'], query: ['list', 'patch'] };
 
 export const rolloutVerbs: Readonly<Record<string, Verb>> = {
@@ -55,6 +65,7 @@ export const rolloutVerbs: Readonly<Record<string, Verb>> = {
     { ...printing, ...dryRun, 'to-revision': sent },
     { named: ['get', 'patch'], query: ['list', 'get', 'patch'] },
     true,
+    EARLIER_TEMPLATE,
   ),
   'rollout history': rollout({ ...printing, revision: sent }, { named: ['get'], query: ['list', 'get'] }, true),
   'rollout status': rollout(
