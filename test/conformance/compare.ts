@@ -56,7 +56,7 @@ function asAuthorised({ asked }: RecordedRequest): ResourceAttributes {
   return upgraded ? { ...asked, verb: 'create' } : asked;
 }
 
-const covers = (ours: ResourceAttributes, request: ResourceAttributes): boolean =>
+export const covers = (ours: ResourceAttributes, request: ResourceAttributes): boolean =>
   ours.verb === request.verb &&
   ours.group === request.group &&
   ours.resource === request.resource &&

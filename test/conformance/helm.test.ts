@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startKubernetes, type EmulatedKubernetes } from '../../infra/local/kubernetes/server.ts';
-import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
+import { describeAttributes } from '../../shared/kubernetes/attributes.ts';
 import { interpret } from '../../shared/command/interpret.ts';
 import type { Invocation } from '../../shared/command/invocation.ts';
 import { splitWords } from '../../shared/command/words.ts';
+import { covers } from './compare.ts';
 import { charts } from './helm-charts.ts';
+import { isOf, keepsRelease } from './helm-recordings.ts';
 import { openProtobufDoor, type Door } from './protobuf-door.ts';
 import { findVersions, toolRunner, type RunTool, type ToolResult } from '../command/tools.ts';
 
@@ -268,32 +270,6 @@ onHelm.each(helms.length > 0 ? helms : [NONE])('helm $version', ({ version, path
     }
   }, 60_000);
 });
-
-const covers = (allowed: ResourceAttributes, asked: ResourceAttributes): boolean =>
-  allowed.verb === asked.verb &&
-  allowed.group === asked.group &&
-  allowed.resource === asked.resource &&
-  allowed.subresource === asked.subresource &&
-  (allowed.namespace === ALL_NAMESPACES || allowed.namespace === asked.namespace) &&
-  (allowed.name === '' || allowed.name === asked.name);
-
-/** A request for one of the objects that `resource.group namespace/name` names; a POST has the name in its body. */
-function isOf(text: string, { group, resource, namespace, name }: ResourceAttributes): boolean {
-  const place = `${resource}.${group} ${namespace}/`;
-  return text.startsWith(place) && (name === '' || text === `${place}${name}`);
-}
-
-const READS = ['get', 'list'];
-
-/** A release is kept in Secrets `sh.helm.release.v1.NAME.vREVISION` of its namespace. */
-function keepsRelease(release: ResourceAttributes, asked: ResourceAttributes): boolean {
-  const here = release.namespace === ALL_NAMESPACES || release.namespace === asked.namespace;
-  if (asked.group !== '' || asked.resource !== 'secrets' || !here) return false;
-  const named =
-    asked.name === '' || release.name === '' || asked.name.startsWith(`sh.helm.release.v1.${release.name}.`);
-  const reading = READS.includes(release.verb);
-  return named && (reading ? READS.includes(asked.verb) : true);
-}
 
 /** The chart's own objects, which an install grant covers whatever they are. */
 const ofChart = (text: string): boolean =>

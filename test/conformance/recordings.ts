@@ -63,3 +63,15 @@ export function readRequest(text: string): RecordedRequest {
     failed: failed === undefined ? undefined : Number(failed),
   };
 }
+
+/** One line for each command and state, so that a change reads well as a diff. */
+export function renderRecording(head: Readonly<Record<string, unknown>>, commands: readonly RecordedCommand[]): string {
+  const members = Object.entries(head).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+  const lines = commands.map(({ command, sent, asked }) => {
+    const states = Object.entries(asked).map(
+      ([state, requests]) => `  ${JSON.stringify(state)}: ${JSON.stringify(requests)}`,
+    );
+    return `{"command": ${JSON.stringify(command)},\n "sent": ${JSON.stringify(sent)},\n "asked": {\n${states.join(',\n')}}}`;
+  });
+  return `{${members.join(',\n')},\n"commands": [\n${lines.join(',\n')}\n]}\n`;
+}

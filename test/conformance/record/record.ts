@@ -17,11 +17,12 @@ import { interpret } from '../../../shared/command/interpret.ts';
 import { splitWords } from '../../../shared/command/words.ts';
 import { cases, uploads, type Case } from '../kubectl-cases.ts';
 import { context } from '../kubectl-cluster.ts';
-import { RECORDINGS, writeRequest, type RecordedCommand, type Recording } from '../recordings.ts';
-import { startApiServer, type ApiServer } from './api-server.ts';
+import { RECORDINGS, renderRecording, writeRequest, type RecordedCommand, type Recording } from '../recordings.ts';
+import { startApiServer } from './api-server.ts';
 import { followAuditLog, requestsOf } from './audit-log.ts';
 import { restoreKeys } from './etcd-states.ts';
 import { runTool } from './run-tool.ts';
+import { readScopes } from './scopes.ts';
 import { makeStates, type State } from './states.ts';
 
 const { values, positionals } = parseArgs({
@@ -127,19 +128,7 @@ function write(version: string, all: readonly RecordedCommand[], states: readonl
     ...(whole !== undefined && { differsFrom: newest }),
     states: Object.fromEntries(states.map(({ name, what }) => [name, what])),
   };
-  writeFileSync(join(RECORDINGS, `kubectl-${version}.json`), render(head, commands));
-}
-
-/** One line for each command and state, so that a change reads well as a diff. */
-function render(head: Readonly<Record<string, unknown>>, commands: readonly RecordedCommand[]): string {
-  const members = Object.entries(head).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
-  const lines = commands.map(({ command, sent, asked }) => {
-    const states = Object.entries(asked).map(
-      ([state, requests]) => `  ${JSON.stringify(state)}: ${JSON.stringify(requests)}`,
-    );
-    return `{"command": ${JSON.stringify(command)},\n "sent": ${JSON.stringify(sent)},\n "asked": {\n${states.join(',\n')}}}`;
-  });
-  return `{${members.join(',\n')},\n"commands": [\n${lines.join(',\n')}\n]}\n`;
+  writeFileSync(join(RECORDINGS, `kubectl-${version}.json`), renderRecording(head, commands));
 }
 
 /** The states in which another set of requests was made. */
@@ -154,22 +143,4 @@ function differing(one: RecordedCommand, { commands }: Recording): RecordedComma
 
 function compare(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
-}
-
-/** From the server's own discovery documents. */
-async function readScopes({ call }: ApiServer): Promise<(group: string, resource: string) => boolean> {
-  const namespaced = new Set<string>();
-  const { body } = await call('GET', '/apis');
-  const groups = (body as { groups: { name: string; preferredVersion: { groupVersion: string } }[] }).groups;
-  const documents = [
-    { name: '', path: '/api/v1' },
-    ...groups.map(({ name, preferredVersion }) => ({ name, path: `/apis/${preferredVersion.groupVersion}` })),
-  ];
-  for (const { name, path } of documents) {
-    const answer = await call('GET', path);
-    for (const one of (answer.body as { resources?: { name: string; namespaced: boolean }[] }).resources ?? []) {
-      if (one.namespaced) namespaced.add(`${name}/${one.name}`);
-    }
-  }
-  return (group, resource) => namespaced.has(`${group}/${resource}`);
 }

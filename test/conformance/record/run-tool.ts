@@ -22,7 +22,11 @@ export interface Ended {
 export async function runTool(
   program: string,
   sent: SentCommand,
-  { home, log }: { readonly home: string; readonly log: ReturnType<typeof followAuditLog> },
+  {
+    home,
+    log,
+    quietMs = QUIET_MS,
+  }: { readonly home: string; readonly log: ReturnType<typeof followAuditLog>; readonly quietMs?: number },
 ): Promise<Ended> {
   const folder = mkdtempSync(join(home, 'run-'));
   for (const file of sent.files) {
@@ -53,7 +57,7 @@ export async function runTool(
     const more = log.more();
     events.push(...more);
     if (more.length > 0) last = Date.now();
-    if (Date.now() - last > QUIET_MS || Date.now() - started > LONGEST_MS) {
+    if (Date.now() - last > quietMs || Date.now() - started > LONGEST_MS) {
       cut = true;
       child.kill('SIGKILL');
     }
