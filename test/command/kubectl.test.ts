@@ -191,6 +191,14 @@ describe('verbs that change, and what they need', () => {
       'a patch that copies or moves within a kind that runs pods',
     ],
     ['create job web --from=cronjob/web', 'a template of the cluster that nobody judged here'],
+    [
+      `patch pv data --type=json -p '[{"op":"copy","from":"/metadata/annotations","path":"/spec/hostPath"}]'`,
+      'a patch that copies or moves within a persistent volume',
+    ],
+    [
+      `patch pv data --type=json -p '[{"op":"move","from":"/spec/nfs","path":"/spec/local"}]'`,
+      'a patch that copies or moves within a persistent volume',
+    ],
   ])('kubectl %s needs podSecurity: privileged', (command, reason) => {
     expect(call(`kubectl ${command}`).podSecurity.beyondBaseline).toEqual([reason]);
   });

@@ -12,7 +12,7 @@ import { judgePodSpec, POD_PARTS } from './restricted.ts';
  */
 export function judgeObject(findings: Findings, type: ResourceType, body: Json): void {
   if (runsPods(type)) walk(body, findings, false, '');
-  else if (type.resource === 'persistentvolumes' && type.group === '') judgeVolume(body, findings);
+  else if (isVolume(type)) judgeVolume(body, findings);
 }
 
 /** The same for a patch, strategic, merge or JSON. */
@@ -24,7 +24,9 @@ export function judgePatch(findings: Findings, type: ResourceType, patch: Json):
   }
   for (const part of readJsonPatch(patch)) {
     if (part.kind === 'adds') judgeObject(findings, type, part.part);
-    else if (!runsPods(type)) continue;
+    else if (part.kind === 'unknown' && isVolume(type)) {
+      findings.beyondBaseline.add('a patch that copies or moves within a persistent volume');
+    } else if (!runsPods(type)) continue;
     else if (part.kind === 'unknown') {
       findings.beyondBaseline.add('a patch that copies or moves within a kind that runs pods');
       findings.serviceAccounts.add('');
@@ -38,6 +40,8 @@ const POD_GROUPS = new Set(['apps', 'batch']);
 /** Kinds whose objects are pods or hold templates of them. */
 export const runsPods = (type: ResourceType): boolean =>
   type.custom || (type.group === '' ? POD_KINDS.has(type.resource) : POD_GROUPS.has(type.group));
+
+const isVolume = ({ resource, group }: ResourceType): boolean => resource === 'persistentvolumes' && group === '';
 
 /** Volumes that are a folder of a node, or that a program on the node mounts as root: a pod with one has the node. */
 const NODE_VOLUMES = ['hostPath', 'local', 'flexVolume'] as const;
