@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import type { EmulatedAzure } from '../../infra/local/azure.ts';
 import { startArm } from '../../infra/local/arm.ts';
 import { startEntra } from '../../infra/local/entra.ts';
-import { CLUSTER_ID, people, writeConfig } from '../../infra/local/stack.ts';
+import { people, writeConfig } from '../../infra/local/stack.ts';
 import { startGatewayProcess } from '../support/gateway-process.ts';
+import { clusterId, manyClusters } from './support/many-clusters.ts';
 
 /**
  * The gateway's own time for a command, everything but Azure and waiting for it, durable audit and records included; at a steady
@@ -16,17 +17,7 @@ import { startGatewayProcess } from '../support/gateway-process.ts';
  */
 const quick = process.argv.includes('--quick');
 
-/** Azure takes about one request a second for a subscription, and the gateway keeps to that: so the load goes to many of them. */
 const CLUSTERS = 400;
-const clusterId = (index: number): string =>
-  CLUSTER_ID.replace(
-    '00000000-0000-4000-8000-000000000001',
-    `00000000-0000-4000-9000-${String(index).padStart(12, '0')}`,
-  );
-
-/** What is measured is the gateway's own time, not what it lets one caller have. */
-const unlimited =
-  'requestsPerMinute: 100000000, auditLinesPerMinute: 100000000, bytesInPerMinute: 10000000000, bytesOutPerMinute: 10000000000, openRequests: 100000, heldBytes: 1000000000';
 
 interface Sample {
   readonly gatewayMs: number;
@@ -53,7 +44,12 @@ export async function bench() {
     azure.once('message', (message) => resolve(message as { authority: string; url: string; token: string })),
   );
   const folder = mkdtempSync(join(tmpdir(), 'aksgw-bench-'));
-  const { config, env } = writeConfig(folder, { entra: { authority }, arm: { url } } as EmulatedAzure, 0, manyClusters);
+  const { config, env } = writeConfig(
+    folder,
+    { entra: { authority }, arm: { url } } as EmulatedAzure,
+    0,
+    manyClusters(CLUSTERS),
+  );
   const gateway = await startGatewayProcess(config, { ...env, AKSGW_LOG_LEVEL: 'error' });
   let sent = 0;
   // Node's own client: a fetch costs this machine, which the gateway shares, several times as much.
@@ -86,21 +82,6 @@ export async function bench() {
     azure.kill();
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** The demo's configuration with as many clusters, and limits that do not bind. */
-function manyClusters(yaml: string): string {
-  return yaml
-    .replace(
-      / {2}demo:\n(?: {4}.*\n)+/,
-      Array.from({ length: CLUSTERS }, (_, index) => `  c${index}: { resourceId: ${clusterId(index)} }\n`).join(''),
-    )
-    .replaceAll('clusters: [demo]', "clusters: ['*']")
-    .replace(
-      /perPrincipal: .*/,
-      `perPrincipal: { running: 5000, queued: 5000, submitsPerMinute: 1000000, ${unlimited} }\n  total: { ${unlimited} }`,
-    )
-    .replace(/perCluster: .*/, 'perCluster: { running: 5000 }');
 }
 
 /** A request every 1/rate s, whatever becomes of the others: no coordinated omission. */

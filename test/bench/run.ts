@@ -5,22 +5,26 @@ import { join } from 'node:path';
 /**
  * Every bench, one after the other so that none disturbs another, and one JSON object with what they found. Each bench is a
  * program of its own that says what it measures. `npm run bench -- [--quick] [NAME …]`; the relay's takes half an hour, or some minutes.
+ * `npm run bench -- --chaos` is no measurement, so it stands alone: it kills gateways, and fails when a command is lost or runs twice.
  */
 const benches = ['http', 'bundle', 'command', 'policy', 'judge', 'audit', 'relay'] as const;
-const flags = process.argv.slice(2).filter((word) => word.startsWith('-'));
+const chaos = process.argv.includes('--chaos');
+const flags = process.argv.slice(2).filter((word) => word.startsWith('-') && word !== '--chaos');
 const named = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const wrong = [
   ...named.filter((name) => !benches.includes(name as 'http')),
   ...flags.filter((flag) => flag !== '--quick'),
 ];
 if (wrong.length > 0) {
-  process.stderr.write(`there is no ${wrong.join(', ')}; the benches are ${benches.join(', ')}, the flag --quick\n`);
+  process.stderr.write(
+    `there is no ${wrong.join(', ')}; the benches are ${benches.join(', ')}, the flags --quick and --chaos\n`,
+  );
   process.exit(2);
 }
 
 const results: Record<string, unknown> = {};
-for (const name of benches) {
-  if (named.length > 0 && !named.includes(name)) continue;
+for (const name of chaos ? (['chaos'] as const) : benches) {
+  if (!chaos && named.length > 0 && !named.includes(name)) continue;
   process.stderr.write(`${name} …\n`);
   results[name] = await run(name);
 }

@@ -55,7 +55,7 @@ const aheadFile = process.env['CLOCK_AHEAD_FILE'];
 const ahead = (): number => (aheadFile && existsSync(aheadFile) ? Number(readFileSync(aheadFile, 'utf8')) : 0);
 
 const location = process.argv[2] ?? '';
-const { app, sweep } = await assemble({
+const { app, sweep, close } = await assemble({
   location,
   env: process.env,
   version: 'test',
@@ -67,6 +67,7 @@ const { app, sweep } = await assemble({
   },
   logger: { level: 'error', stream: process.stderr },
 });
+process.once('SIGTERM', () => void close().then(() => process.exit(0)));
 app.server.on('request', (request) => {
   if (request.method === 'POST') armed = true;
 });
