@@ -1,5 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { BatchInput, BatchOutputBody, CommandInput, CommandOutputBody, ProblemDocument } from '../http/schemas.ts';
+import type {
+  BatchInput,
+  BatchOutputBody,
+  CommandInput,
+  CommandOutputBody,
+  JobOutput,
+  JobWithRunsOutput,
+  ProblemDocument,
+  RunJobInput,
+} from '../http/schemas.ts';
 
 /** A gateway's answer that is a problem: nothing was started, unless it came while a command was being waited for. */
 export class GatewayProblem extends Error {
@@ -29,14 +38,21 @@ interface ClientOptions {
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
 
-interface RunOptions {
+export interface RunOptions {
   /** Makes sending again safe: the same key never runs twice. */
   readonly idempotencyKey: string;
-  /** Told once the gateway has a record of the command. */
-  readonly onAccepted?: (id: string) => void;
+  /** Told once the gateway has a record of the command, and where it is, such as `/v1/commands/ID`. */
+  readonly onAccepted?: (id: string, path: string) => void;
   /** Told before the client waits, as the gateway asked it to, and sends again. */
   readonly onRefused?: (problem: ProblemDocument, retryAfter: number) => void;
   readonly signal?: AbortSignal;
+}
+
+interface RequestOptions {
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+  /** Whether an answer is one of a gateway; a record unless told. */
+  readonly is?: (answer: object) => boolean;
 }
 
 const WAIT_SECONDS = 60;
@@ -55,8 +71,7 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
     method: 'GET' | 'POST',
     path: string,
     headers: Record<string, string>,
-    body?: unknown,
-    signal?: AbortSignal,
+    { body, signal, is = isRecord }: RequestOptions = {},
   ): Promise<T> {
     const response = await send(`${base}${path}`, {
       method,
@@ -72,7 +87,7 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
     const kind = /^[^; \t]*/.exec(response.headers.get('content-type') ?? '')?.[0].toLowerCase();
     // The body too, before anything is concluded: an answer that breaks off is not an answer.
     const answer = kind === 'application/json' || kind === 'application/problem+json' ? await readJson(response) : {};
-    if (response.ok && kind === 'application/json' && isRecord(answer)) return answer as T;
+    if (response.ok && kind === 'application/json' && is(answer)) return answer as T;
     const problem = !response.ok && kind === 'application/problem+json' && isProblem(answer) ? answer : undefined;
     if (problem) throw new GatewayProblem(problem, secondsOf(response.headers.get('retry-after')));
     throw new AnswerLost(`${base} answered ${response.status}, and not as a gateway does: something stands before it`);
@@ -133,20 +148,22 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
 
   /** Sends what is to be run, and asks after it until it has ended. */
   async function runToEnd<T extends { readonly id: string; readonly status: string }>(
-    { path, body, seconds, at }: { path: string; body: unknown; seconds: number; at: (id: string) => string },
+    { path, body, seconds, at }: { path: string; body: unknown; seconds: number; at: (record: T) => string },
     { idempotencyKey, onAccepted, onRefused, signal }: RunOptions,
   ): Promise<T> {
+    const to = signal && { signal };
     const headers = { 'idempotency-key': `"${idempotencyKey}"`, prefer: `wait=${WAIT_SECONDS}` };
-    let record = await persistently(() => request<T>('POST', path, headers, body, signal), signal, {
+    let record = await persistently(() => request<T>('POST', path, headers, { body, ...to }), signal, {
       seconds,
       onRefused,
     });
     const { id } = record;
-    onAccepted?.(id);
+    const place = `${at(record)}/${encodeURIComponent(id)}`;
+    onAccepted?.(id, place);
     while (unfinished.has(record.status)) {
       const began = performance.now();
       record = await patiently(async () => {
-        const read = await request<T>('GET', at(encodeURIComponent(id)), { prefer: headers.prefer }, undefined, signal);
+        const read = await request<T>('GET', place, { prefer: headers.prefer }, to);
         if (read.id === id) return read;
         throw new AnswerLost(`${base} answered with another record: something stands before it`);
       }, signal);
@@ -167,7 +184,7 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
           path: `/v1/clusters/${encodeURIComponent(cluster)}/commands`,
           body: command,
           seconds: command.timeoutSeconds ?? OFFER_SECONDS,
-          at: (id) => `/v1/commands/${id}`,
+          at: () => COMMANDS,
         },
         options,
       ),
@@ -179,12 +196,41 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
           path: `/v1/clusters/${encodeURIComponent(cluster)}/batches`,
           body: batch,
           seconds: OFFER_SECONDS,
-          at: (id) => `/v1/batches/${id}`,
+          at: () => BATCHES,
+        },
+        options,
+      ),
+
+    /** The jobs that the caller may see or run. Throws GatewayProblem. */
+    listJobs: async (signal?: AbortSignal): Promise<readonly JobOutput[]> => {
+      const asked = { is: isList, ...(signal && { signal }) };
+      const { items } = await persistently(() => request<{ items: JobOutput[] }>('GET', JOBS, {}, asked), signal);
+      return items;
+    },
+
+    /** A job with its last runs. Throws GatewayProblem. */
+    getJob: (name: string, signal?: AbortSignal): Promise<JobWithRunsOutput> => {
+      const asked = { is: isJob, ...(signal && { signal }) };
+      return persistently(() => request('GET', `${JOBS}/${encodeURIComponent(name)}`, {}, asked), signal);
+    },
+
+    /** Runs a job now, as `run` does a command; of a job with steps the batch is the answer. */
+    runJob: (name: string, input: RunJobInput, options: RunOptions): Promise<CommandOutputBody | BatchOutputBody> =>
+      runToEnd(
+        {
+          path: `${JOBS}/${encodeURIComponent(name)}/run`,
+          body: input,
+          seconds: OFFER_SECONDS,
+          at: (run) => ('items' in run ? BATCHES : COMMANDS),
         },
         options,
       ),
   };
 }
+
+const COMMANDS = '/v1/commands';
+const BATCHES = '/v1/batches';
+const JOBS = '/v1/jobs';
 
 const unfinished: ReadonlySet<string> = new Set(['accepted', 'submitting', 'running']);
 
@@ -211,6 +257,11 @@ const isRecord = (answer: object): boolean =>
   typeof Reflect.get(answer, 'id') === 'string' &&
   typeof Reflect.get(answer, 'status') === 'string' &&
   isExitCode(Reflect.get(answer, 'exitCode') ?? 0);
+
+const isList = (answer: object): boolean => Array.isArray(Reflect.get(answer, 'items'));
+
+const isJob = (answer: object): boolean =>
+  typeof Reflect.get(answer, 'name') === 'string' && Array.isArray(Reflect.get(answer, 'runs'));
 
 /** An exit status is one byte (POSIX, exit()). */
 const isExitCode = (code: unknown): boolean => Number.isInteger(code) && Number(code) >= 0 && Number(code) <= 255;

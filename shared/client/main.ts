@@ -1,15 +1,19 @@
 import type { Host } from './host.ts';
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
-import { AnswerLost, createClient, GatewayProblem } from './client.ts';
+import { GatewayProblem } from './client.ts';
+import { connect, type Options } from './connect.ts';
+import { exits, UsageError } from './exits.ts';
+import { jobs } from './jobs.ts';
 import { printable } from '../lib/safe-text.ts';
-import { tokenSource } from './token.ts';
+import { runToEnd } from './run-to-end.ts';
 import { collectUploads, UploadRefused } from './uploads.ts';
 
 const usage = `aksgw: kubectl and helm on private AKS clusters, through the access gateway
 
   aksgw [options] kubectl …      as kubectl would: stdout, stderr and the exit code are the command's own
   aksgw [options] helm …
+  aksgw [options] jobs …         lists, shows and runs the gateway's scheduled jobs (see aksgw jobs --help)
   aksgw audit verify [FOLDER]    checks an audit trail on this machine (see aksgw audit --help)
   aksgw policy test CASES        checks a policy against cases (see aksgw policy --help)
   aksgw doctor                   checks what is assumed about Azure, on a real cluster (see aksgw doctor --help)
@@ -27,19 +31,6 @@ Exit codes: the command's own; 125 when it was not run; 126 when nobody knows wh
 (which cancels nothing); 2 for wrong usage of aksgw.
 `;
 
-const exits = { usage: 2, notRun: 125, unknown: 126, interrupted: 130 } as const;
-
-interface Options {
-  readonly url: string | undefined;
-  readonly cluster: string | undefined;
-  readonly reason: string | undefined;
-  readonly timeoutSeconds: number | undefined;
-}
-
-class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
-
 /** Runs the wrapper; resolves with its exit code and never throws. */
 export async function main(argv: readonly string[], host: Host): Promise<number> {
   try {
@@ -48,6 +39,8 @@ export async function main(argv: readonly string[], host: Host): Promise<number>
       case 'kubectl':
       case 'helm':
         return await relayed(rest, options, host);
+      case 'jobs':
+        return await jobs(rest.slice(1), options, host);
       case 'audit':
       case 'policy':
       case 'doctor':
@@ -100,65 +93,19 @@ function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): { options
   };
 }
 
-async function relayed(
-  argv: readonly string[],
-  { url, cluster, reason, timeoutSeconds }: Options,
-  host: Host,
-): Promise<number> {
-  if (!url) throw new UsageError('which gateway? give --url or set AKSGW_URL');
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw new UsageError(`${url} is not an address such as https://gateway.example.com`);
+async function relayed(argv: readonly string[], options: Options, host: Host): Promise<number> {
+  const { cluster, reason, timeoutSeconds } = options;
+  const client = connect(options, host);
   if (!cluster) throw new UsageError('which cluster? give --cluster or set AKSGW_CLUSTER');
   const { files, stdin } = collectUploads(argv, host.cwd());
-  const client = createClient({ url, token: tokenSource(url, host.env) });
-  let id: string | undefined;
-  try {
-    const record = await client.run(
-      cluster,
-      {
-        argv: [...argv],
-        ...(files.length > 0 && { files: [...files] }),
-        ...(stdin && { stdin: await readAll(host.stdin) }),
-        ...(reason !== undefined && { reason }),
-        ...(timeoutSeconds !== undefined && { timeoutSeconds }),
-      },
-      {
-        idempotencyKey: randomUUID(),
-        onAccepted: (accepted) => (id = accepted),
-        onRefused: ({ code, detail }, seconds) =>
-          host.stderr.write(printable(`aksgw: ${code}: ${detail} Sending it again in ${seconds} s.\n`)),
-        ...(host.signal && { signal: host.signal }),
-      },
-    );
-    for (const warning of record.warnings) host.stderr.write(printable(`aksgw: warning: ${warning}\n`));
-    write(host.stdout, record.stdout, record.stdoutBase64);
-    write(host.stderr, record.stderr, record.stderrBase64);
-    if (record.truncated) host.stderr.write('aksgw: warning: the output was cut at a limit\n');
-    if (record.status === 'completed' && !record.failure) return record.exitCode ?? exits.unknown;
-    host.stderr.write(printable(`aksgw: ${record.status}: ${record.failure?.message ?? ''} (command ${record.id})\n`));
-    return record.status === 'failed' ? exits.notRun : exits.unknown;
-  } catch (error) {
-    if (host.signal?.aborted) {
-      const where = id === undefined ? 'it may have been sent' : `it goes on as command ${id}`;
-      host.stderr.write(`aksgw: stopped waiting; ${where}: nothing was cancelled\n`);
-      return exits.interrupted;
-    }
-    if (id === undefined && !(error instanceof AnswerLost)) throw error;
-    // The gateway has the command, or may have it: it may have run, even if the connection broke since.
-    const message = error instanceof Error ? error.message : String(error);
-    host.stderr.write(
-      printable(
-        `aksgw: the command's end was not learnt (${message}); look at /v1/commands${id === undefined ? '' : `/${id}`}\n`,
-      ),
-    );
-    return exits.unknown;
-  }
-}
-
-/** A terminal gets what it can show safely (CVE-2021-25743); a pipe gets the bytes. */
-function write(stream: Host['stdout'], text: string, base64: string | undefined): void {
-  if (stream.isTTY) stream.write(printable(text));
-  else stream.write(base64 === undefined ? text : Buffer.from(base64, 'base64'));
+  const command = {
+    argv: [...argv],
+    ...(files.length > 0 && { files: [...files] }),
+    ...(stdin && { stdin: await readAll(host.stdin) }),
+    ...(reason !== undefined && { reason }),
+    ...(timeoutSeconds !== undefined && { timeoutSeconds }),
+  };
+  return runToEnd(host, randomUUID(), (to) => client.run(cluster, command, to));
 }
 
 async function readAll(stream: Host['stdin']): Promise<string> {

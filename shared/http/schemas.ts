@@ -366,6 +366,7 @@ export type ExplainInput = Static<typeof ExplainInputBody>;
 export type BatchInput = Static<typeof BatchBody>;
 export type RunJobInput = Static<typeof RunJobBody>;
 export type JobOutput = Static<typeof JobBody>;
+export type JobWithRunsOutput = Static<typeof JobWithRunsBody>;
 export type BatchOutputBody = Static<typeof BatchRecordBody>;
 export type CommandOutputBody = Static<typeof RecordBody>;
 export type Readiness = Static<typeof ReadinessBody>;

@@ -91,6 +91,12 @@ describe('the client', () => {
     expect(new Set(requests)).toEqual(new Set(['POST /v1/clusters/demo/commands "k"']));
   });
 
+  test('takes nothing else for jobs', async () => {
+    const { url } = await gateway(record({}));
+    await expect(client(url).listJobs()).rejects.toBeInstanceOf(AnswerLost);
+    await expect(client(url).getJob('x')).rejects.toBeInstanceOf(AnswerLost);
+  });
+
   test('does not take a later refusal as word on an earlier try that may have arrived', async () => {
     const { url } = await gateway(reset, problem(503, 'gateway-busy', true));
     await expect(run(url)).rejects.toBeInstanceOf(AnswerLost);
@@ -250,7 +256,33 @@ describe('aksgw', () => {
     );
     const ended = await aksgw(GET, { AKSGW_URL: url }, interrupt.signal);
     expect(ended.code).toBe(130);
-    expect(ended.err).toContain('goes on as command c1');
+    expect(ended.err).toContain('goes on as /v1/commands/c1');
+  });
+
+  test('runs a job under one key, follows its batch, and ends with the first code that is not 0', async () => {
+    const step = { id: 's', exitCode: 0, status: 'completed', stdout: '', stderr: '', warnings: [], truncated: false };
+    const batch = (status: string, items: readonly object[]): Answer =>
+      json(200, 'application/json', { id: 'b1', status, onError: 'stop', items });
+    const failed = {
+      ...step,
+      status: 'failed',
+      exitCode: null,
+      failure: { code: 'not-reached', message: 'not reached' },
+    };
+    const { url, requests } = await gateway(
+      reset,
+      batch('running', []),
+      batch('completed', [{ ...step, stdout: 'one\n' }, { ...step, exitCode: 4 }, failed]),
+    );
+    const ended = await aksgw(['jobs', 'run', 'night ly', 'ns=a=b', '--key', 'slot', '--reason', 'r'], {
+      AKSGW_URL: url,
+    });
+    expect(ended).toEqual({ code: 4, out: 'one\n', err: 'aksgw: failed: not reached (command s)\n' });
+    expect(requests).toEqual([
+      'POST /v1/jobs/night%20ly/run "slot"',
+      'POST /v1/jobs/night%20ly/run "slot"',
+      'GET /v1/batches/b1',
+    ]);
   });
 
   test.each([
@@ -260,13 +292,24 @@ describe('aksgw', () => {
     [['bash'], {}, /there is no "bash"/],
     [['--timeout', 'x', ...GET], {}, /number of seconds/],
     [['audit', 'verify', '--bogus'], {}, /bogus/],
+    [['jobs'], {}, /list, show and run/],
+    [['jobs', 'suspend', 'x'], {}, /not "suspend"/],
+    [['jobs', 'list', 'x'], {}, /takes no "x"/],
+    [['jobs', 'show'], {}, /which job/],
+    [['jobs', 'show', 'x', '--key', 'k'], {}, /takes no --key/],
+    [['jobs', 'run', 'x', '--json'], {}, /takes no --json/],
+    [['jobs', 'run', 'x', 'shop'], {}, /not OPTION=VALUE/],
+    [['jobs', 'run', 'x', 'a=1', 'a=2'], {}, /given twice/],
+    [['jobs', 'run', 'x', '--bogus'], {}, /bogus/],
+    [['--timeout', '5', 'jobs', 'run', 'x'], {}, /its own time limit/],
+    [['jobs', 'list'], {}, /which gateway/],
   ])('%j with %j is wrong usage', async (argv, env, words) => {
     const ended = await aksgw(argv, env);
     expect(ended.code).toBe(2);
     expect(ended.err).toMatch(words);
   });
 
-  test.each([['--help'], ['-h'], ['audit', '--help'], ['policy', '--help'], ['doctor', '--help']])(
+  test.each([['--help'], ['-h'], ['audit', '--help'], ['policy', '--help'], ['doctor', '--help'], ['jobs', '--help']])(
     '%s %s helps',
     async (...argv) => {
       expect((await aksgw(argv, {})).code).toBe(0);

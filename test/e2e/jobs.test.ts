@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { main } from '../../shared/client/main.ts';
 import { systemClock } from '../../shared/clock.ts';
 import type { BatchOutputBody } from '../../shared/http/schemas.ts';
 import { held } from '../support/openapi.ts';
@@ -67,6 +68,7 @@ const withJobs = (yaml: string): string =>
 
 interface JobAnswer {
   readonly name: string;
+  readonly argv: readonly string[] | null;
   readonly next: readonly string[];
   readonly suspended: { readonly why: string } | null;
   readonly lastRun: RunAnswer | null;
@@ -116,6 +118,7 @@ describe('a scheduled job', () => {
     const { lastRun, next } = await job('nightly');
     expect(lastRun).toMatchObject({ outcome: 'completed', exitCode: 0 });
     expect(next).toHaveLength(3);
+    expect((await job('nightly')).argv).toEqual(['kubectl', 'get', 'pods', '-n', '{namespace}']);
     expect(new Set(next.map((at) => Date.parse(at) % 300_000))).toEqual(new Set([0]));
     // Who may run the job may read what its runs printed only with `get`: this one has `run` alone.
     const { body } = await stack.request('GET', `/v1/commands/${lastRun?.commandId}`, { token: stack.tokens.auditor });
@@ -285,5 +288,63 @@ describe('a run by hand', () => {
       'in-failing-steps',
       'in-denied-steps',
     ]);
+  });
+});
+
+describe('aksgw jobs', () => {
+  async function aksgw(...argv: readonly string[]) {
+    const said = { out: '', err: '' };
+    const to = (name: 'out' | 'err') => ({
+      write: (chunk: Uint8Array | string) => void (said[name] += Buffer.from(chunk).toString()),
+    });
+    const host = {
+      env: { AKSGW_URL: stack.url, AKSGW_TOKEN: stack.tokens.user },
+      stdin: (async function* () {})(),
+      stdout: to('out'),
+      stderr: to('err'),
+      cwd: () => stack.folder,
+    };
+    return { code: await main(argv, host), ...said };
+  }
+
+  test('lists what the caller may see, with the next time and the last run', async () => {
+    const { code, out } = await aksgw('jobs', 'list');
+    const [head, ...rows] = out.trimEnd().split('\n');
+    expect([code, head]).toEqual([0, expect.stringMatching(/^NAME +CLUSTER +SCHEDULE +NEXT +LAST RUN$/)]);
+    expect(rows.map((row) => row.split(' ')[0])).toContain('in-steps');
+    expect(rows).toContainEqual(expect.stringMatching(/^failing .* completed \(1\) \S+Z$/));
+    const { items } = (await stack.request<{ items: unknown[] }>('GET', '/v1/jobs')).body;
+    expect(JSON.parse((await aksgw('jobs', 'list', '--json')).out)).toEqual(items);
+  });
+
+  test('shows one with its steps, options and runs', async () => {
+    const { code, out } = await aksgw('jobs', 'show', 'in-steps');
+    expect(code).toBe(0);
+    expect(out).toContain('step 1     kubectl get deployments -n {namespace}\n');
+    expect(out).toContain('option     namespace: shop|other, else shop\n');
+    expect(out).toMatch(/^\S+Z +by hand +completed +0 +\S+$/m);
+    expect(JSON.parse((await aksgw('jobs', 'show', 'in-steps', '--json')).out)).toMatchObject({ name: 'in-steps' });
+    expect(await aksgw('jobs', 'show', 'by-hand')).toMatchObject({
+      code: 125,
+      err: expect.stringContaining('job-not-found'),
+    });
+  });
+
+  test('runs one: the output and the exit code are its own, and one key is one run', async () => {
+    const run = ['jobs', 'run', 'nightly', 'namespace=shop', '--reason', 'INC-9', '--key', 'cli'];
+    const first = await aksgw(...run);
+    expect(first).toMatchObject({ code: 0, out: expect.stringContaining('web') });
+    const runs = (await job('nightly')).runs.length;
+    expect(await aksgw(...run)).toEqual(first);
+    expect((await job('nightly')).runs).toHaveLength(runs);
+    expect((await aksgw('jobs', 'run', 'in-failing-steps')).code).toBe(1);
+    expect(await aksgw('jobs', 'run', 'nightly', 'namespace=-A')).toMatchObject({
+      code: 125,
+      err: expect.stringContaining('takes one of shop, other'),
+    });
+    expect(await aksgw('jobs', 'run', 'failing')).toMatchObject({
+      code: 125,
+      err: expect.stringContaining('policy-denied'),
+    });
   });
 });

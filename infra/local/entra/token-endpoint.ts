@@ -8,6 +8,8 @@ export interface EntraApp {
   readonly oid: string;
   /** App roles assigned to it on the gateway's API. */
   readonly roles?: readonly string[];
+  /** Of its federated credential: the assertion in place of the secret must have both. Any assertion is taken where it has none. */
+  readonly federated?: { readonly subject: string; readonly audience: string };
 }
 
 interface TokenAnswer {
@@ -47,10 +49,18 @@ export function answerTokenRequest(form: URLSearchParams, options: TokenEndpoint
     const text = `Application with identifier '${form.get('client_id') ?? ''}' was not found in the directory '${options.tenant}'.`;
     return failure(options, 400, 'unauthorized_client', 700016, text);
   }
-  // A managed identity's token in place of the secret is taken as it is: federated credentials are not emulated further.
+  // Who signed an assertion is not checked: federated credentials are not emulated further.
   const asserted = form.get('client_assertion_type') === CLIENT_ASSERTION_TYPE && form.get('client_assertion');
   if (!asserted && form.get('client_secret') !== app.secret)
     return failure(options, 401, 'invalid_client', 7000215, 'Invalid client secret provided.');
+  if (asserted && !isFederated(app, asserted))
+    return failure(
+      options,
+      400,
+      'invalid_request',
+      70021,
+      'No matching federated identity record found for presented assertion.',
+    );
   const scope = form.get('scope') ?? '';
   if (!scope.split(' ').some((word) => word.includes('/')))
     return failure(
@@ -83,6 +93,12 @@ export function answerTokenRequest(form: URLSearchParams, options: TokenEndpoint
     70003,
     `The app requested an unsupported grant type '${grant ?? ''}'.`,
   );
+}
+
+function isFederated({ federated }: EntraApp, assertion: string): boolean {
+  if (!federated) return true;
+  const { sub, aud } = claimsOf(assertion);
+  return sub === federated.subject && aud === federated.audience;
 }
 
 const appClaims = ({ clientId, oid }: EntraApp) => ({ azp: clientId, oid, sub: oid });
@@ -182,7 +198,11 @@ function verified(token: string, keys: readonly SigningKey[]): Record<string, un
   const [header = '', payload = '', signature = ''] = token.split('.');
   const input = Buffer.from(`${header}.${payload}`);
   const good = keys.some(({ publicKey }) => verify('sha256', input, publicKey, Buffer.from(signature, 'base64url')));
-  if (!good) return undefined;
-  const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
-  return typeof claims === 'object' && claims !== null ? Object.fromEntries(Object.entries(claims)) : undefined;
+  return good ? claimsOf(token) : undefined;
+}
+
+/** What a JWS says, whoever signed it. */
+function claimsOf(token: string): Record<string, unknown> {
+  const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+  return typeof claims === 'object' && claims !== null ? Object.fromEntries(Object.entries(claims)) : {};
 }

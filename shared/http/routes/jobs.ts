@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { parseIdempotencyKey } from '../../admission/idempotency.ts';
-import { redactWords } from '../../command/redact-words.ts';
+import { shownWords } from '../../command/redact-words.ts';
+import { placeOf } from '../../config/jobs.ts';
 import type { JobView } from '../../jobs/jobs.ts';
 import type { PastRun } from '../../jobs/past-runs.ts';
 import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOrBatchOr } from '../answers.ts';
@@ -82,7 +83,7 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
 function jobBody({ job, next, suspended, runs }: JobView): JobOutput {
   const { name, cluster, steps, batch, options, schedule, onMissed, onOverlap, onError, enabled } = job;
   const [last] = runs;
-  const commands = steps.map(({ argv }) => ({ argv: redactWords(argv).map(({ text }) => text) }));
+  const commands = steps.map(({ argv }) => ({ argv: shownTemplate(argv) }));
   return {
     name,
     cluster,
@@ -109,6 +110,12 @@ function jobBody({ job, next, suspended, runs }: JobView): JobOutput {
     lastRun: last ? runBody(last) : null,
     suspended: suspended ? { since: time(suspended.since), why: suspended.why } : null,
   };
+}
+
+/** Without secrets; a place says which option goes there, and holds no value. */
+function shownTemplate(argv: readonly string[]): string[] {
+  const shown = shownWords(argv);
+  return argv.map((word, index) => (placeOf(word) === undefined ? (shown[index] ?? '') : word));
 }
 
 const runBody = ({ slot, at, by, commandId, batchId, outcome, exitCode, missed, why }: PastRun) => ({
