@@ -122,6 +122,7 @@ describe('a scheduled job', () => {
     expect(new Set(next.map((at) => Date.parse(at) % 300_000))).toEqual(new Set([0]));
     // Who may run the job may read what its runs printed only with `get`: this one has `run` alone.
     const { body } = await stack.request('GET', `/v1/commands/${lastRun?.commandId}`, { token: stack.tokens.auditor });
+    expect((await stack.request('GET', `/v1/commands/${lastRun?.commandId}`)).body.code).toBe('command-not-found');
     expect(body).toMatchObject({ status: 'completed', job: 'nightly', principal: { kind: 'job', oid: 'nightly' } });
     const fired = (await events('AKG500I')).filter((event) => event['job'] === 'nightly');
     expect(fired).toHaveLength(1);

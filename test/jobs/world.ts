@@ -39,6 +39,9 @@ interface Process {
   readonly faults: readonly Fault[];
 }
 
+const configured = (command: string, job: string): Config =>
+  parse(withSections({ jobs: `jobs: [{ name: nightly, cluster: demo, ${command}, ${job} }]` }));
+
 /** A store, a trail and a gateway in memory, in virtual time, with processes that are killed and stopped in the middle of what they do. */
 export class World {
   now: number;
@@ -52,7 +55,7 @@ export class World {
   readonly #commands: Accepted[] = [];
   readonly #keys = new Map<string, { command: Accepted; at: number }>();
   readonly #stopped: { readonly until: number; readonly go: () => void }[] = [];
-  readonly config: Config;
+  config: Config;
   readonly #runMs: number;
   /** Whether a command goes out before its starter hears of it. */
   sendsAtOnce = false;
@@ -61,7 +64,12 @@ export class World {
   constructor(start: number, job: string, runMs = 1_000, command = 'argv: [kubectl, get, pods]') {
     this.now = start;
     this.#runMs = runMs;
-    this.config = parse(withSections({ jobs: `jobs: [{ name: nightly, cluster: demo, ${command}, ${job} }]` }));
+    this.config = configured(command, job);
+  }
+
+  /** Another configuration is in force from now on. */
+  configure(job: string, command = 'argv: [kubectl, get, pods]'): void {
+    this.config = configured(command, job);
   }
 
   /** Goes on to an instant: what is under way happens, and processes that stood still go on. */
