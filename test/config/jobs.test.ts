@@ -110,6 +110,17 @@ describe('a job in gateway.yaml', () => {
     expect(problems(text).join('; ')).toContain(problem);
   });
 
+  test('is refused by its line', () => {
+    const text = withSections({
+      jobs: 'jobs:\n  - name: nightly\n    cluster: demo\n    schedule: "0 3 30 2 *"\n    argv: [kubectl, exec, web]',
+    });
+    const lineOf = (word: string): number => text.split('\n').findIndex((line) => line.trim().startsWith(word)) + 1;
+    expect(problemsOf(text, { checks }).map((problem) => problem.split(':')[0])).toEqual([
+      `${lineOf('schedule:')} jobs[0].schedule`,
+      `${lineOf('argv:')} jobs[0].argv`,
+    ]);
+  });
+
   test('is refused on a cluster whose commands run as their callers', () => {
     const clusters = `clusters: { demo: { resourceId: ${armId('demo')}, runAs: caller } }`;
     const azure =
