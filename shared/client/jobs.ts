@@ -51,6 +51,7 @@ export async function jobs(argv: readonly string[], options: Options, host: Host
     case 'run':
       assertFits(asked, { named: true, options: ['reason', 'key'], words: true });
       return run(options, asked, host);
+    case undefined:
     default:
       throw new UsageError(`jobs has list, show and run${verb === undefined ? '' : `, not ${JSON.stringify(verb)}`}`);
   }

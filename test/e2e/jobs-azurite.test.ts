@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { assemble, type Assembled } from '../../shared/assemble.ts';
 import { systemClock } from '../../shared/clock.ts';
 import * as support from '../support/azurite.ts';
@@ -9,8 +9,11 @@ const SLOTS = 8;
 /** One request to the tables in so many loses its answer on the way back. */
 const FAULTY = 7;
 
+/** It takes two minutes: JOBS_AZURITE=1 runs it. */
+const describeJobs = process.env['JOBS_AZURITE'] ? support.describeAzurite : describe.skip;
+
 /** Jobs whose state is in Azure Tables: two gateways look at once, over a way that loses answers. */
-support.describeAzurite('jobs of two gateways on one Azurite', () => {
+describeJobs('jobs of two gateways on one Azurite', () => {
   let ahead = 0;
   const clock = { ...systemClock, now: () => systemClock.now() + ahead };
   let azurite: support.Azurite;

@@ -79,12 +79,11 @@ describe('a look at a job', () => {
 });
 
 describe('the outcome of steps', () => {
-  const step = (index: number, changes: object): CommandRecord =>
-    ({
-      ...commandRecord(`step-${index}`),
-      batch: { id: 'batch' as BatchId, step: index, of: 3, onError: 'stop' },
-      ...changes,
-    }) as CommandRecord;
+  const step = (index: number, changes: object): CommandRecord => ({
+    ...commandRecord(`step-${index}`),
+    batch: { id: 'batch' as BatchId, step: index, of: 3, onError: 'stop' },
+    ...changes,
+  });
   const ran = (exitCode: number) => ({ status: 'completed', exitCode });
   const notReached = { status: 'failed', failure: { code: 'not-reached', message: 'not reached' } };
   const lost = { status: 'unknown', failure: { code: 'lost', message: 'nobody knows' } };

@@ -4,8 +4,12 @@ const { join } = require('node:path');
 const { pathToFileURL } = require('node:url');
 
 const double = join(__dirname, '../functions/functions-core-double.cjs');
-const resolve = Module._resolveFilename;
-Module._resolveFilename = (name, ...rest) => (name === '@azure/functions-core' ? double : resolve(name, ...rest));
+Module.registerHooks({
+  resolve: (name, context, next) =>
+    name === '@azure/functions-core'
+      ? { url: pathToFileURL(double).href, format: 'commonjs', shortCircuit: true }
+      : next(name, context),
+});
 
 const timer = { schedule: { adjustForDST: true }, scheduleStatus: null, isPastDue: false };
 import(pathToFileURL(join(process.argv[2], 'function.mjs')))
