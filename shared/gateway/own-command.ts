@@ -2,15 +2,12 @@ import { quoteWords } from '../command/quote.ts';
 import type { Cluster } from '../config/config.ts';
 import { sameArmId } from '../config/values.ts';
 import { Problem } from '../errors.ts';
-import { principalKey } from '../identity/principal.ts';
-import type { CommandId, PrincipalId } from '../lib/ids.ts';
+import { gatewayKey, gatewayPrincipal } from '../identity/principal.ts';
+import type { CommandId } from '../lib/ids.ts';
 import type { AcceptedRecord } from '../store/records.ts';
 import { inForce, type GatewayContext } from './context.ts';
 import { assertInForce } from './decide-again.ts';
 import type { ActiveCommand } from './lifecycle/context.ts';
-
-/** Who is recorded for what the gateway does by itself: no tenant has such an id, so no caller can be it. */
-const gatewayPrincipal: PrincipalId = { kind: 'app', tid: 'gateway', oid: 'gateway' };
 
 interface OwnCommand {
   readonly id: CommandId;
@@ -37,7 +34,7 @@ export async function startOwnCommand(context: GatewayContext, own: OwnCommand):
     version: 1,
     cluster: cluster.name,
     armId: cluster.arm.id,
-    owner: principalKey(gatewayPrincipal),
+    owner: gatewayKey,
     principal: gatewayPrincipal,
     argv: words,
     reason,

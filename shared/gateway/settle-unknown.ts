@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { markerOf } from '../command/launcher/compose.ts';
 import type { Cluster } from '../config/config.ts';
 import { sameArmId } from '../config/values.ts';
+import { gatewayKey } from '../identity/principal.ts';
 import type { CommandId } from '../lib/ids.ts';
 import type { Ended } from '../relay/relay.ts';
 import { stepId } from '../store/derived-ids.ts';
@@ -162,7 +163,7 @@ async function endsOf(
   const [first] = members;
   if (!first) return [];
   const timeoutSeconds = members.reduce((sum, record) => sum + record.timeoutSeconds, 0);
-  const run = { cluster, commandId, owner: 'gateway', timeoutSeconds, submittedAt: first.submittedAt, kind: 'settle' };
+  const run = { cluster, commandId, owner: gatewayKey, timeoutSeconds, submittedAt: first.submittedAt, kind: 'settle' };
   if (!first.batch) return [await relay.follow({ ...run, nonce: first.nonce }, signal)];
   return relay.followSteps({ ...run, nonces: members.map(({ nonce }) => nonce) }, signal);
 }

@@ -66,3 +66,7 @@ export interface GroupMembership {
 
 /** One string for one principal: `user:<tid>:<oid>`. */
 export const principalKey = ({ kind, tid, oid }: PrincipalId): PrincipalKey => `${kind}:${tid}:${oid}` as PrincipalKey;
+
+/** Who is recorded for what the gateway does by itself: no tenant has such an id, so no caller can be it. */
+export const gatewayPrincipal: PrincipalId = { kind: 'app', tid: 'gateway', oid: 'gateway' };
+export const gatewayKey: PrincipalKey = principalKey(gatewayPrincipal);

@@ -23,7 +23,8 @@ export interface Bucket {
   level(now: number): number;
   /** Tokens a second. */
   rate(now: number): number;
-  take(now: number): void;
+  /** One, or so many as were spent elsewhere. */
+  take(now: number, tokens?: number): void;
   /** Puts back what was taken and not spent. */
   giveBack(now: number): void;
   /** How long (ms) until it is full: until then a process that starts must not take it for full. */
@@ -66,9 +67,9 @@ export function createBucket(start: number): Bucket {
       settle(now);
       return rate();
     },
-    take: (now) => {
+    take: (now, taken = 1) => {
       settle(now);
-      tokens -= 1;
+      tokens -= taken;
     },
     giveBack: (now) => {
       settle(now);

@@ -41,6 +41,8 @@ interface Context extends MembershipOptions {
   readonly closing: AbortController;
   joined: boolean;
   last: Share;
+  /** Monotonic ms of the last renewal. */
+  renewedAt: number;
 }
 
 /** Without leases the process counts itself alone. */
@@ -53,6 +55,7 @@ export function createMembership(options: MembershipOptions): Membership {
     closing: new AbortController(),
     joined: false,
     last: { part: 1, taken: 1, alone: true },
+    renewedAt: 0,
   };
   let holding: Promise<void> | undefined;
   const join = (): void => {
@@ -78,7 +81,8 @@ async function hold(context: Context): Promise<void> {
     await renew(context);
     context.joined = true;
     changed();
-    const pause = context.last.taken > FEW ? RENEW_MS.many : RENEW_MS.few;
+    // Who is alone uses all of it, and has to see soon that another came.
+    const pause = context.last.taken > FEW && !context.last.alone ? RENEW_MS.many : RENEW_MS.few;
     const closed = await clock.sleep(pause, { signal: closing.signal, unref: true }).then(
       () => false,
       () => true,
@@ -100,13 +104,24 @@ async function renew(context: Context): Promise<void> {
     const share = await context.shares.renew(clock.now(), Math.max(LEASE_MS, bucket.debt(now)), weight);
     // What the others used before they knew of this process, and this one of them, is spent already.
     if (!context.joined && !share.alone) bucket.atMost(0, now);
+    if (context.joined) payBack(context, share, now);
     context.last = share;
+    context.renewedAt = now;
     bucket.share(share.part, now);
   } catch (error) {
     // Not knowing is treated as not being alone; Azure's 429s tell the rest.
     tell(context, 'agreed on', error);
     bucket.share(Math.min(0.5, context.last.part), now);
   }
+}
+
+/**
+ * Another one has had its part since some moment after the last renewal, and until now this process counted on that part too. It gives back
+ * what may have been spent twice, so that the books of all never hold more than Azure's bucket does.
+ */
+function payBack({ bucket, last, renewedAt }: Context, { part }: Share, now: number): void {
+  if (part >= last.part) return;
+  bucket.take(now, (1 - part / last.part) * bucket.rate(now) * ((now - renewedAt) / 1000));
 }
 
 const tell = ({ log, subscription }: Context, what: string, error: unknown): void =>

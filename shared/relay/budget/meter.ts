@@ -54,6 +54,8 @@ interface MeterOptions {
   readonly subscription: string;
   readonly holder: string;
   readonly leases?: Leases | undefined;
+  /** An owner who comes after all others, unless it has waited for long. */
+  readonly last?: string | undefined;
   readonly log: (message: string) => void;
 }
 
@@ -69,6 +71,8 @@ const MOST_QUEUE_MS = 600_000;
 const IDLE_MS = 10_000;
 /** An owner whose last POST was longer ago than this comes before those who have something running. */
 const LATELY_MS = 10_000;
+/** Who comes last waits for no longer than this. */
+const LAST_MS = 30_000;
 /** Seconds over which tokens that abound are spent. */
 const HORIZON_S = 10;
 /** The plan is made again at least this often while something runs: tokens that come back bring looks forward. */
@@ -80,6 +84,8 @@ const GOLDEN = 0.618_033_988_749_895;
 
 interface Waiter {
   readonly owner: string;
+  /** Monotonic ms. */
+  readonly since: number;
   readonly go: (turn: Turn) => void;
 }
 
@@ -100,6 +106,7 @@ interface Task {
 interface Budget {
   readonly clock: Clock;
   readonly log: (message: string) => void;
+  readonly last: string | undefined;
   readonly bucket: Bucket;
   readonly usual: Usual;
   readonly tasks: Set<Task>;
@@ -123,11 +130,12 @@ interface Budget {
   timer: { readonly at: number; readonly cancel: () => void } | undefined;
 }
 
-export function createMeter({ clock, subscription, holder, leases, log }: MeterOptions): Meter {
+export function createMeter({ clock, subscription, holder, leases, last, log }: MeterOptions): Meter {
   const bucket = createBucket(clock.monotonic());
   const budget: Budget = {
     clock,
     log,
+    last,
     bucket,
     usual: createUsual(),
     tasks: new Set(),
@@ -219,7 +227,9 @@ function nextStep(budget: Budget, now: number): Step {
   const pace = (1000 * Math.max(1, tasks.size)) / (bucket.rate(now) + Math.max(0, level - owed) / HORIZON_S);
   const served = (owner: string, cluster?: string): number => budget.served.get(keyOf(owner, cluster)) ?? 0;
   const candidates = (runs: readonly Look[]): Candidate<Look>[] =>
-    runs.map((run) => ({ run, due: dueIn(run, perRun, pace) }));
+    runs
+      .map((run) => ({ run, due: dueIn(run, perRun, pace) }))
+      .map((each) => ({ ...each, last: each.run.owner === budget.last && each.due > -LAST_MS }));
 
   const first = candidates(perRun >= PLENTY ? young : young.filter(({ task }) => !isProbed(budget, task)));
   const next = nextOverdue(first, served);
@@ -278,11 +288,18 @@ function runningOf({ tasks }: Budget, owner: string): number {
 
 /** An owner who has had nothing of the budget lately. */
 const isNew = (budget: Budget, owner: string, now: number): boolean =>
-  runningOf(budget, owner) === 0 && now - (budget.postedAt.get(owner) ?? Number.NEGATIVE_INFINITY) > LATELY_MS;
+  owner !== budget.last &&
+  runningOf(budget, owner) === 0 &&
+  now - (budget.postedAt.get(owner) ?? Number.NEGATIVE_INFINITY) > LATELY_MS;
 
 function post(budget: Budget, now: number): void {
   const { queue } = budget;
-  const waiter = queue.next((owner) => (isNew(budget, owner, now) ? 0 : -1)) ?? queue.next();
+  const hasTurn = (owner: string, [first]: readonly Waiter[]): boolean =>
+    owner !== budget.last || (first !== undefined && now - first.since > LAST_MS);
+  const waiter =
+    queue.next((owner) => (isNew(budget, owner, now) ? 0 : -1)) ??
+    queue.next((owner, waiters) => (hasTurn(owner, waiters) ? 0 : -1)) ??
+    queue.next();
   if (!waiter) return;
   budget.bucket.take(now);
   budget.postedAt.set(waiter.owner, now);
@@ -398,7 +415,7 @@ async function pass(budget: Budget, owner: string, signal: AbortSignal | undefin
   budget.busyAt = clock.monotonic();
   refuseLongWait(budget, owner);
   const granted = Promise.withResolvers<Turn>();
-  const waiter: Waiter = { owner, go: granted.resolve };
+  const waiter: Waiter = { owner, since: budget.busyAt, go: granted.resolve };
   queue.add(owner, waiter);
   pump(budget);
   const tooLong = Promise.withResolvers<'too-long'>();

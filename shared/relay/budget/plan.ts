@@ -66,6 +66,8 @@ const lateness = (due: number, run: Watched): number => -due / Math.max(LEAST_RE
 export interface Candidate<R extends Watched> {
   readonly run: R;
   readonly due: number;
+  /** After all who are not. */
+  readonly last?: boolean;
 }
 
 /**
@@ -78,9 +80,9 @@ export function nextOverdue<R extends Watched>(
 ): R | undefined {
   let best: R | undefined;
   let rank: readonly number[] = [];
-  for (const { run, due } of candidates) {
+  for (const { run, due, last } of candidates) {
     if (due > 0) continue;
-    const own = [lastServed(run.owner), lastServed(run.owner, run.cluster), -lateness(due, run)];
+    const own = [last === true ? 1 : 0, lastServed(run.owner), lastServed(run.owner, run.cluster), -lateness(due, run)];
     if (best === undefined || comesBefore(own, rank)) [best, rank] = [run, own];
   }
   return best;
