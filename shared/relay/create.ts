@@ -9,6 +9,7 @@ import type { Accepted, Answer } from './arm-answers.ts';
 import { authorise } from './authorise.ts';
 import { createMeter, type Meter } from './budget/meter.ts';
 import type { Leases } from './budget/shares.ts';
+import { gatewayKey } from '../identity/principal.ts';
 import { explainPost } from './catalogue.ts';
 import { checkAvailable, createClusterViews, type ClusterViews } from './cluster-view.ts';
 import { managedIdentityAssertion, type Credential } from './credential.ts';
@@ -17,7 +18,7 @@ import { createFollow } from './follow.ts';
 import { createOnBehalfOf, type OnBehalfOfOptions } from './on-behalf-of.ts';
 import { readOutcome, readStepOutcomes } from './outcome.ts';
 import { createToolReports, type ToolReports } from './tool-reports.ts';
-import type { ClusterAuthority, Relay, StepsSubmission, Submitted } from './relay.ts';
+import type { ClusterAuthority, Ended, Relay, StepsSubmission, Submitted } from './relay.ts';
 
 export interface RelayOptions {
   /** Read for each request, so that a reload takes effect. */
@@ -63,7 +64,10 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
     createArm({ endpoint, token: (signal) => credential(`${endpoint}/.default`, signal), clock }),
   );
   const meters = new Map<string, Meter>();
-  const meterOf = remembered((subscription) => createMeter({ clock, subscription, holder, leases, log }), meters);
+  const meterOf = remembered(
+    (subscription) => createMeter({ clock, subscription, holder, leases, log, last: gatewayKey }),
+    meters,
+  );
   const context: Context = {
     clock,
     armOf: () => armOf(config().azure.resourceManager),
@@ -97,20 +101,22 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
     },
     submitSteps: (submission, signal) => {
       const { steps, onError, cluster } = submission;
-      const composing = () => composeSteps({ steps, onError, namespace: cluster.defaultNamespace });
-      return send(context, submission, composing, signal);
+      const launch = { steps, onError, namespace: cluster.defaultNamespace };
+      return send(context, submission, () => composeSteps({ ...launch, tools: toolReports.due(cluster) }), signal);
     },
     follow: async (run, signal, told) => {
       const end = await follow(run, signal, told);
       if ('ended' in end) return end.ended;
       const outcome = readOutcome(end.state, run);
-      if (outcome.kind === 'completed') toolReports.learn(run.cluster, outcome.tools);
+      learnTools(context, run.cluster, outcome);
       return outcome;
     },
     followSteps: async (run, signal, told) => {
       const end = await follow(run, signal, told);
-      if ('state' in end) return readStepOutcomes(end.state, run.commandId, run.nonces);
-      return run.nonces.map(() => end.ended);
+      if ('ended' in end) return run.nonces.map(() => end.ended);
+      const outcomes = readStepOutcomes(end.state, run.commandId, run.nonces);
+      for (const outcome of outcomes) learnTools(context, run.cluster, outcome);
+      return outcomes;
     },
     toolsOf: (cluster) => toolReports.of(cluster),
     ping: (signal) => ping(config().azure.resourceManager, request, clock, signal),
@@ -129,6 +135,10 @@ function remembered<T>(make: (name: string) => T, made = new Map<string, T>()): 
     made.set(name, one);
     return one;
   };
+}
+
+function learnTools({ toolReports }: Context, cluster: Cluster, outcome: Ended): void {
+  if (outcome.kind === 'completed') toolReports.learn(cluster, outcome.tools);
 }
 
 /** Never throws: what is thrown before a POST went out says that nothing was started; what comes after it is an answer. */

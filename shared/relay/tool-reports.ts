@@ -16,9 +16,9 @@ interface Report {
   readonly tools?: PodTools | undefined;
 }
 
-/** What the pods of each cluster told about their tools. AKS changes them with its releases, so that one command a day asks. */
+/** What the pods of each cluster told about their tools. AKS changes them with its releases, so that one command or batch a day asks. */
 export interface ToolReports {
-  /** True for the first command of a day on a cluster, which is then to ask; and for a later one where that brought no answer. */
+  /** True for the first command or batch of a day on a cluster, which is then to ask; and for a later one where that brought no answer. */
   due(cluster: Cluster): boolean;
   /** A pod that tells nothing of a tool has not got it, or hides it: then nothing is known. */
   learn(cluster: Cluster, tools: PodTools | undefined): void;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,7 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 
 import { composeSteps, markerOf } from '../../shared/command/launcher/compose.ts';
 import { OUTPUT_LIMIT } from '../../shared/command/launcher/script.ts';
-import { readSteps } from '../../shared/command/launcher/step-frames.ts';
+import { readSteps, TOGETHER_CAP } from '../../shared/command/launcher/step-frames.ts';
 import { describeWith } from '../support/programs.ts';
 import { pathWithout, runPod, shells, type PodOptions } from './support/pod.ts';
 
@@ -21,7 +21,12 @@ interface Step {
   readonly timeoutSeconds?: number;
 }
 
-async function launch(steps: readonly Step[], pod: PodOptions = {}, onError: 'stop' | 'continue' = 'stop') {
+async function launch(
+  steps: readonly Step[],
+  pod: PodOptions = {},
+  onError: 'stop' | 'continue' = 'stop',
+  tools = false,
+) {
   const composed = await composeSteps({
     steps: steps.map(({ words, stdin, files = [], timeoutSeconds = 60 }, index) => ({
       sent: { words, files, stdin, secret: false },
@@ -30,6 +35,7 @@ async function launch(steps: readonly Step[], pod: PodOptions = {}, onError: 'st
     })),
     onError,
     namespace: 'shop',
+    tools,
   });
   const result = await runPod(composed, pod);
   return { ...result, composed, readings: readSteps(result.logs, noncesOf(steps.length)) };
@@ -130,6 +136,35 @@ describe.each(shells)('several commands in one pod with', ({ name, argv: shell }
       expect(shown(readings)).toEqual([['whole', 0, forged, ''], ['whole', 9, '', ''], NOT_REACHED]);
     });
 
+    test('the first that runs tells the versions of the tools, and no other', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'tools-'));
+      try {
+        const tool = (name: string, says: string): void =>
+          writeFileSync(join(folder, name), `#!/bin/sh\necho "${says}"\n`, { mode: 0o755 });
+        tool('kubectl', 'clientVersion: gitVersion: v1.30.2');
+        tool('helm', 'v3.14.0+gc309b6f');
+        const env = { PATH: `${folder}:${process.env['PATH'] ?? ''}`, V: '1' };
+        const steps = [sh('echo one; echo "V=${V-}"'), sh('echo two')];
+        const asked = await launch(steps, { shell, env }, 'stop', true);
+        expect(shown(asked.readings)).toEqual([
+          ['whole', 0, 'one\nV=\n', ''],
+          ['whole', 0, 'two\n', ''],
+        ]);
+        const known = { kubectl: '1.30', helm: '3.14' };
+        expect(asked.readings.map(({ tools }) => tools)).toEqual([known, undefined]);
+        // With its first line lost the rest is read from the end.
+        const cut = readSteps(asked.logs.slice(asked.logs.indexOf('\n') + 1), noncesOf(2));
+        expect(cut.map(({ exitCode, tools }) => [exitCode, tools])).toEqual([
+          [0, undefined],
+          [0, undefined],
+        ]);
+        const unasked = await launch(steps, { shell, env });
+        expect(unasked.readings.map(({ tools }) => tools)).toEqual([undefined, undefined]);
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    });
+
     test('nothing stays behind', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'work-'));
       try {
@@ -163,6 +198,34 @@ describe('the output of steps', () => {
       expect(reading.stdout.length).toBeGreaterThan(15_000);
       expect(Buffer.compare(noise.subarray(0, reading.stdout.length), reading.stdout)).toBe(0);
     }
+  });
+
+  test('together they hold no more than that of one command: each is cut to its share, which is said, and what others leave is passed on', async () => {
+    const zeros = (megabytes: number): Step => sh(`head -c ${megabytes}000000 /dev/zero`);
+    const { readings, logs } = await launch([sh('echo little'), zeros(12), zeros(12), sh('echo err >&2; exit 4')]);
+    const sizes = readings.map(({ stdout, stderr }) => stdout.byteLength + stderr.byteLength);
+    expect(sizes.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(TOGETHER_CAP);
+    expect(readings.map(({ frame, exitCode, truncated }) => [frame, exitCode, truncated])).toEqual([
+      ['whole', 0, false],
+      ['whole', 0, true],
+      ['whole', 0, true],
+      ['whole', 4, false],
+    ]);
+    expect(sizes[1]).toBe(Math.floor((TOGETHER_CAP - 'little\n'.length) / 3));
+    expect(readings.map(({ warnings }) => / bytes together: /.test(warnings.join()))).toEqual([
+      false,
+      true,
+      true,
+      false,
+    ]);
+    // From the end alone it is the same.
+    const [, ...others] = readSteps(logs.slice(10), noncesOf(4));
+    expect(others.map(({ exitCode, stderr }) => [exitCode, text(stderr)])).toEqual([
+      [0, ''],
+      [0, ''],
+      [4, 'err\n'],
+    ]);
+    expect(others.reduce((sum, { stdout }) => sum + stdout.byteLength, 0)).toBeLessThanOrEqual(TOGETHER_CAP);
   });
 
   test('of a pod in which no folder can be made: no step runs', async () => {

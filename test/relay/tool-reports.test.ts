@@ -48,6 +48,29 @@ test('when the command that asked brings no answer, another one asks some minute
   expect(asks()).toEqual([true, false, false, true]);
 });
 
+test('a batch asks and tells as a command does', async () => {
+  const relay = relayTo(arm.url);
+  const { sent, timeoutSeconds, ...rest } = submission('kubectl', 'get', 'pods');
+  const steps = ['a', 'b'].map((digit) => ({ sent, timeoutSeconds, nonce: digit.repeat(32) }));
+  for (let count = 0; count < 2; count += 1) {
+    arm.script('post', accepted);
+    await relay.submitSteps({ ...rest, steps, onError: 'stop' });
+  }
+  expect(asks()).toEqual([true, false]);
+  const fields = 'rc=0 timeout=0 enc=raw o=0,0,- e=0,0,- cut=0 miss=-';
+  const logs = steps
+    .map(({ nonce: own }, index) => {
+      const tools = index === 0 ? ' kubectl=v1.30.2 helm=v3.14.0' : '';
+      return `AKSGW1 S ${own}${tools}\nAKSGW1 H ${own} ${fields}\nAKSGW1 T ${own} ${fields}\n`;
+    })
+    .join('');
+  arm.script('result', ended(`"provisioningState":"Succeeded","exitCode":0,"logs":${JSON.stringify(logs)}`));
+  const { nonce: _nonce, ...following } = run();
+  const outcomes = await relay.followSteps({ ...following, nonces: steps.map(({ nonce: own }) => own) });
+  expect(outcomes.map(({ kind }) => kind)).toEqual(['completed', 'completed']);
+  expect(relay.toolsOf(cluster)).toEqual({ kubectl: '1.30', helm: '3.14' });
+});
+
 test('what a pod told is known, until one tells otherwise', async () => {
   const relay = relayTo(arm.url);
   arm.script('post', accepted);

@@ -54,10 +54,12 @@ interface StepsLaunch {
   readonly steps: readonly Pick<Launch, 'sent' | 'nonce' | 'timeoutSeconds'>[];
   readonly onError: 'stop' | 'continue';
   readonly namespace?: string | undefined;
+  /** Whether the first step that runs is to tell the versions of the pod's tools. */
+  readonly tools?: boolean;
 }
 
 /** What is sent for several commands in one pod, in order; the files of each lie in a working folder of its own. Throws as compose. */
-export async function composeSteps({ steps, onError, namespace }: StepsLaunch): Promise<Composed> {
+export async function composeSteps({ steps, onError, namespace, tools }: StepsLaunch): Promise<Composed> {
   const [first] = steps;
   if (!first || steps.length > MOST_STEPS) throw new TypeError(`From one to ${MOST_STEPS} steps`);
   for (const { sent } of steps) checkWords(sent.words);
@@ -66,7 +68,7 @@ export async function composeSteps({ steps, onError, namespace }: StepsLaunch): 
     settings: settingsOf(nonce, timeoutSeconds),
   }));
   const environment = namespace === undefined ? '' : `POD_NAMESPACE=${quote(namespace)}; export POD_NAMESPACE; `;
-  const program = `${environment}${stepsScript(texts, onError)}`;
+  const program = `${environment}${stepsScript(texts, onError, tools)}`;
   const own = steps.flatMap(({ sent }, index) => {
     checkUploads(sent.files);
     const at = `${LAUNCHER_FOLDER}/${index}`;

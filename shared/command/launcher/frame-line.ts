@@ -49,16 +49,16 @@ export function frameAt(bytes: Buffer, offset: number, mark: 'H' | 'T', nonce: s
   return frame && { frame, start: offset, end: line.end };
 }
 
-/** The end of the line `AKSGW1 <mark> <nonce>` when it starts exactly at `offset`. */
-export function markAt(bytes: Buffer, offset: number, mark: 'S' | 'N', nonce: string): number | undefined {
+/** The end of the line of a step that was not reached, when it starts exactly at `offset`. */
+export function skipAt(bytes: Buffer, offset: number, nonce: string): number | undefined {
   const line = lineAt(bytes, offset);
-  return line?.text === `AKSGW1 ${mark} ${nonce}` ? line.end : undefined;
+  return line?.text === `AKSGW1 N ${nonce}` ? line.end : undefined;
 }
 
-/** Where the line `AKSGW1 <mark> <nonce>` begins when it ends exactly before `end`. */
-export function markBefore(bytes: Buffer, end: number, mark: 'S' | 'N', nonce: string): number | undefined {
-  const at = end - `AKSGW1 ${mark} ${nonce}\n`.length;
-  return at >= 0 && markAt(bytes, at, mark, nonce) === end ? at : undefined;
+/** Where such a line begins when it ends exactly before `end`. */
+export function skipBefore(bytes: Buffer, end: number, nonce: string): number | undefined {
+  const at = end - `AKSGW1 N ${nonce}\n`.length;
+  return at >= 0 && skipAt(bytes, at, nonce) === end ? at : undefined;
 }
 
 /** The trailer that ends exactly before `end`. */
@@ -83,16 +83,31 @@ export function findStart(bytes: Buffer, nonce: string): Start | undefined {
   const head = bytes.subarray(0, MARGIN + LINE).toString('latin1');
   const line = `AKSGW1 S ${nonce}`;
   for (let at = head.indexOf(line); at !== -1 && at <= MARGIN; at = head.indexOf(line, at + 1)) {
-    const newline = head.indexOf('\n', at);
-    const end = newline === -1 ? head.length : newline;
-    const rest = head.slice(at + line.length, end);
     if (at !== 0 && head[at - 1] !== '\n') continue;
-    if (rest === '') return { at, end: end + 1 };
-    const [, kubectl, helm] = TOOLS.exec(rest) ?? [];
-    if (kubectl !== undefined && helm !== undefined)
-      return { at, end: end + 1, tools: { kubectl: minorOf(kubectl), helm: minorOf(helm) } };
+    const start = startAt(bytes, at, nonce);
+    if (start) return start;
   }
   return undefined;
+}
+
+/** The start line that begins exactly at `offset`. */
+export function startAt(bytes: Buffer, offset: number, nonce: string): Start | undefined {
+  const line = lineAt(bytes, offset);
+  const prefix = `AKSGW1 S ${nonce}`;
+  if (!line?.text.startsWith(prefix)) return undefined;
+  const rest = line.text.slice(prefix.length);
+  if (rest === '') return { at: offset, end: line.end };
+  const [, kubectl, helm] = TOOLS.exec(rest) ?? [];
+  if (kubectl === undefined || helm === undefined) return undefined;
+  return { at: offset, end: line.end, tools: { kubectl: minorOf(kubectl), helm: minorOf(helm) } };
+}
+
+/** The start line that ends exactly before `end`. */
+export function startBefore(bytes: Buffer, end: number, nonce: string): Start | undefined {
+  const from = Math.max(0, end - LINE);
+  const at = bytes.subarray(from, end).lastIndexOf(`AKSGW1 S ${nonce}`, undefined, 'latin1');
+  const start = at === -1 ? undefined : startAt(bytes, from + at, nonce);
+  return start?.end === end ? start : undefined;
 }
 
 /** The last trailer within the margin before the end. */

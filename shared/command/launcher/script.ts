@@ -142,10 +142,10 @@ const sum = (name: string, expression: string): string => `eval '${name}=$''((${
  * in $s; TERM ends the one that runs, and the rest is reported as not reached. There is no raw mode: a step without a folder is not
  * started, since nothing could tell its output from another's.
  */
-const stepFunction = (onError: 'stop' | 'continue'): readonly string[] => [
+const stepFunction = (onError: 'stop' | 'continue', tools: boolean): readonly string[] => [
   ...prelude,
-  // A pod tells about its tools where there is one command.
-  `unset V;`,
+  report,
+  `unset V; V=${tools ? 1 : ''};`,
   // A step has a working folder of its own: what was relative to the pod's must stay in force.
   `case "\${KUBECONFIG-}" in ""|/*|*:*) ;; *) KUBECONFIG=$W/$KUBECONFIG;; esac;`,
   `E=; F=0; R=${STEPS_CAP}; P=; d=; G=;`,
@@ -172,7 +172,8 @@ const stepFunction = (onError: 'stop' | 'continue'): readonly string[] => [
   `if [ -z "$d" ]; then skip; return; fi;`,
   `printf %s "\${$}" >"$d/main"; P=;`,
   sum('Z', `R/L-${STEP_LINES}`),
-  `inside "$@" & P=$!; printf %s "$P" >"$d/pid";`,
+  // The first that runs tells of the pod's tools, for all.
+  `inside "$@" & P=$!; V=; printf %s "$P" >"$d/pid";`,
   // The trap may have come before $P was known.
   `[ ! -f "$d/stop" ] || [ ! -f "$d/ready" ] || kill -TERM "$P";`,
   `wait "$P"; r=$?; while kill -0 "$P"; do wait "$P"; r=$?; done; P=;`,
@@ -195,7 +196,7 @@ interface StepText {
 }
 
 /** The launcher of several commands, one line. */
-export function stepsScript(steps: readonly StepText[], onError: 'stop' | 'continue'): string {
+export function stepsScript(steps: readonly StepText[], onError: 'stop' | 'continue', tools = false): string {
   const calls = steps.map(({ words, settings }, index) => `s=${index}; ${settings} step ${words};`);
-  return [...stepFunction(onError), `L=${steps.length};`, ...calls, 'exit "$F"'].join(' ');
+  return [...stepFunction(onError, tools), `L=${steps.length};`, ...calls, 'exit "$F"'].join(' ');
 }
