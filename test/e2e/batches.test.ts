@@ -5,6 +5,7 @@ import {
   BatchRecordBody,
   ExplainBatchBody,
   type BatchOutputBody,
+  type CommandOutputBody,
   type ProblemDocument,
 } from '../../shared/http/schemas.ts';
 import { held, type OpenApi } from '../support/openapi.ts';
@@ -215,3 +216,29 @@ test('the typed client sends a batch and waits for its end', async () => {
   const denied = client.runBatch('demo', { steps: [pods, secrets] }, { idempotencyKey: 'client-batch-2' });
   await expect(denied).rejects.toMatchObject({ problem: { code: 'policy-denied', step: 1 } });
 });
+
+test('twenty reads take the time of one command and their own', async () => {
+  const house = await testStack({
+    latency: { startMs: 2_000 },
+    edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 400'),
+  });
+  try {
+    /** ms beyond what the command itself took, by Azure's times, which are whole seconds. */
+    const beyond = async (send: () => Promise<CommandOutputBody | undefined>): Promise<number> => {
+      const began = performance.now();
+      const { startedAt, finishedAt } = (await send()) ?? {};
+      return performance.now() - began - (Date.parse(finishedAt ?? '') - Date.parse(startedAt ?? ''));
+    };
+    const one = await beyond(async () => (await house.command(pods)).body);
+    const twenty = await beyond(async () => {
+      const body = { steps: times(20, pods) };
+      return (await house.request<Body>('POST', '/v1/clusters/demo/batches', { body })).body.items[0];
+    });
+    expect(house.azure.arm.posts).toHaveLength(2);
+    expect(house.azure.arm.executions).toHaveLength(2);
+    // Twenty commands would wait for a pod twenty times.
+    expect(twenty).toBeLessThan((20 * one) / 3);
+  } finally {
+    await house.close();
+  }
+}, 120_000);

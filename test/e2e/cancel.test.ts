@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BatchOutputBody } from '../../shared/http/schemas.ts';
 import { held, type OpenApi } from '../support/openapi.ts';
@@ -147,4 +147,68 @@ describe('POST /v1/batches/{id}/cancel', () => {
     await cancel(before.body.id);
     expect((await get(before.body.id, 30)).body.cancelled).toBe(true);
   }, 60_000);
+});
+
+const reload = async (yaml: string): Promise<void> => {
+  writeFileSync(stack.config, yaml);
+  await stack.gateway.config.refresh();
+  expect(stack.gateway.config.problem()).toBeUndefined();
+};
+const asAuditor = (id: string): Promise<Answer> =>
+  stack.request('GET', `/v1/commands/${id}`, { token: stack.tokens.auditor, headers: { prefer: 'wait=30' } });
+
+describe('a cancel', () => {
+  test('while the command is submitting waits for what Azure says, and ends it then', async () => {
+    stack.azure.arm.faults.post({ kind: 'slow', ms: 4_000 });
+    const { body } = await stack.command(slow, respondAsync);
+    let now = await get(body.id);
+    while (now.body.status === 'accepted') now = await get(body.id);
+    expect(now.body.status).toBe('submitting');
+    const asked = await cancel(body.id);
+    expect([asked.status, asked.body.status]).toEqual([202, 'submitting']);
+    expect((await get(body.id, 40)).body).toMatchObject({ status: 'completed', exitCode: 143, cancelled: true });
+  }, 60_000);
+
+  test('of a caller who was blocked comes by itself: what runs is ended, what waits is closed', async () => {
+    const running = await stack.command(slow, respondAsync);
+    await isRunning(running.body.id);
+    const waiting = await stack.command(pods, respondAsync);
+    const yaml = readFileSync(stack.config, 'utf8');
+    await reload(yaml.replace('blocked: []', `blocked: [{ user: ${people.user} }]`));
+    try {
+      await stack.gateway.sweep();
+      expect((await asAuditor(running.body.id)).body).toMatchObject({
+        status: 'completed',
+        exitCode: 143,
+        cancelled: true,
+      });
+      expect((await asAuditor(waiting.body.id)).body).toMatchObject({ status: 'failed', exitCode: null });
+      const reasons = (await events('principal=gateway')).map(({ reason }) => reason);
+      expect(reasons).toContain(`cancel command ${running.body.id}, for the policy, which blocks its caller`);
+    } finally {
+      await reload(yaml);
+    }
+  }, 60_000);
+
+  test('deletes the pod where the cluster lets nobody into it; the next one is told so', async () => {
+    writeFileSync(join(tools, 'no-exec'), '');
+    const { body } = await stack.command(slow, respondAsync);
+    await isRunning(body.id);
+    const pod = `command-${(await get(body.id)).body.azure.commandId ?? ''}`;
+    expect(stack.azure.kubernetes.find('Pod', 'aks-command', pod)).toBeDefined();
+    expect((await cancel(body.id)).status).toBe(202);
+    const ended = await get(body.id, 60);
+    expect(stack.azure.kubernetes.find('Pod', 'aks-command', pod)).toBeUndefined();
+    // Nothing of it came back, so nobody can say how far it came: never an empty success.
+    expect(ended.body).toMatchObject({ status: 'unknown', exitCode: null, stdout: '' });
+    const own = async (code: string) => (await events('principal=gateway')).filter((event) => event.code === code);
+    while ((await own('AKG305I')).length < (await own('AKG300I')).length)
+      await new Promise((resolve) => setTimeout(resolve, 100));
+
+    const second = await stack.command({ ...slow, timeoutSeconds: 10 }, respondAsync);
+    await isRunning(second.body.id);
+    const refused = await cancel(second.body.id);
+    expect([refused.status, refused.body.code]).toEqual([409, 'cancel-unavailable']);
+    expect((await get(second.body.id, 40)).body).toMatchObject({ exitCode: 124, timedOut: true, cancelled: false });
+  }, 120_000);
 });
