@@ -64,6 +64,30 @@ test('the recordings say where they come from, and are many', () => {
   expect(whole.commands.filter(({ asked }) => Object.keys(asked).length < 4)).toEqual([]);
 });
 
+test('what changes an object that is there was recorded with another writer before it, and met the conflicts', () => {
+  const writes = (requests: readonly string[] = []): boolean => requests.some((one) => /^(?:update|patch) /u.test(one));
+  const contended = whole.commands.filter(({ asked }) => writes(asked['ready']));
+  expect(contended.length).toBeGreaterThan(80);
+  expect(contended.filter(({ asked }) => asked['contended'] === undefined)).toEqual([]);
+  const inConflict = contended
+    .filter(({ asked }) => asked['contended']?.some((one) => one.endsWith(' -> 409')))
+    .map(({ command }) => command);
+  expect(inConflict).toEqual(
+    expect.arrayContaining([
+      'diff -f web.yaml',
+      'replace -f web.yaml',
+      'scale deploy/web --replicas=3 --current-replicas=2',
+      'certificate approve joining',
+    ]),
+  );
+  // Written once more after the conflict: nothing but what was asked before.
+  const scaled = whole.commands.find(({ command }) => command.includes('--current-replicas=2'))?.asked['contended'];
+  expect(scaled?.slice(-2)).toEqual([
+    'update deployments.apps/scale web in shop -> 409',
+    'update deployments.apps/scale web in shop',
+  ]);
+});
+
 test('every command of the suite was recorded, and no other', () => {
   expect(whole.commands.map(({ command }) => command)).toEqual(cases.map(({ command }) => command));
 });

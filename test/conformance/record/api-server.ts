@@ -19,6 +19,8 @@ export interface ApiServer {
   readonly auditLog: string;
   /** A kubeconfig for a user of this name, whose context names no namespace. */
   kubeconfig(user: User): string;
+  /** The header by which the server knows a user. */
+  authorization(user: User): string;
   /** A request by the administrator, who is kept out of the recordings. */
   call(method: string, path: string, body?: unknown): Promise<{ readonly status: number; readonly body: unknown }>;
   close(): Promise<void>;
@@ -103,6 +105,7 @@ export async function startApiServer(programs: string): Promise<ApiServer> {
       version: (body as { gitVersion: string }).gitVersion,
       auditLog,
       kubeconfig: (user) => kubeconfigFor(url, user),
+      authorization: (user) => `Bearer ${token(user)}`,
       call: (method, path, content) => call(url, method, path, content),
       close,
     };

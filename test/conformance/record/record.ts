@@ -6,7 +6,7 @@
  *
  * Every command of kubectl-cases.ts runs with the newest kubectl in every state (states.ts) and with each other one too; of the
  * others only what differs is kept. All states take the better part of an hour for each kubectl, so that older ones are best recorded in a
- * few. `--only` runs the commands that begin with WORD and prints instead of writing. `--again`
+ * few; in a file that is there already, the other states stay as they were recorded. `--only` runs the commands that begin with WORD and prints instead of writing. `--again`
  * runs those that match once more, those whose words have changed and those that are new, and keeps what was recorded of the others.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,6 +20,7 @@ import { context } from '../kubectl-cluster.ts';
 import { RECORDINGS, renderRecording, writeRequest, type RecordedCommand, type Recording } from '../recordings.ts';
 import { startApiServer } from './api-server.ts';
 import { followAuditLog, requestsOf } from './audit-log.ts';
+import { openContention } from './contention.ts';
 import { restoreKeys } from './etcd-states.ts';
 import { runTool } from './run-tool.ts';
 import { readScopes } from './scopes.ts';
@@ -45,39 +46,46 @@ const [newest] = versions;
 if (newest === undefined) throw new Error(`No kubectl in ${programs}`);
 
 const server = await startApiServer(programs);
+const contention = await openContention(server, 'asker');
 const log = followAuditLog(server.auditLog);
 try {
   const all = await makeStates(server);
   const states = all.filter(({ name }) => values.states?.split(',').includes(name) ?? true);
   const isNamespaced = await readScopes(server);
-  for (const version of chosen) await recordVersion(version, states, isNamespaced);
+  for (const version of chosen) await recordVersion(version, { all, states }, isNamespaced);
 } finally {
   log.close();
+  await contention.close();
   await server.close();
 }
 
 async function recordVersion(
   version: string,
-  states: readonly State[],
+  { all, states }: { readonly all: readonly State[]; readonly states: readonly State[] },
   isNamespaced: (group: string, resource: string) => boolean,
 ): Promise<void> {
-  const homes = new Map(['asker', 'stranger'].map((user) => [user, homeOf(user as State['user'])]));
+  const homes = new Map<State['user'] | 'contended', string>([
+    ...(['asker', 'stranger'] as const).map((user) => [user, homeOf(server.kubeconfig(user))] as const),
+    ['contended', homeOf(contention.kubeconfig)] as const,
+  ]);
   const commands: RecordedCommand[] = [];
   const only = values.only;
-  const before = values.again === undefined ? undefined : readBefore(version);
+  const before = values.again === undefined && values.states === undefined ? undefined : readBefore(version);
   for (const one of cases.filter(({ command }) => only === undefined || command.startsWith(only))) {
     if (compare(version, one.since ?? '') < 0) continue;
     const sent = sentFor(one);
     const kept = before?.get(one.command);
     const same = kept !== undefined && kept.sent.join('\n') === sent.words.join('\n');
-    if (same && !new RegExp(values.again ?? '', 'u').test(one.command)) {
+    if (same && values.again !== undefined && !new RegExp(values.again, 'u').test(one.command)) {
       commands.push(kept);
       continue;
     }
-    const asked: Record<string, readonly string[]> = {};
+    const asked: Record<string, readonly string[]> = { ...(values.states !== undefined && kept?.asked) };
     for (const state of states) {
+      if (state.contended === true && !(asked['ready'] ?? kept?.asked['ready'] ?? []).some(isWrite)) continue;
       await restoreKeys(server.etcd, state.keys);
-      const home = homes.get(state.user) ?? '';
+      contention.begin();
+      const home = homes.get(state.contended === true ? 'contended' : state.user) ?? '';
       const ended = await runTool(join(programs ?? '', `kubectl.${version}`), sent, { home, log });
       const requests = requestsOf(ended.events, isNamespaced).map((request) =>
         writeRequest({ asked: request.asked, failed: request.status >= 400 ? request.status : undefined }),
@@ -93,19 +101,27 @@ async function recordVersion(
     commands.push({ command: one.command, sent: sent.words, asked });
   }
   for (const home of homes.values()) rmSync(home, { recursive: true, force: true });
-  if (only === undefined) write(version, commands, states);
+  if (only === undefined) write(version, commands, values.states !== undefined && version === newest ? all : states);
+}
+
+/** Of an object that is there: only that can be in conflict. */
+function isWrite(request: string): boolean {
+  return /^(?:update|patch) /u.test(request);
 }
 
 /** What was recorded of the newest version. */
 function readBefore(version: string): ReadonlyMap<string, RecordedCommand> {
-  if (version !== newest) throw new Error('--again is for the newest kubectl: of the others only what differs is kept');
+  if (version !== newest) {
+    if (values.again === undefined) return new Map();
+    throw new Error('--again is for the newest kubectl: of the others only what differs is kept');
+  }
   const { commands } = JSON.parse(readFileSync(join(RECORDINGS, `kubectl-${version}.json`), 'utf8')) as Recording;
   return new Map(commands.map((one) => [one.command, one]));
 }
 
-function homeOf(user: State['user']): string {
+function homeOf(kubeconfig: string): string {
   const home = mkdtempSync(join(tmpdir(), 'aksgw-recorder-'));
-  writeFileSync(join(home, 'config'), server.kubeconfig(user));
+  writeFileSync(join(home, 'config'), kubeconfig);
   return home;
 }
 

@@ -11,6 +11,8 @@ export interface State {
   readonly what: string;
   readonly user: User;
   readonly keys: Keys;
+  /** Commands that change nothing have nothing to show here. */
+  readonly contended?: boolean;
 }
 
 const NEVER = 'example.com/never';
@@ -53,6 +55,13 @@ export async function makeStates(server: ApiServer): Promise<readonly State[]> {
       what: 'everything is there and ready, and the user may only discover',
       user: 'stranger',
       keys: ready,
+    },
+    {
+      name: 'contended',
+      what: 'everything is there and ready, and each object is changed by another just before it is first written',
+      user: 'asker',
+      keys: ready,
+      contended: true,
     },
   ];
 }
