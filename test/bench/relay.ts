@@ -246,7 +246,7 @@ async function bursts() {
       return [`${count} at once, pods start after ${startMs / 1000} s`, { relay, sdk2s, cli5s, python30s }] as const;
     }),
   );
-  return Object.fromEntries(measured.reverse());
+  return Object.fromEntries(measured.toReversed());
 }
 
 /** A thousand runs that do not end, over twenty subscriptions, on this process; Azure is another one. */
