@@ -114,6 +114,8 @@ export interface CommandFacts {
   /** The caller's own words, data included; one word for a line that was not split. */
   readonly argv: readonly string[];
   readonly attributes?: readonly ResourceAttributes[] | undefined;
+  /** The caller's app roles and groups that a binding there names: what policy went by. */
+  readonly memberships?: { readonly appRoles: readonly string[]; readonly groups: readonly string[] } | undefined;
   readonly reason?: string | undefined;
   /** The exact words that are sent, quoted: goes in as an HMAC. */
   readonly text?: string | undefined;
@@ -170,7 +172,7 @@ export type AuditEvent =
   | (ConfigFacts & {
       readonly event: 'config.loading';
       readonly previousConfigDigest: string;
-      /** The sections of the file that differ. */
+      /** Where the file differs: `+ policy.roles.viewer`, `policy.bindings[2].role`. */
       readonly changed: readonly string[];
     })
   | {

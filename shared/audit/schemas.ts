@@ -107,6 +107,10 @@ const command = {
   sealed: Type.Optional(Type.String({ maxLength: 1024 * 1024 })),
   attributes: Type.Optional(Type.Array(Attribute, { maxItems: 256 })),
   attributesCut: Type.Optional(Count),
+  /** The caller's app roles and groups that a binding there names. */
+  memberships: Type.Optional(
+    Type.Object({ appRoles: Type.Array(Short, { maxItems: 50 }), groups: Type.Array(Short, { maxItems: 50 }) }, closed),
+  ),
   reason: Type.Optional(Free),
   textHmac: Type.Optional(Hash),
   filesHmac: Type.Optional(

@@ -15,7 +15,8 @@ const usage = `aksgw: kubectl and helm on private AKS clusters, through the acce
   aksgw [options] helm …
   aksgw [options] jobs …         lists, shows and runs the gateway's scheduled jobs (see aksgw jobs --help)
   aksgw audit verify [FOLDER]    checks an audit trail on this machine (see aksgw audit --help)
-  aksgw policy test CASES        checks a policy against cases (see aksgw policy --help)
+  aksgw policy test CASES        checks a policy against cases; lint, diff, who-can, explain (see aksgw policy --help)
+  aksgw config check             what the gateway would say of its configuration (see aksgw config --help)
   aksgw doctor                   checks what is assumed about Azure, on a real cluster (see aksgw doctor --help)
 
 Options, before the tool's name:
@@ -43,6 +44,7 @@ export async function main(argv: readonly string[], host: Host): Promise<number>
         return await jobs(rest.slice(1), options, host);
       case 'audit':
       case 'policy':
+      case 'config':
       case 'doctor':
         return await (await import('./operator/main.ts')).operator(rest, host);
       case undefined:

@@ -1,8 +1,11 @@
 import { compileGlob } from './glob.ts';
 import type { Path, Report } from './problem.ts';
-import type { BlockedFile, PolicyFile, SubjectFile } from './schema.ts';
+import { builtInRoleNames, isBuiltInRole } from './built-in-roles.ts';
+import { fillText, parametersOf, placeholdersOf } from './role-parameters.ts';
+import { isNamespacePattern } from './roles.ts';
+import type { BindingFile, BlockedFile, PolicyFile, SubjectFile } from './schema.ts';
 import { didYouMean } from '../lib/suggest.ts';
-import { readAppRole, readGuid } from './values.ts';
+import { isDnsLabel, readAppRole, readGuid } from './values.ts';
 
 interface Known {
   readonly clusters: readonly string[];
@@ -19,9 +22,7 @@ export function readPolicy(policy: PolicyFile, known: Known, report: Report): Po
   const roles = Object.keys(policy.roles);
   const bindings = policy.bindings.map((binding, index) => {
     const at = (...rest: Path): Path => ['policy', 'bindings', index, ...rest];
-    if (!roles.includes(binding.role)) {
-      report.problem(at('role'), `no role is called "${binding.role}".${didYouMean(binding.role, roles)}`);
-    }
+    checkRoleOf(binding, at());
     binding.clusters.forEach((pattern, place) => checkCluster(pattern, at('clusters', place)));
     const subjects = binding.subjects.map((subject, place) => readSubject(subject, at('subjects', place)));
     return { ...binding, subjects };
@@ -35,6 +36,45 @@ export function readPolicy(policy: PolicyFile, known: Known, report: Report): Po
     readBlocked(entry, ['policy', 'blocked', index], known.tenants, report),
   );
   return { ...policy, bindings, ...(blocked && { blocked }) };
+
+  function checkRoleOf(binding: BindingFile, path: Path): void {
+    const { role: name, with: values = {}, namespaces } = binding;
+    const role = Object.hasOwn(policy.roles, name) ? policy.roles[name] : undefined;
+    if (!role && !isBuiltInRole(name)) {
+      const guess = didYouMean(name, [...roles, ...builtInRoleNames]);
+      return report.problem([...path, 'role'], `no role is called "${name}".${guess}`);
+    }
+    const parameters = isBuiltInRole(name) ? placeholdersOf(namespaces ?? []) : role ? parametersOf(role) : [];
+    checkValues(name, parameters, values, path);
+    if (namespaces && !isBuiltInRole(name))
+      report.problem(
+        [...path, 'namespaces'],
+        `is for the built-in roles ${builtInRoleNames.join(', ')}: the rules of ${name} say their namespaces themselves, with {parameters} if need be`,
+      );
+    const texts = (role ? [...(role.allow ?? []), ...(role.deny ?? [])] : []).flatMap((rule) => rule.namespaces ?? []);
+    for (const text of namespaces ?? texts) {
+      const filled = fillText(text, values);
+      if (placeholdersOf([filled]).length === 0 && !isNamespacePattern(filled) && (namespaces || filled !== text))
+        report.problem([...path, namespaces ? 'namespaces' : 'with'], `"${filled}" is no namespace and no glob of one`);
+    }
+  }
+
+  function checkValues(
+    role: string,
+    parameters: readonly string[],
+    values: NonNullable<BindingFile['with']>,
+    path: Path,
+  ): void {
+    for (const [key, value] of Object.entries(values)) {
+      const at = [...path, 'with', key];
+      if (!parameters.includes(key))
+        report.problem(at, `role ${role} has no parameter "${key}".${didYouMean(key, parameters)}`);
+      // A value with a glob in it would make the role wider than it reads.
+      else if (!isDnsLabel(value)) report.problem(at, `"${value}" is not letters, digits and "-", in lower case`);
+    }
+    const missing = parameters.filter((key) => !Object.hasOwn(values, key));
+    if (missing.length > 0) report.problem(path, `needs with: role ${role} has the parameter ${missing.join(', ')}`);
+  }
 
   function checkCluster(pattern: string, path: Path): void {
     const glob = compileGlob(pattern);

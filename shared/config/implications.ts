@@ -1,3 +1,4 @@
+import { isBuiltInRole, roleOf } from './built-in-roles.ts';
 import type { Cluster } from './config.ts';
 import { compileGlob } from './glob.ts';
 import { parseResourcePattern } from '../kubernetes/resource-pattern.ts';
@@ -16,6 +17,12 @@ export function warnOfImplications(policy: PolicyFile, clusters: ReadonlyMap<str
         report.warning(['policy', 'roles', role, 'allow', index], message);
     });
   }
+  policy.bindings.forEach((binding, index) => {
+    if (!isBuiltInRole(binding.role)) return;
+    const bound = boundClusters(binding.clusters, clusters);
+    const messages = (roleOf(binding, policy.roles)?.allow ?? []).flatMap((rule) => implications(rule, bound));
+    for (const message of new Set(messages)) report.warning(['policy', 'bindings', index, 'role'], message);
+  });
 }
 
 const workloads = [
@@ -33,11 +40,11 @@ const rbac = ['roles', 'rolebindings', 'clusterroles', 'clusterrolebindings'].ma
 );
 
 function implications(rule: RuleFile, clusters: readonly Cluster[]): readonly string[] {
-  const { verbs = [], resources = [], namespaces = [], podSecurity, serviceAccounts = [] } = rule;
+  const { verbs = [], resources = [], except = [], namespaces = [], podSecurity, serviceAccounts = [] } = rule;
   const may = (...wanted: readonly string[]): boolean =>
     verbs.includes('*') || wanted.some((verb) => verbs.includes(verb));
   const on = (...names: readonly string[]): boolean =>
-    names.some((name) => resources.some((text) => covers(text, name)));
+    names.some((name) => !except.some((text) => covers(text, name)) && resources.some((text) => covers(text, name)));
   const named = (...names: readonly string[]): boolean => names.some((name) => resources.includes(name));
   const where = namespaces.includes('*') ? 'any namespace' : `namespace ${namespaces.join(', ')}`;
   const messages: string[] = [];
@@ -86,6 +93,10 @@ function covers(text: string, name: string): boolean {
 
 function clustersOf(role: string, policy: PolicyFile, clusters: ReadonlyMap<string, Cluster>): readonly Cluster[] {
   const globs = policy.bindings.filter((binding) => binding.role === role).flatMap((binding) => binding.clusters);
+  return boundClusters(globs, clusters);
+}
+
+function boundClusters(globs: readonly string[], clusters: ReadonlyMap<string, Cluster>): readonly Cluster[] {
   const matchers = globs.map(compileGlob);
   return [...clusters.values()].filter(({ name }) => matchers.some((glob) => glob.matches(name)));
 }

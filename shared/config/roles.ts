@@ -1,5 +1,8 @@
 import { nonResourceVerbs, readResource, resourceVerbs } from '../kubernetes/known-kinds.ts';
+import { overlap, parseResourcePattern, takesIn, type ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { Path, Report } from './problem.ts';
+import { isBuiltInRole } from './built-in-roles.ts';
+import { sampleText } from './role-parameters.ts';
 import type { PolicyFile, RoleFile, RuleFile } from './schema.ts';
 import { didYouMean } from '../lib/suggest.ts';
 import { isName } from './values.ts';
@@ -13,6 +16,7 @@ export function checkRoles(roles: PolicyFile['roles'], custom: ReadonlySet<strin
   for (const [name, role] of Object.entries(roles)) {
     const path = ['policy', 'roles', name];
     if (!isName(name)) report.problem(path, 'a role\'s name is letters, digits, ".", "_" and "-", at most 63');
+    if (isBuiltInRole(name)) report.problem(path, `${name} is built in, as Kubernetes has it: give yours another name`);
     checkRole(role, path, custom, report);
   }
 }
@@ -26,6 +30,7 @@ function checkRole(role: RoleFile, path: Path, custom: ReadonlySet<string>, repo
     if (rule.resources && !rule.namespaces) {
       report.problem(at, 'an allow needs namespaces: ["*"] for all of them and for what is cluster-scoped');
     }
+    checkExcept(rule, [...at, 'except'], report);
     checkJobRule(rule, at, report);
   });
   role.deny?.forEach((rule, index) => {
@@ -35,9 +40,26 @@ function checkRole(role: RoleFile, path: Path, custom: ReadonlySet<string>, repo
       report.problem(at, 'an empty deny would deny everything: if that is meant, write resources: ["*"]');
     }
     for (const condition of conditions) {
-      if (rule[condition] !== undefined) report.problem([...at, condition], 'is a condition of allow rules only');
+      if (rule[condition] !== undefined) report.problem([...at, condition], 'is for allow rules only');
     }
   });
+}
+
+/** An exception that takes nothing away is a mistake, and so is one that leaves nothing. Misspelt ones are told where they stand. */
+function checkExcept({ resources = [], except = [] }: RuleFile, at: Path, report: Report): void {
+  const covered = resources.flatMap((text) => parseResourcePattern(text) ?? []);
+  const left = covered.filter((pattern) => !except.some((text) => takes(text, pattern)));
+  if (covered.length > 0 && left.length === 0) return report.problem(at, 'leaves nothing of the rule');
+  except.forEach((text, index) => {
+    const pattern = parseResourcePattern(text);
+    if (pattern && !covered.some((other) => overlap(pattern, other)))
+      report.problem([...at, index], `leaves nothing out: the rule is not about ${text}`);
+  });
+}
+
+function takes(text: string, other: ResourcePattern): boolean {
+  const pattern = parseResourcePattern(text);
+  return pattern !== undefined && takesIn(pattern, other);
 }
 
 /** Jobs belong to no cluster: a rule about them that can never match would be found out at night. */
@@ -49,7 +71,9 @@ function checkJobRule({ verbs, resources, namespaces, names }: RuleFile, at: Pat
     report.problem(at, 'run on jobs.aksgw needs names: which jobs');
 }
 
-const conditions = ['requireReason', 'podSecurity', 'serviceAccounts', 'charts'] as const;
+export const isNamespacePattern = (text: string): boolean => /^[a-z0-9*-]{1,63}$/.test(text) && !text.includes('**');
+
+const conditions = ['except', 'requireReason', 'podSecurity', 'serviceAccounts', 'charts'] as const;
 const ofResources = ['resources', 'namespaces', 'names', ...conditions] as const;
 
 function checkRule(rule: RuleFile, path: Path, custom: ReadonlySet<string>, report: Report): void {
@@ -71,24 +95,24 @@ function checkRule(rule: RuleFile, path: Path, custom: ReadonlySet<string>, repo
   each('verbs', (verb) =>
     verbs.includes(verb) ? undefined : `no verb is called "${verb}".${didYouMean(verb, verbs)}`,
   );
-  each('resources', (text) => {
+  const checkResource = (text: string): string | undefined => {
     const reading = readResource(text, custom);
     return 'problem' in reading ? reading.problem : undefined;
-  });
+  };
+  each('resources', checkResource);
+  each('except', checkResource);
   each('namespaces', (text) =>
-    /^[a-z0-9*-]{1,63}$/.test(text) && !text.includes('**')
-      ? undefined
-      : `"${text}" is neither a namespace nor a glob of one`,
+    isNamespacePattern(sampleText(text)) ? undefined : `"${text}" is neither a namespace nor a glob of one`,
   );
   // Names of RBAC objects may hold ":" and upper case (kubernetes.io/docs/concepts/overview/working-with-objects/names, "Path
   // segment names"). What other globs give a meaning is refused, for it would have none here.
   each('names', (text) =>
-    /^[A-Za-z0-9.:_*-]{1,253}$/.test(text) && !text.includes('**')
+    /^[A-Za-z0-9.:_*-]{1,253}$/.test(sampleText(text)) && !text.includes('**')
       ? undefined
       : `"${text}" is neither a name nor a glob of one`,
   );
   each('serviceAccounts', (text) =>
-    /^[a-z0-9.*-]{1,253}$/.test(text) && !text.includes('**')
+    /^[a-z0-9.*-]{1,253}$/.test(sampleText(text)) && !text.includes('**')
       ? undefined
       : `"${text}" is not the name of a service account and not a glob of one`,
   );

@@ -15,12 +15,14 @@ const NonEmpty = Type.String({ minLength: 1 });
 const Names = Type.Array(NonEmpty, { minItems: 1 });
 const FixedText = Type.String({ minLength: 1, ...fixed });
 
-const RuleSchema = Type.Object(
+export const RuleSchema = Type.Object(
   {
     verbs: Type.Optional(Names),
     resources: Type.Optional(Names),
     namespaces: Type.Optional(Names),
     names: Type.Optional(Names),
+    /** Resources that an allow leaves out, whatever its `resources` say. Denies nobody anything. */
+    except: Type.Optional(Names),
     nonResourceURLs: Type.Optional(Names),
     requireReason: Type.Optional(Type.Boolean()),
     podSecurity: Type.Optional(
@@ -29,12 +31,12 @@ const RuleSchema = Type.Object(
     serviceAccounts: Type.Optional(Names),
     charts: Type.Optional(Names),
   },
-  strict,
+  { ...strict, later: ['requester', 'via', 'approval'] },
 );
 
 const RoleSchema = Type.Object(
   { allow: Type.Optional(Type.Array(RuleSchema)), deny: Type.Optional(Type.Array(RuleSchema)) },
-  strict,
+  { ...strict, later: ['grantable'] },
 );
 
 const Tenant = { tenant: Type.Optional(NonEmpty) };
@@ -58,7 +60,18 @@ const PolicySchema = Type.Object(
   {
     roles: Type.Record(NonEmpty, RoleSchema, live),
     bindings: Type.Array(
-      Type.Object({ role: NonEmpty, clusters: Names, subjects: Type.Array(SubjectSchema, { minItems: 1 }) }, strict),
+      Type.Object(
+        {
+          role: NonEmpty,
+          clusters: Names,
+          /** Values for the role's parameters. */
+          with: Type.Optional(Type.Record(NonEmpty, NonEmpty)),
+          /** Where a built-in role holds; everywhere unless said. */
+          namespaces: Type.Optional(Names),
+          subjects: Type.Array(SubjectSchema, { minItems: 1 }),
+        },
+        strict,
+      ),
       live,
     ),
     blocked: Type.Optional(Type.Array(BlockedSchema, live)),
@@ -248,6 +261,7 @@ export const ConfigSchema = Type.Object(
 export type ConfigFile = Static<typeof ConfigSchema>;
 export type JobFile = Static<typeof JobSchema>;
 export type PolicyFile = Static<typeof PolicySchema>;
+export type BindingFile = PolicyFile['bindings'][number];
 export type RoleFile = Static<typeof RoleSchema>;
 export type RuleFile = Static<typeof RuleSchema>;
 export type SubjectFile = Static<typeof SubjectSchema>;

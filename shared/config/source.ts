@@ -7,6 +7,7 @@ import { parseBlockedList, withBlocked } from './blocked-list.ts';
 import type { Config, ConfigSource, Entrance } from './config.ts';
 import { loadConfig, type ConfigCheck, type Loaded } from './load.ts';
 import { fileReader, urlReader, type FoundText, type TextReader, type UrlReaderOptions } from './readers.ts';
+import { configKeyOf, SIGNATURE_SUFFIX, signedReader, type ConfigKey } from './signature.ts';
 import { readWhole } from './whole-text.ts';
 
 export interface OpenOptions extends UrlReaderOptions {
@@ -123,7 +124,8 @@ async function start(options: OpenOptions): Promise<Watched> {
   const { location, env } = options;
   const closed = new AbortController();
   const asOf = mark(options.clock);
-  const reader = readerOf(location, options);
+  const key = await configKeyOf(env);
+  const reader = readerOf(location, options, key);
   const baseDir = options.baseDir ?? (isUrl(location) ? process.cwd() : dirname(resolve(location)));
   const file = await readOnce(reader, undefined, options, closed.signal);
   const { config, file: first } = loadConfig(file.text, {
@@ -134,7 +136,7 @@ async function start(options: OpenOptions): Promise<Watched> {
     source: reader.source,
   });
   const { blockedFrom } = config.policy;
-  const blockedReader = blockedFrom === undefined ? undefined : readerOf(pathOf(blockedFrom, baseDir), options);
+  const blockedReader = blockedFrom === undefined ? undefined : readerOf(pathOf(blockedFrom, baseDir), options, key);
   const blocked = blockedReader && (await readOnce(blockedReader, undefined, options, closed.signal));
   const texts = { file, blocked };
   const watched: Watched = {
@@ -159,8 +161,19 @@ async function start(options: OpenOptions): Promise<Watched> {
 
 const isUrl = (location: string): boolean => /^https?:/i.test(location);
 
-const readerOf = (location: string, options: OpenOptions): TextReader =>
-  isUrl(location) ? urlReader(location, options) : fileReader(location);
+/** With a key, a text counts only with its signature beside it. */
+function readerOf(location: string, options: OpenOptions, key: ConfigKey | undefined): TextReader {
+  const open = (place: string): TextReader => (isUrl(place) ? urlReader(place, options) : fileReader(place));
+  return key ? signedReader(open(location), open(signaturePlace(location)), key) : open(location);
+}
+
+/** Beside the text: a query (a shared access signature) stays at the end. */
+function signaturePlace(location: string): string {
+  if (!isUrl(location) || !URL.canParse(location)) return `${location}${SIGNATURE_SUFFIX}`;
+  const url = new URL(location);
+  url.pathname += SIGNATURE_SUFFIX;
+  return url.href;
+}
 
 /** `policy.blockedFrom`: an address, or a file's path with or without `file:`. */
 function pathOf(text: string, baseDir: string): string {

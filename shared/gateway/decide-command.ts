@@ -11,7 +11,7 @@ import { maySee } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
 import { judge } from '../policy/judge.ts';
 import type { Principal } from '../identity/principal.ts';
-import { mayLackRoles, type Policy } from '../policy/policy.ts';
+import { countedMemberships, mayLackRoles, type Policy } from '../policy/policy.ts';
 import { admitCaller } from './admit-caller.ts';
 import type { GatewayContext, InForce } from './context.ts';
 import { refuseCommand, refusing } from './deny.ts';
@@ -55,7 +55,9 @@ export async function decideCommand(
       ? impersonating(invocation.sent, principal, decision.roles)
       : invocation.sent;
   const { asked: argv, attributes } = invocation;
-  const facts = { ...where, argv, attributes, text: quoteWords(sent.words), files: sent.files, stdin: sent.stdin };
+  const memberships = countedMemberships(policy.clusters.get(cluster.name), principal);
+  const text = quoteWords(sent.words);
+  const facts = { ...where, argv, attributes, memberships, text, files: sent.files, stdin: sent.stdin };
   if (decision.verdict === 'allow') await refuseFrozen(context.trail, cluster, invocation, facts);
   return { cluster, invocation: told(policy, principal, cluster, invocation), decision, sent, config, policy, facts };
 }

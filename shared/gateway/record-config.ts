@@ -1,5 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { AuditTrail } from '../audit/trail.ts';
+import { changesBetween } from '../config/changes.ts';
 import type { Config } from '../config/config.ts';
 import type { ConfigHooks, OpenedConfig } from '../config/source.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -32,7 +32,7 @@ function hooksOf(options: RecordConfigOptions): ConfigHooks {
         configDigest: next.digest,
         policyDigest: policyOf(next).digest,
         previousConfigDigest: previous.digest,
-        changed: changedSections(previous, next),
+        changed: changesBetween(previous, next),
       });
     },
     onReload: (next) => {
@@ -50,12 +50,4 @@ function hooksOf(options: RecordConfigOptions): ConfigHooks {
 async function loaded({ trail, policyOf, build }: RecordConfigOptions, config: Config): Promise<void> {
   const policyDigest = policyOf(config).digest;
   await trail.record({ event: 'config.loaded', configDigest: config.digest, policyDigest, build });
-}
-
-/** The sections of gateway.yaml in which two configurations differ. */
-function changedSections(before: Config, after: Config): readonly string[] {
-  const { digest: _digest, warnings: _warnings, ...sections } = { ...before, ...after };
-  return Object.keys(sections).filter(
-    (key) => !isDeepStrictEqual(before[key as keyof Config], after[key as keyof Config]),
-  );
 }

@@ -28,7 +28,7 @@ export async function whoAmI(context: GatewayContext, request: AuthenticatedRequ
   const { policy } = await admitCaller(context, request);
   const { principal } = request.caller;
   const roles = [...policy.clusters].flatMap(([cluster, bound]) => {
-    const names = boundRoles(bound, principal).map(({ name }) => name);
+    const names = [...new Set(boundRoles(bound, principal).map(({ name }) => name))];
     return names.length > 0 ? [{ cluster, roles: names }] : [];
   });
   const unknown = principal.groups.known ? [] : ['Your token does not list all your groups.'];
@@ -47,9 +47,9 @@ export async function listAccess(
   const bound = policy.clusters.get(name);
   if (!cluster || !bound || !maySee(policy, principal, name))
     throw new Problem('cluster-not-found', 'There is no cluster with this name that you may use.');
-  const rules = boundRoles(bound, principal).flatMap(({ name: role }) =>
+  const rules = boundRoles(bound, principal).flatMap(({ name: role, says: file }) =>
     (['allow', 'deny'] as const).flatMap((effect) =>
-      (config.policy.roles[role]?.[effect] ?? []).map((says, index) => ({
+      (file[effect] ?? []).map((says, index) => ({
         role,
         effect,
         rule: `${effect}[${index}]`,

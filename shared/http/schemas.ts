@@ -303,6 +303,8 @@ export const AccessBody = Type.Object(
         resources: Type.Array(Type.String()),
         namespaces: Type.Array(Type.String()),
         names: Type.Array(Type.String()),
+        /** Resources that an allow leaves out. */
+        except: Type.Array(Type.String()),
         nonResourceURLs: Type.Array(Type.String()),
       }),
       { description: 'As `kubectl auth can-i --list` has them; `*` stands for all.' },

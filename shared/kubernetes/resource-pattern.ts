@@ -22,3 +22,17 @@ export function parseResourcePattern(text: string): ResourcePattern | undefined 
     ? { resource, group: group ?? '*', subresource: subresource ?? '*' }
     : { resource, group: group ?? '', subresource: subresource ?? '' };
 }
+
+/** Whether a pattern takes in all that another means, or a resource itself. An object takes its sub-resources with it. */
+export const takesIn = (pattern: ResourcePattern, { resource, group, subresource }: ResourcePattern): boolean =>
+  (pattern.resource === '*' || pattern.resource === resource) &&
+  (pattern.group === '*' || pattern.group === group) &&
+  (pattern.subresource === '*' || pattern.subresource === '' || pattern.subresource === subresource);
+
+/** Whether there can be a resource that both mean. */
+export const overlap = (one: ResourcePattern, other: ResourcePattern): boolean =>
+  takesIn(one, {
+    resource: other.resource === '*' ? one.resource : other.resource,
+    group: other.group === '*' ? one.group : other.group,
+    subresource: other.subresource === '*' ? one.subresource : other.subresource,
+  });

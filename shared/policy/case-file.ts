@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { builtInRole, builtInRoleNames } from '../config/built-in-roles.ts';
 import type { Config } from '../config/config.ts';
 import { readDocument } from '../config/document.ts';
 import { checkForm } from '../config/form.ts';
@@ -55,6 +56,9 @@ interface PolicyCaseFile {
   readonly cases: readonly { readonly line: number; readonly asked: PolicyCase; readonly principal: Principal }[];
 }
 
+const builtInRoles = (): Config['policy']['roles'] =>
+  Object.fromEntries(builtInRoleNames.map((name) => [name, builtInRole(name, ['*'])]));
+
 /** Reads cases.yaml against the configuration that it tests. Throws ConfigError with all problems, each with its line. */
 export function readPolicyCases(text: string, config: Config, source: string): PolicyCaseFile {
   const document = readDocument(text);
@@ -74,7 +78,7 @@ export function readPolicyCases(text: string, config: Config, source: string): P
     Object.entries(file.principals).map(([name, spec]) => [name, readPrincipal(spec, ['principals', name])] as const),
   );
   const rules = new Set(
-    Object.entries(config.policy.roles).flatMap(([role, { allow = [], deny = [] }]) => [
+    Object.entries({ ...builtInRoles(), ...config.policy.roles }).flatMap(([role, { allow = [], deny = [] }]) => [
       `${role}/bound`,
       ...allow.map((_rule, index) => `${role}/allow[${index}]`),
       ...deny.map((_rule, index) => `${role}/deny[${index}]`),

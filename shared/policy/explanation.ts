@@ -65,7 +65,7 @@ export function deniedByCondition(
 }
 
 export const listRoles = (roles: readonly Role[]): string =>
-  `your role${roles.length === 1 ? '' : 's'} ${roles.map(({ name }) => name).join(', ')}`;
+  `your role${roles.length === 1 ? '' : 's'} ${[...new Set(roles.map(({ name }) => name))].join(', ')}`;
 
 const nameRule = ({ role, rule }: RuleReference): string => `role ${role}, ${rule}`;
 

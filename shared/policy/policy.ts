@@ -1,8 +1,10 @@
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { sha256 } from '../lib/digest.ts';
+import { isBuiltInRole, roleOf } from '../config/built-in-roles.ts';
 import { compileGlob } from '../config/glob.ts';
+import { clusterRolesFrom } from '../kubernetes/cluster-roles.ts';
 import type { ResourcePattern } from '../kubernetes/resource-pattern.ts';
-import type { BlockedFile, PolicyFile, RoleFile, SubjectFile } from '../config/schema.ts';
+import type { BindingFile, BlockedFile, PolicyFile, RoleFile, SubjectFile } from '../config/schema.ts';
 import { NO_TENANT, type Principal } from '../identity/principal.ts';
 import { compileDenyRule, compileResourceRule, compileUrlRule, type ResourceRule, type UrlRule } from './rule.ts';
 
@@ -15,7 +17,7 @@ interface PolicySource {
 
 /** A policy made ready: who is bound where, and each role's rules. */
 export interface Policy {
-  /** SHA-256, hex, of the canonical JSON of {policy, clusters, tenants}: what was in force when a decision was taken. */
+  /** SHA-256, hex, of the canonical JSON of {policy, clusters, tenants}, and of which API server's roles are built in: what was in force when a decision was taken. */
   readonly digest: string;
   readonly clusters: ReadonlyMap<string, ClusterPolicy>;
   /** `tenant:oid`. */
@@ -31,6 +33,8 @@ type SubjectKind = 'user' | 'app' | 'job' | 'group' | 'appRole';
 
 export interface Role {
   readonly name: string;
+  /** Its rules as they are in force: parameters filled in, a built-in role spelt out. */
+  readonly says: RoleFile;
   readonly allow: RuleIndex;
   readonly deny: RuleIndex;
   readonly urls: { readonly allow: readonly UrlRule[]; readonly deny: readonly UrlRule[] };
@@ -41,7 +45,17 @@ type RuleIndex = ReadonlyMap<string, ReadonlyMap<string, readonly ResourceRule[]
 
 /** Compiles a checked configuration (parseConfig). Throws TypeError for one that was not. */
 export function compilePolicy({ policy, clusters, identity }: PolicySource): Policy {
-  const roles = new Map(Object.entries(policy.roles).map(([name, role]) => [name, compileRole(name, role)]));
+  const compiled = new Map<string, Role>();
+  // Bindings that say the same share one role, so that nobody holds it twice.
+  const compileBound = (binding: BindingFile): Role => {
+    const { role: name, with: values = {}, namespaces = [] } = binding;
+    const key = canonicalJson({ name, values, namespaces });
+    const file = roleOf(binding, policy.roles);
+    if (!file) throw new TypeError(`no role is called ${name}`);
+    const role = compiled.get(key) ?? compileRole(name, file);
+    compiled.set(key, role);
+    return role;
+  };
   const tenantOf = ({ tenant }: { tenant?: string | undefined }): string => {
     const [only, ...others] = identity.tenants;
     if (tenant !== undefined) return tenant.toLowerCase();
@@ -50,9 +64,7 @@ export function compilePolicy({ policy, clusters, identity }: PolicySource): Pol
     return only;
   };
   const bindings = policy.bindings.map((binding) => {
-    const role = roles.get(binding.role);
-    if (!role) throw new TypeError(`no role is called ${binding.role}`);
-    return { ...binding, role, globs: binding.clusters.map(compileGlob) };
+    return { ...binding, role: compileBound(binding), globs: binding.clusters.map(compileGlob) };
   });
   const compileCluster = (cluster: string): ClusterPolicy => {
     const tenants = new Map<string, Record<SubjectKind, Map<string, Role[]>>>();
@@ -75,8 +87,12 @@ export function compilePolicy({ policy, clusters, identity }: PolicySource): Pol
     return tenants;
   };
   const names = [...clusters.keys()];
+  // What a built-in role means comes with the gateway, not with the file.
+  const builtIn = policy.bindings.some(({ role }) => isBuiltInRole(role)) && { builtIn: clusterRolesFrom };
   return {
-    digest: sha256(canonicalJson({ policy, clusters: names.toSorted(), tenants: identity.tenants.toSorted() })),
+    digest: sha256(
+      canonicalJson({ policy, clusters: names.toSorted(), tenants: identity.tenants.toSorted(), ...builtIn }),
+    ),
     clusters: new Map(names.map((name) => [name, compileCluster(name)])),
     blocked: new Set((policy.blocked ?? []).map((entry) => blockedKey(tenantOf(entry), blockedId(entry)))),
   };
@@ -97,6 +113,7 @@ function compileRole(name: string, role: RoleFile): Role {
       .map(({ rule, reference }) => compileUrlRule(rule, reference));
   return {
     name,
+    says: role,
     allow: resources('allow'),
     deny: resources('deny'),
     urls: { allow: urls('allow'), deny: urls('deny') },
@@ -145,6 +162,15 @@ export function boundRoles(cluster: ClusterPolicy, { kind, tid, oid, roles, grou
     for (const each of subjects.group.get(id.toLowerCase()) ?? []) found.add(each);
   }
   return [...found];
+}
+
+/** The app roles and groups of a principal that a binding on the cluster names: with its id, all that a decision goes by. */
+export function countedMemberships(cluster: ClusterPolicy | undefined, { tid, roles, groups }: Principal) {
+  const here = cluster?.get(tid);
+  return {
+    appRoles: roles.filter((role) => here?.appRole.has(role)),
+    groups: groups.ids.filter((id) => here?.group.has(id.toLowerCase())),
+  };
 }
 
 /** A deny that is bound through a group must never get lost, so that unknown membership decides nothing where there is one. */

@@ -2,7 +2,7 @@ import { ALL_NAMESPACES, type ResourceAttributes } from '../kubernetes/attribute
 import type { ChartDigest, PodSecurity } from '../command/invocation.ts';
 import { compileGlob, type Glob } from '../config/glob.ts';
 import { withSameObjects } from '../kubernetes/same-objects.ts';
-import { parseResourcePattern, type ResourcePattern } from '../kubernetes/resource-pattern.ts';
+import { parseResourcePattern, takesIn, type ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { RuleFile } from '../config/schema.ts';
 import type { RuleReference } from '../config/rule-reference.ts';
 import { isRead, needsNamedObject, needsNamedVerb } from './sensitive.ts';
@@ -12,6 +12,8 @@ export interface ResourceRule {
   readonly reference: RuleReference;
   readonly verbs: Words;
   readonly resources: readonly ResourcePattern[];
+  /** What an allow leaves out of `resources`. */
+  readonly except: readonly ResourcePattern[];
   readonly namespaces: Words;
   readonly names: Words;
   readonly requireReason: boolean;
@@ -32,7 +34,7 @@ export interface UrlRule {
 }
 
 /** A list of words and globs. */
-interface Words {
+export interface Words {
   /** It holds `*`, or was left out. */
   readonly all: boolean;
   readonly literals: ReadonlySet<string>;
@@ -65,6 +67,8 @@ export const compileResourceRule = (rule: RuleFile, reference: RuleReference): R
   reference,
   verbs: compileWords(rule.verbs),
   resources: (rule.resources ?? ['*']).map(pattern),
+  // Left out under the other group too, as a deny would be: what is left out must not come back by another name.
+  except: (rule.except ?? []).map(pattern).flatMap(withSameObjects),
   namespaces: compileWords(rule.namespaces),
   names: compileWords(rule.names),
   requireReason: rule.requireReason ?? false,
@@ -114,7 +118,7 @@ const containsResource = (rule: ResourceRule, asked: ResourceAttributes, named: 
       (resource === asked.resource || (resource === '*' && !named)) &&
       (group === '*' || group === asked.group) &&
       (subresource === '*' || subresource === asked.subresource),
-  );
+  ) && !rule.except.some((pattern) => takesIn(pattern, asked));
 
 function containsNamespace(namespaces: Words, asked: ResourceAttributes): boolean {
   if (asked.namespace === AKS_COMMAND || isAksCommandItself(asked)) {
@@ -137,13 +141,8 @@ const isAksCommandItself = ({ resource, group, namespace, name, verb }: Resource
 export function intersects(rule: ResourceRule, asked: ResourceAttributes): boolean {
   return (
     matchesWord(rule.verbs, asked.verb) &&
-    rule.resources.some(
-      ({ resource, group, subresource }) =>
-        (resource === '*' || resource === asked.resource) &&
-        (group === '*' || group === asked.group) &&
-        // A deny on the object takes its sub-resources with it.
-        (subresource === '*' || subresource === '' || subresource === asked.subresource),
-    ) &&
+    // A deny on the object takes its sub-resources with it.
+    rule.resources.some((pattern) => takesIn(pattern, asked)) &&
     intersectsNamespace(rule.namespaces, asked) &&
     (asked.name === '' || matchesWord(rule.names, asked.name))
   );
@@ -182,6 +181,21 @@ export function unmet(
   }
   if (rule.charts && !chartsListed(rule.charts, asked.verb, charts)) conditions.push('chart-not-listed');
   return conditions;
+}
+
+const LEVELS: readonly PodSecurityLevel[] = ['restricted', 'baseline', 'privileged'];
+
+/** Whether every condition of a rule is met where those of another are: it allows at least what the other does, where it contains it. */
+export function isAsWide(rule: ResourceRule, other: ResourceRule): boolean {
+  const { requireReason, podSecurity, serviceAccounts, charts } = rule;
+  const accounts = [...other.serviceAccounts.literals, ...other.serviceAccounts.globs.map(({ pattern }) => pattern)];
+  return (
+    (!requireReason || other.requireReason) &&
+    LEVELS.indexOf(podSecurity) >= LEVELS.indexOf(other.podSecurity) &&
+    (serviceAccounts.all ||
+      (!other.serviceAccounts.all && accounts.every((name) => matchesWord(serviceAccounts, name)))) &&
+    (!charts || (other.charts !== undefined && [...other.charts].every((digest) => charts.has(digest))))
+  );
 }
 
 /** Why a level does not cover the pods of a command. */

@@ -257,6 +257,8 @@ describe('aksgw', () => {
   test('answers an operator command that there is not with those that there are', async () => {
     const { code, err } = await aksgw('audit', 'shred');
     expect(code).toBe(2);
-    expect(err).toContain('audit verify, audit export, audit open, audit keys, audit reconcile, policy test, doctor');
+    expect(err).toContain(
+      'audit verify, audit export, audit open, audit keys, audit reconcile, policy test, policy lint, policy diff, policy who-can, policy explain, config sign, config check, doctor',
+    );
   });
 });

@@ -562,7 +562,7 @@ describe('rules', () => {
     [
       'a condition on a deny',
       '{ deny: [{ resources: [pods], requireReason: true }] }',
-      'deny[0].requireReason: is a condition of allow rules only',
+      'deny[0].requireReason: is for allow rules only',
     ],
     [
       'what is not a verb',

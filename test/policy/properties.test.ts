@@ -34,6 +34,8 @@ const kind = fc.constantFrom(
   { group: '', resource: 'nodes', subresource: '' },
   { group: '', resource: 'namespaces', subresource: '' },
   { group: '', resource: 'serviceaccounts', subresource: 'token' },
+  { group: '', resource: 'events', subresource: '' },
+  { group: 'events.k8s.io', resource: 'events', subresource: '' },
   { group: 'apps', resource: 'deployments', subresource: '' },
   { group: 'apps', resource: 'deployments', subresource: 'scale' },
   { group: 'metrics.k8s.io', resource: 'pods', subresource: '' },
@@ -72,8 +74,9 @@ const resources = some(
   'releases.helm.sh',
   'jobs.aksgw',
 );
-const namespaces = some('*', '*', 'shop', 'stage-*', 'stage-1', 'aks-*', 'aks-command');
+const namespaces = some('*', '*', 'shop', '{team}', '{team}-*', 'stage-*', 'stage-1', 'aks-*', 'aks-command');
 const names = some('*', 'web-*', 'web-0', 'd*b', 'db');
+const excepted = some('secrets', 'secrets', 'pods', 'pods/exec', '*/scale', '*.apps', 'nodes', 'events');
 const charts = some('sha256:a', 'sha256:b');
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 2 });
 const defined = <T extends object>(value: T): T =>
@@ -85,6 +88,7 @@ const allowRule = fc
     resources,
     namespaces,
     names: fc.option(names, { nil: undefined, freq: 1 }),
+    except: fc.option(excepted, { nil: undefined, freq: 1 }),
     requireReason: fc.option(fc.boolean(), { nil: undefined, freq: 1 }),
     podSecurity: maybe(fc.constantFrom('restricted' as const, 'baseline' as const, 'privileged' as const)),
     serviceAccounts: maybe(fc.constantFrom<string[][]>(['*'], ['web'], ['web-*', 'default'])),
@@ -95,12 +99,19 @@ const denyRule = fc
   .record({ verbs: maybe(verbs), resources: maybe(resources), namespaces: maybe(namespaces), names: maybe(names) })
   .map((rule) => defined(rule) as RuleFile)
   .filter((rule) => Object.keys(rule).length > 0);
+const allButSecrets: RuleFile = { verbs: ['*'], resources: ['*'], except: ['secrets'], namespaces: ['*'] };
 const broad: RuleFile = { verbs: ['*'], resources: ['*'], namespaces: ['*'] };
 const role: fc.Arbitrary<RoleFile> = fc.record({
   // A broad rule now and then, or hardly anything would be allowed and half the properties would say nothing.
-  allow: fc.array(fc.oneof({ weight: 3, arbitrary: allowRule }, { weight: 2, arbitrary: fc.constant(broad) }), {
-    maxLength: 4,
-  }),
+  allow: fc.array(
+    fc.oneof(
+      { weight: 3, arbitrary: allowRule },
+      { weight: 2, arbitrary: fc.constantFrom(broad, broad, allButSecrets) },
+    ),
+    {
+      maxLength: 4,
+    },
+  ),
   deny: fc.oneof(
     { weight: 4, arbitrary: fc.constant<RuleFile[]>([]) },
     { weight: 1, arbitrary: fc.array(denyRule, { maxLength: 2 }) },
@@ -124,17 +135,21 @@ const subject = fc.constantFrom<SubjectFile[]>(
 const file: fc.Arbitrary<PolicyFile> = fc
   .record({
     roles: fc.array(role, { minLength: 1, maxLength: 3 }),
-    bound: fc.array(fc.tuple(fc.nat(2), subject, some('*', '*', 'demo', 'd*', 'stage')), {
-      minLength: 1,
-      maxLength: 5,
-    }),
+    bound: fc.array(
+      fc.tuple(fc.nat(2), subject, some('*', '*', 'demo', 'd*', 'stage'), fc.constantFrom('shop', 'stage')),
+      {
+        minLength: 1,
+        maxLength: 5,
+      },
+    ),
     blocked: fc.constantFrom<BlockedFile[][]>([], [], [], [], [], [], [], [{ user: oid, tenant }]),
   })
   .map(({ roles, bound, blocked }) => ({
     roles: Object.fromEntries(roles.map((each, index) => [`r${index}`, each])),
-    bindings: bound.map(([index, each, clusters]) => ({
+    bindings: bound.map(([index, each, clusters, team]) => ({
       role: `r${index % roles.length}`,
       clusters,
+      with: { team },
       subjects: [each],
     })),
     blocked,
@@ -205,6 +220,35 @@ test('adding an allow never denies', () => {
       const [key = ''] = Object.keys(policy.roles).slice(index % Object.keys(policy.roles).length);
       const changed = { ...policy.roles[key], allow: [rule, ...(policy.roles[key]?.allow ?? [])] };
       expect(verdict({ ...policy, roles: { ...policy.roles, [key]: changed } }, question)).toBe('allow');
+    }),
+    properties,
+  );
+});
+
+test('adding an exception never allows, and takes nothing but its resources', () => {
+  fc.assert(
+    fc.property(file, asked, excepted, (policy, question, except) => {
+      const narrow = (rule: RuleFile): RuleFile => ({ ...rule, except: [...(rule.except ?? []), ...except] });
+      const roles = Object.fromEntries(
+        Object.entries(policy.roles).map(([key, each]) => [key, { ...each, allow: (each.allow ?? []).map(narrow) }]),
+      );
+      const narrowed = verdict({ ...policy, roles }, question);
+      if (verdict(policy, question) === 'deny') expect(narrowed).toBe('deny');
+      const denied = { deny: [{ resources: except }] };
+      const bindings = [
+        ...policy.bindings,
+        {
+          role: 'denied',
+          clusters: ['*'],
+          subjects: [
+            { user: oid, tenant },
+            { app: oid, tenant },
+          ],
+        },
+      ];
+      // Where an exception of every rule takes a command away, a deny of the same would as well.
+      if (narrowed !== verdict(policy, question) && question.principal.tid === tenant)
+        expect(verdict({ ...policy, bindings, roles: { ...policy.roles, denied } }, question)).toBe('deny');
     }),
     properties,
   );

@@ -1,5 +1,5 @@
 import type { ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
-import type { PolicyFile, RuleFile, SubjectFile } from '../../shared/config/schema.ts';
+import type { PolicyFile, RoleFile, RuleFile, SubjectFile } from '../../shared/config/schema.ts';
 import type { Principal } from '../../shared/identity/principal.ts';
 import type { Question } from '../../shared/policy/decide.ts';
 
@@ -25,7 +25,13 @@ export function referenceVerdict(policy: PolicyFile, question: Question): 'allow
   if (!principal.groups.known && groupHere) return 'deny';
   const roles = here
     .filter((binding) => binding.subjects.some((subject) => is(subject, principal)))
-    .map((binding) => policy.roles[binding.role]);
+    .map(({ role, with: values = {} }) =>
+      Object.entries(values).reduce(
+        (text, [name, value]) => text.replaceAll(`{${name}}`, value),
+        JSON.stringify(policy.roles[role]),
+      ),
+    )
+    .map((text) => JSON.parse(text) as RoleFile);
   if (roles.length === 0) return 'deny';
   // A binding is not a permission: what asks nothing of a resource takes some rule about resources.
   if (!roles.some((role) => role?.allow?.some((rule) => !rule.nonResourceURLs))) return 'deny';
@@ -80,6 +86,7 @@ function holds(rule: RuleFile, asked: ResourceAttributes, { reason, podSecurity,
     (onlyByName(asked) || !wide.some((text) => text !== '' && resources.includes(text)))
   )
     return false;
+  if (rule.except && touches({ resources: rule.except }, asked)) return false;
   const itself = spell(asked) === 'namespaces' && asked.namespace === '' && !isRead(asked.verb);
   if (asked.namespace === 'aks-command') {
     if (!namespaces.includes('aks-command')) return false;

@@ -239,7 +239,10 @@ const whose = ({ whose: about }: CommandSubject): WhoseMembers =>
     cluster: { name: short(cluster.name) },
   }));
 
-function command({ argv, attributes, reason, text, files, stdin }: CommandFacts, digest: Digest): CommandMembers {
+function command(
+  { argv, attributes, memberships, reason, text, files, stdin }: CommandFacts,
+  digest: Digest,
+): CommandMembers {
   const { shown, hidden } = recordedWords(argv);
   return {
     argv: shown,
@@ -253,6 +256,11 @@ function command({ argv, attributes, reason, text, files, stdin }: CommandFacts,
           })),
     attributes: optional(attributes, (all) => all.slice(0, limits.attributes).map(attribute)),
     attributesCut: optional(attributes, (all) => more(all.length, limits.attributes)),
+    memberships: optional(memberships, ({ appRoles, groups }) =>
+      appRoles.length + groups.length === 0
+        ? undefined
+        : { appRoles: appRoles.slice(0, MEMBERSHIPS).map(short), groups: groups.slice(0, MEMBERSHIPS).map(short) },
+    ),
     reason: optional(reason, free),
     textHmac: optional(text, (value) => digest('text', value)),
     filesHmac: optional(files, (all) =>
@@ -266,6 +274,8 @@ function command({ argv, attributes, reason, text, files, stdin }: CommandFacts,
     stdinHmac: optional(stdin, (value) => digest('stdin', value)),
   };
 }
+
+const MEMBERSHIPS = 50;
 
 const more = (count: number, limit: number): number | undefined => (count > limit ? count - limit : undefined);
 

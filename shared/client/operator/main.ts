@@ -13,7 +13,13 @@ export async function operator(argv: readonly string[], host: Host): Promise<num
     'audit open': async () => (await import('./audit/open.ts')).open(rest, host),
     'audit keys': async () => (await import('./audit/keys.ts')).keys(rest, host),
     'audit reconcile': async () => (await import('./audit/reconcile.ts')).reconcile(rest, host),
-    'policy test': async () => (await import('./policy.ts')).testPolicy(rest, host),
+    'policy test': async () => (await import('./policy/test.ts')).testPolicy(rest, host),
+    'policy lint': async () => (await import('./policy/lint.ts')).lint(rest, host),
+    'policy diff': async () => (await import('./policy/diff.ts')).diff(rest, host),
+    'policy who-can': async () => (await import('./policy/who-can.ts')).whoCanDo(rest, host),
+    'policy explain': async () => (await import('./policy/explain.ts')).explainOffline(rest, host),
+    'config sign': async () => (await import('./sign-config.ts')).signConfig(rest, host),
+    'config check': async () => (await import('./check-config.ts')).checkConfig(rest, host),
     doctor: async () => (await import('./doctor.ts')).doctor(argv.slice(1), host),
   };
   if (verb === '--help' || verb === '-h') {

@@ -78,6 +78,7 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
           rule,
           verbs: says.verbs ?? ['*'],
           resources: says.resources ?? [],
+          except: says.except ?? [],
           namespaces: says.namespaces ?? (says.nonResourceURLs ? [] : ['*']),
           names: says.names ?? [],
           nonResourceURLs: says.nonResourceURLs ?? [],

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { interpret } from '../../command/interpret.ts';
-import { runPolicyCases, type CaseResult } from '../../policy/cases.ts';
-import type { Host } from '../host.ts';
-import { readConfig } from './config.ts';
+import { interpret } from '../../../command/interpret.ts';
+import { runPolicyCases, type CaseResult } from '../../../policy/cases.ts';
+import type { Host } from '../../host.ts';
+import { readConfig } from '../config.ts';
 
 const USAGE = `aksgw policy test CASES [--config gateway.yaml]
 
@@ -19,7 +19,7 @@ export async function testPolicy(argv: readonly string[], host: Host): Promise<n
     options: { config: { type: 'string', short: 'c' }, help: { type: 'boolean' } },
   });
   const [cases] = positionals;
-  const config = readConfig(values.config, host);
+  const config = readConfig(values.config, host, { secrets: false });
   if (values.help || cases === undefined || positionals.length > 1 || !config) {
     host.stderr.write(USAGE);
     return values.help ? 0 : 2;

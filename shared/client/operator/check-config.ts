@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../../clock.ts';
+import { parseBlockedList, withBlocked } from '../../config/blocked-list.ts';
+import type { Config, Entrance } from '../../config/config.ts';
+import { parseConfig } from '../../config/load.ts';
+import { ConfigError } from '../../config/problem.ts';
+import { configKeyOf, SIGNATURE_SUFFIX, verifyText } from '../../config/signature.ts';
+import { checkJobs } from '../../jobs/check.ts';
+import { withDeadline } from '../../lib/abort.ts';
+import { fetchBounded } from '../../lib/bounded-fetch.ts';
+import { printable } from '../../lib/safe-text.ts';
+import type { Host } from '../host.ts';
+import { tokenSource } from '../token.ts';
+
+const USAGE = `aksgw config check [--config gateway.yaml] [--entrance port|functions] [--against URL]
+
+Every error and every warning that the gateway would have of this file, with its line. Reaches nothing and needs none of the secrets that
+the file names. --entrance functions checks it as Azure Functions starts it. --against asks the gateway at URL, with your own sign-in (which
+must be allowed to read the audit trail), whether this is the configuration in force there. Exits 1 when there is an error or a difference.
+`;
+
+/** `aksgw config check`. */
+export async function checkConfig(argv: readonly string[], host: Host): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'c' },
+      entrance: { type: 'string', default: 'port' },
+      against: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  });
+  const file = values.config ?? positionals[0] ?? host.env['AKSGW_CONFIG'];
+  const { entrance } = values;
+  if (values.help || file === undefined || positionals.length > 1 || !isEntrance(entrance)) {
+    host.stderr.write(USAGE);
+    return values.help ? 0 : 2;
+  }
+  if (/^https?:/i.test(file)) throw new Error('takes a file on this machine; download the blob first');
+  const key = await configKeyOf(host.env);
+  if (key) await verifyText(readText(file), readText(`${file}${SIGNATURE_SUFFIX}`), key);
+  const config = read(file, entrance, host);
+  if (!config) return 1;
+  for (const warning of config.warnings) host.stdout.write(printable(`warning: ${warning}\n`));
+  host.stdout.write(`${file}: in order, ${config.warnings.length} warnings, digest ${config.digest}\n`);
+  return values.against === undefined ? 0 : compare(config, values.against, host);
+}
+
+const isEntrance = (text: string): text is Entrance => text === 'port' || text === 'functions';
+
+function read(file: string, entrance: Entrance, host: Host): Config | undefined {
+  try {
+    const baseDir = dirname(resolve(file));
+    const checks = [checkJobs(() => systemClock.now())];
+    const config = parseConfig(readText(file), { baseDir, entrance, checks, source: file });
+    return withBlockedList(config, baseDir, host);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    host.stdout.write(printable(`${error.message}\n${error.problems.length} errors\n`));
+    return undefined;
+  }
+}
+
+/** As the gateway reads it, without a byte order mark. */
+const readText = (path: string): string => readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
+
+/** The second file is checked too where it is on this machine. */
+function withBlockedList(config: Config, baseDir: string, host: Host): Config {
+  const { blockedFrom } = config.policy;
+  if (blockedFrom === undefined) return config;
+  if (/^https?:/i.test(blockedFrom)) {
+    host.stdout.write(printable(`note: ${blockedFrom} is not looked at, and is part of the digest in force\n`));
+    return config;
+  }
+  const path = blockedFrom.startsWith('file://')
+    ? fileURLToPath(blockedFrom)
+    : resolve(baseDir, blockedFrom.replace(/^file:/, ''));
+  const text = readText(path);
+  return withBlocked(config, parseBlockedList(text, path, config.identity.tenants), text);
+}
+
+const ANSWER_MS = 30_000;
+const MOST_BYTES = 1024 * 1024;
+/** `config.loaded`, as the audit trail codes it. */
+const LOADED = 'AKG004I';
+
+/** The trail says what came into force: the newest line of any process. */
+async function compare({ digest }: Config, url: string, host: Host): Promise<number> {
+  const base = url.replace(/\/+$/, '');
+  const token = await tokenSource(base, host.env)();
+  const answer = await withDeadline(systemClock, ANSWER_MS, host.signal, (signal) =>
+    fetchBounded(
+      `${base}/v1/audit/events?code=${LOADED}&order=desc&limit=1`,
+      { headers: { authorization: `Bearer ${token}`, accept: 'application/json' } },
+      { fetch, maxBytes: MOST_BYTES, signal },
+    ),
+  );
+  const body = JSON.parse(Buffer.from(answer.bytes).toString('utf8')) as {
+    items?: { configDigest: string; time: string; build: string }[];
+    detail?: string;
+  };
+  if (answer.status !== 200) throw new Error(`${base} answered ${answer.status}: ${body.detail ?? ''}`);
+  const [loaded] = body.items ?? [];
+  if (!loaded) throw new Error(`${base} has no line in its trail of the configuration in force`);
+  const { configDigest, time, build } = loaded;
+  const same = configDigest === digest;
+  host.stdout.write(
+    printable(
+      `${base}: ${same ? 'the same' : `another, digest ${configDigest}`}, in force since ${time} (build ${build})\n`,
+    ),
+  );
+  return same ? 0 : 1;
+}

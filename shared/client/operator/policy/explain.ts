@@ -1,0 +1,118 @@
+import { parseArgs } from 'node:util';
+import { interpret } from '../../../command/interpret.ts';
+import { quoteWords } from '../../../command/quote.ts';
+import type { Config } from '../../../config/config.ts';
+import { ruleName } from '../../../config/rule-reference.ts';
+import { readGuid } from '../../../config/values.ts';
+import { Problem } from '../../../errors.ts';
+import { jobPrincipal, type Principal } from '../../../identity/principal.ts';
+import { describeAttributes } from '../../../kubernetes/attributes.ts';
+import { printable } from '../../../lib/safe-text.ts';
+import { explain, type AttributeVerdict } from '../../../policy/decide.ts';
+import { judge } from '../../../policy/judge.ts';
+import { compilePolicy } from '../../../policy/policy.ts';
+import type { Host } from '../../host.ts';
+import { collectUploads } from '../../uploads.ts';
+import { readConfig } from '../config.ts';
+
+const USAGE = `aksgw policy explain --cluster CLUSTER (--user ID | --app ID | --job NAME) [--tenant ID] [--group ID]… [--app-role ROLE]…
+                     [--reason TEXT] [--config gateway.yaml] -- kubectl … | helm …
+
+What the gateway would decide about a command of this caller, attribute by attribute, and what it would send. Reaches nothing; files
+that the command names are read from the working folder. Exits 1 when it is denied, 2 when it is refused.
+`;
+
+/** `aksgw policy explain`. */
+export async function explainOffline(argv: readonly string[], host: Host): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'c' },
+      cluster: { type: 'string' },
+      user: { type: 'string' },
+      app: { type: 'string' },
+      job: { type: 'string' },
+      tenant: { type: 'string' },
+      group: { type: 'string', multiple: true },
+      'app-role': { type: 'string', multiple: true },
+      reason: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  });
+  const config = values.help ? undefined : readConfig(values.config, host, { secrets: false });
+  const callers = [values.user, values.app, values.job].filter((one) => one !== undefined);
+  if (values.cluster === undefined || callers.length !== 1 || positionals.length === 0 || !config) {
+    host.stderr.write(USAGE);
+    return values.help ? 0 : 2;
+  }
+  const cluster = config.clusters.get(values.cluster);
+  if (!cluster) throw new Error(`the configuration has no cluster ${JSON.stringify(values.cluster)}`);
+  const principal = readPrincipal(config, values);
+  const { files } = collectUploads(positionals, host.cwd());
+  try {
+    const policy = compilePolicy(config);
+    const understood = interpret(
+      {
+        argv: positionals,
+        files: files.map(({ path, contentBase64 }) => ({ path, bytes: Buffer.from(contentBase64, 'base64') })),
+        timeoutSeconds: config.limits.timeoutSeconds.default,
+      },
+      cluster,
+    );
+    const asker = { principal, cluster: cluster.name, reason: values.reason };
+    const { invocation, decision } = judge(policy, understood, asker);
+    const { attributes, podSecurity, charts } = invocation;
+    const verdicts = explain(policy, { ...asker, attributes, podSecurity, charts }).attributes;
+    const why = decision.verdict === 'allow' ? `by ${ruleName(decision.rule)}` : decision.explanation;
+    const lines = [
+      `${decision.verdict}: ${why}`,
+      ...verdicts.map(lineOf),
+      ...(cluster.frozen === undefined ? [] : [`frozen: ${cluster.frozen} (only reads are let through)`]),
+      `sent: ${quoteWords(invocation.sent.words)}`,
+    ];
+    host.stdout.write(printable(`${lines.join('\n')}\n`));
+    return decision.verdict === 'allow' ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    host.stdout.write(printable(`refuse: ${error.message}\n`));
+    return 2;
+  }
+}
+
+function lineOf(one: AttributeVerdict): string {
+  const rule = one.rule ? ` by ${ruleName(one.rule)}` : '';
+  return `  ${one.verdict.padEnd(5)} ${describeAttributes(one.attributes)}${rule}`;
+}
+
+interface Caller {
+  readonly user?: string | undefined;
+  readonly app?: string | undefined;
+  readonly job?: string | undefined;
+  readonly tenant?: string | undefined;
+  readonly group?: readonly string[] | undefined;
+  readonly 'app-role'?: readonly string[] | undefined;
+}
+
+function readPrincipal({ identity }: Config, caller: Caller): Principal {
+  if (caller.job !== undefined) return jobPrincipal(caller.job);
+  const [only, ...others] = identity.tenants;
+  if (caller.tenant === undefined && others.length > 0)
+    throw new Error('--tenant is needed: the gateway serves several');
+  const token = {
+    tid: guid('--tenant', caller.tenant ?? only ?? ''),
+    azp: '',
+    uti: '',
+    roles: [...(caller['app-role'] ?? [])],
+    groups: { known: true, ids: (caller.group ?? []).map((id) => guid('--group', id)) },
+  };
+  return caller.app === undefined
+    ? { ...token, kind: 'user', oid: guid('--user', caller.user ?? ''), scopes: identity.scopes }
+    : { ...token, kind: 'app', oid: guid('--app', caller.app) };
+}
+
+function guid(flag: string, text: string): string {
+  const reading = readGuid(text);
+  if (!reading.ok) throw new Error(`${flag}: ${reading.problem}`);
+  return reading.value;
+}

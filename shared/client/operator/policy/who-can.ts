@@ -1,0 +1,92 @@
+import { parseArgs } from 'node:util';
+import type { Config } from '../../../config/config.ts';
+import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../../../kubernetes/attributes.ts';
+import { readResource, resourceVerbs } from '../../../kubernetes/known-kinds.ts';
+import { catalogOf } from '../../../kubernetes/resources.ts';
+import { didYouMean } from '../../../lib/suggest.ts';
+import { nameSubject } from '../../../policy/lint.ts';
+import { compilePolicy } from '../../../policy/policy.ts';
+import { whoCan } from '../../../policy/who-can.ts';
+import type { Host } from '../../host.ts';
+import { readConfig } from '../config.ts';
+
+const USAGE = `aksgw policy who-can VERB RESOURCE[/SUBRESOURCE] [NAME] [-n NAMESPACE | -A] --cluster CLUSTER [--config gateway.yaml] [--json]
+
+Lists each subject of a binding that may do it, by which rule and on which condition, and each that a deny stops. Somebody who is several of
+them may do what any of them may, unless one of them is denied.
+`;
+
+/** `aksgw policy who-can`. */
+export async function whoCanDo(argv: readonly string[], host: Host): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'c' },
+      cluster: { type: 'string' },
+      namespace: { type: 'string', short: 'n' },
+      'all-namespaces': { type: 'boolean', short: 'A' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  });
+  const config = values.help ? undefined : readConfig(values.config, host, { secrets: false });
+  const [verb, resource, name = '', ...more] = positionals;
+  if (verb === undefined || resource === undefined || more.length > 0 || values.cluster === undefined || !config) {
+    host.stderr.write(USAGE);
+    return values.help ? 0 : 2;
+  }
+  const { cluster } = values;
+  const where = values['all-namespaces'] ? ALL_NAMESPACES : values.namespace;
+  const asked = readAsked(config, { cluster, verb, resource, name, where });
+  const { blocked = [] } = config.policy;
+  const holders = whoCan(compilePolicy(config), config, cluster, asked);
+  if (values.json) {
+    const answer = holders.map(({ subject, ...rest }) => ({ subject: nameSubject(subject), ...rest }));
+    host.stdout.write(`${JSON.stringify({ asked, holders: answer }, null, 2)}\n`);
+  } else {
+    const lines = holders.map(
+      ({ subject, verdict, rule = '', explanation }) =>
+        `${verdict === 'allow' ? 'may ' : 'not '} ${nameSubject(subject).padEnd(44)} ${rule.padEnd(24)} ${explanation ?? ''}`,
+    );
+    const stopped = blocked.length === 0 ? [] : [`${blocked.length} blocked principals may do nothing at all`];
+    const head = `${describeAttributes(asked)} on ${cluster}`;
+    host.stdout.write(`${[head, ...lines, ...stopped].map((line) => line.trimEnd()).join('\n')}\n`);
+  }
+  return holders.some(({ verdict }) => verdict === 'allow') ? 0 : 1;
+}
+
+interface Words {
+  readonly cluster: string;
+  readonly verb: string;
+  readonly resource: string;
+  readonly name: string;
+  readonly where: string | undefined;
+}
+
+/** Short names, kinds and singulars as kubectl takes them. Throws Error for what could never be asked. */
+function readAsked(config: Config, { cluster: clusterName, verb, resource, name, where }: Words): ResourceAttributes {
+  const cluster = config.clusters.get(clusterName);
+  if (!cluster)
+    throw new Error(`no cluster is called "${clusterName}".${didYouMean(clusterName, config.clusters.keys())}`);
+  if (!(resourceVerbs as readonly string[]).includes(verb))
+    throw new Error(`no verb is called "${verb}".${didYouMean(verb, resourceVerbs)}`);
+  const [word = '', subresource = ''] = resource.split('/');
+  const custom = new Set(cluster.resources.map((one) => `${one.resource}.${one.group}`));
+  const reading = readResource(resource, custom);
+  if ('pattern' in reading && reading.pattern.resource !== '*') {
+    const { resource: plural, group } = reading.pattern;
+    const virtual = ['jobs.aksgw', 'signers.certificates.k8s.io'].includes(word);
+    const namespaced =
+      !virtual && (word === 'releases.helm.sh' || catalogOf(cluster.resources).resolve(word).namespaced);
+    return { verb, group, resource: plural, subresource, name, namespace: namespaced ? place(where, cluster) : '' };
+  }
+  const type = catalogOf(cluster.resources).resolve(word);
+  if (subresource !== '' && !type.subresources.includes(subresource))
+    throw new Error(`"${resource}" is not a resource`);
+  const namespace = type.namespaced ? place(where, cluster) : '';
+  return { verb, group: type.group, resource: type.resource, subresource, name, namespace };
+}
+
+const place = (where: string | undefined, { defaultNamespace }: { readonly defaultNamespace: string }): string =>
+  where ?? defaultNamespace;

@@ -1,0 +1,98 @@
+import { readFile } from 'node:fs/promises';
+import { FlattenedSign, flattenedVerify, importJWK, type CryptoKey, type JWK } from 'jose';
+import { ConfigUnreadable, type FoundText, type TextReader } from './readers.ts';
+
+/** Signatures by a key pair: a shared secret would let whoever checks also sign. */
+const ALGORITHMS: readonly string[] = ['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA', 'Ed25519'];
+
+/** What a signature is called beside the text that it is of. */
+export const SIGNATURE_SUFFIX = '.jws';
+
+/** A key that configurations must be signed with. */
+export interface ConfigKey {
+  readonly key: CryptoKey | Uint8Array;
+  readonly algorithm: string;
+}
+
+/**
+ * The public key in AKSGW_CONFIG_KEY: a JWK, or the path of a file that holds one. Undefined when the variable is not set. Rejects with
+ * ConfigUnreadable for what is not a public key.
+ */
+export async function configKeyOf(env: NodeJS.ProcessEnv): Promise<ConfigKey | undefined> {
+  const given = env['AKSGW_CONFIG_KEY'];
+  if (given === undefined) return undefined;
+  try {
+    const jwk = await readJwk(given);
+    if (jwk.d !== undefined) throw new Error('is a private key: the gateway needs the public half alone');
+    return await importKey(jwk);
+  } catch (error) {
+    throw new ConfigUnreadable(`AKSGW_CONFIG_KEY: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** A JWK in text, or in the file of that name. Rejects with Error. */
+export async function readJwk(given: string): Promise<JWK> {
+  const text = given.trimStart().startsWith('{') ? given : await readFile(given, 'utf8');
+  try {
+    return JSON.parse(text) as JWK;
+  } catch {
+    // The parser's own message quotes the text, which may be a private key.
+    throw new Error('is not a JWK: JSON is expected');
+  }
+}
+
+async function importKey(jwk: JWK): Promise<ConfigKey> {
+  const algorithm = jwk.alg ?? algorithmOf(jwk);
+  if (algorithm === undefined || !ALGORITHMS.includes(algorithm))
+    throw new Error(`is not a key for one of ${ALGORITHMS.join(', ')}`);
+  return { key: await importJWK(jwk, algorithm), algorithm };
+}
+
+/** RFC 7518, section 3.1: the curve says the algorithm; RSA keys serve two, of which this is the better. */
+function algorithmOf({ kty, crv }: JWK): string | undefined {
+  if (kty === 'RSA') return 'PS256';
+  if (kty === 'OKP' && crv === 'Ed25519') return 'EdDSA';
+  return { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' }[String(crv)];
+}
+
+/** A detached JWS of a text (RFC 7515, appendix F): the header, nothing, the signature. Rejects with Error for a key that cannot sign. */
+export async function signText(text: string, jwk: JWK): Promise<string> {
+  const { key, algorithm } = await importKey(jwk);
+  const { protected: header = '', signature } = await new FlattenedSign(Buffer.from(text, 'utf8'))
+    .setProtectedHeader({ alg: algorithm })
+    .sign(key);
+  return `${header}..${signature}`;
+}
+
+/** Rejects with Error when the text is not what was signed, or not by this key. */
+export async function verifyText(text: string, jws: string, { key, algorithm }: ConfigKey): Promise<void> {
+  const [header = '', payload, signature = '', ...more] = jws.trim().split('.');
+  if (payload !== '' || more.length > 0) throw new Error('is not a detached JWS: header..signature');
+  await flattenedVerify(
+    { protected: header, payload: Buffer.from(text, 'utf8').toString('base64url'), signature },
+    key,
+    { algorithms: [algorithm] },
+  );
+}
+
+/**
+ * Reads a text and the signature beside it, and gives the text only when the one is of the other: then it is whole as well. A text
+ * that has not changed is not checked again, so that an update puts the new signature first, and then the text.
+ */
+export function signedReader(reader: TextReader, signatures: TextReader, key: ConfigKey): TextReader {
+  async function read(seen: FoundText | undefined, signal: AbortSignal): Promise<FoundText> {
+    const found = await (seen ? reader.read(seen, signal) : reader.read(undefined, signal));
+    if (found.text === seen?.text) return seen;
+    const { text: jws } = await signatures.read(undefined, signal);
+    try {
+      await verifyText(found.text, jws, key);
+    } catch (error) {
+      const why = `${signatures.source} is no signature of it by the key in AKSGW_CONFIG_KEY (${messageOf(error)})`;
+      throw new ConfigUnreadable(`${reader.source}: ${why}`, { cause: error });
+    }
+    return { ...found, atomic: true };
+  }
+  return { source: reader.source, read };
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

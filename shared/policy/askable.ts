@@ -1,0 +1,79 @@
+import type { Config } from '../config/config.ts';
+import { ALL_NAMESPACES, type ResourceAttributes } from '../kubernetes/attributes.ts';
+import { virtualResources } from '../kubernetes/resource-table.ts';
+import { builtInTypes } from '../kubernetes/resources.ts';
+import { parseResourcePattern } from '../kubernetes/resource-pattern.ts';
+import { contains, intersects, type ResourceRule } from './rule.ts';
+import { needsNamedResource } from './sensitive.ts';
+
+/** One resource, and what can be asked of it. */
+interface Askable {
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly namespaced: boolean;
+  readonly verbs: readonly string[];
+}
+
+const ORDINARY = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'];
+const VIRTUAL: Readonly<Record<string, readonly string[]>> = {
+  'releases.helm.sh': ['get', 'list', 'install', 'upgrade', 'rollback', 'uninstall', 'test'],
+  'signers.certificates.k8s.io': ['approve', 'sign'],
+  'jobs.aksgw': ['get', 'list', 'run'],
+};
+const MORE: Readonly<Record<string, readonly string[]>> = {
+  serviceaccounts: ['impersonate'],
+  'roles.rbac.authorization.k8s.io': ['bind', 'escalate'],
+  'clusterroles.rbac.authorization.k8s.io': ['bind', 'escalate'],
+};
+
+/** Everything that can be asked of the clusters of a configuration: the built-in table, and their own resources. */
+export function askables(clusters: Config['clusters']): readonly Askable[] {
+  const custom = [...clusters.values()].flatMap(({ resources }) => resources);
+  const types = [...builtInTypes, ...custom.map((one) => ({ ...one, subresources: ['status', 'scale'] }))];
+  return [
+    ...types.flatMap(({ group, resource, namespaced, subresources }) =>
+      ['', ...subresources].map((subresource): Askable => {
+        const more = subresource === '' ? (MORE[group === '' ? resource : `${resource}.${group}`] ?? []) : [];
+        return { group, resource, subresource, namespaced, verbs: [...ORDINARY, ...more] };
+      }),
+    ),
+    ...virtualResources.map((name): Askable => {
+      const { resource, group } = parseResourcePattern(name) ?? { resource: name, group: '' };
+      return { group, resource, subresource: '', namespaced: name === 'releases.helm.sh', verbs: VIRTUAL[name] ?? [] };
+    }),
+  ];
+}
+
+/** Stands for any name that nobody wrote down. */
+export const ANY_WORD = 'q7z';
+
+/** Names that a rule's words mean: each word itself, each glob once. */
+export const samples = ({ literals, globs }: ResourceRule['names']): readonly string[] => [
+  ...literals,
+  ...globs.map(({ pattern }) => pattern.replaceAll('*', ANY_WORD)),
+];
+
+/**
+ * Questions that a rule answers, one of each kind: what it says is true of all of them, or of none. Of an allow those that it contains, of a
+ * deny those that it touches.
+ */
+export function* probes(
+  rule: ResourceRule,
+  all: readonly Askable[],
+  side: 'allow' | 'deny',
+): Generator<ResourceAttributes> {
+  const { namespaces, names } = rule;
+  const where = [...samples(namespaces), ...(namespaces.all ? [ANY_WORD, ALL_NAMESPACES] : [])];
+  const called = [...samples(names), ...(names.all ? [''] : [])];
+  for (const { group, resource, subresource, namespaced, verbs } of all) {
+    for (const verb of verbs)
+      for (const namespace of namespaced ? where : ['']) {
+        for (const name of called) {
+          const asked = { verb, group, resource, subresource, namespace, name };
+          if (side === 'allow' ? contains(rule, asked, needsNamedResource(asked)) : intersects(rule, asked))
+            yield asked;
+        }
+      }
+  }
+}

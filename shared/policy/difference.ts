@@ -1,0 +1,147 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Config } from '../config/config.ts';
+import { ruleName } from '../config/rule-reference.ts';
+import type { RoleFile } from '../config/schema.ts';
+import { NO_PODS } from '../command/pod-security/findings.ts';
+import type { Principal } from '../identity/principal.ts';
+import { ALL_NAMESPACES, resourceName, type ResourceAttributes } from '../kubernetes/attributes.ts';
+import { ANY_WORD, askables, samples } from './askable.ts';
+import { decide } from './decide.ts';
+import { nameSubject } from './lint.ts';
+import { boundRoles, compilePolicy, isBlocked, type Policy } from './policy.ts';
+import { compileResourceRule } from './rule.ts';
+import { outcomeOf, subjectPrincipal, subjectsOf } from './who-can.ts';
+
+/** Verdicts of one subject that two policies do not share. */
+export interface PolicyChange {
+  readonly subject: string;
+  readonly cluster: string;
+  readonly before: string;
+  readonly after: string;
+  /** `q7z` stands for any namespace or name that neither file mentions. */
+  readonly namespace: string;
+  readonly name: string;
+  /** `deployments.apps` with its verbs. */
+  readonly resources: ReadonlyMap<string, readonly string[]>;
+}
+
+interface Side {
+  readonly config: Config;
+  readonly policy: Policy;
+}
+
+const compileSide = (config: Config): Side => ({ config, policy: compilePolicy(config) });
+
+/**
+ * What each subject of a binding, being nothing else, may do under one configuration and not under the other: every verb on every resource
+ * that is known, in every namespace and by every name that its roles mention, and in one that they do not.
+ */
+export function comparePolicies(before: Config, after: Config): readonly PolicyChange[] {
+  const [old, next] = [compileSide(before), compileSide(after)];
+  const subjects = new Map(
+    [...subjectsOf(before), ...subjectsOf(after)].map((subject) => [nameSubject(subject), subject] as const),
+  );
+  const all = askables(new Map([...before.clusters, ...after.clusters]));
+  const changes = new Map<string, PolicyChange & { readonly resources: Map<string, string[]> }>();
+  for (const cluster of new Set([...before.clusters.keys(), ...after.clusters.keys()]))
+    for (const [subject, file] of subjects) {
+      const one = { old: subjectPrincipal(file, before), next: subjectPrincipal(file, after) };
+      const held = { old: rolesOf(old, cluster, one.old), next: rolesOf(next, cluster, one.next) };
+      if (isDeepStrictEqual(held.old, held.next)) continue;
+      for (const asked of questionsOf(all, wordsOf([...held.old, ...held.next]))) {
+        const was = outcome(old, one.old, cluster, asked);
+        const is = outcome(next, one.next, cluster, asked);
+        if (was === is) continue;
+        const { namespace, name, verb } = asked;
+        const key = JSON.stringify([subject, cluster, was, is, namespace, name]);
+        const change = changes.get(key) ?? {
+          subject,
+          cluster,
+          before: was,
+          after: is,
+          namespace,
+          name,
+          resources: new Map(),
+        };
+        changes.set(key, change);
+        const resource = resourceName(asked);
+        change.resources.set(resource, [...(change.resources.get(resource) ?? []), verb]);
+      }
+    }
+  return [...changes.values()];
+}
+
+/** What the roles of a principal on a cluster say; nothing of who is blocked. */
+function rolesOf({ policy }: Side, cluster: string, principal: Principal): readonly RoleFile[] {
+  const here = policy.clusters.get(cluster);
+  return here && !isBlocked(policy, principal) ? boundRoles(here, principal).map(({ says }) => says) : [];
+}
+
+function outcome({ policy }: Side, principal: Principal, cluster: string, asked: ResourceAttributes): string {
+  const { verdict, explanation } = outcomeOf(policy, principal, cluster, asked);
+  return verdict === 'allow' && explanation !== undefined ? `allow, ${explanation}` : verdict;
+}
+
+/** The namespaces and names that roles mention. */
+function wordsOf(roles: readonly RoleFile[]): {
+  readonly namespaces: readonly string[];
+  readonly names: readonly string[];
+} {
+  const rules = roles.flatMap(({ allow = [], deny = [] }) => [...allow, ...deny]);
+  const compiled = rules
+    .filter((rule) => !rule.nonResourceURLs)
+    .map((rule) => compileResourceRule(rule, { role: '', rule: '' }));
+  return {
+    namespaces: [...new Set([ALL_NAMESPACES, ANY_WORD, ...compiled.flatMap(({ namespaces }) => samples(namespaces))])],
+    names: [...new Set(['', ...compiled.flatMap(({ names }) => samples(names))])],
+  };
+}
+
+function* questionsOf(
+  all: ReturnType<typeof askables>,
+  { namespaces, names }: ReturnType<typeof wordsOf>,
+): Generator<ResourceAttributes> {
+  for (const { group, resource, subresource, namespaced, verbs } of all)
+    for (const verb of verbs)
+      for (const namespace of namespaced ? namespaces : [''])
+        for (const name of names) yield { verb, group, resource, subresource, namespace, name };
+}
+
+/** What was asked once: an event of the audit trail, as far as a decision goes by it. */
+export interface AskedBefore {
+  readonly principal: Principal;
+  readonly cluster: string;
+  readonly attributes: readonly ResourceAttributes[];
+  readonly reason?: string | undefined;
+  /** As the trail has it. */
+  readonly decision: 'allow' | 'deny';
+}
+
+interface Verdict {
+  readonly verdict: 'allow' | 'deny';
+  readonly rule?: string | undefined;
+  readonly explanation?: string | undefined;
+}
+
+export interface Replayed {
+  readonly before: Verdict;
+  readonly after: Verdict;
+  /** Whether the first configuration decides as the trail says it was decided. */
+  readonly faithful: boolean;
+}
+
+/** Puts what was asked to both configurations. Pods and charts are taken as allowed by both: the trail keeps no files. */
+export function createReplay(before: Config, after: Config): (asked: AskedBefore) => Replayed {
+  const [old, next] = [compileSide(before), compileSide(after)];
+  const verdict = ({ policy }: Side, { principal, cluster, attributes, reason }: AskedBefore): Verdict => {
+    const decision = decide(policy, { principal, cluster, attributes, reason, podSecurity: NO_PODS, charts: [] });
+    const rule = decision.rule && ruleName(decision.rule);
+    return decision.verdict === 'allow'
+      ? { verdict: 'allow', rule }
+      : { verdict: 'deny', rule, explanation: decision.explanation };
+  };
+  return (asked) => {
+    const was = verdict(old, asked);
+    return { before: was, after: verdict(next, asked), faithful: was.verdict === asked.decision };
+  };
+}

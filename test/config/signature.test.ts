@@ -1,0 +1,131 @@
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exportJWK, generateKeyPair } from 'jose';
+import { changesBetween } from '../../shared/config/changes.ts';
+import { openConfig } from '../../shared/config/source.ts';
+import { signText } from '../../shared/config/signature.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+import { env, exampleText, parse } from './valid.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'aksgw-signed-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const text = exampleText;
+const other = text.replace('running: 4', 'running: 5');
+
+async function keyPair(algorithm: 'ES256' | 'EdDSA' | 'PS256') {
+  const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true });
+  return { open: await exportJWK(publicKey), secret: await exportJWK(privateKey) };
+}
+const file = join(folder, 'gateway.yaml');
+const put = (content: string, signature?: string): void => {
+  writeFileSync(file, content);
+  if (signature === undefined) rmSync(`${file}.jws`, { force: true });
+  else writeFileSync(`${file}.jws`, `${signature}\n`);
+};
+const open = (key: unknown) =>
+  openConfig({
+    location: file,
+    env: { ...env, AKSGW_CONFIG_KEY: typeof key === 'string' ? key : JSON.stringify(key) },
+    clock: createManualClock(),
+    fetch: () => Promise.reject(new Error('nothing is reached')),
+  });
+
+describe('with AKSGW_CONFIG_KEY', () => {
+  test.each(['ES256', 'EdDSA', 'PS256'] as const)('a configuration signed with %s is taken', async (algorithm) => {
+    const { open: key, secret } = await keyPair(algorithm);
+    put(text, await signText(text, secret));
+    const source = await open(key);
+    expect(source.current().limits.perPrincipal.running).toBe(4);
+    source.close();
+  });
+
+  test('one without a signature, with another text’s, with another key’s or with a broken one is refused', async () => {
+    const [mine, theirs] = [await keyPair('ES256'), await keyPair('ES256')];
+    const good = await signText(text, mine.secret);
+    const cases: readonly [signature: string | undefined, problem: RegExp][] = [
+      [undefined, /gateway\.yaml\.jws: ENOENT/],
+      [await signText(other, mine.secret), /is no signature of it by the key in AKSGW_CONFIG_KEY/],
+      [await signText(text, theirs.secret), /is no signature of it/],
+      [good.replace('..', `.${Buffer.from(text).toString('base64url')}.`), /not a detached JWS/],
+      [`${Buffer.from('{"alg":"none"}').toString('base64url')}..`, /is no signature of it/],
+      ['', /is no signature of it/],
+    ];
+    for (const [signature, problem] of cases) {
+      put(text, signature);
+      await expect(open(mine.open)).rejects.toThrow(problem);
+    }
+  });
+
+  test('a private key, an unknown kind of key and what is not a key are refused, and not shown', async () => {
+    const { secret } = await keyPair('ES256');
+    put(text, await signText(text, secret));
+    const refused = async (key: unknown) =>
+      String(
+        await open(key).then(
+          () => 'taken',
+          (error: unknown) => error,
+        ),
+      );
+    expect(await refused(secret)).toMatch(/is a private key/);
+    expect(await refused(secret)).not.toContain(String(secret.d));
+    expect(await refused({ kty: 'oct', k: 'c2VjcmV0', alg: 'HS256' })).toMatch(/is not a key for one of ES256/);
+    expect(await refused('{ "kty": secret')).toMatch(/AKSGW_CONFIG_KEY: is not a JWK/);
+    expect(await refused(join(folder, 'nowhere.jwk'))).toMatch(/ENOENT/);
+  });
+
+  test('a change that is not signed does not come into force; the signature first and then the text does', async () => {
+    const { open: key, secret } = await keyPair('ES256');
+    put(text, await signText(text, secret));
+    const source = await open(key);
+    put(other, await signText(text, secret));
+    await source.refresh();
+    expect(source.problem()?.message).toMatch(/is no signature of it/);
+    expect(source.current().limits.perPrincipal.running).toBe(4);
+    put(text, await signText(other, secret));
+    await source.refresh();
+    expect(source.problem()).toBeUndefined();
+    put(other, await signText(other, secret));
+    await source.refresh();
+    expect(source.current().limits.perPrincipal.running).toBe(5);
+    source.close();
+  });
+});
+
+describe('what changed is told by its place', () => {
+  const changes = (edit: (yaml: string) => string) => changesBetween(parse(text), parse(edit(text)));
+  test.each<[name: string, edit: (yaml: string) => string, told: readonly string[]]>([
+    ['nothing', (yaml) => `# a comment\n${yaml}`, []],
+    ['a limit', (yaml) => yaml.replace('running: 4', 'running: 5'), ['limits.perPrincipal.running']],
+    [
+      'a namespace of a cluster',
+      (yaml) => yaml.replace('defaultNamespace: shop', 'defaultNamespace: till'),
+      ['clusters.demo.defaultNamespace'],
+    ],
+    [
+      'a role and its binding',
+      (yaml) =>
+        yaml
+          .replace('policy:\n  # A rule', 'policy:\n  # A rule')
+          .replace(
+            '  roles:\n',
+            '  roles:\n    extra: { allow: [{ verbs: [get], resources: [pods], namespaces: [shop] }] }\n',
+          )
+          .replace('  blocked: []', '  blocked: [{ user: 77777777-7777-4777-8777-777777777777 }]'),
+      ['+ policy.roles.extra', '+ policy.blocked[0]'],
+    ],
+    [
+      'an exception in place of a deny',
+      (yaml) =>
+        yaml.replace(
+          "resources: ['*'], namespaces: ['*'] }",
+          "resources: ['*'], except: [secrets], namespaces: ['*'] }",
+        ),
+      ['+ policy.roles.viewer.allow[0].except'],
+    ],
+  ])('%s', (_name, edit, told) => {
+    expect(changes(edit)).toEqual(told);
+  });
+});

@@ -1,0 +1,212 @@
+import { describe, expect, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { interpret } from '../../shared/command/interpret.ts';
+import { parseConfig } from '../../shared/config/load.ts';
+import { runPolicyCases } from '../../shared/policy/cases.ts';
+import { comparePolicies, createReplay } from '../../shared/policy/difference.ts';
+import { lintPolicy } from '../../shared/policy/lint.ts';
+import { compilePolicy } from '../../shared/policy/policy.ts';
+import { whoCan } from '../../shared/policy/who-can.ts';
+import { lines, parse, withSections } from '../config/valid.ts';
+import { ask, oid, principal } from './fixtures.ts';
+
+const group = '66666666-6666-4666-8666-666666666666';
+const identity = lines.identity.replace(' }', ', groupsClaim: emitted }');
+const configOf = (policy: string, jobs = 'jobs: []') =>
+  parse(withSections({ identity, policy: `policy: ${policy}`, jobs }));
+const bind = (role: string, subject = `{ user: ${oid} }`, more = '') =>
+  `{ role: ${role}, clusters: ['*'], subjects: [${subject}]${more} }`;
+const read = '{ verbs: [get, list, watch], resources: [pods], namespaces: [shop] }';
+
+describe('lint tells', () => {
+  const lint = (policy: string, jobs?: string) =>
+    lintPolicy(configOf(policy, jobs)).map(({ path, kind }) => `${kind} ${path}`);
+  const role = (body: string) => `{ roles: { r: ${body} }, bindings: [${bind('r')}] }`;
+  const cases: readonly [name: string, policy: string, findings: readonly string[]][] = [
+    ['of nothing where nothing is wrong', role(`{ allow: [${read}] }`), []],
+    [
+      'of a namespace for what is in none',
+      role('{ allow: [{ verbs: [get], resources: [nodes], namespaces: [shop] }] }'),
+      ['never-matches policy.roles.r.allow[0]'],
+    ],
+    [
+      'of a verb that the resource does not have',
+      role('{ allow: [{ verbs: [install], resources: [deployments.apps], namespaces: [shop] }] }'),
+      ['never-matches policy.roles.r.allow[0]'],
+    ],
+    [
+      'of an allow that a deny of its own role takes away',
+      role(`{ allow: [${read}], deny: [{ resources: [pods] }] }`),
+      ['never-matches policy.roles.r.allow[0]'],
+    ],
+    [
+      'of a rule that says what another says',
+      role(`{ allow: [{ verbs: [get], resources: [pods], namespaces: [shop], names: [web] }, ${read}] }`),
+      ['shadowed policy.roles.r.allow[0]'],
+    ],
+    [
+      'of the second of two that say the same, and of no rule that two others only share',
+      role(`{ allow: [${read}, ${read}] }`),
+      ['shadowed policy.roles.r.allow[1]'],
+    ],
+    [
+      'of a deny within a deny',
+      role(
+        `{ allow: [${read}], deny: [{ resources: [secrets] }, { verbs: [get], resources: [secrets], namespaces: [shop] }] }`,
+      ),
+      ['shadowed policy.roles.r.deny[1]'],
+    ],
+    [
+      'nothing of a rule whose twin wants a reason',
+      role(`{ allow: [${read.replace(' }', ', requireReason: true }')}, ${read.replace('get, ', '')}] }`),
+      [],
+    ],
+    [
+      'of a glob without a separator',
+      `{ roles: { r: { allow: [{ verbs: [get], resources: [pods], namespaces: ["shop*", "{team}-*"] }] } }, bindings: [${bind('r', undefined, ', with: { team: a }')}] }`,
+      ['wider-than-meant policy.roles.r.allow[0].namespaces[0]'],
+    ],
+    [
+      'of secrets among everything',
+      role('{ allow: [{ verbs: [get], resources: ["*"], namespaces: ["*"] }] }'),
+      ['wider-than-meant policy.roles.r.allow[0]'],
+    ],
+    [
+      'nothing where they are left out',
+      role('{ allow: [{ verbs: [get], resources: ["*"], except: [secrets], namespaces: ["*"] }] }'),
+      [],
+    ],
+    [
+      'of a deny that undoes another role of the same person',
+      `{ roles: { viewer: { allow: [${read}], deny: [{ resources: [secrets] }] } }, bindings: [${bind('viewer')}, ${bind('edit', undefined, ', namespaces: [shop]')}] }`,
+      ['undoes policy.roles.viewer.deny[0]'],
+    ],
+    [
+      'of one that may, for who is in both groups',
+      `{ roles: { viewer: { allow: [${read}], deny: [{ resources: [secrets] }] } }, bindings: [${bind('viewer', `{ group: ${group} }`)}, ${bind('edit', '{ appRole: Ops }')}] }`,
+      ['undoes policy.roles.viewer.deny[0]'],
+    ],
+    [
+      'nothing of one that nobody else can hold',
+      `{ roles: { viewer: { allow: [${read}], deny: [{ resources: [secrets] }] } }, bindings: [${bind('viewer')}, ${bind('edit', `{ app: ${group} }`)}] }`,
+      [],
+    ],
+    [
+      'of a role that nobody has',
+      `{ roles: { r: { allow: [${read}] } }, bindings: [] }`,
+      ['bound-nowhere policy.roles.r'],
+    ],
+    [
+      'of a binding on no cluster',
+      `{ roles: { r: { allow: [${read}] } }, bindings: [${bind('r').replace("'*'", "'prod-*'")}] }`,
+      ['bound-nowhere policy.bindings[0]'],
+    ],
+  ];
+  test.each(cases)('%s', (_name, policy, findings) => {
+    expect(lint(policy)).toEqual(findings);
+  });
+
+  test('of a job that has no role', () => {
+    const jobs = 'jobs: [{ name: nightly, cluster: demo, argv: [kubectl, get, pods] }]';
+    expect(lint(`{ roles: { r: { allow: [${read}] } }, bindings: [${bind('r')}] }`, jobs)).toEqual([
+      'bound-nowhere jobs[0]',
+    ]);
+    expect(lint(`{ roles: { r: { allow: [${read}] } }, bindings: [${bind('r', '{ job: nightly }')}] }`, jobs)).toEqual(
+      [],
+    );
+  });
+});
+
+describe('who can', () => {
+  const config = configOf(
+    `{ roles: { viewer: { allow: [${read}], deny: [{ resources: [secrets] }] }, keeper: { allow: [{ verbs: [get], resources: [secrets], namespaces: [shop], requireReason: true }] } }, bindings: [${bind('viewer')}, ${bind('keeper', '{ appRole: Keeper }')}, ${bind('edit', `{ group: ${group} }`, ', namespaces: [shop]')}] }`,
+  );
+  test('names each subject, its rule and its condition, and those whom a deny stops', () => {
+    expect(whoCan(compilePolicy(config), config, 'demo', ask('get secrets db @shop'))).toMatchObject([
+      { subject: { user: oid }, verdict: 'deny', rule: 'viewer/deny[0]' },
+      { subject: { appRole: 'Keeper' }, verdict: 'allow', rule: 'keeper/allow[0]', explanation: 'with a reason' },
+      { subject: { group }, verdict: 'allow', rule: expect.stringMatching(/^edit\/allow/) },
+    ]);
+    expect(whoCan(compilePolicy(config), config, 'demo', ask('get secrets db @billing'))).toMatchObject([
+      { subject: { user: oid }, verdict: 'deny' },
+    ]);
+  });
+});
+
+describe('the difference of two policies', () => {
+  const one = configOf(`{ roles: { r: { allow: [${read}] } }, bindings: [${bind('r')}] }`);
+  const other = configOf(
+    `{ roles: { r: { allow: [${read.replace('watch', 'delete')}] } }, bindings: [${bind('r')}, ${bind('view', '{ appRole: View }', ', namespaces: [shop]')}] }`,
+  );
+  test('is none of a policy to itself', () => {
+    expect(comparePolicies(one, one)).toEqual([]);
+  });
+
+  test('says of each subject which verdict changes', () => {
+    const changes = comparePolicies(one, other).filter(
+      ({ cluster, subject }) => cluster === 'demo' && subject.startsWith('user'),
+    );
+    expect(changes).toEqual([
+      {
+        subject: `user ${oid}`,
+        cluster: 'demo',
+        before: 'allow',
+        after: 'deny',
+        namespace: 'shop',
+        name: '',
+        resources: new Map([['pods', ['watch']]]),
+      },
+      {
+        subject: `user ${oid}`,
+        cluster: 'demo',
+        before: 'deny',
+        after: 'allow',
+        namespace: 'shop',
+        name: '',
+        resources: new Map([['pods', ['delete']]]),
+      },
+    ]);
+    const added = comparePolicies(one, other).filter(({ subject }) => subject === 'appRole View');
+    expect(added.map(({ before, after, namespace }) => [before, after, namespace])).toContainEqual([
+      'deny',
+      'allow',
+      'shop',
+    ]);
+  });
+
+  test('replays what was asked, and tells whether the first file decides as the trail does', () => {
+    const replay = createReplay(one, other);
+    const asked = { principal: principal(), cluster: 'demo', attributes: [ask('watch pods @shop')] };
+    expect(replay({ ...asked, decision: 'allow' })).toMatchObject({
+      before: { verdict: 'allow', rule: 'r/allow[0]' },
+      after: { verdict: 'deny', explanation: expect.stringContaining('watch pods in shop') },
+      faithful: true,
+    });
+    expect(replay({ ...asked, decision: 'deny' }).faithful).toBe(false);
+  });
+});
+
+describe('five clusters, four teams, two bots and people on call, written the natural way', () => {
+  const file = (name: string) => readFileSync(new URL(`five-clusters/${name}`, import.meta.url), 'utf8');
+  const config = parseConfig(file('gateway.yaml'), { baseDir: '/srv', source: 'gateway.yaml' });
+
+  test('mean what their forty intents say, without a deny', () => {
+    const { results, failed, untested } = runPolicyCases(config, file('cases.yaml'), {
+      interpret,
+      source: 'cases.yaml',
+    });
+    expect(results.filter(({ passed }) => !passed)).toEqual([]);
+    expect([results.length, failed, config.clusters.size]).toEqual([40, 0, 5]);
+    expect(untested).toEqual([]);
+    expect(Object.values(config.policy.roles).flatMap(({ deny = [] }) => deny)).toEqual([]);
+  });
+
+  test('have nothing for lint to tell', () => {
+    expect(lintPolicy(config)).toEqual([]);
+  });
+});
+
+test('the ready-made roles have nothing for lint to tell', () => {
+  const text = readFileSync(new URL('../../infra/policies/gateway.yaml', import.meta.url), 'utf8');
+  expect(lintPolicy(parseConfig(text, { baseDir: '/srv', source: 'gateway.yaml' }))).toEqual([]);
+});
