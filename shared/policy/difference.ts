@@ -7,10 +7,10 @@ import type { Principal } from '../identity/principal.ts';
 import { ALL_NAMESPACES, resourceName, type ResourceAttributes } from '../kubernetes/attributes.ts';
 import { ANY_WORD, askables, samples } from './askable.ts';
 import { decide } from './decide.ts';
-import { nameSubject } from './lint.ts';
 import { boundRoles, compilePolicy, isBlocked, type Policy } from './policy.ts';
 import { compileResourceRule } from './rule.ts';
-import { outcomeOf, subjectPrincipal, subjectsOf } from './who-can.ts';
+import { nameSubject, subjectPrincipal, subjectsOf } from './subject.ts';
+import { outcomeOf } from './who-can.ts';
 
 /** Verdicts of one subject that two policies do not share. */
 export interface PolicyChange {

@@ -10,8 +10,9 @@ import { ANY_WORD, askables, probes } from './askable.ts';
 import { boundRoles, compilePolicy } from './policy.ts';
 import { compileDenyRule, compileResourceRule, intersects, isAsWide, contains, type ResourceRule } from './rule.ts';
 import { needsNamedResource } from './sensitive.ts';
+import { nameSubject } from './subject.ts';
 
-export interface LintFinding {
+interface LintFinding {
   /** `policy.roles.viewer.deny[0]` */
   readonly path: string;
   readonly kind: 'never-matches' | 'shadowed' | 'wider-than-meant' | 'undoes' | 'bound-nowhere';
@@ -36,7 +37,7 @@ export function lintPolicy(config: Config): readonly LintFinding[] {
   const report: Lint['report'] = (path, kind, message) => findings.push({ path: formatPath(path), kind, message });
   const roles = new Map(Object.entries(config.policy.roles).map(([name, role]) => [name, compileSample(name, role)]));
   const lint: Lint = { config, all: askables(config.clusters), roles, report };
-  for (const [name, role] of roles) lintRole(lint, name, role);
+  for (const role of roles.values()) lintRole(lint, role);
   lintWidth(lint);
   lintDenies(lint);
   lintBound(lint);
@@ -58,7 +59,7 @@ function compileSample(name: string, role: RoleFile): CompiledRole {
 const pathOf = ({ reference: { role, rule } }: ResourceRule): Path => ['policy', 'roles', role, rule];
 
 /** Rules that never match, and those that say what others of the role say already. */
-function lintRole({ all, report }: Lint, _name: string, { allow, deny }: CompiledRole): void {
+function lintRole({ all, report }: Lint, { allow, deny }: CompiledRole): void {
   const dead = new Set<ResourceRule>();
   for (const side of ['allow', 'deny'] as const) {
     const rules = side === 'allow' ? allow : deny;
@@ -174,14 +175,6 @@ function canBeBoth(a: SubjectFile, b: SubjectFile): boolean {
   const isMany = (subject: SubjectFile): boolean => 'group' in subject || 'appRole' in subject;
   if ('job' in a || 'job' in b) return false;
   return isMany(a) || isMany(b);
-}
-
-/** `group 6666…`: as reports call a subject. */
-export function nameSubject(subject: SubjectFile): string {
-  if ('job' in subject) return `job ${subject.job}`;
-  const { tenant: _tenant, ...id } = subject;
-  const [[kind, value] = ['', '']] = Object.entries(id);
-  return `${kind} ${value}`;
 }
 
 /** Roles that nobody holds, bindings that reach no cluster, jobs that may do nothing. */

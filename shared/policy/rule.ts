@@ -34,7 +34,7 @@ export interface UrlRule {
 }
 
 /** A list of words and globs. */
-export interface Words {
+interface Words {
   /** It holds `*`, or was left out. */
   readonly all: boolean;
   readonly literals: ReadonlySet<string>;

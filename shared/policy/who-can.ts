@@ -2,13 +2,14 @@ import type { Config } from '../config/config.ts';
 import { ruleName } from '../config/rule-reference.ts';
 import type { SubjectFile } from '../config/schema.ts';
 import { NO_PODS } from '../command/pod-security/findings.ts';
-import { jobPrincipal, type Principal } from '../identity/principal.ts';
+import type { Principal } from '../identity/principal.ts';
 import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 import { decide } from './decide.ts';
 import type { Policy } from './policy.ts';
+import { subjectPrincipal, subjectsOf } from './subject.ts';
 
 /** What somebody who is this and nothing else may do. */
-export interface Holder {
+interface Holder {
   readonly subject: SubjectFile;
   readonly verdict: 'allow' | 'deny';
   /** `viewer/allow[0]` */
@@ -23,14 +24,6 @@ export function whoCan(policy: Policy, config: Config, cluster: string, asked: R
     const verdict = outcomeOf(policy, subjectPrincipal(subject, config), cluster, asked);
     return verdict.reason === 'no-rule' ? [] : [{ subject, ...verdict }];
   });
-}
-
-/** Every subject that a binding names, each once. */
-export function subjectsOf({ policy }: Pick<Config, 'policy'>): readonly SubjectFile[] {
-  const byText = new Map(
-    policy.bindings.flatMap(({ subjects }) => subjects.map((one) => [JSON.stringify(one), one] as const)),
-  );
-  return [...byText.values()];
 }
 
 interface Outcome {
@@ -52,16 +45,4 @@ export function outcomeOf(policy: Policy, principal: Principal, cluster: string,
     return { verdict: 'allow', rule, explanation: 'with a reason' };
   if (reason === 'chart-not-listed') return { verdict: 'allow', rule, explanation: 'the listed charts only' };
   return { verdict: 'deny', reason, rule, explanation };
-}
-
-/** Somebody who is this subject and nothing else. */
-export function subjectPrincipal(subject: SubjectFile, { identity }: Pick<Config, 'identity'>): Principal {
-  if ('job' in subject) return jobPrincipal(subject.job);
-  const { tenant = identity.tenants[0] ?? '' } = subject;
-  const token = { tid: tenant, azp: '', uti: '', roles: [] as string[], groups: { known: true, ids: [] as string[] } };
-  if ('app' in subject) return { ...token, kind: 'app', oid: subject.app };
-  const user = { ...token, kind: 'user', scopes: identity.scopes } as const;
-  if ('user' in subject) return { ...user, oid: subject.user };
-  if ('group' in subject) return { ...user, oid: '', groups: { known: true, ids: [subject.group] } };
-  return { ...user, oid: '', roles: [subject.appRole] };
 }

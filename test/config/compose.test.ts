@@ -56,17 +56,14 @@ describe('roles that compose are refused where they say something else than they
     [
       'a value that is a glob',
       policy(team, 'role: r, with: { team: "*" }'),
-      [
-        '8 policy.bindings[0].with.team: "*" is not letters, digits and "-", in lower case',
-        '8 policy.bindings[0].with: "*-*" is no namespace and no glob of one',
-      ],
+      ['8 policy.bindings[0].with.team: "*" is not letters, digits and "-", in lower case'],
     ],
     [
       'a placeholder that is none',
       policy(team.replaceAll('{team}', '{Team}'), 'role: r'),
       [
-        '8 policy.roles.r.allow[0].namespaces[0]: "{Team}" is no namespace and no glob of one',
-        '8 policy.roles.r.allow[0].namespaces[1]: "{Team}-*" is no namespace and no glob of one',
+        '8 policy.roles.r.allow[0].namespaces[0]: "{Team}" is neither a namespace nor a glob of one',
+        '8 policy.roles.r.allow[0].namespaces[1]: "{Team}-*" is neither a namespace nor a glob of one',
       ],
     ],
     ['a built-in role', policy('{}', 'role: edit'), []],
@@ -83,7 +80,7 @@ describe('roles that compose are refused where they say something else than they
     [
       'a built-in role in no namespace',
       policy('{}', 'role: view, namespaces: [Shop]'),
-      ['8 policy.bindings[0].namespaces: "Shop" is no namespace and no glob of one'],
+      ['8 policy.bindings[0].namespaces: "Shop" is neither a namespace nor a glob of one'],
     ],
     [
       'another role in namespaces of the binding',

@@ -105,7 +105,10 @@ async function compare({ digest }: Config, url: string, host: Host): Promise<num
   };
   if (answer.status !== 200) throw new Error(`${base} answered ${answer.status}: ${body.detail ?? ''}`);
   const [loaded] = body.items ?? [];
-  if (!loaded) throw new Error(`${base} has no line in its trail of the configuration in force`);
+  if (!loaded)
+    throw new Error(
+      `${base} shows you no line of the configuration in force: that takes the right to read the audit trail`,
+    );
   const { configDigest, time, build } = loaded;
   const same = configDigest === digest;
   host.stdout.write(

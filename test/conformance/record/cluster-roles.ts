@@ -116,7 +116,7 @@ function render(roles: readonly (readonly [string, ClusterRole['rules']])[], rec
   return `// Written by test/conformance/record/cluster-roles.ts: do not edit.
 
 /** One rule of a ClusterRole (rbac.authorization.k8s.io/v1, PolicyRule). */
-export interface ClusterRoleRule {
+interface ClusterRoleRule {
   /** API groups, '' for the core. */
   readonly groups: readonly string[];
   /** \`pods\`, \`pods/log\`. */

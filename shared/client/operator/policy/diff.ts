@@ -81,7 +81,7 @@ interface DecidedLine {
   readonly decision?: 'allow' | 'deny';
 }
 
-const DECIDED = new Set<string>([
+const decidedCodes = new Set<string>([
   eventCodes['command.intended'],
   eventCodes['command.denied'],
   eventCodes['command.explained'],
@@ -113,7 +113,7 @@ async function replayTrail({ before, after, folder, json }: Trail, host: Host): 
     for await (const { bytes, text, complete } of log.read(stream)) {
       if (!complete || !bytes.includes(needle)) continue;
       const line = JSON.parse(text) as DecidedLine;
-      if (!DECIDED.has(line.code)) continue;
+      if (!decidedCodes.has(line.code)) continue;
       const asked = askedOf(line);
       if (!asked) {
         counts.incomplete += 1;

@@ -4,7 +4,7 @@ import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../
 import { readResource, resourceVerbs } from '../../../kubernetes/known-kinds.ts';
 import { catalogOf } from '../../../kubernetes/resources.ts';
 import { didYouMean } from '../../../lib/suggest.ts';
-import { nameSubject } from '../../../policy/lint.ts';
+import { nameSubject } from '../../../policy/subject.ts';
 import { compilePolicy } from '../../../policy/policy.ts';
 import { whoCan } from '../../../policy/who-can.ts';
 import type { Host } from '../../host.ts';
