@@ -55,7 +55,10 @@ export function readPolicy(policy: PolicyFile, known: Known, report: Report): Po
     for (const text of namespaces ?? texts) {
       const filled = fillText(text, values);
       if (placeholdersOf([filled]).length === 0 && !isNamespacePattern(filled) && (namespaces || filled !== text))
-        report.problem([...path, namespaces ? 'namespaces' : 'with'], `"${filled}" is neither a namespace nor a glob of one`);
+        report.problem(
+          [...path, namespaces ? 'namespaces' : 'with'],
+          `"${filled}" is neither a namespace nor a glob of one`,
+        );
     }
   }
 

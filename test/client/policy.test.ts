@@ -167,7 +167,7 @@ describe('aksgw config check', () => {
         .replace(/\n\.\.\.\n?$/, '\n'),
     );
     const { code, out } = await aksgw(['config', 'check', file]);
-    expect(out).toMatch(/wrong\.yaml:\d+: clusters\.demo\.defaultNamespace: "Shop" is no name of a namespace/);
+    expect(out).toMatch(/wrong\.yaml:\d+: clusters\.demo\.defaultNamespace: "Shop" is not the name of a namespace/);
     expect(out).toMatch(/wrong\.yaml:\d+: policy\.roles\.viewer\.allow\[0\]\.verbs\[0\]: no verb is called "gte"/);
     expect(out).toMatch(/^2 errors$/m);
     expect(code).toBe(1);
