@@ -40,6 +40,9 @@ async function run(name: string): Promise<unknown> {
   let out = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  if (code !== 0) throw new Error(`the bench ${name} ended with ${code}`);
+  if (code !== 0) {
+    process.stderr.write(out); // what it found, a fault above all
+    throw new Error(`the bench ${name} ended with ${code}`);
+  }
   return JSON.parse(out);
 }
