@@ -3,6 +3,7 @@ import type { JobState } from '../../shared/jobs/state.ts';
 import { outcomeOf } from '../../shared/jobs/outcome.ts';
 import type { BatchId } from '../../shared/lib/ids.ts';
 import type { CommandRecord } from '../../shared/store/records.ts';
+import { stepId } from '../../shared/store/derived-ids.ts';
 import { commandRecord } from '../support/records.ts';
 import { World } from './world.ts';
 
@@ -62,6 +63,28 @@ describe('a look at a job', () => {
     await process.look();
     expect(told(world)).toEqual(['job.changed', 'job.fired']);
   });
+
+  test.each(Array.from({ length: 8 }, (_, at) => at))(
+    'that is killed after its effect %i leaves the steps to the next one, which takes the first for the run',
+    async (at) => {
+      const steps = 'steps: [{ argv: [kubectl, get, pods] }, { argv: [kubectl, get, nodes] }]';
+      const world = new World(START, 'schedule: "0 * * * *"', 30 * MINUTE, steps);
+      world.sendsAtOnce = true;
+      await world.process().look();
+      await world.goTo(START + HOUR + 1_000);
+      const killed = world.process(undefined, [{ at, kind: 'kill after', minutes: 0 }]);
+      await killed.look().catch(() => undefined);
+      expect(killed.alive).toBe(false);
+      const next = world.process();
+      for (let second = 10; second < 600; second += 10) {
+        await world.goTo(START + HOUR + second * 1_000);
+        await next.look();
+      }
+      const { running } = stateOf(world);
+      expect(running?.commandId).toBe(stepId(running?.batchId as BatchId, 0));
+      expect(world.sent).toEqual([START + HOUR]);
+    },
+  );
 
   test('keeps the last hundred runs', async () => {
     const world = new World(START, 'schedule: "0 * * * *"');
