@@ -54,7 +54,12 @@ export function readPolicy(policy: PolicyFile, known: Known, report: Report): Po
     const texts = (role ? [...(role.allow ?? []), ...(role.deny ?? [])] : []).flatMap((rule) => rule.namespaces ?? []);
     for (const text of namespaces ?? texts) {
       const filled = fillText(text, values);
-      if (placeholdersOf([filled]).length === 0 && !isNamespacePattern(filled) && (namespaces || filled !== text))
+      if (filled === 'aks-command' && filled !== text)
+        report.problem(
+          [...path, 'with'],
+          `makes "${text}" the namespace of run command's own pods: only a rule that spells it out may name it`,
+        );
+      else if (placeholdersOf([filled]).length === 0 && !isNamespacePattern(filled) && (namespaces || filled !== text))
         report.problem(
           [...path, namespaces ? 'namespaces' : 'with'],
           `"${filled}" is neither a namespace nor a glob of one`,

@@ -38,7 +38,7 @@ export function fileReader(path: string): TextReader {
         await using file = await open(path);
         const { size } = await file.stat();
         if (size > MAX_CONFIG_LENGTH) throw new Error(`is larger than ${MAX_CONFIG_LENGTH} bytes`);
-        return { text: decode(await file.readFile()) };
+        return { text: decodeConfig(await file.readFile()) };
       } catch (error) {
         throw unreadable(path, error);
       }
@@ -86,7 +86,7 @@ export function urlReader(location: string, { fetch, credential }: UrlReaderOpti
       // No other: a 206 is a part of the text (RFC 9110, section 15.3.7), a 203 was changed on the way.
       if (answer.status !== 200) throw new Error(`answered ${answer.status}`);
       return {
-        text: decode(answer.bytes),
+        text: decodeConfig(answer.bytes),
         etag: answer.headers.get('etag') ?? undefined,
         // A block blob is replaced as a whole (learn.microsoft.com/rest/api/storageservices/put-block-list).
         atomic: takesToken && answer.headers.get('x-ms-blob-type') === 'BlockBlob',
@@ -98,8 +98,8 @@ export function urlReader(location: string, { fetch, credential }: UrlReaderOpti
   return { source, read };
 }
 
-/** UTF-8 or nothing: any other byte would silently become another name. */
-function decode(bytes: Uint8Array): string {
+/** UTF-8 or nothing, without a byte order mark: any other byte would silently become another name. Throws Error. */
+export function decodeConfig(bytes: Uint8Array): string {
   try {
     return decodeUtf8(bytes).replace(/^\ufeff/, '');
   } catch (cause) {

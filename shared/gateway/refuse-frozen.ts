@@ -3,17 +3,16 @@ import type { Cluster } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import type { CommandFacts, RequestFacts } from '../audit/events.ts';
 import type { AuditTrail } from '../audit/trail.ts';
+import { frozenFor } from '../policy/frozen.ts';
 import { refuseCommand } from './deny.ts';
-
-const reads: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
 
 /** A frozen cluster takes reads only, from everybody. Throws Problem `cluster-frozen`. */
 export async function refuseFrozen(
   trail: AuditTrail,
-  { name, frozen }: Cluster,
+  cluster: Cluster,
   { attributes }: Invocation,
   facts: RequestFacts & CommandFacts,
 ): Promise<void> {
-  if (frozen === undefined || attributes.every(({ verb }) => reads.has(verb))) return;
-  await refuseCommand(trail, facts, new Problem('cluster-frozen', `Cluster ${name} is frozen: ${frozen}`));
+  const why = frozenFor(cluster, attributes);
+  if (why !== undefined) await refuseCommand(trail, facts, new Problem('cluster-frozen', why));
 }

@@ -45,8 +45,10 @@ export function askables(clusters: Config['clusters']): readonly Askable[] {
   ];
 }
 
-/** Stands for any name that nobody wrote down. */
+/** Stands for any namespace that nobody wrote down, and for what a glob leaves open. */
 export const ANY_WORD = 'q7z';
+/** Stands for any object's name that nobody wrote down: another word, so that no glob of the one seems to be about the other. */
+export const ANY_NAME = 'z7q';
 
 /** Names that a rule's words mean: each word itself, each glob once. */
 export const samples = ({ literals, globs }: ResourceRule['names']): readonly string[] => [
@@ -65,7 +67,7 @@ export function* probes(
 ): Generator<ResourceAttributes> {
   const { namespaces, names } = rule;
   const where = [...samples(namespaces), ...(namespaces.all ? [ANY_WORD, ALL_NAMESPACES] : [])];
-  const called = [...samples(names), ...(names.all ? [''] : [])];
+  const called = [...samples(names), ...(names.all ? ['', ANY_NAME] : [])];
   for (const { group, resource, subresource, namespaced, verbs } of all) {
     for (const verb of verbs)
       for (const namespace of namespaced ? where : ['']) {

@@ -5,8 +5,9 @@ import type { RoleFile } from '../config/schema.ts';
 import { NO_PODS } from '../command/pod-security/findings.ts';
 import type { Principal } from '../identity/principal.ts';
 import { ALL_NAMESPACES, resourceName, type ResourceAttributes } from '../kubernetes/attributes.ts';
-import { ANY_WORD, askables, samples } from './askable.ts';
+import { ANY_NAME, ANY_WORD, askables, samples } from './askable.ts';
 import { decide } from './decide.ts';
+import { frozenFor } from './frozen.ts';
 import { boundRoles, compilePolicy, isBlocked, type Policy } from './policy.ts';
 import { compileResourceRule } from './rule.ts';
 import { nameSubject, subjectPrincipal, subjectsOf } from './subject.ts';
@@ -18,7 +19,7 @@ export interface PolicyChange {
   readonly cluster: string;
   readonly before: string;
   readonly after: string;
-  /** `q7z` stands for any namespace or name that neither file mentions. */
+  /** ANY_WORD and ANY_NAME (askable.ts) stand for any namespace or name that neither file mentions. */
   readonly namespace: string;
   readonly name: string;
   /** `deployments.apps` with its verbs. */
@@ -39,20 +40,25 @@ const compileSide = (config: Config): Side => ({ config, policy: compilePolicy(c
 export function comparePolicies(before: Config, after: Config): readonly PolicyChange[] {
   const [old, next] = [compileSide(before), compileSide(after)];
   const subjects = new Map(
-    [...subjectsOf(before), ...subjectsOf(after)].map((subject) => [nameSubject(subject), subject] as const),
+    [...subjectsOf(before), ...subjectsOf(after)].map((subject) => [JSON.stringify(subject), subject] as const),
   );
   const all = askables(new Map([...before.clusters, ...after.clusters]));
   const changes = new Map<string, PolicyChange & { readonly resources: Map<string, string[]> }>();
   for (const cluster of new Set([...before.clusters.keys(), ...after.clusters.keys()]))
-    for (const [subject, file] of subjects) {
+    for (const file of subjects.values()) {
+      const subject = nameSubject(file, after);
       const one = { old: subjectPrincipal(file, before), next: subjectPrincipal(file, after) };
       const held = { old: rolesOf(old, cluster, one.old), next: rolesOf(next, cluster, one.next) };
-      if (isDeepStrictEqual(held.old, held.next)) continue;
+      const frozen = { old: isFrozen(before, cluster), next: isFrozen(after, cluster) };
+      if (isDeepStrictEqual(held.old, held.next) && frozen.old === frozen.next) continue;
+      // Asked without a name first, then by one that nobody wrote down: what comes of both alike is told once.
+      let unnamed = { was: '', is: '' };
       for (const asked of questionsOf(all, wordsOf([...held.old, ...held.next]))) {
         const was = outcome(old, one.old, cluster, asked);
         const is = outcome(next, one.next, cluster, asked);
-        if (was === is) continue;
         const { namespace, name, verb } = asked;
+        if (name === '') unnamed = { was, is };
+        if (was === is || (name === ANY_NAME && was === unnamed.was && is === unnamed.is)) continue;
         const key = JSON.stringify([subject, cluster, was, is, namespace, name]);
         const change = changes.get(key) ?? {
           subject,
@@ -77,8 +83,11 @@ function rolesOf({ policy }: Side, cluster: string, principal: Principal): reado
   return here && !isBlocked(policy, principal) ? boundRoles(here, principal).map(({ says }) => says) : [];
 }
 
-function outcome({ policy }: Side, principal: Principal, cluster: string, asked: ResourceAttributes): string {
+const isFrozen = ({ clusters }: Config, cluster: string): boolean => clusters.get(cluster)?.frozen !== undefined;
+
+function outcome({ config, policy }: Side, principal: Principal, cluster: string, asked: ResourceAttributes): string {
   const { verdict, explanation } = outcomeOf(policy, principal, cluster, asked);
+  if (verdict === 'allow' && frozenFor(config.clusters.get(cluster), [asked]) !== undefined) return 'deny, frozen';
   return verdict === 'allow' && explanation !== undefined ? `allow, ${explanation}` : verdict;
 }
 
@@ -93,7 +102,7 @@ function wordsOf(roles: readonly RoleFile[]): {
     .map((rule) => compileResourceRule(rule, { role: '', rule: '' }));
   return {
     namespaces: [...new Set([ALL_NAMESPACES, ANY_WORD, ...compiled.flatMap(({ namespaces }) => samples(namespaces))])],
-    names: [...new Set(['', ...compiled.flatMap(({ names }) => samples(names))])],
+    names: [...new Set(['', ANY_NAME, ...compiled.flatMap(({ names }) => samples(names))])],
   };
 }
 
@@ -133,7 +142,9 @@ export interface Replayed {
 /** Puts what was asked to both configurations. Pods and charts are taken as allowed by both: the trail keeps no files. */
 export function createReplay(before: Config, after: Config): (asked: AskedBefore) => Replayed {
   const [old, next] = [compileSide(before), compileSide(after)];
-  const verdict = ({ policy }: Side, { principal, cluster, attributes, reason }: AskedBefore): Verdict => {
+  const verdict = ({ config, policy }: Side, { principal, cluster, attributes, reason }: AskedBefore): Verdict => {
+    const frozen = frozenFor(config.clusters.get(cluster), attributes);
+    if (frozen !== undefined) return { verdict: 'deny', explanation: frozen };
     const decision = decide(policy, { principal, cluster, attributes, reason, podSecurity: NO_PODS, charts: [] });
     const rule = decision.rule && ruleName(decision.rule);
     return decision.verdict === 'allow'

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isBuiltInRole, roleOf } from '../config/built-in-roles.ts';
 import type { Config } from '../config/config.ts';
 import { compileGlob } from '../config/glob.ts';
@@ -143,7 +144,7 @@ function lintDenies({ config, all, report }: Lint): void {
       for (const other of bound) {
         const key = JSON.stringify([deny.reference, other.binding.role]);
         if (told.has(key) || other.binding.role === denying.binding.role) continue;
-        const both = sharedHolder(denying, other);
+        const both = sharedHolder(config, denying, other);
         const undone = both && firstUndone(deny, other.role, all);
         if (!both || !undone) continue;
         told.add(key);
@@ -161,19 +162,19 @@ function firstUndone(deny: ResourceRule, { allow }: CompiledRole, all: Lint['all
 }
 
 /** Who holds both roles on one cluster: certainly, or because nothing keeps a person from being in both. Undefined: nobody. */
-function sharedHolder(one: Bound, other: Bound): string | undefined {
+function sharedHolder(config: Config, one: Bound, other: Bound): string | undefined {
   if (![...one.clusters].some((name) => other.clusters.has(name))) return undefined;
   const pairs = one.binding.subjects.flatMap((a) => other.binding.subjects.map((b) => [a, b] as const));
-  const same = pairs.find(([a, b]) => nameSubject(a) === nameSubject(b));
-  if (same) return nameSubject(same[0]);
+  const same = pairs.find(([a, b]) => isDeepStrictEqual(a, b));
+  if (same) return nameSubject(same[0], config);
   const possible = pairs.find(([a, b]) => canBeBoth(a, b));
-  return possible && `whoever is ${nameSubject(possible[0])} and ${nameSubject(possible[1])}`;
+  return possible && `somebody who is ${nameSubject(possible[0], config)} and ${nameSubject(possible[1], config)}`;
 }
 
 /** Two ids of one kind are two callers; groups and app roles are held beside anything but a job's name. */
 function canBeBoth(a: SubjectFile, b: SubjectFile): boolean {
   const isMany = (subject: SubjectFile): boolean => 'group' in subject || 'appRole' in subject;
-  if ('job' in a || 'job' in b) return false;
+  if ('job' in a || 'job' in b || a.tenant !== b.tenant) return false;
   return isMany(a) || isMany(b);
 }
 

@@ -10,12 +10,12 @@ export function subjectsOf({ policy }: Pick<Config, 'policy'>): readonly Subject
   return [...byText.values()];
 }
 
-/** `group 6666…`: as reports call a subject. */
-export function nameSubject(subject: SubjectFile): string {
+/** `group 6666…`: as reports call a subject; with its tenant where there are several. */
+export function nameSubject(subject: SubjectFile, { identity }: Pick<Config, 'identity'>): string {
   if ('job' in subject) return `job ${subject.job}`;
-  const { tenant: _tenant, ...id } = subject;
+  const { tenant, ...id } = subject;
   const [[kind, value] = ['', '']] = Object.entries(id);
-  return `${kind} ${value}`;
+  return `${kind} ${value}${identity.tenants.length < 2 || tenant === undefined ? '' : ` of tenant ${tenant}`}`;
 }
 
 /** Somebody who is this subject and nothing else. */

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { exportJWK, generateKeyPair } from 'jose';
 import { main } from '../../shared/client/main.ts';
@@ -125,8 +125,51 @@ describe('aksgw policy', () => {
     expect(code).toBe(1);
     expect(await aksgw(['policy', 'diff', stack.config, stack.config])).toMatchObject({
       code: 0,
-      out: '0 differences\n',
+      out: '0 differences, 0 changed places\n',
     });
+  });
+
+  test('diff of two files tells of a deny by any name, of a frozen cluster, and by its place of what no question asks for', async () => {
+    const compare = (edit: (yaml: string) => string) =>
+      aksgw(['policy', 'diff', stack.config, changed('compared.yaml', edit)]);
+    const denied = await compare((yaml) =>
+      yaml
+        .replace(
+          '    auditor:\n',
+          "    none: { deny: [{ resources: [deployments.apps], namespaces: [shop], names: ['db-0', 'x-*'] }] }\n    auditor:\n",
+        )
+        .replace(
+          '  bindings:\n',
+          `  bindings:\n    - { role: none, clusters: [demo], subjects: [{ app: ${people.job} }] }\n`,
+        ),
+    );
+    expect(denied.out).toMatch(/named db-0: allow -> deny/);
+    const frozen = await compare((yaml) => yaml.replace('  demo:\n', '  demo:\n    frozen: CHG-7\n'));
+    expect(frozen.out).toMatch(/allow -> deny, frozen\n {2}patch: deployments\.apps/);
+    const wider = await compare((yaml) => yaml.replace('blocked: []', `blocked: [{ user: ${people.user} }]`));
+    expect([wider.code, wider.out]).toEqual([
+      1,
+      'changed in the file: + policy.blocked[0]\n0 differences, 1 changed places\n',
+    ]);
+  });
+
+  test('explain and who-can know of a frozen cluster and of the list of the blocked', async () => {
+    const frozen = changed('frozen.yaml', (yaml) => yaml.replace('  demo:\n', '  demo:\n    frozen: CHG-7\n'));
+    const asked = ['--cluster', 'demo', '--app', people.job];
+    const restart = ['--', 'kubectl', 'rollout', 'restart', 'deploy/web', '-n', 'shop'];
+    const explained = await aksgw(['policy', 'explain', '-c', frozen, ...asked, ...restart]);
+    expect([explained.code, explained.out]).toEqual([
+      2,
+      expect.stringMatching(/^refuse: Cluster demo is frozen: CHG-7/),
+    ]);
+    const who = await aksgw(['policy', 'who-can', 'patch', 'deploy', '-n', 'shop', '-c', frozen, '--cluster', 'demo']);
+    expect([who.code, who.out]).toEqual([1, expect.stringContaining('Until that ends nobody may')]);
+    writeFileSync(join(dirname(frozen), 'blocked.yaml'), `blocked: [{ app: ${people.job} }]\n`);
+    const blocked = changed('blocking.yaml', (yaml) =>
+      yaml.replace('  bindings:\n', '  blockedFrom: blocked.yaml\n  bindings:\n'),
+    );
+    const denied = await aksgw(['policy', 'explain', '-c', blocked, ...asked, ...restart]);
+    expect([denied.code, denied.out]).toEqual([1, expect.stringMatching(/^deny: /)]);
   });
 
   test('diff over the trail replays what was asked, memberships included', async () => {

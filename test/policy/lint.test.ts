@@ -45,6 +45,20 @@ describe('lint tells', () => {
       ['shadowed policy.roles.r.allow[0]'],
     ],
     [
+      'of nothing where a narrow deny stands before a wider one, or before an allow by any name',
+      role(
+        `{ allow: [${read}], deny: [{ resources: [pods], namespaces: [shop], names: [db-0] }, { resources: [pods], namespaces: [kube-system] }] }`,
+      ),
+      [],
+    ],
+    [
+      'of the narrow one of two denies',
+      role(
+        `{ allow: [${read.replace('[shop]', '[web]')}], deny: [{ resources: [pods], namespaces: [shop], names: [db-0] }, { resources: [pods], namespaces: [shop] }] }`,
+      ),
+      ['shadowed policy.roles.r.deny[0]'],
+    ],
+    [
       'of the second of two that say the same, and of no rule that two others only share',
       role(`{ allow: [${read}, ${read}] }`),
       ['shadowed policy.roles.r.allow[1]'],

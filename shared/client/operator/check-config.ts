@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../clock.ts';
-import { parseBlockedList, withBlocked } from '../../config/blocked-list.ts';
 import type { Config, Entrance } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
 import { ConfigError } from '../../config/problem.ts';
+import { decodeConfig } from '../../config/readers.ts';
 import { configKeyOf, SIGNATURE_SUFFIX, verifyText } from '../../config/signature.ts';
 import { checkJobs } from '../../jobs/check.ts';
 import { withDeadline } from '../../lib/abort.ts';
@@ -14,6 +13,7 @@ import { fetchBounded } from '../../lib/bounded-fetch.ts';
 import { printable } from '../../lib/safe-text.ts';
 import type { Host } from '../host.ts';
 import { tokenSource } from '../token.ts';
+import { withBlockedList } from './config.ts';
 
 const USAGE = `aksgw config check [--config gateway.yaml] [--entrance port|functions] [--against URL]
 
@@ -57,7 +57,7 @@ function read(file: string, entrance: Entrance, host: Host): Config | undefined 
     const baseDir = dirname(resolve(file));
     const checks = [checkJobs(() => systemClock.now())];
     const config = parseConfig(readText(file), { baseDir, entrance, checks, source: file });
-    return withBlockedList(config, baseDir, host);
+    return withBlockedList(config, baseDir, host.stdout);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     host.stdout.write(printable(`${error.message}\n${error.problems.length} errors\n`));
@@ -65,23 +65,7 @@ function read(file: string, entrance: Entrance, host: Host): Config | undefined 
   }
 }
 
-/** As the gateway reads it, without a byte order mark. */
-const readText = (path: string): string => readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
-
-/** The second file is checked too where it is on this machine. */
-function withBlockedList(config: Config, baseDir: string, host: Host): Config {
-  const { blockedFrom } = config.policy;
-  if (blockedFrom === undefined) return config;
-  if (/^https?:/i.test(blockedFrom)) {
-    host.stdout.write(printable(`note: ${blockedFrom} is not looked at, and is part of the digest in force\n`));
-    return config;
-  }
-  const path = blockedFrom.startsWith('file://')
-    ? fileURLToPath(blockedFrom)
-    : resolve(baseDir, blockedFrom.replace(/^file:/, ''));
-  const text = readText(path);
-  return withBlocked(config, parseBlockedList(text, path, config.identity.tenants), text);
-}
+const readText = (path: string): string => decodeConfig(readFileSync(path));
 
 const ANSWER_MS = 30_000;
 const MOST_BYTES = 1024 * 1024;
@@ -99,11 +83,10 @@ async function compare({ digest }: Config, url: string, host: Host): Promise<num
       { fetch, maxBytes: MOST_BYTES, signal },
     ),
   );
+  if (answer.status !== 200) throw new Error(`${base} answered ${answer.status}`);
   const body = JSON.parse(Buffer.from(answer.bytes).toString('utf8')) as {
     items?: { configDigest: string; time: string; build: string }[];
-    detail?: string;
   };
-  if (answer.status !== 200) throw new Error(`${base} answered ${answer.status}: ${body.detail ?? ''}`);
   const [loaded] = body.items ?? [];
   if (!loaded)
     throw new Error(

@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseBlockedList, withBlocked } from '../../config/blocked-list.ts';
 import type { Config } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
+import { decodeConfig } from '../../config/readers.ts';
+import { printable } from '../../lib/safe-text.ts';
 import type { Host } from '../host.ts';
 
 interface ReadOptions {
@@ -19,5 +23,26 @@ export function readConfig(
   if (file === undefined) return undefined;
   if (/^https?:/i.test(file)) throw new Error('--config takes a file on this machine here; download the blob first');
   const baseDir = dirname(resolve(file));
-  return parseConfig(readFileSync(file, 'utf8'), { baseDir, ...(secrets && { env }), source: file });
+  return parseConfig(decodeConfig(readFileSync(file)), { baseDir, ...(secrets && { env }), source: file });
+}
+
+/** The same for a look at the policy: without secrets, and with the list of the blocked that the file names. */
+export function readPolicyConfig(path: string | undefined, host: Pick<Host, 'env' | 'stderr'>): Config | undefined {
+  const config = readConfig(path, host, { secrets: false });
+  return config && withBlockedList(config, dirname(resolve(path ?? host.env['AKSGW_CONFIG'] ?? '')), host.stderr);
+}
+
+/** The configuration with the list of `blockedFrom`, where that is on this machine; `notes` is told where it is not. Throws ConfigError. */
+export function withBlockedList(config: Config, baseDir: string, notes: Host['stderr']): Config {
+  const { blockedFrom } = config.policy;
+  if (blockedFrom === undefined) return config;
+  if (/^https?:/i.test(blockedFrom)) {
+    notes.write(printable(`note: ${blockedFrom} is not looked at: whom it blocks is not known here\n`));
+    return config;
+  }
+  const file = blockedFrom.startsWith('file://')
+    ? fileURLToPath(blockedFrom)
+    : resolve(baseDir, blockedFrom.replace(/^file:/, ''));
+  const text = decodeConfig(readFileSync(file));
+  return withBlocked(config, parseBlockedList(text, file, config.identity.tenants), text);
 }

@@ -10,10 +10,11 @@ import { describeAttributes } from '../../../kubernetes/attributes.ts';
 import { printable } from '../../../lib/safe-text.ts';
 import { explain, type AttributeVerdict } from '../../../policy/decide.ts';
 import { judge } from '../../../policy/judge.ts';
+import { frozenFor } from '../../../policy/frozen.ts';
 import { compilePolicy } from '../../../policy/policy.ts';
 import type { Host } from '../../host.ts';
 import { collectUploads } from '../../uploads.ts';
-import { readConfig } from '../config.ts';
+import { readPolicyConfig } from '../config.ts';
 
 const USAGE = `aksgw policy explain --cluster CLUSTER (--user ID | --app ID | --job NAME) [--tenant ID] [--group ID]… [--app-role ROLE]…
                      [--reason TEXT] [--config gateway.yaml] -- kubectl … | helm …
@@ -40,7 +41,7 @@ export async function explainOffline(argv: readonly string[], host: Host): Promi
       help: { type: 'boolean' },
     },
   });
-  const config = values.help ? undefined : readConfig(values.config, host, { secrets: false });
+  const config = values.help ? undefined : readPolicyConfig(values.config, host);
   const callers = [values.user, values.app, values.job].filter((one) => one !== undefined);
   if (values.cluster === undefined || callers.length !== 1 || positionals.length === 0 || !config) {
     host.stderr.write(USAGE);
@@ -65,13 +66,14 @@ export async function explainOffline(argv: readonly string[], host: Host): Promi
     const { attributes, podSecurity, charts } = invocation;
     const verdicts = explain(policy, { ...asker, attributes, podSecurity, charts }).attributes;
     const why = decision.verdict === 'allow' ? `by ${ruleName(decision.rule)}` : decision.explanation;
+    const frozen = decision.verdict === 'allow' ? frozenFor(cluster, attributes) : undefined;
     const lines = [
-      `${decision.verdict}: ${why}`,
+      frozen === undefined ? `${decision.verdict}: ${why}` : `refuse: ${frozen}. Without that: allow, ${why}`,
       ...verdicts.map(lineOf),
-      ...(cluster.frozen === undefined ? [] : [`frozen: ${cluster.frozen} (only reads are let through)`]),
       `sent: ${quoteWords(invocation.sent.words)}`,
     ];
     host.stdout.write(printable(`${lines.join('\n')}\n`));
+    if (frozen !== undefined) return 2;
     return decision.verdict === 'allow' ? 0 : 1;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

@@ -5,10 +5,11 @@ import { readResource, resourceVerbs } from '../../../kubernetes/known-kinds.ts'
 import { catalogOf } from '../../../kubernetes/resources.ts';
 import { didYouMean } from '../../../lib/suggest.ts';
 import { nameSubject } from '../../../policy/subject.ts';
+import { frozenFor } from '../../../policy/frozen.ts';
 import { compilePolicy } from '../../../policy/policy.ts';
 import { whoCan } from '../../../policy/who-can.ts';
 import type { Host } from '../../host.ts';
-import { readConfig } from '../config.ts';
+import { readPolicyConfig } from '../config.ts';
 
 const USAGE = `aksgw policy who-can VERB RESOURCE[/SUBRESOURCE] [NAME] [-n NAMESPACE | -A] --cluster CLUSTER [--config gateway.yaml] [--json]
 
@@ -30,7 +31,7 @@ export async function whoCanDo(argv: readonly string[], host: Host): Promise<num
       help: { type: 'boolean' },
     },
   });
-  const config = values.help ? undefined : readConfig(values.config, host, { secrets: false });
+  const config = values.help ? undefined : readPolicyConfig(values.config, host);
   const [verb, resource, name = '', ...more] = positionals;
   if (verb === undefined || resource === undefined || more.length > 0 || values.cluster === undefined || !config) {
     host.stderr.write(USAGE);
@@ -41,19 +42,21 @@ export async function whoCanDo(argv: readonly string[], host: Host): Promise<num
   const asked = readAsked(config, { cluster, verb, resource, name, where });
   const { blocked = [] } = config.policy;
   const holders = whoCan(compilePolicy(config), config, cluster, asked);
+  const frozen = frozenFor(config.clusters.get(cluster), [asked]);
   if (values.json) {
-    const answer = holders.map(({ subject, ...rest }) => ({ subject: nameSubject(subject), ...rest }));
-    host.stdout.write(`${JSON.stringify({ asked, holders: answer }, null, 2)}\n`);
+    const answer = holders.map(({ subject, ...rest }) => ({ subject: nameSubject(subject, config), ...rest }));
+    host.stdout.write(`${JSON.stringify({ asked, frozen, holders: answer }, null, 2)}\n`);
   } else {
     const lines = holders.map(
       ({ subject, verdict, rule = '', explanation }) =>
-        `${verdict === 'allow' ? 'may ' : 'not '} ${nameSubject(subject).padEnd(44)} ${rule.padEnd(24)} ${explanation ?? ''}`,
+        `${verdict === 'allow' ? 'may ' : 'not '} ${nameSubject(subject, config).padEnd(44)} ${rule.padEnd(24)} ${explanation ?? ''}`,
     );
     const stopped = blocked.length === 0 ? [] : [`${blocked.length} blocked principals may do nothing at all`];
     const head = `${describeAttributes(asked)} on ${cluster}`;
-    host.stdout.write(`${[head, ...lines, ...stopped].map((line) => line.trimEnd()).join('\n')}\n`);
+    const nobody = frozen === undefined ? [] : [`${frozen}. Until that ends nobody may`];
+    host.stdout.write(`${[head, ...nobody, ...lines, ...stopped].map((line) => line.trimEnd()).join('\n')}\n`);
   }
-  return holders.some(({ verdict }) => verdict === 'allow') ? 0 : 1;
+  return frozen === undefined && holders.some(({ verdict }) => verdict === 'allow') ? 0 : 1;
 }
 
 interface Words {
