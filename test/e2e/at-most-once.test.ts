@@ -558,7 +558,7 @@ azurite.describeAzurite('at most once, on one Azurite', () => {
 
   // A sample: AT_MOST_ONCE_AZURITE=300 are as many as on SQLite.
   test('the same is true of records in tables, output in blobs and a trail in append blobs', async () => {
-    const runsOfIt = Number(process.env['AT_MOST_ONCE_AZURITE'] ?? 6);
+    const runsOfIt = Number(process.env['AT_MOST_ONCE_AZURITE'] ?? 3);
     const before = new Map(tally);
     const size = Math.min(runsOfIt, RUNS_A_BATCH);
     await fc.assert(
