@@ -61,12 +61,14 @@ export async function runPod({ text, context }: Composed, options: PodOptions = 
       stdio: ['ignore', log, log],
     });
     closeSync(log);
+    // Listened for from here on: the shell may end before it is to be killed.
+    const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
     if (kill) {
       while (!kill.when.test(readFileSync(logPath, 'latin1'))) await new Promise((resolve) => setTimeout(resolve, 20));
       if (kill.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, kill.delayMs));
       child.kill(kill.signal);
     }
-    const exitCode = await new Promise<number | null>((resolve) => child.on('exit', resolve));
+    const exitCode = await exited;
     const bytes = readFileSync(logPath);
     return { logs: bytes.toString('utf8'), bytes, exitCode };
   } finally {
