@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { FlattenedSign, flattenedVerify, importJWK, type CryptoKey, type JWK } from 'jose';
+import { FlattenedSign, decodeProtectedHeader, flattenedVerify, importJWK, type CryptoKey, type JWK } from 'jose';
 import { ConfigUnreadable, type FoundText, type TextReader } from './readers.ts';
 
-/** Signatures by a key pair: a shared secret would let whoever checks also sign. */
+/** Signatures by a key pair: a shared secret would let anyone who checks it sign as well. */
 const ALGORITHMS: readonly string[] = ['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA', 'Ed25519'];
 
 /** What a signature is called beside the text that it is of. */
@@ -68,6 +68,9 @@ export async function signText(text: string, jwk: JWK): Promise<string> {
 export async function verifyText(text: string, jws: string, { key, algorithm }: ConfigKey): Promise<void> {
   const [header = '', payload, signature = '', ...more] = jws.trim().split('.');
   if (payload !== '' || more.length > 0) throw new Error('is not a detached JWS: header..signature');
+  // A critical extension changes what is signed (`b64` of RFC 7797: the bytes themselves); none is of use here (RFC 7515, section 4.1.11).
+  if ('crit' in decodeProtectedHeader({ protected: header }))
+    throw new Error('has critical extensions, which are not taken');
   await flattenedVerify(
     { protected: header, payload: Buffer.from(text, 'utf8').toString('base64url'), signature },
     key,

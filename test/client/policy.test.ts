@@ -252,13 +252,26 @@ describe('aksgw config check', () => {
     writeFileSync(key, JSON.stringify(await exportJWK(privateKey)));
     const file = changed('signed.yaml', (yaml) => `# signed\n${yaml}`);
     const env = { AKSGW_CONFIG_KEY: JSON.stringify(await exportJWK(publicKey)) };
-    expect((await aksgw(['config', 'check', file], env)).code).toBe(125);
+    const unsigned = await aksgw(['config', 'check', file], env);
+    expect([unsigned.code, unsigned.out]).toEqual([1, expect.stringMatching(/signed\.yaml\.jws: .*ENOENT/)]);
     expect(await aksgw(['config', 'sign', file, '--key', key])).toMatchObject({ code: 0, out: `${file}.jws\n` });
     expect((await aksgw(['config', 'check', file], env)).code).toBe(0);
     writeFileSync(file, `${readFileSync(file, 'utf8')}# later\n`);
     expect(await aksgw(['config', 'check', file], env)).toMatchObject({
-      code: 125,
-      err: expect.stringContaining('signature'),
+      code: 1,
+      out: expect.stringMatching(/signed\.yaml\.jws: .*signature verification failed/),
     });
+    // What else is wrong is told as well.
+    const wrong = changed('wrong.yaml', (yaml) => yaml.replace('verbs: [get, list, watch]', 'verbs: [gett]'));
+    const both = await aksgw(['config', 'check', wrong], env);
+    expect([both.code, both.out]).toEqual([1, expect.stringMatching(/gett[^]*wrong\.yaml\.jws: /)]);
+    // The list of the blocked is held to the same key.
+    writeFileSync(join(stack.folder, 'listed.yaml'), 'blocked: []\n');
+    const listing = changed('listing.yaml', (yaml) =>
+      yaml.replace('  bindings:\n', '  blockedFrom: listed.yaml\n  bindings:\n'),
+    );
+    await aksgw(['config', 'sign', listing, '--key', key]);
+    const half = await aksgw(['config', 'check', listing], env);
+    expect([half.code, half.out]).toEqual([1, expect.stringMatching(/^[^]*listed\.yaml\.jws: /)]);
   });
 });

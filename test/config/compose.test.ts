@@ -59,7 +59,7 @@ describe('roles that compose are refused where they say something else than they
       ['8 policy.bindings[0].with.team: "*" is not letters, digits and "-", in lower case'],
     ],
     [
-      'a placeholder that is none',
+      'braces that hold no name of a parameter',
       policy(team.replaceAll('{team}', '{Team}'), 'role: r'),
       [
         '8 policy.roles.r.allow[0].namespaces[0]: "{Team}" is neither a namespace nor a glob of one',

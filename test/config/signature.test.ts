@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exportJWK, generateKeyPair } from 'jose';
+import { FlattenedSign, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
 import { changesBetween } from '../../shared/config/changes.ts';
 import { openConfig } from '../../shared/config/source.ts';
 import { signText } from '../../shared/config/signature.ts';
@@ -18,6 +18,14 @@ const other = text.replace('running: 4', 'running: 5');
 async function keyPair(algorithm: 'ES256' | 'EdDSA' | 'PS256') {
   const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true });
   return { open: await exportJWK(publicKey), secret: await exportJWK(privateKey) };
+}
+/** A signature whose header says `b64: false` (RFC 7797), over what would otherwise be signed. */
+async function overBytes(signed: string, secret: JWK): Promise<string> {
+  const payload = Buffer.from(Buffer.from(signed).toString('base64url'));
+  const { protected: header = '', signature } = await new FlattenedSign(payload)
+    .setProtectedHeader({ alg: 'ES256', b64: false, crit: ['b64'] })
+    .sign(await importJWK(secret, 'ES256'));
+  return `${header}..${signature}`;
 }
 const file = join(folder, 'gateway.yaml');
 const put = (content: string, signature?: string): void => {
@@ -52,6 +60,7 @@ describe('with AKSGW_CONFIG_KEY', () => {
       [good.replace('..', `.${Buffer.from(text).toString('base64url')}.`), /not a detached JWS/],
       [`${Buffer.from('{"alg":"none"}').toString('base64url')}..`, /is no signature of it/],
       ['', /is no signature of it/],
+      [await overBytes(text, mine.secret), /critical extensions/],
     ];
     for (const [signature, problem] of cases) {
       put(text, signature);

@@ -201,7 +201,7 @@ function verified(token: string, keys: readonly SigningKey[]): Record<string, un
   return good ? claimsOf(token) : undefined;
 }
 
-/** What a JWS says, whoever signed it. */
+/** What a JWS says; nobody asks here who signed it. */
 function claimsOf(token: string): Record<string, unknown> {
   const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
   return typeof claims === 'object' && claims !== null ? Object.fromEntries(Object.entries(claims)) : {};

@@ -6,14 +6,14 @@ import type { Config, Entrance } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
 import { ConfigError } from '../../config/problem.ts';
 import { decodeConfig } from '../../config/readers.ts';
-import { configKeyOf, SIGNATURE_SUFFIX, verifyText } from '../../config/signature.ts';
+import { type ConfigKey, configKeyOf, SIGNATURE_SUFFIX, verifyText } from '../../config/signature.ts';
 import { checkJobs } from '../../jobs/check.ts';
 import { withDeadline } from '../../lib/abort.ts';
 import { fetchBounded } from '../../lib/bounded-fetch.ts';
 import { printable } from '../../lib/safe-text.ts';
 import type { Host } from '../host.ts';
 import { tokenSource } from '../token.ts';
-import { withBlockedList } from './config.ts';
+import { blockedFile, withBlockedList } from './config.ts';
 
 const USAGE = `aksgw config check [--config gateway.yaml] [--entrance port|functions] [--against URL]
 
@@ -42,9 +42,10 @@ export async function checkConfig(argv: readonly string[], host: Host): Promise<
   }
   if (/^https?:/i.test(file)) throw new Error('takes a file on this machine; download the blob first');
   const key = await configKeyOf(host.env);
-  if (key) await verifyText(readText(file), readText(`${file}${SIGNATURE_SUFFIX}`), key);
   const config = read(file, entrance, host);
-  if (!config) return 1;
+  const unsigned = key ? await unsignedOf(signedFiles(file, config), key) : [];
+  for (const problem of unsigned) host.stdout.write(printable(`${problem}\n`));
+  if (!config || unsigned.length > 0) return 1;
   for (const warning of config.warnings) host.stdout.write(printable(`warning: ${warning}\n`));
   host.stdout.write(`${file}: in order, ${config.warnings.length} warnings, digest ${config.digest}\n`);
   return values.against === undefined ? 0 : compare(config, values.against, host);
@@ -63,6 +64,29 @@ function read(file: string, entrance: Entrance, host: Host): Config | undefined 
     host.stdout.write(printable(`${error.message}\n${error.problems.length} errors\n`));
     return undefined;
   }
+}
+
+/** The file, and the list of the blocked that it names on this machine: with a key the gateway takes neither without a signature. */
+function signedFiles(file: string, config: Config | undefined): readonly string[] {
+  const { blockedFrom } = config?.policy ?? {};
+  return blockedFrom === undefined || /^https?:/i.test(blockedFrom)
+    ? [file]
+    : [file, blockedFile(blockedFrom, dirname(resolve(file)))];
+}
+
+/** What is wrong with the signature of each file, for those where something is. */
+async function unsignedOf(files: readonly string[], key: ConfigKey): Promise<readonly string[]> {
+  const problems: string[] = [];
+  for (const file of files) {
+    const signature = `${file}${SIGNATURE_SUFFIX}`;
+    try {
+      await verifyText(readText(file), readText(signature), key);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      problems.push(`${signature}: is no signature of it by the key in AKSGW_CONFIG_KEY (${why})`);
+    }
+  }
+  return problems;
 }
 
 const readText = (path: string): string => decodeConfig(readFileSync(path));

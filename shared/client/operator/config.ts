@@ -40,9 +40,11 @@ export function withBlockedList(config: Config, baseDir: string, notes: Host['st
     notes.write(printable(`note: ${blockedFrom} is not looked at: whom it blocks is not known here\n`));
     return config;
   }
-  const file = blockedFrom.startsWith('file://')
-    ? fileURLToPath(blockedFrom)
-    : resolve(baseDir, blockedFrom.replace(/^file:/, ''));
+  const file = blockedFile(blockedFrom, baseDir);
   const text = decodeConfig(readFileSync(file));
   return withBlocked(config, parseBlockedList(text, file, config.identity.tenants), text);
 }
+
+/** Where a `blockedFrom` that is a file lies. */
+export const blockedFile = (blockedFrom: string, baseDir: string): string =>
+  blockedFrom.startsWith('file://') ? fileURLToPath(blockedFrom) : resolve(baseDir, blockedFrom.replace(/^file:/, ''));
