@@ -1,24 +1,40 @@
-import { build, type Plugin } from 'esbuild';
+import { build, version as esbuildVersion, type Metafile } from 'esbuild';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import manifest from '../package.json' with { type: 'json' };
+import { archive, filesOf } from './build/archive.ts';
+import { parsedJson, shortManifests } from './build/json.ts';
+import { leaveOut } from './build/left-out.ts';
+import { licenceProblems, notices } from './build/licences.ts';
+import { bundledPackages, directImports, type BundledPackage } from './build/packages.ts';
+import { sbom } from './build/sbom.ts';
 
-/** The grammars as text for JSON.parse, which V8 reads faster than the same as an object literal (v8.dev/blog/cost-of-javascript-2019). */
-const parsedJson: Plugin = {
-  name: 'parsed-json',
-  setup({ onLoad }) {
-    onLoad({ filter: /grammar[\\/]\w+\.json$/ }, ({ path }) => {
-      const text = JSON.stringify(JSON.parse(readFileSync(path, 'utf8')));
-      return { contents: `export default JSON.parse(${JSON.stringify(text)});`, loader: 'js' };
-    });
-  },
-};
+const root = join(import.meta.dirname, '..');
+
+/** Stands for the build's number until that is known, in as many letters. */
+const PLACE_HOLDER = 'build-number';
 
 /** What is deployed: dist/, a Functions app and a server in one, without node_modules. Gives back the sources that went into it. */
 export async function bundle(outdir: string): Promise<readonly string[]> {
-  const root = join(import.meta.dirname, '..');
   rmSync(outdir, { recursive: true, force: true });
   mkdirSync(outdir, { recursive: true });
+  const metafile = await compile(outdir);
+  const version = number(outdir);
+  cpSync(join(root, 'host.json'), join(outdir, 'host.json'));
+  cpSync(join(root, 'LICENSE'), join(outdir, 'LICENSE'));
+  const { name, license } = manifest;
+  const main = 'functions/{http,jobs,sweep}.js';
+  writeFileSync(
+    join(outdir, 'package.json'),
+    `${JSON.stringify({ name, version, license, private: true, type: 'module', main, engines: { node: '>=22' } }, null, 2)}\n`,
+  );
+  writeMaterials(outdir, version, metafile);
+  return Object.keys(metafile.inputs);
+}
+
+async function compile(outdir: string): Promise<Metafile> {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ['functions/http.ts', 'functions/sweep.ts', 'functions/jobs.ts', 'functions/server.ts'],
@@ -30,7 +46,7 @@ export async function bundle(outdir: string): Promise<readonly string[]> {
     target: 'node22',
     minify: true,
     keepNames: true,
-    legalComments: 'none',
+    legalComments: 'none', // they are in THIRD-PARTY-NOTICES.txt
     sourcemap: false,
     metafile: true,
     external: [
@@ -39,19 +55,55 @@ export async function bundle(outdir: string): Promise<readonly string[]> {
       '@fastify/ajv-compiler',
       '@fastify/fast-json-stringify-compiler',
     ],
-    plugins: [parsedJson],
+    plugins: [
+      leaveOut,
+      parsedJson,
+      shortManifests({ path: join(root, 'package.json'), version: `${manifest.version}+${PLACE_HOLDER}` }),
+    ],
     // CommonJS packages inside the bundle call require for node: modules
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
     logLevel: 'warning',
   });
-  cpSync(join(root, 'host.json'), join(outdir, 'host.json'));
-  const { name, version, license } = manifest;
-  const main = 'functions/{http,jobs,sweep}.js';
-  writeFileSync(
-    join(outdir, 'package.json'),
-    `${JSON.stringify({ name, version, license, private: true, type: 'module', main, engines: { node: '>=22' } }, null, 2)}\n`,
-  );
-  return Object.keys(metafile.inputs);
+  return metafile;
 }
 
-if (import.meta.main) await bundle(join(import.meta.dirname, '../dist'));
+/**
+ * Writes the build's number into it: the version, and a digest of all its code (semver.org, section 10). /healthz and the audit trail
+ * tell it, so that a deployment can wait for just this build, and the trail says which code wrote it.
+ */
+function number(outdir: string): string {
+  const digest = createHash('sha256');
+  const files = filesOf(outdir).map((file) => ({
+    file: join(outdir, file),
+    text: readFileSync(join(outdir, file), 'utf8'),
+  }));
+  for (const { text } of files) digest.update(text);
+  const build = digest.digest('hex').slice(0, PLACE_HOLDER.length);
+  for (const { file, text } of files)
+    if (text.includes(PLACE_HOLDER)) writeFileSync(file, text.replaceAll(PLACE_HOLDER, build));
+  return `${manifest.version}+${build}`;
+}
+
+/** What is in it, and by which licences. Throws where one is not allowed. */
+function writeMaterials(outdir: string, version: string, metafile: Metafile): void {
+  const packages: readonly BundledPackage[] = bundledPackages(root, metafile);
+  const problems = licenceProblems(packages);
+  if (problems.length > 0) throw new Error(`licences that are not allowed:\n${problems.join('\n')}`);
+  const { name, license: licence } = manifest;
+  const subject = { name, version, licence, imports: directImports(metafile), esbuild: esbuildVersion };
+  writeFileSync(join(outdir, 'sbom.cdx.json'), sbom(subject, packages));
+  writeFileSync(join(outdir, 'THIRD-PARTY-NOTICES.txt'), notices(packages));
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { zip: { type: 'string' } } });
+  const dist = join(root, 'dist');
+  await bundle(dist);
+  const { version } = JSON.parse(readFileSync(join(dist, 'package.json'), 'utf8')) as { version: string };
+  process.stdout.write(`build ${version}\n`);
+  if (values.zip !== undefined) {
+    const { bytes, sha256 } = await archive(dist);
+    writeFileSync(values.zip, bytes);
+    process.stdout.write(`package ${values.zip} sha256:${sha256}\n`);
+  }
+}

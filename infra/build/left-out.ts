@@ -1,0 +1,44 @@
+import type { Plugin } from 'esbuild';
+
+/** What libraries would bring and the gateway never reaches. Whoever reaches it after all gets an error that names it. */
+export interface LeftOut {
+  readonly name: string;
+  /** The module as it is imported, or the end of its path. */
+  readonly filter: RegExp;
+  /** Who imports it, and why it is never reached here. */
+  readonly reason: string;
+}
+
+export const leftOut: readonly LeftOut[] = [
+  {
+    name: 'apache-arrow',
+    filter: /^apache-arrow$/,
+    reason:
+      '@azure/storage-blob reads listings as Arrow only when a caller asks for that format; blob-log.ts lists as XML',
+  },
+  {
+    name: 'crc64',
+    filter: /^\.\/crc64\.js$/,
+    reason:
+      '@azure/storage-common computes CRC64 for contentChecksumAlgorithm, which nothing here sets; TLS protects the way',
+  },
+  {
+    name: 'open',
+    filter: /^open$/,
+    reason: '@azure/identity opens a browser for interactive sign-in; a server has none (credential.ts)',
+  },
+];
+
+const NAMESPACE = 'left-out';
+
+/** Puts in place of each a module that fails when it is called. */
+export const leaveOut: Plugin = {
+  name: NAMESPACE,
+  setup({ onResolve, onLoad }) {
+    for (const { name, filter } of leftOut) onResolve({ filter }, () => ({ path: name, namespace: NAMESPACE }));
+    onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({
+      contents: `const absent = () => { throw new Error(${JSON.stringify(`${path} is left out of this build (infra/build/left-out.ts)`)}); };
+        export { absent as default, absent as tableFromIPC, absent as apps };`,
+    }));
+  },
+};
