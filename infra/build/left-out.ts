@@ -27,6 +27,12 @@ export const leftOut: readonly LeftOut[] = [
     filter: /^open$/,
     reason: '@azure/identity opens a browser for interactive sign-in; a server has none (credential.ts)',
   },
+  {
+    name: 'supports-color',
+    filter: /^supports-color$/,
+    reason:
+      'debug takes it if some other package happens to have brought it, here a development tool; logs have no colours',
+  },
 ];
 
 const NAMESPACE = 'left-out';

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startAzure, type EmulatedAzure } from '../../infra/local/azure.ts';
 import { people, writeConfig } from '../../infra/local/stack.ts';
+import { addFunctionsCore, buildInto } from '../support/build.ts';
 import { startGatewayProcess } from '../support/gateway-process.ts';
 
-const root = join(import.meta.dirname, '../..');
 const execute = promisify(execFile);
 
 /** What is deployed, in plain processes far from this repository's node_modules. */
@@ -23,14 +23,8 @@ describe('the bundle', () => {
   beforeAll(async () => {
     azure = await startAzure();
     ({ config, env } = writeConfig(folder, azure, 0, (yaml) => yaml));
-    // esbuild in a process of its own: it does not like this realm's Uint8Array
-    const script = `import { bundle } from ${JSON.stringify(join(root, 'infra/build.ts'))};
-      process.stdout.write(JSON.stringify(await bundle(${JSON.stringify(dist)})));`;
-    const { stdout } = await execute(process.execPath, ['--no-warnings', '--input-type=module', '-e', script], {
-      maxBuffer: 16_000_000,
-    });
-    inputs = JSON.parse(stdout) as string[];
-    double(dist);
+    inputs = await buildInto(dist);
+    addFunctionsCore(dist);
   }, 60_000);
   afterAll(async () => {
     await azure.close();
@@ -57,7 +51,7 @@ describe('the bundle', () => {
 
   test('holds the gateway and its libraries, and nothing of tests, tools or the emulated Azure', () => {
     const foreign = inputs.filter(
-      (path) => !/^(shared\/(?!client\/)|functions\/|node_modules\/|package\.json$)/.test(path),
+      (path) => !/^(shared\/(?!client\/)|functions\/|node_modules\/|package\.json$|left-out:)/.test(path),
     );
     expect(foreign).toEqual([]);
     expect(inputs).toContain('shared/assemble.ts');
@@ -120,11 +114,3 @@ describe('the bundle', () => {
     expect(stderr).not.toMatch(/unhandled/i);
   });
 });
-
-/** The double of the Functions worker, where the bundle looks for it. */
-function double(where: string): void {
-  const place = join(where, 'node_modules/@azure/functions-core');
-  mkdirSync(place, { recursive: true });
-  cpSync(join(root, 'test/functions/functions-core-double.cjs'), join(place, 'index.cjs'));
-  writeFileSync(join(place, 'package.json'), '{"name":"@azure/functions-core","version":"1.0.0","main":"index.cjs"}');
-}
