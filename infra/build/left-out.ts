@@ -1,7 +1,7 @@
 import type { Plugin } from 'esbuild';
 
 /** What libraries would bring and the gateway never reaches. Whoever reaches it after all gets an error that names it. */
-export interface LeftOut {
+interface LeftOut {
   readonly name: string;
   /** The module as it is imported, or the end of its path. */
   readonly filter: RegExp;

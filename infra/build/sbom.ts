@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { BundledPackage } from './packages.ts';
 
-export interface Subject {
+interface Subject {
   readonly name: string;
   readonly version: string;
   readonly licence: string;
