@@ -20,12 +20,29 @@ export interface ResourceAttributes {
 /** The namespace of a request that crosses them all (`-A`). No namespace can be called so. */
 export const ALL_NAMESPACES = '*';
 
+/**
+ * A path of the API server that is no resource, such as `/readyz`: `nonResourceAttributes` of a SubjectAccessReview. It has no resource, and
+ * the path, without query, is its name.
+ */
+export const urlAttributes = (verb: string, path: string): ResourceAttributes => ({
+  verb,
+  group: '',
+  resource: '',
+  subresource: '',
+  namespace: '',
+  name: path,
+});
+
+/** Whether a path is asked for and not a resource. Every resource has a name of its own. */
+export const isUrl = ({ resource }: ResourceAttributes): boolean => resource === '';
+
 /** `deployments.apps/scale`, as rules spell it. */
 export const resourceName = ({ group, resource, subresource }: ResourceAttributes): string =>
   `${resource}${group && `.${group}`}${subresource && `/${subresource}`}`;
 
 /** `patch deployments.apps web in shop`, for people. */
 export function describeAttributes(attributes: ResourceAttributes): string {
+  if (isUrl(attributes)) return `${attributes.verb} ${attributes.name}`;
   const where =
     attributes.namespace === ALL_NAMESPACES
       ? ' in all namespaces'

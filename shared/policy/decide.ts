@@ -1,4 +1,4 @@
-import type { ResourceAttributes } from '../kubernetes/attributes.ts';
+import { isUrl, type ResourceAttributes } from '../kubernetes/attributes.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { RuleReference } from '../config/rule-reference.ts';
 import type { Decision, Denied } from './decision.ts';
@@ -21,6 +21,7 @@ import {
   type Circumstances,
   type Condition,
   type ResourceRule,
+  type UrlRule,
 } from './rule.ts';
 import { isRead, needsNamedResource } from './sensitive.ts';
 
@@ -136,21 +137,28 @@ const notForAll = ({ verb, path }: NonResourceQuestion): Denied =>
     `No rule of yours allows ${verb} ${path} on every cluster that it spans; it would take a rule with verbs [${verb}] and nonResourceURLs covering it, bound to you on clusters ["*"].`,
   );
 
-function decideUrl({ roles, cluster }: Standing, { verb, path }: NonResourceQuestion): Decision {
-  const matching = (side: 'allow' | 'deny') =>
-    roles
-      .flatMap((role) => role.urls[side])
-      .find((rule) => matchesWord(rule.verbs, verb) && matchesWord(rule.paths, path))?.reference;
-  const denied = matching('deny');
+type Url = Pick<NonResourceQuestion, 'verb' | 'path'>;
+
+const findUrlRule = (roles: readonly Role[], side: 'allow' | 'deny', { verb, path }: Url): UrlRule | undefined =>
+  roles
+    .flatMap((role) => role.urls[side])
+    .find((rule) => matchesWord(rule.verbs, verb) && matchesWord(rule.paths, path));
+
+const noUrlRule = ({ roles, cluster }: Standing, { verb, path }: Url): Denied =>
+  noRule(
+    `No rule of ${listRoles(roles)} allows ${verb} ${path} on cluster ${cluster}; it would take a rule with verbs [${verb}] and nonResourceURLs covering it.`,
+  );
+
+function decideUrl(standing: Standing, url: NonResourceQuestion): Decision {
+  const { roles } = standing;
+  const { verb, path } = url;
+  const denied = findUrlRule(roles, 'deny', url)?.reference;
   if (denied) {
     const explanation = `${verb} ${path} is denied by role ${denied.role}, ${denied.rule}, which no allow overrides.`;
     return { verdict: 'deny', reason: 'deny-rule', rule: denied, explanation };
   }
-  const allowed = matching('allow');
-  if (allowed) return { verdict: 'allow', rule: allowed, roles: [allowed.role], because: [] };
-  return noRule(
-    `No rule of ${listRoles(roles)} allows ${verb} ${path} on cluster ${cluster}; it would take a rule with verbs [${verb}] and nonResourceURLs covering it.`,
-  );
+  const allowed = findUrlRule(roles, 'allow', url)?.reference;
+  return allowed ? { verdict: 'allow', rule: allowed, roles: [allowed.role], because: [] } : noUrlRule(standing, url);
 }
 
 /** Who the principal is on a cluster, once it is certain. */
@@ -202,7 +210,8 @@ function allowedUnconditionally({ roles, cluster }: Standing): Decision {
 const allowsAnything = ({ allow }: Role): boolean =>
   [...allow.values()].some((byResource) => [...byResource.values()].some((rules) => rules.length > 0));
 
-function findDeny({ roles }: Standing, asked: ResourceAttributes): ResourceRule | undefined {
+function findDeny({ roles }: Standing, asked: ResourceAttributes): ResourceRule | UrlRule | undefined {
+  if (isUrl(asked)) return findUrlRule(roles, 'deny', { verb: asked.verb, path: asked.name });
   const key = resourceKey(asked.resource, asked.group);
   for (const role of roles) {
     for (const rule of rulesFor(role.deny, asked.verb, key)) if (intersects(rule, asked)) return rule;
@@ -211,10 +220,15 @@ function findDeny({ roles }: Standing, asked: ResourceAttributes): ResourceRule 
 }
 
 function findAllow(
-  { roles, cluster }: Standing,
+  standing: Standing,
   asked: ResourceAttributes,
   circumstances: Circumstances,
-): ResourceRule | Denied {
+): ResourceRule | UrlRule | Denied {
+  const { roles, cluster } = standing;
+  if (isUrl(asked)) {
+    const url = { verb: asked.verb, path: asked.name };
+    return findUrlRule(roles, 'allow', url) ?? { ...noUrlRule(standing, url), attributes: asked };
+  }
   const key = resourceKey(asked.resource, asked.group);
   const named = needsNamedResource(asked);
   let nearest: { readonly rule: ResourceRule; readonly missing: readonly [Condition, ...Condition[]] } | undefined;

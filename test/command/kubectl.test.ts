@@ -507,6 +507,29 @@ describe('verbs that change, and what they need', () => {
   });
 });
 
+describe('paths of the API server', () => {
+  test.each(['/readyz', '/readyz?verbose', '/livez', '/livez?verbose', '/healthz', '/healthz?verbose', '/version'])(
+    'get --raw %s needs get on the path',
+    (path) => {
+      const invocation = call(`kubectl get --raw '${path}' -v=1`);
+      expect(asked(invocation)).toEqual([`get ${path.replace('?verbose', '')}`]);
+      expect(invocation.sent.words).toEqual(['kubectl', 'get', '--v=1', `--raw=${path}`]);
+    },
+  );
+
+  test.each([
+    ['/apis/metrics.k8s.io/v1beta1/nodes', 'kubectl get nodes.metrics.k8s.io -o json'],
+    ['/api/v1/namespaces/shop/pods', 'kubectl get pods -o json'],
+    ['/apis', 'kubectl api-resources'],
+    ['/metrics', '/readyz?verbose'],
+  ])('get --raw %s is refused, and what to type instead is said: %s', (path, instead) => {
+    expect(refusal(() => call(`kubectl get --raw ${path}`))).toMatchObject({
+      word: '--raw',
+      why: expect.stringContaining(instead),
+    });
+  });
+});
+
 describe('attacks', () => {
   test.each<[command: string, word: string]>([
     // 15: flags in disguise, names that reach the URL.

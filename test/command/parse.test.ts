@@ -158,7 +158,7 @@ describe('flags that change where a command goes, as whom, or what it runs are r
   const kubectl =
     'server token kubeconfig context cluster user username password certificate-authority client-certificate client-key ' +
     'insecure-skip-tls-verify tls-server-name as as-group as-uid as-user-extra cache-dir profile profile-output kuberc ' +
-    'proxy-url log-file log-dir vmodule raw kustomize';
+    'proxy-url log-file log-dir vmodule kustomize';
   const helm =
     'kube-apiserver kube-token kube-as-user kube-as-group kube-ca-file kube-context kubeconfig kube-insecure-skip-tls-verify ' +
     'kube-tls-server-name registry-config repository-config repository-cache content-cache keyring ca-file cert-file key-file ' +
@@ -186,7 +186,6 @@ describe('flags that change where a command goes, as whom, or what it runs are r
     ['kubectl get pods --insecure_skip_tls_verify', '--insecure_skip_tls_verify'],
     ['kubectl get pods --as_group=system:masters', '--as_group'],
     ['kubectl get -k github.com/x', '-k'],
-    ['kubectl config view --raw', '--raw'],
     ['kubectl get pods --help', '--help'],
     ['kubectl get pods -h', '-h'],
     ['kubectl get pods -Ah', '-h'],

@@ -14,6 +14,8 @@ import { uploads, type Case } from './kubectl-cases.ts';
 export interface Bench {
   /** Interprets, runs, and tells what kubectl asked for and we did not say; empty when that is nothing. */
   check(one: Case): Promise<string[]>;
+  /** Paths that are no resources and that the last command asked for, discovery left out. */
+  paths(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -36,6 +38,10 @@ export async function openBench(kubectl: Tool): Promise<Bench> {
       const missing = unsaid(invocation.attributes, requests);
       return missing.length === 0 ? [] : [...missing, `sent: ${invocation.sent.words.join(' ')}`, ended];
     },
+    paths: () =>
+      kubernetes.nonResource
+        .filter(({ path }) => !/^\/(?:apis?|openapi)(?:\/|$)/u.test(path))
+        .map(({ verb, path }) => `${verb} ${path}`),
     close: async () => {
       rmSync(home, { recursive: true, force: true });
       await kubernetes.close();

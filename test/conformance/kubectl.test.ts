@@ -35,5 +35,12 @@ const NONE = { version: '(skipped: no kubectl on this machine)', path: '' };
     test.each(chosen.map((one) => ({ ...one, label: one.command.slice(0, 100) })))('kubectl $label', async (one) => {
       expect(await bench.check(one)).toEqual([]);
     });
+
+    test('get --raw asks for its path and for nothing else', async () => {
+      for (const path of ['/readyz?verbose', '/livez', '/version']) {
+        expect(await bench.check({ command: `get --raw '${path}'` })).toEqual([]);
+        expect(bench.paths()).toEqual([`get ${path.replace('?verbose', '')}`]);
+      }
+    });
   },
 );

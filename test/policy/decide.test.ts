@@ -3,6 +3,7 @@ import type { PolicyFile, RoleFile, RuleFile } from '../../shared/config/schema.
 import { decide, decideNonResource, explain, visibleClusters } from '../../shared/policy/decide.ts';
 import { isBlocked } from '../../shared/policy/policy.ts';
 import { ask, compile, groupId, oid, otherTenant, principal, question, tenant, withRoles } from './fixtures.ts';
+import { urlAttributes, type ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
 import { NO_PODS } from '../../shared/command/pod-security/findings.ts';
 
 const all: RuleFile = { verbs: ['*'], resources: ['*'], namespaces: ['*'] };
@@ -565,6 +566,31 @@ describe('the gateway’s own paths', () => {
     ).toBe('deny');
     expect(verdict({ allow: [{ verbs: ['*'], nonResourceURLs: ['*'] }] }, 'get pods @shop')).toBe('deny');
     expect(verdict({ allow: [all], deny: [{ nonResourceURLs: ['*'] }] }, 'get pods @shop')).toBe('allow');
+  });
+
+  test('a path of the API server that a command asks for is decided by these rules too', () => {
+    const ready = (role: RoleFile, path = '/readyz', more: readonly ResourceAttributes[] = []) =>
+      decide(withRoles({ r: role }), {
+        principal: principal(),
+        cluster: 'demo',
+        attributes: [urlAttributes('get', path), ...more],
+        podSecurity: NO_PODS,
+        charts: [],
+      });
+    const paths = { verbs: ['get'], nonResourceURLs: ['/readyz', '/livez'] };
+    expect(ready({ allow: [paths] })).toMatchObject({ verdict: 'allow', rule: { role: 'r', rule: 'allow[0]' } });
+    expect(ready({ allow: [paths] }, '/metrics')).toMatchObject({
+      verdict: 'deny',
+      explanation: expect.stringContaining('get /metrics'),
+    });
+    expect(ready({ allow: [all] }).verdict).toBe('deny');
+    expect(ready({ allow: [paths], deny: [{ nonResourceURLs: ['/ready*'] }] })).toMatchObject({
+      reason: 'deny-rule',
+      explanation: expect.stringContaining('get /readyz is denied'),
+    });
+    const pods = { verb: 'list', group: '', resource: 'pods', subresource: '', namespace: 'shop', name: '' };
+    expect(ready({ allow: [paths] }, '/readyz', [pods]).verdict).toBe('deny');
+    expect(ready({ allow: [paths, all] }, '/readyz', [pods]).verdict).toBe('allow');
   });
 });
 

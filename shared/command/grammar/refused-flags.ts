@@ -67,7 +67,6 @@ const global: Readonly<Record<ToolGrammar['tool'], Readonly<Record<string, strin
 /** Flags that are refused wherever a command has them as its own. */
 const local: Readonly<Record<ToolGrammar['tool'], Readonly<Record<string, string>>>> = {
   kubectl: {
-    raw: 'a raw request walks past kinds and namespaces, on which policy decides',
     kustomize: 'a kustomization may name remote bases and plugins; send the built manifests with -f',
     'enable-helm': PROGRAM,
     'helm-command': PROGRAM,

@@ -1,4 +1,4 @@
-import { dryRun, fileInput, globalFlags, NOT_TERMINAL, printing, refused, sent } from './flags.ts';
+import { dryRun, fileInput, globalFlags, NOT_TERMINAL, printing, RAW, refused, sent } from './flags.ts';
 import { isSecret, needsOfDeletingSecret } from './secrets.ts';
 import { readTargets } from './targets.ts';
 import type { Verb } from './verb.ts';
@@ -29,6 +29,7 @@ export const deleteVerb: Verb = {
     interactive: refused(NOT_TERMINAL),
     now: sent,
     output: printing.output ?? sent,
+    raw: refused(RAW),
     selector: sent,
   },
   means: (call) => {

@@ -69,6 +69,7 @@ export const dryRun: FlagTable = { 'dry-run': sent };
 /** Names the writer in managedFields; kubectl checks its form. */
 export const fieldManager: FlagTable = { 'field-manager': sent };
 
+export const RAW = 'a raw request walks past kinds and namespaces, on which policy decides';
 /** For flags of kubectl that are there for another use of the verb. */
 export const NO_USE = 'has no use here';
 export const NOT_TERMINAL = 'needs a terminal, and run command has none';

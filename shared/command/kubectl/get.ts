@@ -1,4 +1,5 @@
 import { refuse } from '../../lib/refuse.ts';
+import { readPath } from './raw.ts';
 import { checked, fileInput, globalFlags, printing, sent } from './flags.ts';
 import { readTargets, type Targets } from './targets.ts';
 import type { Call, Verb } from './verb.ts';
@@ -24,6 +25,7 @@ export const get: Verb = {
     'label-columns': sent,
     'no-headers': sent,
     'output-watch-events': sent,
+    raw: sent,
     selector: sent,
     'server-print': sent,
     'show-kind': sent,
@@ -34,6 +36,7 @@ export const get: Verb = {
     'watch-only': sent,
   },
   means: (call) => {
+    if (call.parsed.flags.has('raw')) return readPath(call);
     const targets = readTargets(call, { query: 'free', fieldSelector: true });
     needToRead(call, targets, call.flag('subresource') ?? '');
     return targets.sent;

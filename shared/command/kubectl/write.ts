@@ -11,6 +11,7 @@ import {
   NOT_TERMINAL,
   printing,
   printsObject,
+  RAW,
   refused,
   sent,
 } from './flags.ts';
@@ -91,6 +92,7 @@ export const create: Verb = {
     ...dryRun,
     ...fieldManager,
     edit: refused(NOT_TERMINAL),
+    raw: refused(RAW),
     'save-config': sent,
     selector: sent,
     validate: sent,
@@ -112,6 +114,7 @@ export const replace: Verb = {
     ...fieldManager,
     ...deletion,
     'save-config': sent,
+    raw: refused(RAW),
     subresource,
     validate: sent,
   },
