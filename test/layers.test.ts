@@ -11,6 +11,7 @@ const floors = [
   ['policy', 'audit', 'relay'],
   ['admission', 'approvals'],
   ['gateway'],
+  ['telemetry'],
   ['sessions', 'jobs', 'notify', 'chat', 'health'],
   ['http'],
   ['open-stores', 'sweep'],
