@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Compile } from 'typebox/compile';
 import { createClient } from '../../shared/client/client.ts';
 import {
@@ -14,7 +17,11 @@ import { testStack, type Answer, type RequestOptions, type TestStack } from '../
 type Body = BatchOutputBody & Omit<ProblemDocument, 'status'> & { readonly step?: number };
 
 let stack: TestStack & { readonly document: OpenApi };
+/** With a kubectl that does nothing, where many run and what they do does not matter. */
+let tools: string;
 beforeAll(async () => {
+  tools = mkdtempSync(join(tmpdir(), 'aksgw-quick-'));
+  writeFileSync(join(tools, 'kubectl'), '#!/bin/sh\necho ran\n', { mode: 0o755 });
   stack = await held(
     await testStack({ edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 400') }),
   );
@@ -96,7 +103,7 @@ describe('POST /v1/clusters/{cluster}/batches', () => {
     const long = { ...pods, timeoutSeconds: 3_000 };
     const tooLong = await batch({ steps: [long, long] });
     expect([tooLong.status, tooLong.body.code]).toEqual([400, 'request-invalid']);
-    expect((await batch({ steps: [long, ...times(19, pods)] })).body.status).toBe('completed');
+    expect((await batch({ steps: [long, pods, pods] })).body.status).toBe('completed');
   });
 
   test('runs once for one key, and is not another command', async () => {
@@ -196,6 +203,7 @@ test('explain takes a batch, and says it of each step', async () => {
 
 test('twenty steps count as twenty in the rate, and as one slot', async () => {
   const tight = await testStack({
+    tools,
     edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 25').replace('running: 4', 'running: 1'),
   });
   try {
@@ -219,6 +227,7 @@ test('the typed client sends a batch and waits for its end', async () => {
 
 test('twenty reads take the time of one command and their own', async () => {
   const house = await testStack({
+    tools,
     latency: { startMs: 2_000 },
     edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 400'),
   });

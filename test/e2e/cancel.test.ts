@@ -205,7 +205,7 @@ describe('a cancel', () => {
     while ((await own('AKG305I')).length < (await own('AKG300I')).length)
       await new Promise((resolve) => setTimeout(resolve, 100));
 
-    const second = await stack.command({ ...slow, timeoutSeconds: 10 }, respondAsync);
+    const second = await stack.command({ ...slow, timeoutSeconds: 3 }, respondAsync);
     await isRunning(second.body.id);
     const refused = await cancel(second.body.id);
     expect([refused.status, refused.body.code]).toEqual([409, 'cancel-unavailable']);

@@ -17,38 +17,6 @@ import { startGatewayProcess, type GatewayProcess } from '../support/gateway-pro
 const root = join(import.meta.dirname, '../..');
 const RESTART = { argv: ['kubectl', 'rollout', 'restart', 'deployment/web', '-n', 'shop'] };
 
-/** Sends a command to be answered at once, and kills the gateway at the first byte that comes back. Gives the id in it. */
-async function idThenKill(gateway: GatewayProcess, token: string): Promise<string> {
-  const body = JSON.stringify(RESTART);
-  const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
-  let answer = '';
-  let killed: Promise<void> | undefined;
-  socket.on('data', (chunk: Buffer) => {
-    answer += chunk.toString();
-    killed ??= gateway.kill();
-  });
-  socket.on('error', () => undefined);
-  socket.write(
-    `POST /v1/clusters/demo/commands HTTP/1.1\r\nhost: g\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\nprefer: respond-async\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-  );
-  await once(socket, 'close');
-  await killed;
-  const id = /location: \/v1\/commands\/([\w-]+)/i.exec(answer)?.[1];
-  if (id === undefined) throw new Error(`no id was given: ${answer}`);
-  return id;
-}
-
-/** Undefined when there is no such command. */
-async function statusOnceFinished(url: string, id: string, token: string): Promise<string | undefined> {
-  for (let tries = 0; ; tries++) {
-    const answer = await fetch(`${url}/v1/commands/${id}`, { headers: { authorization: `Bearer ${token}` } });
-    if (answer.status !== 200) return undefined;
-    const { status } = (await answer.json()) as { status: string };
-    if (['completed', 'failed', 'unknown'].includes(status) || tries > 200) return status;
-    await pause(100);
-  }
-}
-
 /** Callers and gateways that go away in the middle: real processes on real sockets. */
 describe('going away', () => {
   let azure: EmulatedAzure;
@@ -106,14 +74,15 @@ describe('going away', () => {
   });
 
   // The steps are those of test/e2e/records.test.ts, with the key's claim before the record and its confirmation after it; a sync
-  // that nobody waits for may come between them.
-  test.each([
-    ['with its key taken and no record yet', 2, ['gateway-busy, sent 0']],
-    ['with its intent recorded', 5, ['failed, sent 0']],
-    ['as it was about to be sent', 9, ['unknown, sent 0']],
+  // that nobody waits for may come between them. KILLS=all tries each.
+  const kills = [
     // Which write is under way when Azure has the command differs from run to run; what may be said does not.
     ['about when it was taken', 20, ['unknown, sent 0', 'unknown, sent 1', 'completed, sent 1']],
-  ])(
+    ['as it was about to be sent', 9, ['unknown, sent 0']],
+    ['with its intent recorded', 5, ['failed, sent 0']],
+    ['with its key taken and no record yet', 2, ['gateway-busy, sent 0']],
+  ] as const;
+  test.each(process.env['KILLS'] === 'all' ? kills : kills.slice(0, 2))(
     'the client of a gateway that is killed %s says that nobody knows; sending again never makes it two',
     async (_what, at, ends) => {
       const posts = sends();
@@ -214,38 +183,6 @@ describe('going away', () => {
       await next.stop();
     }
   });
-
-  // ID_KILLS=500 for the whole; the seed of when is time itself.
-  const kills = Number(process.env['ID_KILLS'] ?? 4);
-  test(
-    `an id that was given out is there after a kill at the first byte of the answer (${kills} kills)`,
-    async () => {
-      const clockAhead = join(folder, 'clock-ahead-of-kills');
-      const given: string[] = [];
-      for (let at = 0; at < kills; at++) {
-        const gateway = await startGatewayProcess(config, env);
-        given.push(await idThenKill(gateway, token));
-      }
-      writeFileSync(clockAhead, '240000');
-      const next = await startGatewayProcess(
-        config,
-        { ...env, KILL_AT: '0', CLOCK_AHEAD_FILE: clockAhead },
-        join(root, 'test/support/mortal-gateway.ts'),
-      );
-      try {
-        const lost: string[] = [];
-        for (const id of given) {
-          const ended = await statusOnceFinished(next.url, id, token);
-          if (ended === undefined) lost.push(id);
-        }
-        expect(lost).toEqual([]);
-        expect(new Set(given).size).toBe(kills);
-      } finally {
-        await next.stop();
-      }
-    },
-    kills * 20_000 + 60_000,
-  );
 
   test('a caller that hangs up before its command is started is in the trail, and nothing runs', async () => {
     const posts = sends();

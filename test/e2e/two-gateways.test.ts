@@ -19,6 +19,7 @@ import { createFileLog } from '../../shared/store/file-log.ts';
 import { isFinished, type CommandRecord } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { cluster, relayTo } from '../relay/support/fixtures.ts';
+import { fastClock } from '../support/fast-clock.ts';
 import { newCommand } from '../support/new-command.ts';
 import { anyResults } from '../support/results.ts';
 
@@ -67,17 +68,6 @@ const plans: fc.Arbitrary<Plan> = fc.record({
 });
 
 const idIn = (command: string): string => /run-[0-9a-f-]{36}/.exec(command)?.[0] ?? '';
-
-function fastClock(): Clock {
-  const began = performance.now();
-  const epoch = Date.now();
-  const monotonic = (): number => (performance.now() - began) * SPEED;
-  return {
-    monotonic,
-    now: () => Math.round(epoch + monotonic()),
-    sleep: (ms, options) => systemClock.sleep(ms === POST_MS ? ms : ms / SPEED, options),
-  };
-}
 
 /** One gateway without its HTTP side. `kill` is what SIGKILL does: nothing that it began goes on, nothing is handed back. */
 async function openGateway(path: string, log: AppendLog, arm: string, clock: Clock, folder: string) {
@@ -166,7 +156,7 @@ async function round(planned: readonly Plan[], tally: Map<string, number>): Prom
   const folder = mkdtempSync(join(tmpdir(), 'aksgw-two-'));
   const path = join(folder, 'gateway.sqlite');
   const log = createFileLog({ folder: join(folder, 'audit') });
-  const clock = fastClock();
+  const clock = fastClock(SPEED, (ms) => ms === POST_MS);
   const runs = new Map(planned.map((plan) => [`run-${randomUUID()}`, plan]));
   const executions = new Map<string, number>();
   const arm = await startArm({

@@ -8,14 +8,16 @@ import * as fc from 'fast-check';
 
 import { startArm, type EmulatedArm, type PostFault } from '../../infra/local/arm.ts';
 import { shellPod } from '../../infra/local/pod.ts';
-import { systemClock } from '../../shared/clock.ts';
 import type { Ended } from '../../shared/relay/relay.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
+import { fastClock } from '../support/fast-clock.ts';
 import { cluster, relayTo, submission } from './support/fixtures.ts';
 
 let arm: EmulatedArm;
 afterEach(() => arm.close());
 const clusters = [{ resourceId: cluster.arm.id }];
+/** Azure and the relays go by one clock, faster than the wall's. */
+const SPEED = 10;
 
 describe('output through the emulated Azure', () => {
   test.each([
@@ -162,12 +164,13 @@ describe('faults', () => {
   });
 
   test('submits go through the budget: more at once than the throttle allows wait, and Azure never has to say no', async () => {
-    arm = await startArm({ clusters, throttles: 'documented' });
-    const relay = relayTo(arm.url);
+    const clock = fastClock(SPEED);
+    arm = await startArm({ clusters, clock, throttles: 'documented' });
+    const relay = relayTo(arm.url, { clock });
     const stopping = new AbortController();
     const all = Array.from({ length: 70 }, () => relay.submit(submission('kubectl'), stopping.signal));
     while (arm.posts.length < 57) await new Promise((resolve) => setTimeout(resolve, 10));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await clock.sleep(200);
     stopping.abort(new Error('seen enough'));
     const kinds = (await Promise.all(all)).map(({ kind }) => kind);
     expect(arm.posts.filter(({ status }) => status === 429)).toEqual([]);
@@ -177,9 +180,10 @@ describe('faults', () => {
   });
 
   test('a 429 before the POST is taken: sent again, run once', async () => {
-    arm = await startArm({ clusters });
+    const clock = fastClock(SPEED);
+    arm = await startArm({ clusters, clock });
     arm.faults.post({ kind: 'status', status: 429, code: 'Throttled', retryAfter: 1 });
-    expect(await relayTo(arm.url).submit(submission('kubectl'))).toMatchObject({ kind: 'accepted' });
+    expect(await relayTo(arm.url, { clock }).submit(submission('kubectl'))).toMatchObject({ kind: 'accepted' });
     expect(arm.posts.map(({ started }) => started)).toEqual([false, true]);
   });
 });
@@ -188,15 +192,17 @@ test('two relays on one store share the documented throttle: no 429, every run s
   const folder = mkdtempSync(join(tmpdir(), 'leases-'));
   const records = await openSqliteRecords(join(folder, 'records.sqlite'));
   try {
+    const clock = fastClock(SPEED);
     arm = await startArm({
       clusters,
+      clock,
       throttles: 'documented',
       runner: async ({ command }) => {
-        await systemClock.sleep(Number(/'(\d+)'/.exec(command)?.[1]));
+        await clock.sleep(Number(/'(\d+)'/.exec(command)?.[1]));
         return { exitCode: 0, logs: '' };
       },
     });
-    const relays = ['one', 'two'].map((holder) => relayTo(arm.url, { holder, leases: records }));
+    const relays = ['one', 'two'].map((holder) => relayTo(arm.url, { clock, holder, leases: records }));
     const runs: Promise<Ended>[] = [];
     for (let count = 0; count < 12; count += 1) {
       const relay = relays[count % 2];
@@ -205,7 +211,7 @@ test('two relays on one store share the documented throttle: no 429, every run s
       runs.push(
         relay.submit({ ...rest, sent }).then((submitted) => {
           if (submitted.kind !== 'accepted') throw new Error(submitted.kind);
-          return relay.follow({ ...rest, commandId: submitted.commandId, submittedAt: Date.now() });
+          return relay.follow({ ...rest, commandId: submitted.commandId, submittedAt: clock.now() });
         }),
       );
     }
