@@ -1,4 +1,5 @@
 import type { Assembled } from '../shared/assemble.ts';
+import { checkSettings } from './settings.ts';
 import { version } from './version.ts';
 
 /** The worker hands its standard error to the host's own log. */
@@ -39,6 +40,7 @@ const soon = (begin: () => Promise<unknown>): void => {
 };
 
 async function start(): Promise<Assembled> {
+  checkSettings(process.env, 'functions');
   const { assemble } = await loadCode();
   return assemble({
     location: process.env['AKSGW_CONFIG'] ?? '',

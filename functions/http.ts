@@ -3,6 +3,7 @@ import { Problem } from '../shared/errors.ts';
 import { commonHeaders } from '../shared/http/common-headers.ts';
 import { problemAnswer } from '../shared/http/problem-answer.ts';
 import { closeGateway, gateway, preloadGateway, startGateway } from './gateway.ts';
+import { missingSettings } from './settings.ts';
 import { version } from './version.ts';
 
 /** Connection-level headers belong to the host (RFC 9110, section 7.6.1); inject adds some, the host sets its own. */
@@ -44,13 +45,15 @@ app.http('http', {
 app.hook.appTerminate(() => closeGateway());
 preloadGateway();
 
-/** What is wrong is for the operator, in the log; the caller hears that nothing was run. */
+/** What is wrong is for the operator, in the log; the caller hears that nothing was run, and by name which setting is missing. */
 function notStarted(error: Error, context: InvocationContext): HttpResponseInit {
-  const setting = process.env['AKSGW_CONFIG'] ? '' : 'The setting AKSGW_CONFIG is missing. ';
-  context.error(`the gateway did not start: ${setting}${error.message}`);
+  context.error(`the gateway did not start: ${error.message}`);
+  const settings = missingSettings(error);
+  const why = settings.length > 0 ? `: ${settings.join(', ')} missing` : '';
   return answerOf(
-    new Problem('gateway-busy', 'The gateway could not start; the log of the Functions app says why.', {
+    new Problem('gateway-busy', `The gateway could not start${why}; the log of the Functions app says why.`, {
       retryAfter: 30,
+      ...(settings.length > 0 && { members: { settings } }),
     }),
     context,
   );

@@ -39,9 +39,9 @@ export function examine(text: string, schema: TSchema, source: string): Examined
   });
   const examined: Examined = {
     value: document.value,
-    problem(path, message) {
+    problem(path, message, setting) {
       broken.add(path[0]);
-      problems.push(finding(path, message));
+      problems.push({ ...finding(path, message), ...(setting !== undefined && { setting }) });
     },
     warning: (path, message) => void warnings.push(finding(path, message)),
     sound: (...sections) => !sections.some((section) => broken.has(section)),

@@ -7,6 +7,8 @@ export interface ConfigProblem {
   /** `policy.roles.viewer.allow[0].resources[1]`; '' for the file as a whole. */
   readonly path: string;
   readonly message: string;
+  /** The setting of the environment that the file names and that is missing. */
+  readonly setting?: string;
 }
 
 /** The file is not in force: every problem that was found, in the order of the lines. */
@@ -32,6 +34,6 @@ export const formatPath = (path: Path): string =>
 
 /** Collects what one reading of a file finds. A check that reports a problem may go on with any value: it will not be used. */
 export interface Report {
-  problem(path: Path, message: string): void;
+  problem(path: Path, message: string, setting?: string): void;
   warning(path: Path, message: string): void;
 }

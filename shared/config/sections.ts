@@ -15,6 +15,7 @@ import { anyCloud, cloudOf } from './cloud.ts';
 import { isBuiltIn, isBuiltInWord } from '../kubernetes/known-kinds.ts';
 import { wellKnownCustomResources } from '../kubernetes/well-known-custom-resources.ts';
 import { didYouMean } from '../lib/suggest.ts';
+import { settingFault } from './environment.ts';
 import type { Path, Report } from './problem.ts';
 import type { ConfigFile } from './schema.ts';
 import { readStorage } from './storage-location.ts';
@@ -81,8 +82,9 @@ export function readAzure(file: ConfigFile, env: NodeJS.ProcessEnv | undefined, 
   const { resourceManager = 'https://management.azure.com', credential, onBehalfOf } = file.azure;
   const origin = take(readOrigin(resourceManager), ['azure', 'resourceManager'], report);
   const fromEnv = (name: string, path: Path): void => {
-    if (!isEnvName(name)) report.problem(path, `"${name}" is not the name of an environment variable`);
-    else if (env && !env[name]) report.problem(path, `the environment variable ${name} is not set`);
+    if (!isEnvName(name)) return report.problem(path, `"${name}" is not the name of an environment variable`);
+    const fault = env && settingFault(env, name);
+    if (fault !== undefined) report.problem(path, `the environment variable ${name} ${fault}`, name);
   };
   return {
     resourceManager: origin,

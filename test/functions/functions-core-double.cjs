@@ -2,6 +2,7 @@
 // functions and to drive the library's own converters as the worker would (its InvocationModel, RPC shapes in and out).
 const functions = new Map();
 const logged = [];
+const hooks = [];
 let model;
 
 class Disposable {
@@ -20,13 +21,20 @@ module.exports = {
     functions.set(metadata.name, { metadata, callback });
     return new Disposable();
   },
-  registerHook: () => new Disposable(),
+  registerHook: (name, callback) => {
+    hooks.push([name, callback]);
+    return new Disposable();
+  },
   log: () => undefined,
 
   /** For tests: the functions by name. */
   functions,
   /** For tests: what invocations said to the host's log, as [level, message]. */
   logged,
+  /** For tests: the hooks of a name, one after the other, as the worker runs them. */
+  async runHooks(name) {
+    for (const [each, callback] of hooks) if (each === name) await callback({ hookData: {}, appHookData: {} });
+  },
   /** For tests: one invocation, as the worker's InvocationRequestHandler makes it. */
   async invoke(name, data) {
     const { metadata, callback } = functions.get(name);

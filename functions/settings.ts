@@ -1,0 +1,76 @@
+import { settingFault } from '../shared/config/environment.ts';
+import type { Entrance } from '../shared/config/config.ts';
+import { ConfigError } from '../shared/config/problem.ts';
+import { didYouMean } from '../shared/lib/suggest.ts';
+
+interface Setting {
+  readonly what: string;
+  /** The entrances that do not start without it. */
+  readonly required: readonly Entrance[];
+  /** The Functions host takes the others for itself. */
+  readonly readBy: 'gateway' | 'host';
+}
+
+/**
+ * Every setting of the environment there is, app settings on Functions. Beside these, gateway.yaml names its own (`tokenEnv`, `secretEnv`,
+ * `urlEnv`): they are checked when it is read.
+ */
+export const settings: Readonly<Record<string, Setting>> = {
+  AKSGW_CONFIG: {
+    what: 'the path or the https address of gateway.yaml',
+    required: ['functions'], // on a port --config may say it
+    readBy: 'gateway',
+  },
+  AKSGW_CONFIG_KEY: {
+    what: 'the public key (a JWK, or a file with one) that gateway.yaml must be signed with',
+    required: [],
+    readBy: 'gateway',
+  },
+  AKSGW_LOG_LEVEL: { what: 'trace to fatal; info unless set. On a plain port only', required: [], readBy: 'gateway' },
+  AzureWebJobsStorage__accountName: {
+    what: 'the storage account of the Functions host: package, locks of timers',
+    required: [],
+    readBy: 'host',
+  },
+  AzureWebJobsStorage__credential: { what: 'managedidentity: there is no key', required: [], readBy: 'host' },
+  AzureWebJobsStorage__clientId: { what: 'the identity that reaches it', required: [], readBy: 'host' },
+  APPLICATIONINSIGHTS_CONNECTION_STRING: { what: "where the host's telemetry goes", required: [], readBy: 'host' },
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: { what: 'the identity that sends it', required: [], readBy: 'host' },
+};
+
+/** A start without a setting that it needs. The message names it, and never a value. */
+export class MissingSetting extends Error {
+  override readonly name = 'MissingSetting';
+  readonly settings: readonly string[];
+
+  constructor(message: string, names: readonly string[]) {
+    super(message);
+    this.settings = names;
+  }
+}
+
+/** Throws MissingSetting, naming every one that this entrance needs and does not have. */
+export function checkSettings(env: NodeJS.ProcessEnv, entrance: Entrance): void {
+  const faults = Object.entries(settings).flatMap(([name, { required, what }]) => {
+    const fault = required.includes(entrance) ? settingFault(env, name) : undefined;
+    return fault === undefined ? [] : [{ name, text: `the setting ${name} ${fault}: ${what}.${hint(env, name)}` }];
+  });
+  if (faults.length === 0) return;
+  throw new MissingSetting(
+    faults.map(({ text }) => text).join(' '),
+    faults.map(({ name }) => name),
+  );
+}
+
+/** A misspelled name of ours, if one is set. */
+function hint(env: NodeJS.ProcessEnv, name: string): string {
+  const strangers = Object.keys(env).filter((each) => each.startsWith('AKSGW') && !(each in settings));
+  return didYouMean(name, strangers).replace('Did you mean', 'Set by another name:').replace('?', '.');
+}
+
+/** The settings for want of which a start failed: those of the table, and those that gateway.yaml names. */
+export function missingSettings(error: Error): readonly string[] {
+  if (error instanceof MissingSetting) return error.settings;
+  if (!(error instanceof ConfigError)) return [];
+  return [...new Set(error.problems.flatMap(({ setting }) => setting ?? []))];
+}

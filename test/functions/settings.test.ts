@@ -1,0 +1,52 @@
+import { describe, expect, test } from '@jest/globals';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkSettings, missingSettings, MissingSetting, settings } from '../../functions/settings.ts';
+import { ConfigError } from '../../shared/config/problem.ts';
+
+const root = join(import.meta.dirname, '../..');
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+const named = (readBy: string): readonly string[] =>
+  Object.entries(settings).flatMap(([name, setting]) => (setting.readBy === readBy ? [name] : []));
+
+describe('the settings', () => {
+  test('are all that the gateway reads of its environment by a fixed name', () => {
+    const files = globSync('{functions,shared}/**/*.ts', { cwd: root }).filter(
+      (file) => !file.startsWith('shared/client/'),
+    );
+    const found = files.flatMap((file) =>
+      [...read(file).matchAll(/\benv(?:\.|\[')([A-Z][A-Za-z0-9_]+)\b/g)].map(([, name]) => name),
+    );
+    expect([...new Set(found)].sort()).toEqual(named('gateway').toSorted());
+  });
+
+  test('are all that Terraform gives the app, and the host’s are all given', () => {
+    const block = /settings = merge\(\{([^]*?)\n {2}\} : \{\}\)/.exec(
+      read('infra/terraform/modules/gateway/app.tf'),
+    )?.[1];
+    const given = [...(block ?? '').matchAll(/^\s+([A-Z]\w+)\s+=/gm)].map(([, name]) => name);
+    expect(given).toContain('AKSGW_CONFIG');
+    expect(given.filter((name) => !(String(name) in settings))).toEqual([]);
+    expect(named('host').filter((name) => !given.includes(name))).toEqual([]);
+  });
+
+  test.each([[{}], [{ AKSGW_CONFIG: '' }], [{ AKSGW_CONFIG: ' ' }], [{ AKSGW_CONFIG: '@Microsoft.KeyVault(x)' }]])(
+    'that are missing stop the start on Functions: %j',
+    (env) => {
+      expect(() => checkSettings(env, 'functions')).toThrow(/the setting AKSGW_CONFIG (is not set|holds a Key Vault)/);
+      expect(() => checkSettings(env, 'port')).not.toThrow();
+    },
+  );
+
+  test('are named in what went wrong, once each', () => {
+    const problem = { line: 1, path: 'azure', message: 'is not set' };
+    const error = new ConfigError('gateway.yaml', [
+      { ...problem, setting: 'A' },
+      { ...problem, setting: 'A' },
+      problem,
+    ]);
+    expect(missingSettings(error)).toEqual(['A']);
+    expect(missingSettings(new MissingSetting('no B', ['B']))).toEqual(['B']);
+    expect(missingSettings(new Error('C is not set'))).toEqual([]);
+  });
+});
