@@ -10,6 +10,10 @@ import { createFileLog } from '../../shared/store/file-log.ts';
 import { buildInto } from '../support/build.ts';
 import { startFunctionsHost, type FunctionsHost } from '../support/functions-host.ts';
 
+interface Init extends Omit<RequestInit, 'headers'> {
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** The folder that is deployed, as it is, under a host that keeps the Functions host's own rules. */
 describe('the built folder on a Functions host', () => {
   const folder = mkdtempSync(join(tmpdir(), 'aksgw-host-'));
@@ -38,7 +42,7 @@ describe('the built folder on a Functions host', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const post = (to: FunctionsHost, command: string, init: RequestInit = {}): Promise<Response> =>
+  const post = (to: FunctionsHost, command: string, init: Init = {}): Promise<Response> =>
     fetch(`${to.url}/v1/clusters/demo/commands`, {
       method: 'POST',
       body: JSON.stringify({ command }),
@@ -70,7 +74,7 @@ describe('the built folder on a Functions host', () => {
         controller.close();
       },
     });
-    const answer = await post(host, '', { body: chunks, duplex: 'half' } as RequestInit);
+    const answer = await post(host, '', { body: chunks, duplex: 'half' });
     expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([411, 'length-required']);
     expect(azure.arm.posts.length).toBe(before);
   });

@@ -15,7 +15,7 @@ describe('the settings', () => {
       (file) => !file.startsWith('shared/client/'),
     );
     const found = files.flatMap((file) =>
-      [...read(file).matchAll(/\benv(?:\.|\[')([A-Z][A-Za-z0-9_]+)\b/g)].map(([, name]) => name),
+      [...read(file).matchAll(/\benv(?:\.|\[')([A-Z][A-Za-z0-9_]+)\b/g)].map(([, name = '']) => name),
     );
     expect([...new Set(found)].sort()).toEqual(named('gateway').toSorted());
   });

@@ -127,8 +127,8 @@ function startWorker() {
     else waiting.get(id)?.reject(new Error(error));
     waiting.delete(id);
   });
-  void exited.then((end) => {
-    for (const { reject } of waiting.values()) reject(new Error(`the worker ended (${end}): ${stderr}`));
+  child.once('exit', () => {
+    for (const { reject } of waiting.values()) reject(new Error(`the worker ended: ${stderr}`));
   });
   let next = 0;
   const ask = (kind: string, message: object): Promise<unknown> => {
