@@ -60,6 +60,8 @@ export async function startOwnCommand(context: GatewayContext, own: OwnCommand):
   let last = await inForce(context);
   return lifecycle.start({
     record,
+    // Settling comes after callers. Somebody waits for a cancel, which is also what frees the budget.
+    ...(purpose === 'cancel' && { turnOf: `${gatewayKey} ${purpose}` }),
     ready: async () => undefined,
     decide: async () => {
       last = await inForce(context);

@@ -10,6 +10,7 @@ import { isFollower, type CompletedRecord, type UnknownRecord } from '../store/r
 import type { GatewayContext } from './context.ts';
 import { subjectOf, withinQuota } from './lifecycle/finish.ts';
 import { startOwnCommand } from './own-command.ts';
+import { whileLeased } from './while-leased.ts';
 
 /** Pods of run command stay for so long (assumption `pods-stay`): after that nothing can be found. */
 const KEPT_MS = 15 * 60_000;
@@ -42,14 +43,11 @@ export async function settleUnknown(context: GatewayContext, afterMs: number): P
 
 /** One process at a time, and one look: the others find what it noted. */
 async function settleOn(context: GatewayContext, cluster: Cluster, lost: readonly UnknownRecord[]): Promise<void> {
-  const { records, clock, entropy } = context;
   const lease = `settle.${createHash('sha256').update(cluster.arm.id.toLowerCase()).digest('hex').slice(0, 32)}`;
-  const holder = entropy.uuid();
-  if (!(await records.lease(lease, holder, clock.now() + KEPT_MS, clock.now()))) return;
-  try {
+  await whileLeased(context, lease, async () => {
     const pods = await lookForPods(context, cluster, lost.length);
     if (!pods) return; // the look itself failed: the next sweep looks again
-    const at = new Date(clock.now()).toISOString();
+    const at = new Date(context.clock.now()).toISOString();
     await Promise.all(
       lost.map(async (record) => {
         const candidates = pods.get(markerOf(record.nonce)) ?? [];
@@ -57,9 +55,7 @@ async function settleOn(context: GatewayContext, cluster: Cluster, lost: readonl
         if (!settled) await note(context, record, `${EVIDENCE} ${at}: ${found(candidates.length)}`);
       }),
     );
-  } finally {
-    await records.releaseLease(lease, holder);
-  }
+  });
 }
 
 const EVIDENCE = 'Looked for in the cluster at';

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BatchOutputBody } from '../../shared/http/schemas.ts';
 import { held, type OpenApi } from '../support/openapi.ts';
+import { fastClock } from '../support/fast-clock.ts';
 import { slowKubectl } from '../support/slow-kubectl.ts';
 import { people, testStack, type Answer, type TestStack } from '../support/stack.ts';
 
@@ -211,4 +213,38 @@ describe('a cancel', () => {
     expect([refused.status, refused.body.code]).toEqual([409, 'cancel-unavailable']);
     expect((await get(second.body.id, 40)).body).toMatchObject({ exitCode: 124, timedOut: true, cancelled: false });
   }, 120_000);
+
+  test('comes before what callers have in line for Azure, though the gateway asks for it', async () => {
+    const clock = fastClock(20);
+    const quick = mkdtempSync(join(tmpdir(), 'aksgw-quick-'));
+    const program = '#!/bin/sh\ncase "$*" in *slow*) sleep 60 ;; esac\necho ran\n';
+    writeFileSync(join(quick, 'kubectl'), program, { mode: 0o755 });
+    const busy = await testStack({
+      tools: quick,
+      clock,
+      gateway: { clock },
+      throttles: 'documented',
+      edit: (yaml) =>
+        yaml
+          .replace(/perPrincipal: .*/, 'perPrincipal: { running: 90, queued: 90, submitsPerMinute: 900 }')
+          .replace(/perCluster: .*/, 'perCluster: { running: 90 }'),
+    });
+    try {
+      const { posts } = busy.azure.arm;
+      const { id } = (await busy.command(slow, respondAsync)).body;
+      while ((await busy.request('GET', `/v1/commands/${id}`)).body.status !== 'running') await clock.sleep(100);
+      const all = Array.from({ length: 60 }, () => busy.command(pods, respondAsync));
+      await Promise.all(all);
+      while (posts.length < 25) await clock.sleep(100);
+      expect((await busy.request('POST', `/v1/commands/${id}/cancel`)).status).toBe(202);
+      const before = posts.length;
+      const sent = (): number => posts.findIndex(({ command }) => command.includes('aks-command'));
+      while (sent() < 0) await clock.sleep(100);
+      expect(sent() - before).toBeLessThan(8);
+      expect(before).toBeLessThan(45); // the others were still in line
+    } finally {
+      await busy.close();
+      rmSync(quick, { recursive: true, force: true });
+    }
+  }, 60_000);
 });

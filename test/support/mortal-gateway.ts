@@ -60,6 +60,7 @@ const { app, sweep, close } = await assemble({
   env: process.env,
   version: 'test',
   leaseMs: Number(process.env['LEASE_MS'] ?? 400),
+  ...(process.env['SETTLE_AFTER_MS'] !== undefined && { settleAfterMs: Number(process.env['SETTLE_AFTER_MS']) }),
   clock: {
     ...systemClock,
     now: () => systemClock.now() + ahead(),

@@ -29,6 +29,8 @@ export interface NewCommand {
   readonly record: AcceptedRecord;
   /** The other steps of a batch, in their order; `record` is its first. */
   readonly followers?: readonly AcceptedRecord[];
+  /** Whose turn it takes in the subscription's budget, where that is not its owner's. */
+  readonly turnOf?: string;
   /** Of a batch: what the trail says of the request. */
   readonly batchFacts?: RequestFacts | undefined;
   /** Resolves when the command may go ahead. Nothing is recorded as intended before; rejects with a Problem when it may not. */
@@ -167,7 +169,7 @@ async function submit(
   const { owner, batch } = progress.record;
   const sending = {
     cluster,
-    owner,
+    owner: command.turnOf ?? owner,
     authorise: () => command.authorise(cluster),
     permit: async () => {
       await command.decide();
