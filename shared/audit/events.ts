@@ -114,8 +114,10 @@ export interface CommandFacts {
   /** The caller's own words, data included; one word for a line that was not split. */
   readonly argv: readonly string[];
   readonly attributes?: readonly ResourceAttributes[] | undefined;
-  /** The caller's app roles and groups that a binding there names: what policy went by. */
-  readonly memberships?: { readonly appRoles: readonly string[]; readonly groups: readonly string[] } | undefined;
+  /** The caller's app roles and groups that a binding there names, and whether its token leaves groups out: what policy went by. */
+  readonly memberships?:
+    | { readonly appRoles: readonly string[]; readonly groups: readonly string[]; readonly groupsUnknown: boolean }
+    | undefined;
   readonly reason?: string | undefined;
   /** The exact words that are sent, quoted: goes in as an HMAC. */
   readonly text?: string | undefined;

@@ -107,9 +107,17 @@ const command = {
   sealed: Type.Optional(Type.String({ maxLength: 1024 * 1024 })),
   attributes: Type.Optional(Type.Array(Attribute, { maxItems: 256 })),
   attributesCut: Type.Optional(Count),
-  /** The caller's app roles and groups that a binding there names. */
+  /** The caller's app roles and groups that a binding there names; whether its token leaves groups out; how many are not listed here. */
   memberships: Type.Optional(
-    Type.Object({ appRoles: Type.Array(Short, { maxItems: 50 }), groups: Type.Array(Short, { maxItems: 50 }) }, closed),
+    Type.Object(
+      {
+        appRoles: Type.Array(Short, { maxItems: 50 }),
+        groups: Type.Array(Short, { maxItems: 50 }),
+        groupsUnknown: Type.Optional(Type.Literal(true)),
+        cut: Type.Optional(Count),
+      },
+      closed,
+    ),
   ),
   reason: Type.Optional(Free),
   textHmac: Type.Optional(Hash),

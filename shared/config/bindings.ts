@@ -1,6 +1,6 @@
 import { compileGlob } from './glob.ts';
 import type { Path, Report } from './problem.ts';
-import { builtInRoleNames, isBuiltInRole } from './built-in-roles.ts';
+import { builtInRoleNames, isBuiltInRole, NAMESPACES_MISSING } from './built-in-roles.ts';
 import { fillText, parametersOf, placeholdersOf } from './role-parameters.ts';
 import { isNamespacePattern } from './roles.ts';
 import type { BindingFile, BlockedFile, PolicyFile, SubjectFile } from './schema.ts';
@@ -51,6 +51,8 @@ export function readPolicy(policy: PolicyFile, known: Known, report: Report): Po
         [...path, 'namespaces'],
         `is for the built-in roles ${builtInRoleNames.join(', ')}: the rules of ${name} say their namespaces themselves, with {parameters} if need be`,
       );
+    if (isBuiltInRole(name) && namespaces === undefined)
+      report.warning(path, `${name} holds in every namespace and for what is in none: ${NAMESPACES_MISSING}`);
     const texts = (role ? [...(role.allow ?? []), ...(role.deny ?? [])] : []).flatMap((rule) => rule.namespaces ?? []);
     for (const text of namespaces ?? texts) {
       const filled = fillText(text, values);

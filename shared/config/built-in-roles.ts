@@ -21,6 +21,9 @@ export const builtInRole = (name: BuiltInRoleName, namespaces: readonly string[]
   })),
 });
 
+/** What a binding of a built-in role is told that says no namespaces: as a ClusterRoleBinding it holds everywhere. */
+export const NAMESPACES_MISSING = 'write namespaces: ["*"] if that is meant, or the namespaces that are';
+
 /** `deployments/scale` of `apps` is `deployments.apps/scale`. */
 function inGroup(text: string, group: string): string {
   const [resource = '', subresource] = text.split('/');

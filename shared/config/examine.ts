@@ -14,7 +14,7 @@ export interface Examined extends Report {
   sound(...sections: readonly string[]): boolean;
   /** In the order of the lines, each with its place. */
   warnings(): readonly string[];
-  /** Throws ConfigError with every problem found so far, if there is one. */
+  /** Throws ConfigError with every problem and warning found so far, if there is a problem. */
   conclude(): void;
 }
 
@@ -47,7 +47,7 @@ export function examine(text: string, schema: TSchema, source: string): Examined
     sound: (...sections) => !sections.some((section) => broken.has(section)),
     warnings: () => warnings.toSorted((a, b) => a.line - b.line).map((warning) => formatProblem(source, warning)),
     conclude: () => {
-      if (problems.length > 0) throw new ConfigError(source, problems);
+      if (problems.length > 0) throw new ConfigError(source, problems, examined.warnings());
     },
   };
   checkForm(schema, document.value, [], examined.problem);

@@ -56,12 +56,13 @@ export function loadConfig(text: string, options: ParseOptions): Loaded {
   const examined = examine(text, ConfigSchema, options.source);
   const file = inForce(examined, options.running);
   const parts = readSections(file, examined, options);
+  const config = parts && { ...parts, digest: sha256(text) };
+  // Looked at also where something else is wrong: one run tells everything.
+  if (config && examined.sound('clusters', 'jobs', 'limits'))
+    for (const check of options.checks ?? []) check(config, examined);
+  if (config && examined.sound('clusters', 'policy')) warnOfImplications(config.policy, config.clusters, examined);
   examined.conclude();
-  if (!parts) throw new TypeError('a section was left out though nothing is wrong with it');
-  const config = { ...parts, digest: sha256(text) };
-  for (const check of options.checks ?? []) check(config, examined);
-  examined.conclude();
-  warnOfImplications(parts.policy, parts.clusters, examined);
+  if (!config) throw new TypeError('a section was left out though nothing is wrong with it');
   return { file, config: { ...config, warnings: examined.warnings() } };
 }
 

@@ -16,12 +16,15 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly source: string;
   readonly problems: readonly ConfigProblem[];
+  /** What else was found, as it is shown. */
+  readonly warnings: readonly string[];
 
-  constructor(source: string, problems: readonly ConfigProblem[]) {
+  constructor(source: string, problems: readonly ConfigProblem[], warnings: readonly string[] = []) {
     const sorted = problems.toSorted((a, b) => a.line - b.line);
     super(sorted.map((problem) => formatProblem(source, problem)).join('\n'));
     this.source = source;
     this.problems = sorted;
+    this.warnings = warnings;
   }
 }
 

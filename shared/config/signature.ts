@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { FlattenedSign, decodeProtectedHeader, flattenedVerify, importJWK, type CryptoKey, type JWK } from 'jose';
+import type { Clock } from '../clock.ts';
 import { ConfigUnreadable, type FoundText, type TextReader } from './readers.ts';
 
 /** Signatures by a key pair: a shared secret would let anyone who checks it sign as well. */
@@ -55,40 +56,103 @@ function algorithmOf({ kty, crv }: JWK): string | undefined {
   return { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' }[String(crv)];
 }
 
+/** `typ` of a signature of ours (RFC 7515, section 4.1.9): one key's other signatures are of other things. */
+const TYPE = 'aksgw-config';
+
+/** When a signature was made, and until when it may be taken. */
+interface SignTimes {
+  readonly now: Date;
+  readonly expires?: Date | undefined;
+}
+
 /** A detached JWS of a text (RFC 7515, appendix F): the header, nothing, the signature. Rejects with Error for a key that cannot sign. */
-export async function signText(text: string, jwk: JWK): Promise<string> {
+export async function signText(text: string, jwk: JWK, { now, expires }: SignTimes): Promise<string> {
   const { key, algorithm } = await importKey(jwk);
   const { protected: header = '', signature } = await new FlattenedSign(Buffer.from(text, 'utf8'))
-    .setProtectedHeader({ alg: algorithm })
+    .setProtectedHeader({
+      alg: algorithm,
+      typ: TYPE,
+      iat: toNumericDate(now),
+      ...(expires && { exp: toNumericDate(expires) }),
+    })
     .sign(key);
   return `${header}..${signature}`;
 }
 
-/** Rejects with Error when the text is not what was signed, or not by this key. */
-export async function verifyText(text: string, jws: string, { key, algorithm }: ConfigKey): Promise<void> {
+/** RFC 7519, section 2: seconds. */
+const toNumericDate = (date: Date): number => Math.floor(date.getTime() / 1000);
+
+/** When a text was signed, by the signature's own word. */
+interface Verified {
+  readonly signedAt: number | undefined;
+}
+
+/**
+ * Rejects with Error when the text is not what was signed, or not by this key, or when the header says something that is not so or not understood:
+ * whoever wrote it meant it to count.
+ */
+export async function verifyText(
+  text: string,
+  jws: string,
+  { key, algorithm }: ConfigKey,
+  now: Date,
+): Promise<Verified> {
   const [header = '', payload, signature = '', ...more] = jws.trim().split('.');
   if (payload !== '' || more.length > 0) throw new Error('is not a detached JWS: header..signature');
   // A critical extension changes what is signed (`b64` of RFC 7797: the bytes themselves); none is of use here (RFC 7515, section 4.1.11).
-  if ('crit' in decodeProtectedHeader({ protected: header }))
-    throw new Error('has critical extensions, which are not taken');
+  const said: Readonly<Record<string, unknown>> = decodeProtectedHeader({ protected: header });
+  if ('crit' in said) throw new Error('has critical extensions, which are not taken');
   await flattenedVerify(
     { protected: header, payload: Buffer.from(text, 'utf8').toString('base64url'), signature },
     key,
     { algorithms: [algorithm] },
   );
+  return checkHeader(said, toNumericDate(now));
 }
+
+/** `alg` is held against the key, `kid` names one and decides nothing. The rest counts or is refused. */
+function checkHeader(
+  { alg: _alg, kid: _kid, typ, iat, nbf, exp, ...others }: Readonly<Record<string, unknown>>,
+  now: number,
+): Verified {
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw new Error(`says ${unknown} in its header, which is not understood here`);
+  if (typ !== undefined && typ !== TYPE && typ !== 'JOSE') throw new Error(`is of another type: typ is not ${TYPE}`);
+  const from = readTime('nbf', nbf) ?? -Infinity;
+  const until = readTime('exp', exp) ?? Infinity;
+  if (now < from) throw new Error(`counts from ${toText(from)} on`);
+  if (now >= until) throw new Error(`has counted until ${toText(until)}`);
+  return { signedAt: readTime('iat', iat) };
+}
+
+function readTime(name: string, value: unknown): number | undefined {
+  if (value === undefined || (typeof value === 'number' && Math.abs(value) < 8e12)) return value;
+  throw new Error(`says ${name}, which is no time`);
+}
+
+const toText = (seconds: number): string => new Date(seconds * 1000).toISOString();
 
 /**
  * Reads a text and the signature beside it, and gives the text only when the one is of the other: then it is whole as well. A text
- * that has not changed is not checked again, so that an update puts the new signature first, and then the text.
+ * that has not changed is not checked again, so that an update puts the new signature first, and then the text. One that was signed
+ * before the last that was taken is refused: somebody has put back an old one.
  */
-export function signedReader(reader: TextReader, signatures: TextReader, key: ConfigKey): TextReader {
+export function signedReader(
+  reader: TextReader,
+  signatures: TextReader,
+  key: ConfigKey,
+  clock: Pick<Clock, 'now'>,
+): TextReader {
+  let newest = -Infinity;
   async function read(seen: FoundText | undefined, signal: AbortSignal): Promise<FoundText> {
     const found = await (seen ? reader.read(seen, signal) : reader.read(undefined, signal));
     if (found.text === seen?.text) return seen;
     const { text: jws } = await signatures.read(undefined, signal);
     try {
-      await verifyText(found.text, jws, key);
+      const { signedAt = -Infinity } = await verifyText(found.text, jws, key, new Date(clock.now()));
+      if (signedAt < newest)
+        throw new Error('is older than the one that was taken last: sign it anew to go back to it');
+      newest = signedAt;
     } catch (error) {
       const why = `${signatures.source} is no signature of it by the key in AKSGW_CONFIG_KEY (${messageOf(error)})`;
       throw new ConfigUnreadable(`${reader.source}: ${why}`, { cause: error });

@@ -159,12 +159,16 @@ async function start(options: OpenOptions): Promise<Watched> {
   return watched;
 }
 
-const isUrl = (location: string): boolean => /^https?:/i.test(location);
+export const isUrl = (location: string): boolean => /^https?:/i.test(location);
 
 /** With a key, a text counts only with its signature beside it. */
-function readerOf(location: string, options: OpenOptions, key: ConfigKey | undefined): TextReader {
+export function readerOf(
+  location: string,
+  options: UrlReaderOptions & Pick<OpenOptions, 'clock'>,
+  key: ConfigKey | undefined,
+): TextReader {
   const open = (place: string): TextReader => (isUrl(place) ? urlReader(place, options) : fileReader(place));
-  return key ? signedReader(open(location), open(signaturePlace(location)), key) : open(location);
+  return key ? signedReader(open(location), open(signaturePlace(location)), key, options.clock) : open(location);
 }
 
 /** Beside the text: a query (a shared access signature) stays at the end. */

@@ -1,5 +1,4 @@
 import type { CommandFacts, RequestFacts } from '../audit/events.ts';
-import { impersonating } from '../command/impersonate.ts';
 import { interpret } from '../command/interpret.ts';
 import type { Invocation, SentCommand } from '../command/invocation.ts';
 import { quoteWords } from '../command/quote.ts';
@@ -10,8 +9,7 @@ import { redactText } from '../lib/redact.ts';
 import { maySee } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
 import { judge } from '../policy/judge.ts';
-import type { Principal } from '../identity/principal.ts';
-import { countedMemberships, mayLackRoles, type Policy } from '../policy/policy.ts';
+import { countedMemberships, type Policy } from '../policy/policy.ts';
 import { admitCaller } from './admit-caller.ts';
 import type { GatewayContext, InForce } from './context.ts';
 import { refuseCommand, refusing } from './deny.ts';
@@ -45,32 +43,15 @@ export async function decideCommand(
   const cluster = await findCluster(context, { config, policy }, request, requested, asked);
   const where = { ...asked, cluster: { name: cluster.name, armId: cluster.arm.id, runAs: cluster.runAs } };
   const understood = await understand(context, config, requested, cluster, where);
-  const { invocation, decision } = judge(policy, understood, {
-    principal,
-    cluster: cluster.name,
-    reason: requested.reason,
-  });
-  const sent =
-    cluster.impersonate && decision.verdict === 'allow'
-      ? impersonating(invocation.sent, principal, decision.roles)
-      : invocation.sent;
+  const { reason } = requested;
+  const { invocation, decision, sent } = judge(policy, understood, { principal, cluster, reason });
   const { asked: argv, attributes } = invocation;
   const memberships = countedMemberships(policy.clusters.get(cluster.name), principal);
   const text = quoteWords(sent.words);
   const facts = { ...where, argv, attributes, memberships, text, files: sent.files, stdin: sent.stdin };
   if (decision.verdict === 'allow') await refuseFrozen(context.trail, cluster, invocation, facts);
-  return { cluster, invocation: told(policy, principal, cluster, invocation), decision, sent, config, policy, facts };
+  return { cluster, invocation, decision, sent, config, policy, facts };
 }
-
-/** With a word to a caller whose token does not list all its groups. */
-function told(policy: Policy, principal: Principal, { name }: Cluster, invocation: Invocation): Invocation {
-  const cluster = policy.clusters.get(name);
-  if (!cluster || !mayLackRoles(cluster, principal)) return invocation;
-  return { ...invocation, warnings: [...invocation.warnings, GROUPS_UNKNOWN] };
-}
-
-const GROUPS_UNKNOWN =
-  'Your token does not list all your groups: rules that are bound to one it leaves out did not count.';
 
 function factsOf({ facts }: AuthenticatedRequest, { command, reason }: RequestedCommand): RequestFacts & CommandFacts {
   return { ...facts, argv: typeof command === 'string' ? [command] : command, reason };

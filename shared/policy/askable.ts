@@ -1,13 +1,14 @@
 import type { Config } from '../config/config.ts';
-import { ALL_NAMESPACES, type ResourceAttributes } from '../kubernetes/attributes.ts';
+import { globsOverlap } from '../config/glob.ts';
+import { ALL_NAMESPACES, urlAttributes, type ResourceAttributes } from '../kubernetes/attributes.ts';
 import { virtualResources } from '../kubernetes/resource-table.ts';
 import { builtInTypes } from '../kubernetes/resources.ts';
 import { parseResourcePattern } from '../kubernetes/resource-pattern.ts';
-import { contains, intersects, type ResourceRule } from './rule.ts';
+import { contains, intersects, matchesWord, type ResourceRule, type UrlRule } from './rule.ts';
 import { needsNamedResource } from './sensitive.ts';
 
 /** One resource, and what can be asked of it. */
-interface Askable {
+export interface Askable {
   readonly group: string;
   readonly resource: string;
   readonly subresource: string;
@@ -45,15 +46,16 @@ export function askables(clusters: Config['clusters']): readonly Askable[] {
   ];
 }
 
-/** Stands for any namespace that nobody wrote down, and for what a glob leaves open. */
-export const ANY_WORD = 'q7z';
-/** Stands for any object's name that nobody wrote down: another word, so that no glob of the one seems to be about the other. */
-export const ANY_NAME = 'z7q';
+/**
+ * Stands for any namespace or name that nobody wrote down, and for what a glob leaves open. No word of a policy can hold it: a
+ * glob that takes in `team-…` takes in all that `team-*` does, and `team-q*` is none.
+ */
+export const ANY = '…';
 
-/** Names that a rule's words mean: each word itself, each glob once. */
+/** What the words of a rule mean: each word itself, each glob once. */
 export const samples = ({ literals, globs }: ResourceRule['names']): readonly string[] => [
   ...literals,
-  ...globs.map(({ pattern }) => pattern.replaceAll('*', ANY_WORD)),
+  ...globs.map(({ pattern }) => pattern.replaceAll('*', ANY)),
 ];
 
 /**
@@ -66,8 +68,8 @@ export function* probes(
   side: 'allow' | 'deny',
 ): Generator<ResourceAttributes> {
   const { namespaces, names } = rule;
-  const where = [...samples(namespaces), ...(namespaces.all ? [ANY_WORD, ALL_NAMESPACES] : [])];
-  const called = [...samples(names), ...(names.all ? ['', ANY_NAME] : [])];
+  const where = [...samples(namespaces), ...(namespaces.all ? [ANY, ALL_NAMESPACES] : [])];
+  const called = [...samples(names), ...(names.all ? ['', ANY] : [])];
   for (const { group, resource, subresource, namespaced, verbs } of all) {
     for (const verb of verbs)
       for (const namespace of namespaced ? where : ['']) {
@@ -78,4 +80,16 @@ export function* probes(
         }
       }
   }
+}
+
+/** Paths that a policy is asked about: who reads the trail, and the results of others; what the API server says of itself. */
+export const PATHS = ['/v1/audit/events', '/v1/audit/checkpoints', '/v1/commands/*', '/readyz', '/livez', '/healthz', '/version'];
+
+/** As `probes`, of a rule over paths. */
+export function pathProbes({ verbs, paths }: UrlRule): readonly ResourceAttributes[] {
+  if (!matchesWord(verbs, 'get')) return [];
+  const words = [...(paths.all ? [ANY] : []), ...samples(paths)];
+  return words
+    .filter((word) => PATHS.some((path) => globsOverlap(path, word.replaceAll(ANY, '*'))))
+    .map((path) => urlAttributes('get', path));
 }

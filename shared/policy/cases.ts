@@ -89,10 +89,7 @@ function answer(
       },
       cluster,
     );
-    return told(
-      judge(policy, invocation, { principal, cluster: cluster.name, reason: asked.reason }).decision,
-      touched,
-    );
+    return told(judge(policy, invocation, { principal, cluster, reason: asked.reason }).decision, touched);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return { verdict: 'refuse', explanation: error.message };

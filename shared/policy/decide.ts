@@ -1,3 +1,4 @@
+import type { HeldRole } from '../command/impersonate.ts';
 import { isUrl, type ResourceAttributes } from '../kubernetes/attributes.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { RuleReference } from '../config/rule-reference.ts';
@@ -16,7 +17,7 @@ import {
 import {
   contains,
   intersects,
-  matchesWord,
+  matchesUrl,
   unmet,
   type Circumstances,
   type Condition,
@@ -46,10 +47,12 @@ export function decide(policy: Policy, question: Question): Decision {
     if (rule) return deniedByRule(rule.reference, asked);
   }
   const because: { rule: RuleReference; attributes: ResourceAttributes }[] = [];
+  const held = new Set<Role>();
   for (const asked of attributes) {
     const found = findAllow(standing, asked, question);
     if ('verdict' in found) return found;
-    because.push({ rule: found.reference, attributes: asked });
+    held.add(found.role);
+    because.push({ rule: found.rule.reference, attributes: asked });
   }
   // Of a command that reads and writes, the rule that lets it write is the one that a reader of the audit looks for.
   const deciding = because.find(({ attributes: { verb } }) => !isRead(verb)) ?? because[0];
@@ -57,10 +60,12 @@ export function decide(policy: Policy, question: Question): Decision {
   return {
     verdict: 'allow',
     rule: deciding.rule,
-    roles: [...new Set(because.map(({ rule }) => rule.role))],
+    roles: [...held].map(nameHeld),
     because,
   };
 }
+
+const nameHeld = ({ name, values }: Role): HeldRole => ({ name, values });
 
 /** One attribute's own verdict, for explain: all of them, not only the first that fails. */
 export type AttributeVerdict =
@@ -139,10 +144,16 @@ const notForAll = ({ verb, path }: NonResourceQuestion): Denied =>
 
 type Url = Pick<NonResourceQuestion, 'verb' | 'path'>;
 
-const findUrlRule = (roles: readonly Role[], side: 'allow' | 'deny', { verb, path }: Url): UrlRule | undefined =>
+/** A rule, and the role that it is one of. */
+interface Found<Rule> {
+  readonly role: Role;
+  readonly rule: Rule;
+}
+
+const findUrlRule = (roles: readonly Role[], side: 'allow' | 'deny', url: Url): Found<UrlRule> | undefined =>
   roles
-    .flatMap((role) => role.urls[side])
-    .find((rule) => matchesWord(rule.verbs, verb) && matchesWord(rule.paths, path));
+    .flatMap((role) => role.urls[side].map((rule) => ({ role, rule })))
+    .find(({ rule }) => matchesUrl(rule, url));
 
 const noUrlRule = ({ roles, cluster }: Standing, { verb, path }: Url): Denied =>
   noRule(
@@ -152,13 +163,14 @@ const noUrlRule = ({ roles, cluster }: Standing, { verb, path }: Url): Denied =>
 function decideUrl(standing: Standing, url: NonResourceQuestion): Decision {
   const { roles } = standing;
   const { verb, path } = url;
-  const denied = findUrlRule(roles, 'deny', url)?.reference;
+  const denied = findUrlRule(roles, 'deny', url)?.rule.reference;
   if (denied) {
     const explanation = `${verb} ${path} is denied by role ${denied.role}, ${denied.rule}, which no allow overrides.`;
     return { verdict: 'deny', reason: 'deny-rule', rule: denied, explanation };
   }
-  const allowed = findUrlRule(roles, 'allow', url)?.reference;
-  return allowed ? { verdict: 'allow', rule: allowed, roles: [allowed.role], because: [] } : noUrlRule(standing, url);
+  const allowed = findUrlRule(roles, 'allow', url);
+  if (!allowed) return noUrlRule(standing, url);
+  return { verdict: 'allow', rule: allowed.rule.reference, roles: [nameHeld(allowed.role)], because: [] };
 }
 
 /** Who the principal is on a cluster, once it is certain. */
@@ -201,7 +213,7 @@ function stand(
  */
 function allowedUnconditionally({ roles, cluster }: Standing): Decision {
   const role = roles.find(allowsAnything);
-  if (role) return { verdict: 'allow', rule: { role: role.name, rule: 'bound' }, roles: [role.name], because: [] };
+  if (role) return { verdict: 'allow', rule: { role: role.name, rule: 'bound' }, roles: [nameHeld(role)], because: [] };
   return noRule(
     `No rule of ${listRoles(roles)} allows anything on cluster ${cluster}; this command asks for nothing in particular, but it starts a pod there.`,
   );
@@ -211,7 +223,7 @@ const allowsAnything = ({ allow }: Role): boolean =>
   [...allow.values()].some((byResource) => [...byResource.values()].some((rules) => rules.length > 0));
 
 function findDeny({ roles }: Standing, asked: ResourceAttributes): ResourceRule | UrlRule | undefined {
-  if (isUrl(asked)) return findUrlRule(roles, 'deny', { verb: asked.verb, path: asked.name });
+  if (isUrl(asked)) return findUrlRule(roles, 'deny', { verb: asked.verb, path: asked.name })?.rule;
   const key = resourceKey(asked.resource, asked.group);
   for (const role of roles) {
     for (const rule of rulesFor(role.deny, asked.verb, key)) if (intersects(rule, asked)) return rule;
@@ -223,7 +235,7 @@ function findAllow(
   standing: Standing,
   asked: ResourceAttributes,
   circumstances: Circumstances,
-): ResourceRule | UrlRule | Denied {
+): Found<ResourceRule | UrlRule> | Denied {
   const { roles, cluster } = standing;
   if (isUrl(asked)) {
     const url = { verb: asked.verb, path: asked.name };
@@ -236,7 +248,7 @@ function findAllow(
     for (const rule of rulesFor(role.allow, asked.verb, key)) {
       if (!contains(rule, asked, named)) continue;
       const [first, ...others] = unmet(rule, asked, circumstances);
-      if (first === undefined) return rule;
+      if (first === undefined) return { role, rule };
       if (!nearest || others.length + 1 < nearest.missing.length) nearest = { rule, missing: [first, ...others] };
     }
   }

@@ -1,4 +1,5 @@
 import type { RuleReference } from '../config/rule-reference.ts';
+import type { HeldRole } from '../command/impersonate.ts';
 import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 
 export type Decision = Allowed | Denied;
@@ -7,8 +8,8 @@ export interface Allowed {
   readonly verdict: 'allow';
   /** The rule that decided: of a command that reads and writes, the one that lets it write. */
   readonly rule: RuleReference;
-  /** Every role that took part, for impersonation. */
-  readonly roles: readonly string[];
+  /** Every role that took part, with the parameters that it is bound with: for impersonation. */
+  readonly roles: readonly HeldRole[];
   /** The rule that allows each attribute. */
   readonly because: readonly { readonly rule: RuleReference; readonly attributes: ResourceAttributes }[];
 }

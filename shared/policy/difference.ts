@@ -4,8 +4,8 @@ import { ruleName } from '../config/rule-reference.ts';
 import type { RoleFile } from '../config/schema.ts';
 import { NO_PODS } from '../command/pod-security/findings.ts';
 import type { Principal } from '../identity/principal.ts';
-import { ALL_NAMESPACES, resourceName, type ResourceAttributes } from '../kubernetes/attributes.ts';
-import { ANY_NAME, ANY_WORD, askables, samples } from './askable.ts';
+import { ALL_NAMESPACES, isUrl, resourceName, urlAttributes, type ResourceAttributes } from '../kubernetes/attributes.ts';
+import { ANY, askables, PATHS, samples } from './askable.ts';
 import { decide } from './decide.ts';
 import { frozenFor } from './frozen.ts';
 import { boundRoles, compilePolicy, isBlocked, type Policy } from './policy.ts';
@@ -19,10 +19,10 @@ export interface PolicyChange {
   readonly cluster: string;
   readonly before: string;
   readonly after: string;
-  /** ANY_WORD and ANY_NAME (askable.ts) stand for any namespace or name that neither file mentions. */
+  /** ANY (askable.ts) stands for any namespace or name that neither file mentions. */
   readonly namespace: string;
   readonly name: string;
-  /** `deployments.apps` with its verbs. */
+  /** `deployments.apps`, or a path, with its verbs. */
   readonly resources: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -56,9 +56,10 @@ export function comparePolicies(before: Config, after: Config): readonly PolicyC
       for (const asked of questionsOf(all, wordsOf([...held.old, ...held.next]))) {
         const was = outcome(old, one.old, cluster, asked);
         const is = outcome(next, one.next, cluster, asked);
-        const { namespace, name, verb } = asked;
+        const { namespace, verb } = asked;
+        const name = isUrl(asked) ? '' : asked.name;
         if (name === '') unnamed = { was, is };
-        if (was === is || (name === ANY_NAME && was === unnamed.was && is === unnamed.is)) continue;
+        if (was === is || (name === ANY && was === unnamed.was && is === unnamed.is)) continue;
         const key = JSON.stringify([subject, cluster, was, is, namespace, name]);
         const change = changes.get(key) ?? {
           subject,
@@ -70,7 +71,7 @@ export function comparePolicies(before: Config, after: Config): readonly PolicyC
           resources: new Map(),
         };
         changes.set(key, change);
-        const resource = resourceName(asked);
+        const resource = isUrl(asked) ? asked.name : resourceName(asked);
         change.resources.set(resource, [...(change.resources.get(resource) ?? []), verb]);
       }
     }
@@ -91,29 +92,34 @@ function outcome({ config, policy }: Side, principal: Principal, cluster: string
   return verdict === 'allow' && explanation !== undefined ? `allow, ${explanation}` : verdict;
 }
 
-/** The namespaces and names that roles mention. */
+/** The namespaces, names and paths that roles mention. */
 function wordsOf(roles: readonly RoleFile[]): {
   readonly namespaces: readonly string[];
   readonly names: readonly string[];
+  readonly paths: readonly string[];
 } {
   const rules = roles.flatMap(({ allow = [], deny = [] }) => [...allow, ...deny]);
   const compiled = rules
     .filter((rule) => !rule.nonResourceURLs)
     .map((rule) => compileResourceRule(rule, { role: '', rule: '' }));
   return {
-    namespaces: [...new Set([ALL_NAMESPACES, ANY_WORD, ...compiled.flatMap(({ namespaces }) => samples(namespaces))])],
-    names: [...new Set(['', ANY_NAME, ...compiled.flatMap(({ names }) => samples(names))])],
+    namespaces: [...new Set([ALL_NAMESPACES, ANY, ...compiled.flatMap(({ namespaces }) => samples(namespaces))])],
+    names: [...new Set(['', ANY, ...compiled.flatMap(({ names }) => samples(names))])],
+    paths: [...new Set([...PATHS, ...rules.flatMap((rule) => rule.nonResourceURLs ?? [])])].map((path) =>
+      path.replaceAll('*', ANY),
+    ),
   };
 }
 
 function* questionsOf(
   all: ReturnType<typeof askables>,
-  { namespaces, names }: ReturnType<typeof wordsOf>,
+  { namespaces, names, paths }: ReturnType<typeof wordsOf>,
 ): Generator<ResourceAttributes> {
   for (const { group, resource, subresource, namespaced, verbs } of all)
     for (const verb of verbs)
       for (const namespace of namespaced ? namespaces : [''])
         for (const name of names) yield { verb, group, resource, subresource, namespace, name };
+  for (const path of paths) yield urlAttributes('get', path);
 }
 
 /** What was asked once: an event of the audit trail, as far as a decision goes by it. */

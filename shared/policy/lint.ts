@@ -1,94 +1,46 @@
 import { isDeepStrictEqual } from 'node:util';
-import { isBuiltInRole, roleOf } from '../config/built-in-roles.ts';
+import { isBuiltInRole, NAMESPACES_MISSING, roleOf } from '../config/built-in-roles.ts';
 import type { Config } from '../config/config.ts';
 import { compileGlob } from '../config/glob.ts';
-import { formatPath, type Path } from '../config/problem.ts';
-import { fillRole, parametersOf } from '../config/role-parameters.ts';
-import type { BindingFile, RoleFile, RuleFile, SubjectFile } from '../config/schema.ts';
+import type { Path } from '../config/problem.ts';
+import { fillText } from '../config/role-parameters.ts';
+import type { BindingFile, SubjectFile } from '../config/schema.ts';
 import { describeAttributes } from '../kubernetes/attributes.ts';
 import { jobPrincipal } from '../identity/principal.ts';
-import { ANY_WORD, askables, probes } from './askable.ts';
+import { ANY, askables } from './askable.ts';
+import {
+  collectFindings,
+  firstUndone,
+  judgeRole,
+  lintRole,
+  type JudgedRole,
+  type LintFinding,
+  type ReportFinding,
+} from './lint-rules.ts';
 import { boundRoles, compilePolicy } from './policy.ts';
-import { compileDenyRule, compileResourceRule, intersects, isAsWide, contains, type ResourceRule } from './rule.ts';
-import { needsNamedResource } from './sensitive.ts';
 import { nameSubject } from './subject.ts';
-
-interface LintFinding {
-  /** `policy.roles.viewer.deny[0]` */
-  readonly path: string;
-  readonly kind: 'never-matches' | 'shadowed' | 'wider-than-meant' | 'undoes' | 'bound-nowhere';
-  readonly message: string;
-}
 
 interface Lint {
   readonly config: Config;
   readonly all: ReturnType<typeof askables>;
-  readonly roles: ReadonlyMap<string, CompiledRole>;
-  report(path: Path, kind: LintFinding['kind'], message: string): void;
-}
-
-interface CompiledRole {
-  readonly allow: readonly ResourceRule[];
-  readonly deny: readonly ResourceRule[];
+  readonly roles: ReadonlyMap<string, JudgedRole>;
+  readonly report: ReportFinding;
 }
 
 /** What is probably not meant in a policy that is in order: all findings, by their place in the file. */
 export function lintPolicy(config: Config): readonly LintFinding[] {
-  const findings: LintFinding[] = [];
-  const report: Lint['report'] = (path, kind, message) => findings.push({ path: formatPath(path), kind, message });
-  const roles = new Map(Object.entries(config.policy.roles).map(([name, role]) => [name, compileSample(name, role)]));
-  const lint: Lint = { config, all: askables(config.clusters), roles, report };
-  for (const role of roles.values()) lintRole(lint, role);
+  const { findings, report } = collectFindings();
+  const all = askables(config.clusters);
+  const roles = new Map(
+    Object.entries(config.policy.roles).map(([name, role]) => [name, judgeRole(name, role, all)] as const),
+  );
+  const lint: Lint = { config, all, roles, report };
+  for (const role of roles.values()) lintRole(role, all, report);
   lintWidth(lint);
+  lintBindings(lint);
   lintDenies(lint);
   lintBound(lint);
   return findings;
-}
-
-/** A role with each parameter filled by a word of its own. Rules about the gateway's paths are left out: their words are few and plain. */
-function compileSample(name: string, role: RoleFile): CompiledRole {
-  const filled = fillRole(role, Object.fromEntries(parametersOf(role).map((key) => [key, `${ANY_WORD}-${key}`])));
-  const compile = (rules: readonly RuleFile[] = [], side: 'allow' | 'deny'): readonly ResourceRule[] =>
-    rules.flatMap((rule, index) => {
-      if (rule.nonResourceURLs) return [];
-      const reference = { role: name, rule: `${side}[${index}]` };
-      return [side === 'deny' ? compileDenyRule(rule, reference) : compileResourceRule(rule, reference)];
-    });
-  return { allow: compile(filled.allow, 'allow'), deny: compile(filled.deny, 'deny') };
-}
-
-const pathOf = ({ reference: { role, rule } }: ResourceRule): Path => ['policy', 'roles', role, rule];
-
-/** Rules that never match, and those that say what others of the role say already. */
-function lintRole({ all, report }: Lint, { allow, deny }: CompiledRole): void {
-  const dead = new Set<ResourceRule>();
-  for (const side of ['allow', 'deny'] as const) {
-    const rules = side === 'allow' ? allow : deny;
-    // The later of two that say the same is the one too many.
-    for (const rule of rules.toReversed()) {
-      const asked = [...probes(rule, all, side)];
-      const others = rules.filter((other) => other !== rule && !dead.has(other) && isAsWide(other, rule));
-      const covers = (other: ResourceRule, one: (typeof asked)[number]): boolean =>
-        side === 'allow' ? contains(other, one, needsNamedResource(one)) : intersects(other, one);
-      if (asked.length === 0) {
-        report(
-          pathOf(rule),
-          'never-matches',
-          'no command asks for any of this: hold verbs, resources and namespaces against each other',
-        );
-      } else if (asked.every((one) => others.some((other) => covers(other, one)))) {
-        const by = others.filter((other) => asked.some((one) => covers(other, one)));
-        report(
-          pathOf(rule),
-          'shadowed',
-          `says nothing that ${by.map(({ reference }) => reference.rule).join(', ')} does not say`,
-        );
-      } else if (side === 'allow' && asked.every((one) => deny.some((other) => intersects(other, one)))) {
-        report(pathOf(rule), 'never-matches', 'a deny of the same role takes all of it away');
-      } else continue;
-      dead.add(rule);
-    }
-  }
 }
 
 /** `shop*` is also shopping; `*` is also secrets. */
@@ -103,19 +55,18 @@ function lintWidth({ config, roles, report }: Lint): void {
       );
   };
   for (const [name, { allow = [] }] of Object.entries(config.policy.roles)) {
-    const denies = roles.get(name)?.deny ?? [];
+    const judged = roles.get(name);
     allow.forEach((rule, index) => {
       const path = ['policy', 'roles', name, 'allow', index];
       rule.namespaces?.forEach((text, place) => glob(text, [...path, 'namespaces', place]));
-      const secrets = { verb: 'get', group: '', resource: 'secrets', subresource: '', namespace: ANY_WORD, name: '' };
-      const compiled = roles.get(name)?.allow.find(({ reference }) => reference.rule === `allow[${index}]`);
-      if (!rule.resources?.includes('*') || !compiled) return;
-      if (contains(compiled, secrets, false) && !denies.some((deny) => intersects(deny, secrets)))
-        report(
-          path,
-          'wider-than-meant',
-          'resources: ["*"] reads secrets too: if that is not meant, add except: [secrets]',
-        );
+      const secrets = { verb: 'get', group: '', resource: 'secrets', subresource: '', namespace: ANY, name: '' };
+      if (!rule.resources?.includes('*') || !judged?.allow[index]?.takes(secrets)) return;
+      if (judged.deny.some((deny) => deny.takes(secrets))) return;
+      report(
+        path,
+        'wider-than-meant',
+        'resources: ["*"] reads secrets too: if that is not meant, add except: [secrets]',
+      );
     });
   }
   config.policy.bindings.forEach((binding, index) => {
@@ -124,10 +75,35 @@ function lintWidth({ config, roles, report }: Lint): void {
   });
 }
 
+/** Where the cluster's own machinery runs: who may write there has the cluster. */
+const KUBE_SYSTEM = 'kube-system';
+
+/** A built-in role everywhere because a line was left out, and a parameter that makes kube-system of a team's word. */
+function lintBindings({ config, report }: Lint): void {
+  const { bindings, roles } = config.policy;
+  bindings.forEach((binding, index) => {
+    const path = ['policy', 'bindings', index];
+    const { role, namespaces, with: values = {} } = binding;
+    if (isBuiltInRole(role) && namespaces === undefined)
+      report(path, 'wider-than-meant', `holds in every namespace and for what is in none: ${NAMESPACES_MISSING}`);
+    const rules = [...(roles[role]?.allow ?? []), ...(roles[role]?.deny ?? [])];
+    for (const text of new Set(namespaces ?? rules.flatMap((rule) => rule.namespaces ?? []))) {
+      const filled = fillText(text, values);
+      const told = filled === text || Object.values(values).includes(KUBE_SYSTEM);
+      if (!told && compileGlob(filled).matches(KUBE_SYSTEM))
+        report(
+          [...path, 'with'],
+          'wider-than-meant',
+          `makes "${filled}" of "${text}", which takes in ${KUBE_SYSTEM}: the cluster's own machinery runs there`,
+        );
+    }
+  });
+}
+
 interface Bound {
   readonly binding: BindingFile;
   readonly clusters: ReadonlySet<string>;
-  readonly role: CompiledRole;
+  readonly role: JudgedRole;
 }
 
 /** A deny stops everybody who holds its role, whatever their other roles allow. */
@@ -136,29 +112,24 @@ function lintDenies({ config, all, report }: Lint): void {
     const role = roleOf(binding, config.policy.roles);
     const globs = binding.clusters.map(compileGlob);
     const clusters = new Set([...config.clusters.keys()].filter((name) => globs.some((glob) => glob.matches(name))));
-    return role ? [{ binding, clusters, role: compileSample(binding.role, role) }] : [];
+    return role ? [{ binding, clusters, role: judgeRole(binding.role, role, all) }] : [];
   });
   const told = new Set<string>();
   for (const denying of bound)
     for (const deny of denying.role.deny)
       for (const other of bound) {
-        const key = JSON.stringify([deny.reference, other.binding.role]);
+        const key = JSON.stringify([deny.path, other.binding.role]);
         if (told.has(key) || other.binding.role === denying.binding.role) continue;
         const both = sharedHolder(config, denying, other);
-        const undone = both && firstUndone(deny, other.role, all);
+        const undone = both && firstUndone(deny, other.role);
         if (!both || !undone) continue;
         told.add(key);
         report(
-          pathOf(deny),
+          deny.path,
           'undoes',
           `takes "${describeAttributes(undone)}" from ${both} too, which role ${other.binding.role} allows: if only this role is meant, leave it out of its allow rules with except`,
         );
       }
-}
-
-function firstUndone(deny: ResourceRule, { allow }: CompiledRole, all: Lint['all']) {
-  for (const rule of allow) for (const asked of probes(rule, all, 'allow')) if (intersects(deny, asked)) return asked;
-  return undefined;
 }
 
 /** Who holds both roles on one cluster: certainly, or because nothing keeps a person from being in both. Undefined: nobody. */

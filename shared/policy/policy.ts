@@ -33,6 +33,8 @@ type SubjectKind = 'user' | 'app' | 'job' | 'group' | 'appRole';
 
 export interface Role {
   readonly name: string;
+  /** What its binding fills its parameters with. */
+  readonly values: NonNullable<BindingFile['with']>;
   /** Its rules as they are in force: parameters filled in, a built-in role spelt out. */
   readonly says: RoleFile;
   readonly allow: RuleIndex;
@@ -52,7 +54,7 @@ export function compilePolicy({ policy, clusters, identity }: PolicySource): Pol
     const key = canonicalJson({ name, values, namespaces });
     const file = roleOf(binding, policy.roles);
     if (!file) throw new TypeError(`no role is called ${name}`);
-    const role = compiled.get(key) ?? compileRole(name, file);
+    const role = compiled.get(key) ?? compileRole(name, values, file);
     compiled.set(key, role);
     return role;
   };
@@ -98,7 +100,7 @@ export function compilePolicy({ policy, clusters, identity }: PolicySource): Pol
   };
 }
 
-function compileRole(name: string, role: RoleFile): Role {
+function compileRole(name: string, values: Role['values'], role: RoleFile): Role {
   const side = (which: 'allow' | 'deny') =>
     (role[which] ?? []).map((rule, index) => ({ rule, reference: { role: name, rule: `${which}[${index}]` } }));
   const resources = (which: 'allow' | 'deny'): RuleIndex =>
@@ -113,6 +115,7 @@ function compileRole(name: string, role: RoleFile): Role {
       .map(({ rule, reference }) => compileUrlRule(rule, reference));
   return {
     name,
+    values,
     says: role,
     allow: resources('allow'),
     deny: resources('deny'),
@@ -164,12 +167,13 @@ export function boundRoles(cluster: ClusterPolicy, { kind, tid, oid, roles, grou
   return [...found];
 }
 
-/** The app roles and groups of a principal that a binding on the cluster names: with its id, all that a decision goes by. */
+/** The app roles and groups of a principal that a binding on the cluster names, and whether there may be more: with its id, all that a decision goes by. */
 export function countedMemberships(cluster: ClusterPolicy | undefined, { tid, roles, groups }: Principal) {
   const here = cluster?.get(tid);
   return {
     appRoles: roles.filter((role) => here?.appRole.has(role)),
     groups: groups.ids.filter((id) => here?.group.has(id.toLowerCase())),
+    groupsUnknown: !groups.known,
   };
 }
 

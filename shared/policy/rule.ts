@@ -84,6 +84,10 @@ export const compileUrlRule = (rule: RuleFile, reference: RuleReference): UrlRul
   paths: compileWords(rule.nonResourceURLs),
 });
 
+/** Whether a rule over paths is about this one. */
+export const matchesUrl = (rule: UrlRule, { verb, path }: { readonly verb: string; readonly path: string }): boolean =>
+  matchesWord(rule.verbs, verb) && matchesWord(rule.paths, path);
+
 function pattern(text: string): ResourcePattern {
   const parsed = parseResourcePattern(text);
   if (!parsed) throw new TypeError(`not a resource, and the configuration should have refused it: ${text}`);

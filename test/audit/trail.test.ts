@@ -66,6 +66,22 @@ describe('the audit trail', () => {
       for await (const { text } of bench.log.read(stream)) expect(text).toBe(canonicalize(JSON.parse(text)));
   });
 
+  test('tells how many memberships it has no room for, and that a token left groups out', async () => {
+    await using bench = await createBench();
+    const trail = await bench.open();
+    const many = Array.from({ length: 53 }, (_one, index) => `Role${index}`);
+    await trail.record(intended('cmd-1', { memberships: { appRoles: many, groups: ['g'], groupsUnknown: false } }));
+    await trail.record(intended('cmd-2', { memberships: { appRoles: [], groups: [], groupsUnknown: true } }));
+    await trail.record(intended('cmd-3', { memberships: { appRoles: [], groups: [], groupsUnknown: false } }));
+    await trail.close();
+    const lines = (await linesOf(bench.log)).filter((line) => 'commandId' in line);
+    expect(lines.map((line) => line['memberships'])).toEqual([
+      { appRoles: many.slice(0, 50), groups: ['g'], cut: 3 },
+      { appRoles: [], groups: [], groupsUnknown: true },
+      undefined,
+    ]);
+  });
+
   test('turns what callers sent into HMACs under a key that only the root key opens', async () => {
     await using bench = await createBench();
     const trail = await bench.open();

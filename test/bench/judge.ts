@@ -57,7 +57,7 @@ const principal: Principal = {
   scopes: ['Commands.Run'],
   groups: { known: true, ids: [team] },
 };
-const asker = { principal, cluster: 'demo', reason: 'INC-1' };
+const asker = { principal, cluster: { name: 'demo', impersonate: false }, reason: 'INC-1' };
 const context = { defaultNamespace: 'shop', resources: [] };
 
 const upload = (path: string, text: string): RequestFile => ({ path, bytes: new TextEncoder().encode(text) });

@@ -1,8 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { exportJWK, generateKeyPair } from 'jose';
 import { main } from '../../shared/client/main.ts';
+import { openConfig } from '../../shared/config/source.ts';
+import { compilePolicy } from '../../shared/policy/policy.ts';
+import { createManualClock } from '../support/manual-clock.ts';
 import { people, testStack, type TestStack } from '../support/stack.ts';
 
 /** The commands about a policy, as an operator gives them, beside a gateway that runs. None but --against reaches anything. */
@@ -112,6 +117,33 @@ describe('aksgw policy', () => {
     expect((await aksgw([...asked, 'kubectl', 'get', '--raw', '/api'])).code).toBe(2);
   });
 
+  test('explain sends as the caller where the cluster impersonates, and knows of a token without its groups', async () => {
+    const named = changed('named.yaml', (yaml) =>
+      yaml
+        .replace('  demo:\n', '  demo:\n    impersonate: true\n')
+        .replaceAll('namespaces: [shop]', "namespaces: ['{team}']")
+        .replace('- role: shop-deployer\n', '- role: shop-deployer\n      with: { team: shop }\n')
+        .replace('- role: shop-restarter\n', '- role: shop-restarter\n      with: { team: shop }\n'),
+    );
+    const asked = ['policy', 'explain', '-c', named, '--cluster', 'demo', '--user', people.user];
+    const command = ['--', 'kubectl', 'get', 'services', '-n', 'shop'];
+    const { code, out } = await aksgw([...asked, '--group', people.team, ...command]);
+    expect(out).toMatch(
+      new RegExp(
+        `^sent: 'kubectl' '--as=aksgw:[0-9a-f-]{36}:${people.user}' '--as-group=aksgw:shop-deployer' '--as-group=aksgw:shop-deployer:team=shop' 'get' `,
+        'm',
+      ),
+    );
+    expect(code).toBe(0);
+    // Nobody is denied anything through a group there: what is known counts, and it is said.
+    const unknown = await aksgw([...asked, '--groups-unknown', ...command]);
+    expect([unknown.code, unknown.out]).toEqual([
+      1,
+      expect.stringMatching(/^deny: No role is bound to you[^]*^note: Your token does not list all your groups/m),
+    ]);
+    expect((await aksgw([...asked, '--groups-unknown', '--group', people.team, ...command])).code).toBe(125);
+  });
+
   test('diff of two files shows who gains and loses what', async () => {
     const file = changed('wider.yaml', (yaml) =>
       yaml.replace(
@@ -192,6 +224,29 @@ describe('aksgw policy', () => {
     expect(out).toMatch(/^2 replayed, 1 would be decided otherwise \(1 kinds\)$/m);
     expect(code).toBe(1);
   });
+
+  test('diff over the trail knows whose token left groups out', async () => {
+    const token = await stack.azure.entra.appToken({
+      oid: people.job,
+      roles: ['Commands.Run'],
+      _claim_names: { groups: 'src1' },
+    });
+    const seen = await stack.explain({ argv: ['kubectl', 'get', 'pods', '-n', 'shop'] }, { token });
+    expect(seen.body['decision']).toMatchObject({ verdict: 'allow' });
+    const denying = changed('denying.yaml', (yaml) =>
+      yaml.replace(
+        '  bindings:\n',
+        `  bindings:\n    - { role: viewer, clusters: [demo], subjects: [{ group: ${people.team} }] }\n`,
+      ),
+    );
+    const { out } = await aksgw(['policy', 'diff', stack.config, denying, '--audit', join(stack.folder, 'data/audit')]);
+    expect(out).toMatch(
+      new RegExp(
+        `^1x app ${people.job} on demo: list pods in shop: allow by .* -> deny [^]*Your token does not list your groups`,
+        'm',
+      ),
+    );
+  });
 });
 
 describe('aksgw config check', () => {
@@ -212,7 +267,9 @@ describe('aksgw config check', () => {
     const { code, out } = await aksgw(['config', 'check', file]);
     expect(out).toMatch(/wrong\.yaml:\d+: clusters\.demo\.defaultNamespace: "Shop" is not the name of a namespace/);
     expect(out).toMatch(/wrong\.yaml:\d+: policy\.roles\.viewer\.allow\[0\]\.verbs\[0\]: no verb is called "gte"/);
-    expect(out).toMatch(/^2 errors$/m);
+    // What is wrong in one place hides nothing of another, warnings included.
+    expect(out).toMatch(/^warning: .*wrong\.yaml:\d+: storage\.signingKey: a local key/m);
+    expect(out).toMatch(/^2 errors, \d+ warnings$/m);
     expect(code).toBe(1);
     const job = changed('job.yaml', (yaml) =>
       yaml.replace(
@@ -221,6 +278,17 @@ describe('aksgw config check', () => {
       ),
     );
     expect((await aksgw(['config', 'check', job])).out).toMatch(/job\.yaml:\d+: jobs\[0\]\.schedule: /);
+    const both = changed('both.yaml', (yaml) =>
+      yaml
+        .replace(
+          'policy:\n',
+          'jobs: [{ name: n, cluster: demo, schedule: "61 * * * *", argv: [kubectl, get, pods] }]\npolicy:\n',
+        )
+        .replace('verbs: [get, list, watch], resources', 'verbs: [gte, list, watch], resources'),
+    );
+    const { out: all } = await aksgw(['config', 'check', both]);
+    expect(all).toMatch(/jobs\[0\]\.schedule: /);
+    expect(all).toMatch(/no verb is called "gte"/);
   });
 
   test('says what a condition of a later version is, and does not take it for a slip', async () => {
@@ -237,13 +305,58 @@ describe('aksgw config check', () => {
     const other = await aksgw(['config', 'check', file, '--against', stack.url], env);
     expect([other.code, other.out]).toEqual([
       1,
-      expect.stringMatching(/: another, digest [0-9a-f]{64}, in force since /),
+      expect.stringMatching(/: another, digest [0-9a-f]{64}, with the same policy, in force since /),
+    ]);
+    const wider = changed('other.yaml', (yaml) => yaml.replace('blocked: []', `blocked: [{ user: ${people.user} }]`));
+    const policy = await aksgw(['config', 'check', wider, '--against', stack.url], env);
+    expect([policy.code, policy.out]).toEqual([
+      1,
+      expect.stringMatching(
+        /: another, digest [0-9a-f]{64}, with another policy, digest [0-9a-f]{64}, in force since /,
+      ),
     ]);
     const stranger = await aksgw(['config', 'check', file, '--against', stack.url], { AKSGW_TOKEN: stack.tokens.bot });
     expect([stranger.code, stranger.err]).toEqual([
       125,
       expect.stringMatching(/shows you no line of the configuration in force/),
     ]);
+  });
+
+  test('--against reads the list of the blocked where it lies, and sends no token over plain http', async () => {
+    let loaded = { configDigest: '', policyDigest: '', time: '2026-01-01T00:00:00.000Z', build: 'dev' };
+    const asked: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      asked.push(request.headers.authorization);
+      const list = `blocked: [{ app: ${people.job} }]\n...\n`;
+      response.end(request.url === '/blocked.yaml' ? list : JSON.stringify({ items: [loaded] }));
+    });
+    const url = await new Promise<string>((resolve) =>
+      server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)),
+    );
+    try {
+      const file = changed('afar.yaml', (yaml) =>
+        yaml.replace('  bindings:\n', `  blockedFrom: ${url}/blocked.yaml\n  bindings:\n`),
+      );
+      const env = { AKSGW_TOKEN: 'secret-token' };
+      const clock = createManualClock();
+      const source = await openConfig({ location: file, env: { AKSGW_ARM_TOKEN: 'x' }, clock, fetch });
+      const config = source.current();
+      source.close();
+      loaded = { ...loaded, configDigest: config.digest, policyDigest: compilePolicy(config).digest };
+      const same = await aksgw(['config', 'check', file, '--against', url], env);
+      expect([same.code, same.out]).toEqual([0, expect.stringMatching(/: the same, in force since /)]);
+      loaded = { ...loaded, policyDigest: 'f'.repeat(64) };
+      const built = await aksgw(['config', 'check', file, '--against', url], env);
+      expect([built.code, built.out]).toEqual([1, expect.stringMatching(/: the same file, and by it another policy/)]);
+      // The list is no storage account's: it is sent no token, and the gateway is.
+      expect(new Set(asked)).toEqual(new Set([undefined, 'Bearer secret-token']));
+      const before = asked.length;
+      const plain = await aksgw(['config', 'check', stack.config, '--against', 'http://gateway.example.com'], env);
+      expect([plain.code, plain.err]).toEqual([125, expect.stringMatching(/takes an https address/)]);
+      expect(asked.length).toBe(before);
+    } finally {
+      server.close();
+    }
   });
 
   test('sign makes what check and the gateway take', async () => {
@@ -256,6 +369,11 @@ describe('aksgw config check', () => {
     expect([unsigned.code, unsigned.out]).toEqual([1, expect.stringMatching(/signed\.yaml\.jws: .*ENOENT/)]);
     expect(await aksgw(['config', 'sign', file, '--key', key])).toMatchObject({ code: 0, out: `${file}.jws\n` });
     expect((await aksgw(['config', 'check', file], env)).code).toBe(0);
+    const expiring = ['config', 'sign', file, '--key', key, '--expires'];
+    expect((await aksgw([...expiring, '2100-01-31'])).code).toBe(0);
+    expect((await aksgw(['config', 'check', file], env)).code).toBe(0);
+    for (const past of ['2020-01-31', 'soon', '01/02/2100'])
+      expect((await aksgw([...expiring, past])).err).toMatch(/--expires takes a day to come/);
     writeFileSync(file, `${readFileSync(file, 'utf8')}# later\n`);
     expect(await aksgw(['config', 'check', file], env)).toMatchObject({
       code: 1,

@@ -125,5 +125,10 @@ test('a built-in role warns of what it implies, at its binding', () => {
     expect.stringContaining('exec in namespace shop'),
     expect.stringContaining('tokens of service accounts in namespace shop'),
   ]);
-  expect(parse(policy('{}', 'role: view')).warnings.filter((warning) => warning.includes('bindings'))).toEqual([]);
+  const ofBindings = (binding: string) =>
+    parse(policy('{}', binding)).warnings.filter((warning) => warning.includes('bindings'));
+  expect(ofBindings("role: view, namespaces: ['*']")).toEqual([]);
+  expect(ofBindings('role: view')).toEqual([
+    expect.stringMatching(/:8: policy\.bindings\[0\]: view holds in every namespace .* write namespaces: \["\*"\]/),
+  ]);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { compileGlob } from '../../shared/config/glob.ts';
+import { compileGlob, globsOverlap } from '../../shared/config/glob.ts';
 
 test('a glob matches what the same regular expression matches', () => {
   const short = (...letters: string[]) =>
@@ -30,4 +30,23 @@ test.each([
 test('many stars take no longer than few: the text is the caller’s', () => {
   // A backtracking matcher would take some 253^20 steps here and never come back.
   expect(compileGlob(`${'a*'.repeat(20)}b`).matches('a'.repeat(253))).toBe(false);
+});
+
+test('two globs overlap where a text is in both', () => {
+  const letters = ['', 'a', 'b'];
+  const texts = letters.flatMap((a) =>
+    letters.flatMap((b) => letters.flatMap((c) => letters.flatMap((d) => letters.map((e) => a + b + c + d + e)))),
+  );
+  const pattern = fc.array(fc.constantFrom('a', 'b', '*'), { maxLength: 4 }).map((each) => each.join(''));
+  let overlapped = 0;
+  fc.assert(
+    fc.property(pattern, pattern, (one, other) => {
+      const [left, right] = [compileGlob(one), compileGlob(other)];
+      const expected = texts.some((text) => left.matches(text) && right.matches(text));
+      if (expected) overlapped++;
+      expect(globsOverlap(one, other)).toBe(expected);
+    }),
+    { seed: Number(process.env['AKSGW_SEED'] ?? Date.now() % 2 ** 31), numRuns: 1000 },
+  );
+  expect(overlapped).toBeGreaterThan(50);
 });

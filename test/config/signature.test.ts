@@ -5,12 +5,17 @@ import { join } from 'node:path';
 import { FlattenedSign, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
 import { changesBetween } from '../../shared/config/changes.ts';
 import { openConfig } from '../../shared/config/source.ts';
-import { signText } from '../../shared/config/signature.ts';
+import { signText as signAt } from '../../shared/config/signature.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { env, exampleText, parse } from './valid.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'aksgw-signed-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const clock = createManualClock();
+/** Signed now, as the gateway's clock has it. */
+const signText = (signed: string, jwk: JWK, expires?: Date) =>
+  signAt(signed, jwk, { now: new Date(clock.now()), expires });
 
 const text = exampleText;
 const other = text.replace('running: 4', 'running: 5');
@@ -37,7 +42,7 @@ const open = (key: unknown) =>
   openConfig({
     location: file,
     env: { ...env, AKSGW_CONFIG_KEY: typeof key === 'string' ? key : JSON.stringify(key) },
-    clock: createManualClock(),
+    clock,
     fetch: () => Promise.reject(new Error('nothing is reached')),
   });
 
@@ -100,6 +105,64 @@ describe('with AKSGW_CONFIG_KEY', () => {
     await source.refresh();
     expect(source.current().limits.perPrincipal.running).toBe(5);
     source.close();
+  });
+});
+
+describe('what a signature says of itself', () => {
+  /** Signed by hand: any header there is. */
+  const withHeader = async (secret: JWK, header: Record<string, unknown>): Promise<string> => {
+    const { protected: said = '', signature } = await new FlattenedSign(Buffer.from(text))
+      .setProtectedHeader({ alg: 'ES256', ...header })
+      .sign(await importJWK(secret, 'ES256'));
+    return `${said}..${signature}`;
+  };
+  const now = Math.floor(clock.now() / 1000);
+  test.each<[said: Record<string, unknown>, problem: RegExp | undefined]>([
+    [{}, undefined],
+    [{ typ: 'JOSE', kid: 'any' }, undefined],
+    [{ typ: 'aksgw-config', exp: now + 60, nbf: now - 60, iat: now - 60 }, undefined],
+    [{ exp: now }, /has counted until \d{4}-/],
+    [{ nbf: now + 60 }, /counts from \d{4}-.* on/],
+    [{ exp: 'tomorrow' }, /says exp, which is no time/],
+    [{ iat: null }, /says iat, which is no time/],
+    [{ typ: 'JWT' }, /is of another type/],
+    [{ typ: 'aksgw-receipt' }, /is of another type/],
+    [{ aud: 'prod' }, /says aud in its header, which is not understood/],
+    [{ jku: 'https://example.com/keys' }, /says jku in its header/],
+  ])('%j', async (said, problem) => {
+    const { open: key, secret } = await keyPair('ES256');
+    put(text, await withHeader(secret, said));
+    if (problem) return expect(open(key)).rejects.toThrow(problem);
+    const source = await open(key);
+    expect(source.current().limits.perPrincipal.running).toBe(4);
+    return source.close();
+  });
+
+  test('an old text with its own signature is not put back; signed anew it is', async () => {
+    const { open: key, secret } = await keyPair('ES256');
+    const old = await signText(text, secret);
+    await clock.advance(60_000);
+    put(other, await signText(other, secret));
+    const source = await open(key);
+    put(text, old);
+    await source.refresh();
+    expect(source.problem()?.message).toMatch(/is older than the one that was taken last/);
+    expect(source.current().limits.perPrincipal.running).toBe(5);
+    put(text, await signText(text, secret));
+    await source.refresh();
+    expect(source.current().limits.perPrincipal.running).toBe(4);
+    source.close();
+  });
+
+  test('one that expires stays in force where it is, and is not taken at the next start', async () => {
+    const { open: key, secret } = await keyPair('ES256');
+    put(text, await signText(text, secret, new Date(clock.now() + 60_000)));
+    const source = await open(key);
+    await clock.advance(61_000);
+    await source.refresh();
+    expect(source.problem()).toBeUndefined();
+    source.close();
+    await expect(open(key)).rejects.toThrow(/has counted until/);
   });
 });
 

@@ -82,7 +82,7 @@ describe('an allow contains what is asked', () => {
     expect(decide(policy, question(['get pods x @shop', 'delete pods x @shop']))).toMatchObject({
       verdict: 'allow',
       rule: { role: 'b', rule: 'allow[0]' },
-      roles: ['a', 'b'],
+      roles: [{ name: 'a' }, { name: 'b' }],
       because: [{ rule: { role: 'a', rule: 'allow[0]' } }, { rule: { role: 'b' } }],
     });
     expect(decide(policy, question(['get pods x @shop', 'delete pods x @shop', 'list pods @shop']))).toMatchObject({
@@ -400,7 +400,7 @@ describe('who is bound', () => {
     expect(decide(bound({ user: oid }), question([]))).toEqual({
       verdict: 'allow',
       rule: { role: 'r', rule: 'bound' },
-      roles: ['r'],
+      roles: [{ name: 'r', values: {} }],
       because: [],
     });
     expect(decide(bound({ app: oid }), question([]))).toMatchObject({ verdict: 'deny', reason: 'no-rule' });

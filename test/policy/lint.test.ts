@@ -81,6 +81,68 @@ describe('lint tells', () => {
       ['wider-than-meant policy.roles.r.allow[0].namespaces[0]'],
     ],
     [
+      'nothing of a glob beside a narrower one',
+      role(
+        '{ allow: [{ verbs: [get], resources: [pods], namespaces: ["team-*"] }, { verbs: [get, list], resources: [pods], namespaces: ["team-q*-x"] }] }',
+      ),
+      [],
+    ],
+    [
+      'of the narrower one of two globs',
+      role(
+        '{ allow: [{ verbs: [get], resources: [pods], namespaces: ["team-*"] }, { verbs: [get], resources: [pods], namespaces: ["team-q*-x"] }] }',
+      ),
+      ['shadowed policy.roles.r.allow[1]'],
+    ],
+    [
+      'of an exception that takes nothing away: what "*" never grants, what the verbs never ask, what another exception takes',
+      role(
+        '{ allow: [{ verbs: [get, list, create], resources: ["*"], except: [secrets, pods/exec, jobs.aksgw, services, services/proxy], namespaces: ["*"] }] }',
+      ),
+      [
+        'never-matches policy.roles.r.allow[0].except[1]',
+        'never-matches policy.roles.r.allow[0].except[2]',
+        'never-matches policy.roles.r.allow[0].except[4]',
+      ],
+    ],
+    [
+      'of paths that nothing asks for, that another rule says, or that a deny takes away',
+      role(
+        `{ allow: [${read}, { verbs: [get], nonResourceURLs: [/v1/clusters] }, { verbs: [post], nonResourceURLs: ["*"] }, { verbs: [get], nonResourceURLs: ["/v1/audit/*"] }, { verbs: ["*"], nonResourceURLs: [/v1/audit/events] }, { verbs: [get], nonResourceURLs: ["/v1/commands/a*"] }], deny: [{ verbs: [get], nonResourceURLs: ["/v1/commands*"] }] }`,
+      ),
+      [
+        'never-matches policy.roles.r.allow[5]',
+        'shadowed policy.roles.r.allow[4]',
+        'never-matches policy.roles.r.allow[2]',
+        'never-matches policy.roles.r.allow[1]',
+      ],
+    ],
+    [
+      'of a deny of paths that undoes another role',
+      `{ roles: { a: { allow: [${read}], deny: [{ verbs: [get], nonResourceURLs: [/v1/audit/events] }] }, b: { allow: [{ verbs: [get], nonResourceURLs: ["/v1/audit/*"] }] } }, bindings: [${bind('a')}, ${bind('b')}] }`,
+      ['undoes policy.roles.a.deny[0]'],
+    ],
+    [
+      'of a built-in role that is bound without namespaces',
+      `{ roles: {}, bindings: [${bind('edit')}] }`,
+      ['wider-than-meant policy.bindings[0]'],
+    ],
+    [
+      'nothing of one that is bound everywhere in so many words',
+      `{ roles: {}, bindings: [${bind('edit', undefined, ", namespaces: ['*']")}] }`,
+      [],
+    ],
+    [
+      'of a parameter that makes kube-system of a word',
+      `{ roles: { r: { allow: [{ verbs: [get], resources: [pods], namespaces: ["kube-{team}", "{team}-*"] }] } }, bindings: [${bind('r', undefined, ', with: { team: system }')}, ${bind('r', undefined, ', with: { team: kube }')}, ${bind('r', undefined, ', with: { team: shop }')}] }`,
+      ['wider-than-meant policy.bindings[0].with', 'wider-than-meant policy.bindings[1].with'],
+    ],
+    [
+      'nothing of one that is given kube-system itself',
+      `{ roles: {}, bindings: [${bind('edit', undefined, ", namespaces: ['{team}'], with: { team: kube-system }")}] }`,
+      [],
+    ],
+    [
       'of secrets among everything',
       role('{ allow: [{ verbs: [get], resources: ["*"], namespaces: ["*"] }] }'),
       ['wider-than-meant policy.roles.r.allow[0]'],
@@ -97,12 +159,12 @@ describe('lint tells', () => {
     ],
     [
       'of one that may, for who is in both groups',
-      `{ roles: { viewer: { allow: [${read}], deny: [{ resources: [secrets] }] } }, bindings: [${bind('viewer', `{ group: ${group} }`)}, ${bind('edit', '{ appRole: Ops }')}] }`,
+      `{ roles: { viewer: { allow: [${read}], deny: [{ resources: [secrets] }] } }, bindings: [${bind('viewer', `{ group: ${group} }`)}, ${bind('edit', '{ appRole: Ops }', ', namespaces: [shop]')}] }`,
       ['undoes policy.roles.viewer.deny[0]'],
     ],
     [
       'nothing of one that nobody else can hold',
-      `{ roles: { viewer: { allow: [${read}], deny: [{ resources: [secrets] }] } }, bindings: [${bind('viewer')}, ${bind('edit', `{ app: ${group} }`)}] }`,
+      `{ roles: { viewer: { allow: [${read}], deny: [{ resources: [secrets] }] } }, bindings: [${bind('viewer')}, ${bind('edit', `{ app: ${group} }`, ', namespaces: [shop]')}] }`,
       [],
     ],
     [

@@ -256,11 +256,7 @@ function command(
           })),
     attributes: optional(attributes, (all) => all.slice(0, limits.attributes).map(attribute)),
     attributesCut: optional(attributes, (all) => more(all.length, limits.attributes)),
-    memberships: optional(memberships, ({ appRoles, groups }) =>
-      appRoles.length + groups.length === 0
-        ? undefined
-        : { appRoles: appRoles.slice(0, MEMBERSHIPS).map(short), groups: groups.slice(0, MEMBERSHIPS).map(short) },
-    ),
+    memberships: optional(memberships, membershipsOf),
     reason: optional(reason, free),
     textHmac: optional(text, (value) => digest('text', value)),
     filesHmac: optional(files, (all) =>
@@ -276,6 +272,17 @@ function command(
 }
 
 const MEMBERSHIPS = 50;
+
+function membershipsOf({ appRoles, groups, groupsUnknown }: NonNullable<CommandFacts['memberships']>) {
+  if (appRoles.length + groups.length === 0 && !groupsUnknown) return undefined;
+  const cut = (more(appRoles.length, MEMBERSHIPS) ?? 0) + (more(groups.length, MEMBERSHIPS) ?? 0);
+  return {
+    appRoles: appRoles.slice(0, MEMBERSHIPS).map(short),
+    groups: groups.slice(0, MEMBERSHIPS).map(short),
+    groupsUnknown: groupsUnknown ? (true as const) : undefined,
+    cut: cut === 0 ? undefined : cut,
+  };
+}
 
 const more = (count: number, limit: number): number | undefined => (count > limit ? count - limit : undefined);
 

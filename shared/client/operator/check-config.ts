@@ -1,16 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { eventCodes } from '../../audit/events.ts';
 import { systemClock } from '../../clock.ts';
+import { parseBlockedList, withBlocked } from '../../config/blocked-list.ts';
 import type { Config, Entrance } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
 import { ConfigError } from '../../config/problem.ts';
 import { decodeConfig } from '../../config/readers.ts';
 import { type ConfigKey, configKeyOf, SIGNATURE_SUFFIX, verifyText } from '../../config/signature.ts';
+import { isUrl, readerOf } from '../../config/source.ts';
+import { readWhole } from '../../config/whole-text.ts';
+import { isLoopback } from '../../config/values.ts';
 import { checkJobs } from '../../jobs/check.ts';
 import { withDeadline } from '../../lib/abort.ts';
 import { fetchBounded } from '../../lib/bounded-fetch.ts';
 import { printable } from '../../lib/safe-text.ts';
+import { compilePolicy } from '../../policy/policy.ts';
+import { Secret } from '../../secret.ts';
 import type { Host } from '../host.ts';
 import { tokenSource } from '../token.ts';
 import { blockedFile, withBlockedList } from './config.ts';
@@ -19,7 +26,8 @@ const USAGE = `aksgw config check [--config gateway.yaml] [--entrance port|funct
 
 Every error and every warning that the gateway would have of this file, with its line. Reaches nothing and needs none of the secrets that
 the file names. --entrance functions checks it as Azure Functions starts it. --against asks the gateway at URL, with your own sign-in (which
-must be allowed to read the audit trail), whether this is the configuration in force there. Exits 1 when there is an error or a difference.
+must be allowed to read the audit trail), whether this configuration and the policy it makes are in force there; a list of the blocked that lies
+elsewhere is then read too. Exits 1 when there is an error or a difference.
 `;
 
 /** `aksgw config check`. */
@@ -42,28 +50,35 @@ export async function checkConfig(argv: readonly string[], host: Host): Promise<
   }
   if (/^https?:/i.test(file)) throw new Error('takes a file on this machine; download the blob first');
   const key = await configKeyOf(host.env);
-  const config = read(file, entrance, host);
+  const config = read(file, entrance, host, values.against === undefined ? host.stdout : { write: () => true });
   const unsigned = key ? await unsignedOf(signedFiles(file, config), key) : [];
   for (const problem of unsigned) host.stdout.write(printable(`${problem}\n`));
   if (!config || unsigned.length > 0) return 1;
-  for (const warning of config.warnings) host.stdout.write(printable(`warning: ${warning}\n`));
   host.stdout.write(`${file}: in order, ${config.warnings.length} warnings, digest ${config.digest}\n`);
-  return values.against === undefined ? 0 : compare(config, values.against, host);
+  return values.against === undefined ? 0 : compare(await withListAfar(config, key, host), values.against, host);
 }
 
 const isEntrance = (text: string): text is Entrance => text === 'port' || text === 'functions';
 
-function read(file: string, entrance: Entrance, host: Host): Config | undefined {
+/** `notes` is told of a list of the blocked that is not read. */
+function read(file: string, entrance: Entrance, host: Host, notes: Host['stdout']): Config | undefined {
   try {
     const baseDir = dirname(resolve(file));
     const checks = [checkJobs(() => systemClock.now())];
     const config = parseConfig(readText(file), { baseDir, entrance, checks, source: file });
-    return withBlockedList(config, baseDir, host.stdout);
+    tell(config.warnings, host);
+    return withBlockedList(config, baseDir, notes);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    host.stdout.write(printable(`${error.message}\n${error.problems.length} errors\n`));
+    host.stdout.write(printable(`${error.message}\n`));
+    tell(error.warnings, host);
+    host.stdout.write(`${error.problems.length} errors, ${error.warnings.length} warnings\n`);
     return undefined;
   }
+}
+
+function tell(warnings: readonly string[], host: Host): void {
+  for (const warning of warnings) host.stdout.write(printable(`warning: ${warning}\n`));
 }
 
 /** The file, and the list of the blocked that it names on this machine: with a key the gateway takes neither without a signature. */
@@ -80,7 +95,7 @@ async function unsignedOf(files: readonly string[], key: ConfigKey): Promise<rea
   for (const file of files) {
     const signature = `${file}${SIGNATURE_SUFFIX}`;
     try {
-      await verifyText(readText(file), readText(signature), key);
+      await verifyText(readText(file), readText(signature), key, new Date(systemClock.now()));
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       problems.push(`${signature}: is no signature of it by the key in AKSGW_CONFIG_KEY (${why})`);
@@ -93,12 +108,55 @@ const readText = (path: string): string => decodeConfig(readFileSync(path));
 
 const ANSWER_MS = 30_000;
 const MOST_BYTES = 1024 * 1024;
-/** `config.loaded`, as the audit trail codes it. */
-const LOADED = 'AKG004I';
+const LOADED = eventCodes['config.loaded'];
+
+/** With the list of the blocked that lies elsewhere: read as the gateway reads it, with the sign-in of this machine. */
+async function withListAfar(config: Config, key: ConfigKey | undefined, host: Host): Promise<Config> {
+  const { blockedFrom } = config.policy;
+  if (blockedFrom === undefined || !isUrl(blockedFrom)) return config;
+  const credential = async (scope: string): Promise<Secret> => {
+    const { DefaultAzureCredential } = await import('@azure/identity');
+    return new Secret((await new DefaultAzureCredential().getToken(scope)).token);
+  };
+  const reader = readerOf(blockedFrom, { fetch, credential, clock: systemClock }, key);
+  const { text } = await withDeadline(systemClock, ANSWER_MS, host.signal, (signal) =>
+    readWhole(reader, undefined, systemClock, signal),
+  );
+  return withBlocked(config, parseBlockedList(text, reader.source, config.identity.tenants), text);
+}
+
+/** A line of the trail about what came into force. */
+interface LoadedLine {
+  readonly configDigest: string;
+  readonly policyDigest: string;
+  readonly time: string;
+  readonly build: string;
+}
 
 /** The trail says what came into force: the newest line of any process. */
-async function compare({ digest }: Config, url: string, host: Host): Promise<number> {
-  const base = url.replace(/\/+$/, '');
+async function compare(config: Config, url: string, host: Host): Promise<number> {
+  const base = readAgainst(url);
+  const loaded = await lastLoaded(base, host);
+  const policyDigest = compilePolicy(config).digest;
+  const same = { file: loaded.configDigest === config.digest, policy: loaded.policyDigest === policyDigest };
+  const words = same.file
+    ? same.policy
+      ? 'the same'
+      : `the same file, and by it another policy, digest ${loaded.policyDigest}: that build has other roles built in`
+    : `another, digest ${loaded.configDigest}${same.policy ? ', with the same policy' : `, with another policy, digest ${loaded.policyDigest}`}`;
+  host.stdout.write(printable(`${base}: ${words}, in force since ${loaded.time} (build ${loaded.build})\n`));
+  return same.file && same.policy ? 0 : 1;
+}
+
+/** Throws Error for an address that a token must not go to. */
+function readAgainst(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname)))
+    return text.replace(/\/+$/, '');
+  throw new Error('--against takes an https address: over plain http your token could be read on the way');
+}
+
+async function lastLoaded(base: string, host: Host): Promise<LoadedLine> {
   const token = await tokenSource(base, host.env)();
   const answer = await withDeadline(systemClock, ANSWER_MS, host.signal, (signal) =>
     fetchBounded(
@@ -108,20 +166,9 @@ async function compare({ digest }: Config, url: string, host: Host): Promise<num
     ),
   );
   if (answer.status !== 200) throw new Error(`${base} answered ${answer.status}`);
-  const body = JSON.parse(Buffer.from(answer.bytes).toString('utf8')) as {
-    items?: { configDigest: string; time: string; build: string }[];
-  };
-  const [loaded] = body.items ?? [];
-  if (!loaded)
-    throw new Error(
-      `${base} shows you no line of the configuration in force: that takes the right to read the audit trail`,
-    );
-  const { configDigest, time, build } = loaded;
-  const same = configDigest === digest;
-  host.stdout.write(
-    printable(
-      `${base}: ${same ? 'the same' : `another, digest ${configDigest}`}, in force since ${time} (build ${build})\n`,
-    ),
+  const [loaded] = (JSON.parse(Buffer.from(answer.bytes).toString('utf8')) as { items?: LoadedLine[] }).items ?? [];
+  if (loaded) return loaded;
+  throw new Error(
+    `${base} shows you no line of the configuration in force: that takes the right to read the audit trail`,
   );
-  return same ? 0 : 1;
 }

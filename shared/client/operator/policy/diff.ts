@@ -5,7 +5,6 @@ import type { Config } from '../../../config/config.ts';
 import { jobPrincipal, type Principal } from '../../../identity/principal.ts';
 import { describeAttributes, type ResourceAttributes } from '../../../kubernetes/attributes.ts';
 import { printable } from '../../../lib/safe-text.ts';
-import { ANY_NAME, ANY_WORD } from '../../../policy/askable.ts';
 import {
   comparePolicies,
   createReplay,
@@ -20,7 +19,7 @@ import { openTrail } from '../log.ts';
 const USAGE = `aksgw policy diff OLD.yaml NEW.yaml [--audit FOLDER | https://…] [--json]
 
 What each subject of a binding may do under one configuration and not under the other, and the places of policy and clusters that differ: the
-security of pods, charts, URLs and the blocked are told by place alone. --audit replays instead what was really asked, as the
+security of pods, charts and the blocked are told by place alone. --audit replays instead what was really asked, as the
 audit trail has it, and shows every verdict that changes. Pods and charts count as allowed, since the trail keeps no files; a membership
 of a group that no binding named when it was asked is not known. Exits 1 when a verdict changes.
 `;
@@ -47,7 +46,7 @@ export async function diff(argv: readonly string[], host: Host): Promise<number>
 
 function compareFiles(before: Config, after: Config, host: Host, json: boolean | undefined): number {
   const changes = comparePolicies(before, after);
-  // Some of it no question above asks for: pods' security, charts, URLs, the blocked, memberships of several subjects at once.
+  // Some of it no question above asks for: pods' security, charts, the blocked, memberships of several subjects at once.
   const places = changesBetween(before, after).filter((place) => /^([+-] )?(policy|clusters|and)\b/.test(place));
   if (json) {
     const plain = changes.map((change) => ({ ...change, resources: Object.fromEntries(change.resources) }));
@@ -66,10 +65,8 @@ function describeChange({ subject, cluster, before, after, namespace, name, reso
     const key = verbs.join(',');
     byVerbs.set(key, [...(byVerbs.get(key) ?? []), resource]);
   }
-  const word = (text: string): string => text.replaceAll(ANY_WORD, '…').replaceAll(ANY_NAME, '…');
-  const where =
-    namespace === '' ? 'cluster-scoped' : namespace === '*' ? 'all namespaces' : `namespace ${word(namespace)}`;
-  const head = `${subject} on ${cluster}, ${where}${name && `, named ${word(name)}`}: ${before} -> ${after}`;
+  const where = namespace === '' ? 'cluster-scoped' : namespace === '*' ? 'all namespaces' : `namespace ${namespace}`;
+  const head = `${subject} on ${cluster}, ${where}${name && `, named ${name}`}: ${before} -> ${after}`;
   return [head, ...[...byVerbs].map(([verbs, names]) => `  ${verbs}: ${names.join(' ')}`)].join('\n');
 }
 
@@ -81,7 +78,12 @@ interface DecidedLine {
   readonly cluster?: { readonly name: string };
   readonly attributes?: readonly ResourceAttributes[];
   readonly attributesCut?: number;
-  readonly memberships?: { readonly appRoles: readonly string[]; readonly groups: readonly string[] };
+  readonly memberships?: {
+    readonly appRoles: readonly string[];
+    readonly groups: readonly string[];
+    readonly groupsUnknown?: true;
+    readonly cut?: number;
+  };
   readonly reason?: string;
   readonly decision?: 'allow' | 'deny';
 }
@@ -149,17 +151,25 @@ async function replayTrail({ before, after, folder, json }: Trail, host: Host): 
 }
 
 function askedOf(line: DecidedLine): AskedBefore | undefined {
-  const { principal, cluster, attributes, attributesCut, reason, decision } = line;
+  const { principal, cluster, attributes, attributesCut, memberships, reason, decision } = line;
   if (!principal || !cluster || !attributes || attributesCut !== undefined || !decision) return undefined;
-  return { principal: principalOf(principal, line.memberships), cluster: cluster.name, attributes, reason, decision };
+  if (memberships?.cut !== undefined) return undefined;
+  return { principal: principalOf(principal, memberships), cluster: cluster.name, attributes, reason, decision };
 }
 
 function principalOf(
   { tid, oid, idtyp }: NonNullable<DecidedLine['principal']>,
-  { appRoles, groups }: NonNullable<DecidedLine['memberships']> = { appRoles: [], groups: [] },
+  { appRoles, groups, groupsUnknown }: NonNullable<DecidedLine['memberships']> = { appRoles: [], groups: [] },
 ): Principal {
   if (idtyp === 'job') return jobPrincipal(oid);
-  const token = { tid, oid, azp: '', uti: '', roles: appRoles, groups: { known: true, ids: groups } };
+  const token = {
+    tid,
+    oid,
+    azp: '',
+    uti: '',
+    roles: appRoles,
+    groups: { known: groupsUnknown === undefined, ids: groups },
+  };
   return idtyp === 'user' ? { ...token, kind: 'user', scopes: [] } : { ...token, kind: 'app' };
 }
 

@@ -17,10 +17,11 @@ import { collectUploads } from '../../uploads.ts';
 import { readPolicyConfig } from '../config.ts';
 
 const USAGE = `aksgw policy explain --cluster CLUSTER (--user ID | --app ID | --job NAME) [--tenant ID] [--group ID]… [--app-role ROLE]…
-                     [--reason TEXT] [--config gateway.yaml] -- kubectl … | helm …
+                     [--groups-unknown] [--reason TEXT] [--config gateway.yaml] -- kubectl … | helm …
 
 What the gateway would decide about a command of this caller, attribute by attribute, and what it would send. Reaches nothing; files
-that the command names are read from the working folder. Exits 1 when it is denied, 2 when it is refused.
+that the command names are read from the working folder. --groups-unknown is a caller whose token leaves its groups out, as Entra does for
+users in more than 200. Exits 1 when it is denied, 2 when it is refused.
 `;
 
 /** `aksgw policy explain`. */
@@ -37,6 +38,7 @@ export async function explainOffline(argv: readonly string[], host: Host): Promi
       tenant: { type: 'string' },
       group: { type: 'string', multiple: true },
       'app-role': { type: 'string', multiple: true },
+      'groups-unknown': { type: 'boolean' },
       reason: { type: 'string' },
       help: { type: 'boolean' },
     },
@@ -61,16 +63,18 @@ export async function explainOffline(argv: readonly string[], host: Host): Promi
       },
       cluster,
     );
-    const asker = { principal, cluster: cluster.name, reason: values.reason };
-    const { invocation, decision } = judge(policy, understood, asker);
+    const { reason } = values;
+    const { invocation, decision, sent } = judge(policy, understood, { principal, cluster, reason });
     const { attributes, podSecurity, charts } = invocation;
-    const verdicts = explain(policy, { ...asker, attributes, podSecurity, charts }).attributes;
+    const asked = { principal, cluster: cluster.name, reason, attributes, podSecurity, charts };
+    const verdicts = explain(policy, asked).attributes;
     const why = decision.verdict === 'allow' ? `by ${ruleName(decision.rule)}` : decision.explanation;
     const frozen = decision.verdict === 'allow' ? frozenFor(cluster, attributes) : undefined;
     const lines = [
       frozen === undefined ? `${decision.verdict}: ${why}` : `refuse: ${frozen}. Without that: allow, ${why}`,
       ...verdicts.map(lineOf),
-      `sent: ${quoteWords(invocation.sent.words)}`,
+      `sent: ${quoteWords(sent.words)}`,
+      ...invocation.warnings.map((warning) => `note: ${warning}`),
     ];
     host.stdout.write(printable(`${lines.join('\n')}\n`));
     if (frozen !== undefined) return 2;
@@ -94,6 +98,7 @@ interface Caller {
   readonly tenant?: string | undefined;
   readonly group?: readonly string[] | undefined;
   readonly 'app-role'?: readonly string[] | undefined;
+  readonly 'groups-unknown'?: boolean | undefined;
 }
 
 function readPrincipal({ identity }: Config, caller: Caller): Principal {
@@ -101,12 +106,14 @@ function readPrincipal({ identity }: Config, caller: Caller): Principal {
   const [only, ...others] = identity.tenants;
   if (caller.tenant === undefined && others.length > 0)
     throw new Error('--tenant is needed: the gateway serves several');
+  const unknown = caller['groups-unknown'] ?? false;
+  if (unknown && caller.group) throw new Error('--group says what --groups-unknown says is not known');
   const token = {
     tid: guid('--tenant', caller.tenant ?? only ?? ''),
     azp: '',
     uti: '',
     roles: [...(caller['app-role'] ?? [])],
-    groups: { known: true, ids: (caller.group ?? []).map((id) => guid('--group', id)) },
+    groups: { known: !unknown, ids: (caller.group ?? []).map((id) => guid('--group', id)) },
   };
   return caller.app === undefined
     ? { ...token, kind: 'user', oid: guid('--user', caller.user ?? ''), scopes: identity.scopes }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { Config } from '../../../config/config.ts';
-import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../../../kubernetes/attributes.ts';
+import { ALL_NAMESPACES, describeAttributes, urlAttributes, type ResourceAttributes } from '../../../kubernetes/attributes.ts';
 import { readResource, resourceVerbs } from '../../../kubernetes/known-kinds.ts';
 import { catalogOf } from '../../../kubernetes/resources.ts';
 import { didYouMean } from '../../../lib/suggest.ts';
@@ -11,7 +11,7 @@ import { whoCan } from '../../../policy/who-can.ts';
 import type { Host } from '../../host.ts';
 import { readPolicyConfig } from '../config.ts';
 
-const USAGE = `aksgw policy who-can VERB RESOURCE[/SUBRESOURCE] [NAME] [-n NAMESPACE | -A] --cluster CLUSTER [--config gateway.yaml] [--json]
+const USAGE = `aksgw policy who-can VERB (RESOURCE[/SUBRESOURCE] [NAME] [-n NAMESPACE | -A] | /PATH) --cluster CLUSTER [--config gateway.yaml] [--json]
 
 Lists each subject of a binding that may do it, by which rule and on which condition, and each that a deny stops. Somebody who is several of
 them may do what any of them may, unless one of them is denied.
@@ -74,6 +74,7 @@ function readAsked(config: Config, { cluster: clusterName, verb, resource, name,
     throw new Error(`no cluster is called "${clusterName}".${didYouMean(clusterName, config.clusters.keys())}`);
   if (!(resourceVerbs as readonly string[]).includes(verb))
     throw new Error(`no verb is called "${verb}".${didYouMean(verb, resourceVerbs)}`);
+  if (resource.startsWith('/')) return urlAttributes(verb, resource);
   const [word = '', subresource = ''] = resource.split('/');
   const custom = new Set(cluster.resources.map((one) => `${one.resource}.${one.group}`));
   const reading = readResource(resource, custom);
