@@ -83,7 +83,15 @@ export function* probes(
 }
 
 /** Paths that a policy is asked about: who reads the trail, and the results of others; what the API server says of itself. */
-export const PATHS = ['/v1/audit/events', '/v1/audit/checkpoints', '/v1/commands/*', '/readyz', '/livez', '/healthz', '/version'];
+export const PATHS = [
+  '/v1/audit/events',
+  '/v1/audit/checkpoints',
+  '/v1/commands/*',
+  '/readyz',
+  '/livez',
+  '/healthz',
+  '/version',
+];
 
 /** As `probes`, of a rule over paths. */
 export function pathProbes({ verbs, paths }: UrlRule): readonly ResourceAttributes[] {

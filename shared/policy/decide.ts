@@ -151,9 +151,7 @@ interface Found<Rule> {
 }
 
 const findUrlRule = (roles: readonly Role[], side: 'allow' | 'deny', url: Url): Found<UrlRule> | undefined =>
-  roles
-    .flatMap((role) => role.urls[side].map((rule) => ({ role, rule })))
-    .find(({ rule }) => matchesUrl(rule, url));
+  roles.flatMap((role) => role.urls[side].map((rule) => ({ role, rule }))).find(({ rule }) => matchesUrl(rule, url));
 
 const noUrlRule = ({ roles, cluster }: Standing, { verb, path }: Url): Denied =>
   noRule(

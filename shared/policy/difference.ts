@@ -4,7 +4,13 @@ import { ruleName } from '../config/rule-reference.ts';
 import type { RoleFile } from '../config/schema.ts';
 import { NO_PODS } from '../command/pod-security/findings.ts';
 import type { Principal } from '../identity/principal.ts';
-import { ALL_NAMESPACES, isUrl, resourceName, urlAttributes, type ResourceAttributes } from '../kubernetes/attributes.ts';
+import {
+  ALL_NAMESPACES,
+  isUrl,
+  resourceName,
+  urlAttributes,
+  type ResourceAttributes,
+} from '../kubernetes/attributes.ts';
 import { ANY, askables, PATHS, samples } from './askable.ts';
 import { decide } from './decide.ts';
 import { frozenFor } from './frozen.ts';

@@ -83,6 +83,8 @@ describe('aksgw policy', () => {
     ]);
     expect(nobody.out).toMatch(new RegExp(`^not  app ${people.bot} +viewer/deny\\[0\\] `, 'm'));
     expect(nobody.code).toBe(1);
+    const path = await aksgw(['policy', 'who-can', 'get', '/v1/audit/events', '--cluster', 'demo', '-c', stack.config]);
+    expect(path.out).toMatch(new RegExp(`^may  user ${people.auditor} +auditor/allow\\[0\\]$`, 'm'));
     const slip = await aksgw(['policy', 'who-can', 'gte', 'pods', '--cluster', 'demo', '--config', stack.config]);
     expect([slip.code, slip.err]).toEqual([
       125,
@@ -178,6 +180,11 @@ describe('aksgw policy', () => {
     expect(denied.out).toMatch(/named db-0: allow -> deny/);
     const frozen = await compare((yaml) => yaml.replace('  demo:\n', '  demo:\n    frozen: CHG-7\n'));
     expect(frozen.out).toMatch(/allow -> deny, frozen\n {2}patch: deployments\.apps/);
+    const paths = await compare((yaml) =>
+      yaml.replace("nonResourceURLs: ['/v1/audit/*', '/v1/commands/*']", "nonResourceURLs: ['/v1/audit/*', '/readyz']"),
+    );
+    expect(paths.out).toMatch(/on demo, cluster-scoped: allow -> deny\n {2}get: \/v1\/commands\/…/);
+    expect(paths.out).toMatch(/on demo, cluster-scoped: deny -> allow\n {2}get: \/readyz/);
     const wider = await compare((yaml) => yaml.replace('blocked: []', `blocked: [{ user: ${people.user} }]`));
     expect([wider.code, wider.out]).toEqual([
       1,

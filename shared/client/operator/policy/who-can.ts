@@ -1,6 +1,11 @@
 import { parseArgs } from 'node:util';
 import type { Config } from '../../../config/config.ts';
-import { ALL_NAMESPACES, describeAttributes, urlAttributes, type ResourceAttributes } from '../../../kubernetes/attributes.ts';
+import {
+  ALL_NAMESPACES,
+  describeAttributes,
+  urlAttributes,
+  type ResourceAttributes,
+} from '../../../kubernetes/attributes.ts';
 import { readResource, resourceVerbs } from '../../../kubernetes/known-kinds.ts';
 import { catalogOf } from '../../../kubernetes/resources.ts';
 import { didYouMean } from '../../../lib/suggest.ts';
