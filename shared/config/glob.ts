@@ -42,11 +42,12 @@ export function compileGlob(pattern: string): Glob {
 /** Whether there is a text that both take in. For words of a configuration: its time is the product of their lengths. */
 export function globsOverlap(one: string, other: string): boolean {
   // At place j: whether what is read of `one` so far and the first j characters of `other` have a text in common.
-  let common = [...`${other}.`].map((_character, place) => /^\**$/.test(other.slice(0, place)));
+  let common = Array.from({ length: other.length + 1 }, (_no, place) => /^\**$/.test(other.slice(0, place)));
   for (const character of one) {
     const before = common;
     common = [character === '*' && before[0] === true];
-    for (const [place, met] of [...other].entries()) {
+    for (let place = 0; place < other.length; place += 1) {
+      const met = other[place];
       const both = character === met && before[place] === true;
       // A star stands for nothing, or for one more character of the other.
       const star = (character === '*' || met === '*') && (before[place + 1] === true || common[place] === true);

@@ -33,10 +33,9 @@ test('many stars take no longer than few: the text is the caller’s', () => {
 });
 
 test('two globs overlap where a text is in both', () => {
-  const letters = ['', 'a', 'b'];
-  const texts = letters.flatMap((a) =>
-    letters.flatMap((b) => letters.flatMap((c) => letters.flatMap((d) => letters.map((e) => a + b + c + d + e)))),
-  );
+  // Of two patterns of four characters that overlap, a text of no more than six is in both.
+  const texts = [''];
+  for (const text of texts) if (text.length < 6) texts.push(`${text}a`, `${text}b`);
   const pattern = fc.array(fc.constantFrom('a', 'b', '*'), { maxLength: 4 }).map((each) => each.join(''));
   let overlapped = 0;
   fc.assert(
