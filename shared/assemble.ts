@@ -277,10 +277,11 @@ const openJobs = ({ config, records, holder, clock, entropy, messages }: Base, {
 
 function openApp(base: Base, { gateway, relay, traffic, counted }: Corridor, jobs: Jobs): Promise<FastifyInstance> {
   const { options, config, records, trail, clock, entropy } = base;
-  const { authenticate, ready } = createAuthenticator({ config: () => config.current().identity, clock });
+  const identity = createAuthenticator({ config: () => config.current().identity, clock });
   return createApp({
     config: config.current,
-    authenticate,
+    authenticate: identity.authenticate,
+    authenticateRequester: identity.authenticateRequester,
     gateway,
     jobs,
     trail: counted,
@@ -288,7 +289,7 @@ function openApp(base: Base, { gateway, relay, traffic, counted }: Corridor, job
     checks: {
       records: () => records.ping(),
       audit: () => trail.check(),
-      identity: () => ready(),
+      identity: () => identity.ready(),
       azure: (signal) => relay.ping(signal),
       configuration: async () => (config.problem() ? 'degraded' : undefined),
     },

@@ -8,7 +8,10 @@ export const countingLines = (trail: AuditTrail, traffic: Pick<Traffic, 'countLi
   record: (event) => {
     if (event.event !== 'rate-limited' && 'principal' in event && event.principal) {
       const { idtyp: kind, tid, oid } = event.principal;
-      traffic.countLine(principalKey({ kind, tid, oid }));
+      // Of a job that a person runs by hand the lines are the job's.
+      const { requester } = kind === 'app' ? event : { requester: undefined };
+      const behind = requester && { kind: requester.idtyp, tid: requester.tid, oid: requester.oid };
+      traffic.countLine(principalKey({ kind, tid, oid, requester: behind }));
     }
     return trail.record(event);
   },

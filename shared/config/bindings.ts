@@ -27,6 +27,7 @@ export function readPolicy(policy: PolicyFile, known: Known, report: Report): Po
     const subjects = binding.subjects.map((subject, place) => readSubject(subject, at('subjects', place)));
     return { ...binding, subjects };
   });
+  checkVia();
   for (const role of roles) {
     if (!bindings.some((binding) => binding.role === role)) {
       report.warning(['policy', 'roles', role], 'is bound to nobody');
@@ -36,6 +37,17 @@ export function readPolicy(policy: PolicyFile, known: Known, report: Report): Po
     readBlocked(entry, ['policy', 'blocked', index], known.tenants, report),
   );
   return { ...policy, bindings, ...(blocked && { blocked }) };
+
+  /** Ids of one tenant mean nothing in another. */
+  function checkVia(): void {
+    for (const [name, { allow = [] }] of Object.entries(policy.roles))
+      for (const [index, { via }] of allow.entries()) {
+        if (!via) continue;
+        const path = ['policy', 'roles', name, 'allow', index, 'via'];
+        readTenant(via.tenant, path, known.tenants, report);
+        readId(via.app, [...path, 'app'], report);
+      }
+  }
 
   function checkRoleOf(binding: BindingFile, path: Path): void {
     const { role: name, with: values = {}, namespaces } = binding;

@@ -31,7 +31,7 @@ function checkRole(role: RoleFile, path: Path, custom: ReadonlySet<string>, repo
       report.problem(at, 'an allow needs namespaces: ["*"] for all of them and for what is cluster-scoped');
     }
     checkExcept(rule, [...at, 'except'], report);
-    checkJobRule(rule, at, report);
+    checkOwnRule(rule, at, report);
   });
   role.deny?.forEach((rule, index) => {
     const at = [...path, 'deny', index];
@@ -62,23 +62,28 @@ function takes(text: string, other: ResourcePattern): boolean {
   return pattern !== undefined && takesIn(pattern, other);
 }
 
-/** Jobs belong to no cluster: a rule about them that can never match would be found out at night. */
-function checkJobRule({ verbs, resources, namespaces, names }: RuleFile, at: Path, report: Report): void {
-  if (!resources?.includes('jobs.aksgw')) return;
-  if (namespaces && !namespaces.includes('*'))
-    report.problem([...at, 'namespaces'], 'jobs.aksgw are in no namespace: write ["*"]');
-  if (verbs?.includes('run') && !names?.some((name) => name !== '*'))
-    report.problem(at, 'run on jobs.aksgw needs names: which jobs');
+/** What is the gateway's own belongs to no cluster: a rule about it that can never match would be found out at night. */
+function checkOwnRule({ verbs, resources, namespaces, names }: RuleFile, at: Path, report: Report): void {
+  for (const own of resources?.filter((name) => name.endsWith('.aksgw')) ?? [])
+    if (namespaces && !namespaces.includes('*'))
+      report.problem([...at, 'namespaces'], `${own} are in no namespace: write ["*"]`);
+  const named = names?.some((name) => name !== '*');
+  for (const [own, verb] of [
+    ['jobs.aksgw', 'run'],
+    ['webhooks.aksgw', 'notify'],
+  ] as const)
+    if (resources?.includes(own) && verbs?.includes(verb) && !named)
+      report.problem(at, `${verb} on ${own} needs names: which ${own.replace('.aksgw', '')}`);
 }
 
 export const isNamespacePattern = (text: string): boolean => /^[a-z0-9*-]{1,63}$/.test(text) && !text.includes('**');
 
-const conditions = ['except', 'requireReason', 'podSecurity', 'serviceAccounts', 'charts'] as const;
+const conditions = ['except', 'requireReason', 'requester', 'via', 'podSecurity', 'serviceAccounts', 'charts'] as const;
 const ofResources = ['resources', 'namespaces', 'names', ...conditions] as const;
 
 function checkRule(rule: RuleFile, path: Path, custom: ReadonlySet<string>, report: Report): void {
   const each = (
-    key: Exclude<keyof RuleFile, 'requireReason' | 'podSecurity'>,
+    key: Exclude<keyof RuleFile, 'requireReason' | 'requester' | 'via' | 'podSecurity'>,
     check: (text: string) => string | undefined,
   ) =>
     rule[key]?.forEach((text, index) => {

@@ -25,13 +25,17 @@ export const RuleSchema = Type.Object(
     except: Type.Optional(Names),
     nonResourceURLs: Type.Optional(Names),
     requireReason: Type.Optional(Type.Boolean()),
+    /** A verified person has to stand behind the caller. */
+    requester: Type.Optional(Type.Literal('required')),
+    /** The call has to come with this application's own token. */
+    via: Type.Optional(Type.Object({ app: NonEmpty, tenant: Type.Optional(NonEmpty) }, strict)),
     podSecurity: Type.Optional(
       Type.Union([Type.Literal('restricted'), Type.Literal('baseline'), Type.Literal('privileged')]),
     ),
     serviceAccounts: Type.Optional(Names),
     charts: Type.Optional(Names),
   },
-  { ...strict, later: ['requester', 'via', 'approval'] },
+  { ...strict, later: ['approval'] },
 );
 
 const RoleSchema = Type.Object(

@@ -73,7 +73,14 @@ export function readIdentity(file: ConfigFile, report: Report): IdentityConfig {
     authority: origin,
     tenants: ids,
     audience: take(readGuid(audience), at('audience'), report),
-    scopes: (scopes ?? ['Commands.Run']).map((scope, index) => take(readScope(scope), at('scopes', index), report)),
+    scopes: (scopes ?? ['Commands.Run']).map((scope, index) => {
+      if (scope === 'Commands.Request')
+        report.problem(
+          at('scopes', index),
+          'Commands.Request is the scope of a Requester-Token, and must open nothing by itself',
+        );
+      return take(readScope(scope), at('scopes', index), report);
+    }),
     ...(file.identity.groupsClaim && { groupsClaim: file.identity.groupsClaim }),
   };
 }

@@ -8,9 +8,14 @@ import type { AuthenticatedRequest } from './request.ts';
  * The first step of everything: a blocked principal gets no command, replay or read. Returns what the rest of the request is decided by. Throws
  * Problem `policy-denied`.
  */
-export async function admitCaller(context: GatewayContext, { caller, facts }: AuthenticatedRequest): Promise<InForce> {
+export async function admitCaller(
+  context: GatewayContext,
+  { caller, requester, facts }: AuthenticatedRequest,
+): Promise<InForce> {
   const current = await inForce(context);
-  if (!isBlocked(current.policy, caller.principal)) return current;
-  const problem = new Problem('policy-denied', 'This principal is blocked.', { members: { reason: 'blocked' } });
+  const ofRequester = requester !== undefined && isBlocked(current.policy, requester.principal);
+  if (!ofRequester && !isBlocked(current.policy, caller.principal)) return current;
+  const who = ofRequester ? 'The person behind the Requester-Token' : 'This principal';
+  const problem = new Problem('policy-denied', `${who} is blocked.`, { members: { reason: 'blocked' } });
   return denyPrincipal(context.trail, facts, problem);
 }

@@ -1,7 +1,7 @@
 import type { RequestFacts } from '../audit/events.ts';
 import { Problem } from '../errors.ts';
-import { principalKey } from '../identity/principal.ts';
 import type { BatchId, CommandId } from '../lib/ids.ts';
+import { decideForBoth } from '../policy/decide-both.ts';
 import { decide } from '../policy/decide.ts';
 import { isBlocked, type Policy } from '../policy/policy.ts';
 import { stepId } from '../store/derived-ids.ts';
@@ -13,7 +13,7 @@ import { denyPrincipal } from './deny.ts';
 
 import { batchResult, type BatchResult } from './read-batch.ts';
 import { mayRead, withOutput, type CommandResult } from './read-results.ts';
-import type { AuthenticatedRequest, Wait } from './request.ts';
+import { askerOf, ownerKey, type AuthenticatedRequest, type Wait } from './request.ts';
 
 const noWait: Wait = { ms: 0 };
 
@@ -42,10 +42,7 @@ export async function cancelBatch(
   return batchResult(context, await cancel(context, found, id as BatchId, wishOf(request)));
 }
 
-const wishOf = ({ caller, facts }: AuthenticatedRequest): Wish => ({
-  onBehalfOf: principalKey(caller.principal),
-  facts,
-});
+const wishOf = (request: AuthenticatedRequest): Wish => ({ onBehalfOf: ownerKey(request), facts: request.facts });
 
 const commandNotFound = new Problem('command-not-found', 'There is no command with this id that you may see.');
 const batchNotFound = new Problem('batch-not-found', 'There is no batch with this id that you may see.');
@@ -61,7 +58,7 @@ async function findCancellable(
   const { policy } = await admitCaller(context, request);
   if (record && mayCancel(policy, request, record)) return record;
   const problem =
-    record && mayRead(policy, request.caller, record)
+    record && mayRead(policy, request, record)
       ? new Problem(
           'policy-denied',
           'Only its owner, or who has the verb cancel on commands.aksgw, cancels a command.',
@@ -73,12 +70,13 @@ async function findCancellable(
   return denyPrincipal(context.trail, request.facts, problem, `cancelling ${id}: ${problem.message}`);
 }
 
-function mayCancel(policy: Policy, { caller }: AuthenticatedRequest, { id, owner, cluster }: CommandRecord): boolean {
-  if (owner === principalKey(caller.principal)) return true;
+function mayCancel(policy: Policy, request: AuthenticatedRequest, { id, owner, cluster }: CommandRecord): boolean {
+  if (owner === ownerKey(request)) return true;
   const asked = { verb: 'cancel', group: 'aksgw', resource: 'commands', subresource: '', namespace: '', name: id };
   return (
-    decide(policy, { principal: caller.principal, cluster, attributes: [asked], podSecurity: noPods, charts: [] })
-      .verdict === 'allow'
+    decideForBoth(askerOf(request), (principal, parties) =>
+      decide(policy, { principal, ...parties, cluster, attributes: [asked], podSecurity: noPods, charts: [] }),
+    ).verdict === 'allow'
   );
 }
 
@@ -142,6 +140,9 @@ function refuseEnded(record: CommandRecord): void {
   if (isFinished(record)) throw new Problem('command-finished', `The command is ${record.status}.`);
 }
 
+const isBlockedRecord = (policy: Policy, { principal, requester }: CommandRecord): boolean =>
+  isBlocked(policy, principal) || (requester !== undefined && isBlocked(policy, requester));
+
 /** Unfinished commands that are looked at in one go. */
 const MOST_LOOKED_AT = 1_000;
 
@@ -150,7 +151,7 @@ export async function cancelBlocked(context: GatewayContext): Promise<void> {
   const { policy } = await inForce(context);
   if (policy.blocked.size === 0) return;
   const { records } = await context.records.unfinished(MOST_LOOKED_AT);
-  const blocked = records.filter((record) => !isFollower(record) && isBlocked(policy, record.principal));
+  const blocked = records.filter((record) => !isFollower(record) && isBlockedRecord(policy, record));
   for (const record of blocked) {
     const wish = { onBehalfOf: 'the policy, which blocks its caller', facts: { requestId: context.entropy.uuid() } };
     await cancel(context, record, record.batch?.id ?? record.id, wish).catch((error: unknown) => {

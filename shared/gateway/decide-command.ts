@@ -14,7 +14,7 @@ import { admitCaller } from './admit-caller.ts';
 import type { GatewayContext, InForce } from './context.ts';
 import { refuseCommand, refusing } from './deny.ts';
 import { refuseFrozen } from './refuse-frozen.ts';
-import type { AuthenticatedRequest, RequestedCommand } from './request.ts';
+import { askerOf, type AuthenticatedRequest, type RequestedCommand } from './request.ts';
 
 /** A command that is understood and decided; what is sent comes from here and from nowhere else. */
 export interface DecidedCommand {
@@ -38,13 +38,14 @@ export async function decideCommand(
   requested: RequestedCommand,
 ): Promise<DecidedCommand> {
   const { config, policy } = await admitCaller(context, request);
-  const { principal } = request.caller;
+  const asker = askerOf(request);
+  const { principal } = asker;
   const asked = factsOf(request, requested);
   const cluster = await findCluster(context, { config, policy }, request, requested, asked);
   const where = { ...asked, cluster: { name: cluster.name, armId: cluster.arm.id, runAs: cluster.runAs } };
   const understood = await understand(context, config, requested, cluster, where);
   const { reason } = requested;
-  const { invocation, decision, sent } = judge(policy, understood, { principal, cluster, reason });
+  const { invocation, decision, sent } = judge(policy, understood, { ...asker, cluster, reason });
   const { asked: argv, attributes } = invocation;
   const memberships = countedMemberships(policy.clusters.get(cluster.name), principal);
   const text = quoteWords(sent.words);
@@ -61,12 +62,13 @@ function factsOf({ facts }: AuthenticatedRequest, { command, reason }: Requested
 async function findCluster(
   { trail }: GatewayContext,
   { config, policy }: InForce,
-  { caller }: AuthenticatedRequest,
+  request: AuthenticatedRequest,
   { cluster: name }: RequestedCommand,
   facts: RequestFacts & CommandFacts,
 ): Promise<Cluster> {
   const cluster = config.clusters.get(name);
-  if (cluster && maySee(policy, caller.principal, name)) return cluster;
+  const { principal, requester } = askerOf(request);
+  if (cluster && maySee(policy, principal, name) && (!requester || maySee(policy, requester, name))) return cluster;
   const shown = JSON.stringify(redactText(name.slice(0, 100)));
   return refuseCommand(
     trail,

@@ -1,11 +1,11 @@
 import { NO_PODS } from '../command/pod-security/findings.ts';
-import type { Principal } from '../identity/principal.ts';
+import { decideForBoth, type Asker } from '../policy/decide-both.ts';
 import { decide } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Policy } from '../policy/policy.ts';
 
 interface JobQuestion {
-  readonly principal: Principal;
+  readonly asker: Asker;
   readonly verb: 'get' | 'run';
   readonly name: string;
   /** Where the job runs. */
@@ -14,12 +14,15 @@ interface JobQuestion {
 }
 
 /** May somebody see a job, or run it by hand? A rule has to name the resource `jobs.aksgw`, and for `run` the verb and the job as well. */
-export const decideOnJob = (policy: Policy, { principal, verb, name, cluster, reason }: JobQuestion): Decision =>
-  decide(policy, {
-    principal,
-    cluster,
-    reason,
-    attributes: [{ verb, group: 'aksgw', resource: 'jobs', subresource: '', namespace: '', name }],
-    podSecurity: NO_PODS,
-    charts: [],
-  });
+export const decideOnJob = (policy: Policy, { asker, verb, name, cluster, reason }: JobQuestion): Decision =>
+  decideForBoth(asker, (principal, parties) =>
+    decide(policy, {
+      principal,
+      ...parties,
+      cluster,
+      reason,
+      attributes: [{ verb, group: 'aksgw', resource: 'jobs', subresource: '', namespace: '', name }],
+      podSecurity: NO_PODS,
+      charts: [],
+    }),
+  );

@@ -12,10 +12,11 @@ export function denyCommand(
   { facts, policy }: DecidedCommand,
   denied: Denied,
 ): Promise<never> {
-  const { rule, reason, explanation, attributes } = denied;
+  const { rule, reason, explanation, attributes, whose = 'caller' } = denied;
   const problem = new Problem('policy-denied', explanation, {
     members: {
       reason,
+      denied: whose,
       role: rule?.role ?? null,
       rule: rule?.rule ?? null,
       ...(attributes && { asked: describeAttributes(attributes), attributes: [attributes] }),

@@ -3,7 +3,7 @@ import { explain as explainQuestion, type AttributeVerdict } from '../policy/dec
 import { atStep, stepsOf } from './batch-steps.ts';
 import type { GatewayContext } from './context.ts';
 import { decideCommand, type DecidedCommand } from './decide-command.ts';
-import type { AuthenticatedRequest, RequestedBatch, RequestedCommand } from './request.ts';
+import { askerOf, type AuthenticatedRequest, type RequestedBatch, type RequestedCommand } from './request.ts';
 import { limitRate } from './run-command.ts';
 
 export interface ExplainedCommand extends DecidedCommand {
@@ -48,8 +48,14 @@ async function explain(
     rule: decision.rule && ruleName(decision.rule),
     policyDigest: policy.digest,
   });
+  const { principal: caller, requester } = askerOf(request);
+  // Of two who must both be allowed, the one who is not has the answer.
+  const ofRequester = decision.verdict === 'deny' && decision.whose === 'requester';
+  const principal = (ofRequester && requester) || caller;
   const { attributes: verdicts } = explainQuestion(policy, {
-    principal: request.caller.principal,
+    principal,
+    caller,
+    requester,
     cluster: cluster.name,
     reason: requested.reason,
     attributes: invocation.attributes,

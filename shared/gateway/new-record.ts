@@ -1,5 +1,3 @@
-import { principalKey } from '../identity/principal.ts';
-import type { PrincipalId } from '../lib/ids.ts';
 import { redactText } from '../lib/redact.ts';
 import type { Allowed } from '../policy/decision.ts';
 import type { CommandId } from '../lib/ids.ts';
@@ -7,29 +5,31 @@ import { stepId } from '../store/derived-ids.ts';
 import type { AcceptedRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
 import type { DecidedCommand } from './decide-command.ts';
-import type { AuthenticatedRequest, RequestedCommand } from './request.ts';
+import { idOf, ownerKey, type AuthenticatedRequest, type RequestedCommand } from './request.ts';
 
 /** The record of a command that may run. Not stored yet; the lifecycle adds who carries it. */
 export function newRecord(
   { clock, entropy }: GatewayContext,
-  { caller }: AuthenticatedRequest,
+  request: AuthenticatedRequest,
   requested: RequestedCommand,
   { cluster, invocation, config }: DecidedCommand,
   { rule }: Allowed,
   batch?: AcceptedRecord['batch'],
 ): AcceptedRecord {
+  const requester = requested.requester ?? request.requester?.principal;
   return {
     id: batch ? stepId(batch.id, batch.step) : (entropy.uuid() as CommandId),
     version: 1,
     cluster: cluster.name,
     armId: cluster.arm.id,
-    owner: principalKey(caller.principal),
-    principal: idOf(caller.principal),
+    owner: ownerKey(request),
+    principal: idOf(request.caller.principal),
     argv: invocation.argv,
     reason: requested.reason && redactText(requested.reason),
     requestedBy: requested.requestedBy && redactText(requested.requestedBy),
     ...(requested.job && { job: requested.job }),
-    ...(requested.requester && { requester: idOf(requested.requester) }),
+    ...(requester && { requester: idOf(requester) }),
+    ...(requested.startedBy && { startedBy: requested.startedBy }),
     decision: rule,
     status: 'accepted',
     submittedAt: clock.now(),
@@ -44,5 +44,3 @@ export function newRecord(
     batch,
   };
 }
-
-const idOf = ({ kind, tid, oid }: PrincipalId): PrincipalId => ({ kind, tid, oid });

@@ -62,13 +62,13 @@ export async function readBatch(
 /** The record of the first step, which says who may read all of them. */
 async function findLeader(
   { records, trail }: GatewayContext,
-  { caller, facts }: AuthenticatedRequest,
+  request: AuthenticatedRequest,
   policy: Policy,
   id: string,
 ): Promise<CommandRecord> {
   const leader = await records.get(stepId(id as BatchId, 0));
-  if (leader && mayRead(policy, caller, leader)) return leader;
-  return denyPrincipal(trail, facts, notFound, `reading batch ${id}: ${notFound.message}`);
+  if (leader && mayRead(policy, request, leader)) return leader;
+  return denyPrincipal(trail, request.facts, notFound, `reading batch ${id}: ${notFound.message}`);
 }
 
 const notFound = new Problem('batch-not-found', 'There is no batch with this id that you may see.');

@@ -1,5 +1,6 @@
 import { Problem } from '../errors.ts';
 import { principalKey } from '../identity/principal.ts';
+import { decideForBoth } from '../policy/decide-both.ts';
 import { decideNonResource } from '../policy/decide.ts';
 import { decideOnJob } from './decide-on-job.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -8,7 +9,7 @@ import { isFinished, type CommandOutput, type CommandRecord, type CommandStatus 
 import { admitCaller } from './admit-caller.ts';
 import type { GatewayContext } from './context.ts';
 import { denyPrincipal } from './deny.ts';
-import type { AuthenticatedRequest, Wait } from './request.ts';
+import { askerOf, ownerKey, type AuthenticatedRequest, type Wait } from './request.ts';
 import type { StartedCommand } from './run-command.ts';
 import { waitForCommand } from './wait.ts';
 
@@ -88,7 +89,7 @@ export async function readResult(
   const ended = await endOf(context, record, wait);
   if (!isFinished(ended)) {
     // That its owner reads it is not news; that someone else does is an event.
-    if (ended.owner !== principalKey(request.caller.principal))
+    if (ended.owner !== ownerKey(request))
       await context.trail.record({ ...request.facts, event: 'result.read', commandId: id });
     return { record: ended };
   }
@@ -105,18 +106,18 @@ export async function listOwnCommands(context: GatewayContext, request: Authenti
   const { cluster, status, limit } = query;
   const detail = `commands${cluster === undefined ? '' : ` of ${cluster}`}${status === undefined ? '' : `, ${status}`}, ${limit} at most`;
   await context.trail.record({ ...request.facts, event: 'list.read', detail });
-  return context.records.list({ ...query, owner: principalKey(request.caller.principal) });
+  return context.records.list({ ...query, owner: ownerKey(request) });
 }
 
 async function findRecord(
   { records, trail }: GatewayContext,
-  { caller, facts }: AuthenticatedRequest,
+  request: AuthenticatedRequest,
   policy: Policy,
   id: string,
 ): Promise<CommandRecord> {
   const record = await records.get(id);
-  if (record && mayRead(policy, caller, record)) return record;
-  return denyPrincipal(trail, facts, notFound, `reading command ${id}: ${notFound.message}`);
+  if (record && mayRead(policy, request, record)) return record;
+  return denyPrincipal(trail, request.facts, notFound, `reading command ${id}: ${notFound.message}`);
 }
 
 /** After a wait: the caller may have been blocked meanwhile, or have lost the rule that let it read. */
@@ -126,21 +127,29 @@ async function assertMayStillRead(
   record: CommandRecord,
 ): Promise<void> {
   const { policy } = await admitCaller(context, request);
-  if (mayRead(policy, request.caller, record)) return;
+  if (mayRead(policy, request, record)) return;
   await denyPrincipal(context.trail, request.facts, notFound, `reading command ${record.id}: ${notFound.message}`);
 }
 
 const notFound = new Problem('command-not-found', 'There is no command with this id that you may see.');
 
+/** An application reads for the person behind it what both of them own: not what it ran for another person, nor by itself. */
 export function mayRead(
   policy: Policy,
-  { principal }: AuthenticatedRequest['caller'],
-  { id, cluster, owner, requester, job }: CommandRecord,
+  request: AuthenticatedRequest,
+  { id, cluster, owner, requester, startedBy, job }: CommandRecord,
 ): boolean {
-  if (owner === principalKey(principal)) return true;
-  if (requester && principalKey(requester) === principalKey(principal)) return true;
-  if (job && decideOnJob(policy, { principal, verb: 'get', name: job.name, cluster }).verdict === 'allow') return true;
-  return decideNonResource(policy, { principal, verb: 'get', path: `/v1/commands/${id}`, cluster }).verdict === 'allow';
+  const asker = askerOf(request);
+  const key = ownerKey(request);
+  if (owner === key || startedBy === key) return true;
+  // With a token of their own.
+  if (requester && principalKey(requester) === key) return true;
+  if (job && decideOnJob(policy, { asker, verb: 'get', name: job.name, cluster }).verdict === 'allow') return true;
+  const path = `/v1/commands/${id}`;
+  return (
+    decideForBoth(asker, (principal) => decideNonResource(policy, { principal, verb: 'get', path, cluster }))
+      .verdict === 'allow'
+  );
 }
 
 /** A command that was not started is a problem for the caller who tried to start it; for a reader it is a record that says so. */

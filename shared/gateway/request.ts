@@ -2,14 +2,34 @@ import type { RequestFacts } from '../audit/events.ts';
 import type { CommandRequest } from '../command/invocation.ts';
 import type { OnError } from '../store/records.ts';
 import type { Caller } from '../identity/principal.ts';
-import type { PrincipalId } from '../lib/ids.ts';
+import { principalKey } from '../identity/principal.ts';
+import type { OwnerId, PrincipalId, PrincipalKey } from '../lib/ids.ts';
+import type { Asker } from '../policy/decide-both.ts';
 import type { JobRun } from '../store/records.ts';
 
 /** A request whose caller is known, and what the trail says about it. */
 export interface AuthenticatedRequest {
   readonly caller: Caller;
+  /** The person behind a caller that is an application, by a token of their own. */
+  readonly requester?: Caller | undefined;
   readonly facts: RequestFacts;
 }
+
+/** Whose rights count. */
+export const askerOf = ({ caller, requester }: AuthenticatedRequest): Asker => ({
+  principal: caller.principal,
+  requester: requester?.principal,
+});
+
+/** Who owns what comes of a request: the caller, together with the person behind it. */
+export const ownerOf = ({ caller, requester }: AuthenticatedRequest): OwnerId => ({
+  ...idOf(caller.principal),
+  ...(requester && { requester: idOf(requester.principal) }),
+});
+
+export const ownerKey = (request: AuthenticatedRequest): PrincipalKey => principalKey(ownerOf(request));
+
+export const idOf = ({ kind, tid, oid }: PrincipalId): PrincipalId => ({ kind, tid, oid });
 
 /** What a caller wants to run, and where. */
 export interface RequestedCommand extends Omit<CommandRequest, 'argv'> {
@@ -23,6 +43,8 @@ export interface RequestedCommand extends Omit<CommandRequest, 'argv'> {
   readonly job?: JobRun | undefined;
   /** The person behind the caller, where the gateway knows one for certain. */
   readonly requester?: PrincipalId | undefined;
+  /** Who ran a job by hand, where the job owns the record: an application together with the person behind it, or a person. */
+  readonly startedBy?: PrincipalKey | undefined;
   /** With the body as it came: a key stands for exactly that body. */
   readonly idempotency?: { readonly key: string; readonly body: unknown } | undefined;
 }
@@ -30,7 +52,7 @@ export interface RequestedCommand extends Omit<CommandRequest, 'argv'> {
 /** Several commands that are to run one after the other in one pod, and where. */
 export interface RequestedBatch extends Pick<
   RequestedCommand,
-  'cluster' | 'reason' | 'requestedBy' | 'job' | 'requester' | 'idempotency'
+  'cluster' | 'reason' | 'requestedBy' | 'job' | 'requester' | 'startedBy' | 'idempotency'
 > {
   readonly steps: readonly Pick<RequestedCommand, 'command' | 'files' | 'stdin' | 'timeoutSeconds'>[];
   readonly onError: OnError;

@@ -13,7 +13,7 @@ import { limiting, refusing } from './deny.ts';
 import type { ActiveCommand } from './lifecycle/context.ts';
 import type { CommandToSend, NewCommand } from './lifecycle/start.ts';
 import { newRecord } from './new-record.ts';
-import type { AuthenticatedRequest, RequestedBatch, RequestedCommand } from './request.ts';
+import { ownerOf, type AuthenticatedRequest, type RequestedBatch, type RequestedCommand } from './request.ts';
 
 /** What a caller gets at once: the record so far, and the command if this process carries it. */
 export interface StartedCommand {
@@ -82,11 +82,8 @@ async function run(
 }
 
 /** Also the first step of explain. Throws Problem `rate-limited`. */
-export const limitRate = (
-  { trail, admission }: GatewayContext,
-  { caller, facts }: AuthenticatedRequest,
-  commands: number,
-) => limiting(trail, facts, () => admission.limitRate(caller.principal, commands));
+export const limitRate = ({ trail, admission }: GatewayContext, request: AuthenticatedRequest, commands: number) =>
+  limiting(trail, request.facts, () => admission.limitRate(ownerOf(request), commands));
 
 type OneOrMore<T> = readonly [T, ...T[]];
 
@@ -150,14 +147,14 @@ async function replay(
  */
 async function authorise(
   { trail, relay, clock }: GatewayContext,
-  { caller }: AuthenticatedRequest,
+  { caller, requester }: AuthenticatedRequest,
   [{ cluster, facts }]: OneOrMore<AllowedCommand>,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const began = clock.monotonic();
   return refusing(trail, facts, async () => {
     await relay.preflight(cluster, signal);
-    await relay.authorise(cluster, caller, signal);
+    await relay.authorise(cluster, requester ?? caller, signal);
     return clock.monotonic() - began;
   });
 }
@@ -165,25 +162,25 @@ async function authorise(
 /** None runs while there is no room for what it may print: nobody knows how much that is before it ran. */
 const limitStored = (
   { trail, results }: GatewayContext,
-  { caller }: AuthenticatedRequest,
+  request: AuthenticatedRequest,
   [{ facts }]: OneOrMore<AllowedCommand>,
-): Promise<void> => limiting(trail, facts, () => results.admit(caller.principal));
+): Promise<void> => limiting(trail, facts, () => results.admit(ownerOf(request)));
 
 /** A batch is one pod, so it takes one. */
 const requestSlot = (
   { trail, admission }: GatewayContext,
-  { caller }: AuthenticatedRequest,
+  request: AuthenticatedRequest,
   [{ cluster, facts }]: OneOrMore<AllowedCommand>,
-): Promise<SlotRequest> => limiting(trail, facts, () => admission.requestSlot(caller.principal, cluster.name));
+): Promise<SlotRequest> => limiting(trail, facts, () => admission.requestSlot(ownerOf(request), cluster.name));
 
 /** What is sent stays in memory for as long as the command is queued or runs. */
 const holdSent = (
   { trail, traffic }: GatewayContext,
-  { caller }: AuthenticatedRequest,
+  request: AuthenticatedRequest,
   allowed: OneOrMore<AllowedCommand>,
 ): Promise<() => void> => {
   const bytes = allowed.reduce((sum, { sent }) => sum + bytesOf(sent), 0);
-  return limiting(trail, allowed[0].facts, () => traffic.hold(caller.principal, bytes));
+  return limiting(trail, allowed[0].facts, () => traffic.hold(ownerOf(request), bytes));
 };
 
 const bytesOf = ({ files, stdin }: AllowedCommand['sent']): number =>
@@ -220,7 +217,7 @@ async function start(
     batchFacts: { ...request.facts, cluster: allowed[0].facts.cluster },
     ready: () => readyToGo(slot, key),
     ...decider(context, waiting),
-    authorise: (cluster: Cluster) => relay.authorise(cluster, request.caller),
+    authorise: (cluster: Cluster) => relay.authorise(cluster, request.requester ?? request.caller),
   };
   const active = await refusing(trail, allowed[0].facts, () => lifecycle.start(command)).catch((error: unknown) => {
     slot.release();

@@ -113,7 +113,7 @@ async function recorded(
 
 /** Two readers may take different ones of two (RFC 9110, section 5.3, allows neither of these to be there twice). */
 function refuseRepeated({ raw }: FastifyRequest): void {
-  for (const name of ['authorization', 'content-type']) {
+  for (const name of ['authorization', 'requester-token', 'content-type']) {
     const times = raw.rawHeaders.filter((word, at) => at % 2 === 0 && word.toLowerCase() === name).length;
     if (times > 1) throw new Problem('request-invalid', `The request has ${times} ${name} headers.`);
   }

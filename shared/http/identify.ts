@@ -3,12 +3,14 @@ import type { RequestFacts } from '../audit/events.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import { Problem } from '../errors.ts';
 import { deny } from '../gateway/deny.ts';
+import { REQUESTER_TOKEN } from '../identity/authenticate.ts';
 import type { AuthenticatedRequest } from '../gateway/request.ts';
 import { withResourceMetadata } from '../identity/challenge.ts';
-import type { Caller, Principal } from '../identity/principal.ts';
+import type { Principal } from '../identity/principal.ts';
 import { TokenRefusal } from '../identity/refusals.ts';
 import { addressOf, metadataAddress } from './address.ts';
 import { disconnectSignal } from './disconnect.ts';
+import type { AppOptions } from './options.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -20,11 +22,12 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answers without a token: health, metadata, documentation. */
     public?: boolean;
+    /** Takes a Requester-Token: whose rights count is not the caller's alone. */
+    requester?: boolean;
   }
 }
 
-interface IdentifyOptions {
-  readonly authenticate: (header: string | undefined, signal?: AbortSignal) => Promise<Caller>;
+interface IdentifyOptions extends Pick<AppOptions, 'authenticate' | 'authenticateRequester'> {
   readonly trail: AuditTrail;
   /** The configured address, if there is one. */
   readonly publicUrl: () => string | undefined;
@@ -34,13 +37,27 @@ interface IdentifyOptions {
  * The first hook of every request: who is it? Runs before the body is read, so that a stranger's bytes are never parsed. The
  * caller comes from the bearer token alone: headers such as `X-MS-CLIENT-PRINCIPAL` are ignored, since anyone can send them.
  */
-export function identify({ authenticate, trail, publicUrl }: IdentifyOptions) {
+export function identify({ authenticate, authenticateRequester, trail, publicUrl }: IdentifyOptions) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     if (request.routeOptions.config.public || request.is404) return;
-    const facts = factsOf(request);
+    let facts = factsOf(request);
     try {
-      const caller = await authenticate(request.headers.authorization, disconnectSignal(reply));
-      request.authenticated = { caller, facts: { ...facts, principal: auditPrincipal(caller.principal) } };
+      const signal = disconnectSignal(reply);
+      const caller = await authenticate(request.headers.authorization, signal);
+      facts = { ...facts, principal: auditPrincipal(caller.principal) };
+      const header = request.headers['requester-token']?.toString();
+      if (header === undefined) {
+        request.authenticated = { caller, facts };
+        return;
+      }
+      if (!request.routeOptions.config.requester)
+        throw new Problem(
+          'request-invalid',
+          `${request.method} ${request.routeOptions.url ?? ''} takes no ${REQUESTER_TOKEN}.`,
+        );
+      const requester = await authenticateRequester(header, caller.principal, signal);
+      const { tid, oid, kind: idtyp } = requester.principal;
+      request.authenticated = { caller, requester, facts: { ...facts, requester: { tid, oid, idtyp } } };
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       reply.header('connection', 'close'); // the body will not be read: a client that still sends it should stop

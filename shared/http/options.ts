@@ -4,12 +4,13 @@ import type { Clock, Entropy } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { Jobs } from '../jobs/jobs.ts';
-import type { Caller } from '../identity/principal.ts';
+import type { Caller, Principal } from '../identity/principal.ts';
 
 /** What the app and its routes work with. */
 export interface AppOptions {
   readonly config: () => Config;
   readonly authenticate: (header: string | undefined, signal?: AbortSignal) => Promise<Caller>;
+  readonly authenticateRequester: (header: string, caller: Principal, signal?: AbortSignal) => Promise<Caller>;
   readonly gateway: Gateway;
   readonly jobs: Jobs;
   readonly trail: AuditTrail;

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.ts';
 import type { Problem, ProblemCode } from '../errors.ts';
-import { principalKey } from '../identity/principal.ts';
+import { ownerKey } from '../gateway/request.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -34,7 +34,7 @@ function lineOf(request: FastifyRequest, reply: FastifyReply) {
     route: request.is404 ? 'none' : request.routeOptions.url,
     method,
     status: reply.statusCode,
-    ...(authenticated && { principal: principalKey(authenticated.caller.principal) }),
+    ...(authenticated && { principal: ownerKey(authenticated) }),
     ms: Math.round(reply.elapsedTime),
     ...(problemCode !== undefined && { code: problemCode }),
   };

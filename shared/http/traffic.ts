@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Traffic, Visit } from '../admission/traffic.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import { limiting } from '../gateway/deny.ts';
+import { ownerOf } from '../gateway/request.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -32,12 +33,11 @@ export function countTraffic(app: FastifyInstance, { traffic, trail, bodyLimit }
   app.addHook('onRequest', async (request, reply) => {
     const { authenticated } = request;
     if (!authenticated) return;
-    const { principal } = authenticated.caller;
     const announced = announcedBytes(request, bodyLimit);
     const cost = request.routeOptions.config.cost ?? 1;
     try {
       const visit = await limiting(trail, authenticated.facts, () =>
-        traffic.enter(principal, { bodyBytes: announced, cost }),
+        traffic.enter(ownerOf(authenticated), { bodyBytes: announced, cost }),
       );
       request.visit = visit;
       reply.raw.once('close', () => visit.end());

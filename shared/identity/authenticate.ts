@@ -6,7 +6,7 @@ import type { IdentityConfig } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import { Secret } from '../secret.ts';
 import { bearerToken } from './bearer.ts';
-import { checkAddressee, presentedBy, requiredClaims, SKEW_SECONDS, toPrincipal } from './claims.ts';
+import { checkAddressee, presentedBy, requiredClaims, SKEW_SECONDS, toPrincipal, type TokenUse } from './claims.ts';
 import { createKeySet } from './key-set.ts';
 import type { KeySet, KeySetClient } from './key-set.ts';
 import type { Caller, Principal } from './principal.ts';
@@ -23,6 +23,11 @@ interface Authenticator {
    * when it aborts.
    */
   authenticate(header: string | undefined, signal?: AbortSignal): Promise<Caller>;
+  /**
+   * The person behind the caller, by a Requester-Token header: a token that the caller's own application got for them. Rejects as
+   * `authenticate`, with `token: "Requester-Token"` among the problem's members.
+   */
+  authenticateRequester(header: string, caller: Principal, signal?: AbortSignal): Promise<Caller>;
   /** Resolves when the keys of every configured tenant are there; else rejects with Problem `identity-unavailable`. */
   ready(signal?: AbortSignal): Promise<void>;
 }
@@ -50,7 +55,11 @@ interface Verified {
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { clock } = options;
   const fetch = options.fetch ?? globalThis.fetch;
-  const cache = createTokenCache<Verified>(MAX_CACHED_TOKENS);
+  // One for each use: what was taken for a Requester-Token must never be found as an Authorization.
+  const caches = {
+    caller: createTokenCache<Verified>(MAX_CACHED_TOKENS),
+    requester: createTokenCache<Verified>(MAX_CACHED_TOKENS),
+  };
   let config = options.config();
   let keySets = new Map<string, KeySetClient>();
 
@@ -58,7 +67,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const currentConfig = (): IdentityConfig => {
     const latest = options.config();
     if (latest !== config && JSON.stringify(latest) !== JSON.stringify(config)) {
-      cache.clear();
+      caches.caller.clear();
+      caches.requester.clear();
       keySets = new Map();
     }
     config = latest;
@@ -74,11 +84,15 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     return made;
   };
 
-  const verify = async (token: string, config: IdentityConfig, signal: AbortSignal | undefined): Promise<Verified> => {
+  const verify = async (
+    { token, use }: SentToken,
+    config: IdentityConfig,
+    signal: AbortSignal | undefined,
+  ): Promise<Verified> => {
     const decoded = decode(token);
     const check: SignatureCheck = { signature: 'unchecked' };
     try {
-      return await verifyDecoded(token, decoded, config, check, signal);
+      return await verifyDecoded({ token, use }, decoded, config, check, signal);
     } catch (error) {
       if (!(error instanceof Problem) || error.code === 'identity-unavailable') throw error;
       throw new TokenRefusal(error, presentedBy(decoded.claims, check.signature));
@@ -86,7 +100,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   };
 
   const verifyDecoded = async (
-    token: string,
+    { token, use }: SentToken,
     { header, claims }: DecodedToken,
     config: IdentityConfig,
     check: SignatureCheck,
@@ -118,7 +132,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const { exp = 0, nbf = 0, iat = 0 } = payload;
     if (iat > clock.now() / 1000 + SKEW_SECONDS)
       throw tokenInvalid('The token was issued in the future (iat): one of the clocks is wrong.');
-    return { principal: toPrincipal(payload, config), keySet, notBefore: nbf, expires: exp };
+    return { principal: toPrincipal(payload, config, use), keySet, notBefore: nbf, expires: exp };
   };
 
   /** As jose compares them, with the same skew. */
@@ -127,25 +141,65 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     return notBefore <= now + SKEW_SECONDS && expires > now - SKEW_SECONDS;
   };
 
+  const callerOf = async (sent: SentToken, signal: AbortSignal | undefined): Promise<Caller> => {
+    const { token, use } = sent;
+    const cache = caches[use];
+    const config = currentConfig();
+    const cached = cache.get(token);
+    if (cached !== undefined && holdsNow(cached)) {
+      const keySet = await keySetOf(cached.principal.tid, config).current(signal);
+      if (keySet === cached.keySet) return { principal: cached.principal, token: new Secret(token) };
+    }
+    const verified = await verify(sent, config, signal);
+    // A reload may have come while the keys were fetched.
+    if (currentConfig() === config) cache.set(token, verified);
+    return { principal: verified.principal, token: new Secret(token) };
+  };
+
   return {
-    authenticate: async (header, signal) => {
-      const token = bearerToken(header);
-      const config = currentConfig();
-      const cached = cache.get(token);
-      if (cached !== undefined && holdsNow(cached)) {
-        const keySet = await keySetOf(cached.principal.tid, config).current(signal);
-        if (keySet === cached.keySet) return { principal: cached.principal, token: new Secret(token) };
-      }
-      const verified = await verify(token, config, signal);
-      // A reload may have come while the keys were fetched.
-      if (currentConfig() === config) cache.set(token, verified);
-      return { principal: verified.principal, token: new Secret(token) };
-    },
+    authenticate: async (header, signal) => callerOf({ token: bearerToken(header), use: 'caller' }, signal),
+    authenticateRequester: (header, caller, signal) =>
+      aboutRequester(async () => {
+        const requester = await callerOf({ token: bearerToken(header, REQUESTER_TOKEN), use: 'requester' }, signal);
+        checkApplication(requester.principal, caller);
+        return requester;
+      }),
     ready: async (signal) => {
       const config = currentConfig();
       await Promise.all(config.tenants.map((tenant) => keySetOf(tenant, config).current(signal)));
     },
   };
+}
+
+/** A token, and what it was sent as. */
+interface SentToken {
+  readonly token: string;
+  readonly use: TokenUse;
+}
+
+export const REQUESTER_TOKEN = 'Requester-Token';
+
+/** A token that another application got is not this caller's to show. */
+function checkApplication({ azp }: Principal, caller: Principal): void {
+  if (caller.kind !== 'app')
+    throw tokenInvalid('The caller is not an application: only an application has a person behind it.');
+  if (azp === '' || azp !== caller.azp)
+    throw tokenInvalid(`The token was given to the application ${quote(azp)}, and the caller is ${quote(caller.azp)}.`);
+}
+
+/** Says which of the two tokens failed. */
+async function aboutRequester<T>(check: () => Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const { code, message, options } = error;
+    const problem = new Problem(code, `${REQUESTER_TOKEN}: ${message}`, {
+      ...options,
+      members: { ...options.members, token: REQUESTER_TOKEN },
+    });
+    throw error instanceof TokenRefusal ? new TokenRefusal(problem, error.presented) : problem;
+  }
 }
 
 /** How far the check of a token's signature has come. */

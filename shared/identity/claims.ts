@@ -50,8 +50,19 @@ export function checkAddressee(claims: JWTPayload, config: IdentityConfig): void
   }
 }
 
+/**
+ * What a token is sent as: in Authorization it speaks for its holder; in Requester-Token it only says that this person stands behind the
+ * application that calls.
+ */
+export type TokenUse = 'caller' | 'requester';
+
+/** The scope of a Requester-Token, and of nothing else: an application that keeps such a token cannot call as the person. */
+export const REQUEST_SCOPE = 'Commands.Request';
+/** A further scope by which a token does something here by itself. */
+const DECIDE_SCOPE = 'Approvals.Decide';
+
 /** The principal of claims whose signature, issuer, audience and times hold. Throws Problem `token-invalid`. */
-export function toPrincipal(claims: JWTPayload, config: IdentityConfig): Principal {
+export function toPrincipal(claims: JWTPayload, config: IdentityConfig, use: TokenUse = 'caller'): Principal {
   checkAddressee(claims, config);
   checkLifetime(claims);
   // RFC 7800: a token bound to a key is not a bearer token; its proof would have to be checked.
@@ -72,8 +83,16 @@ export function toPrincipal(claims: JWTPayload, config: IdentityConfig): Princip
   const scopes = scopesOf(claims);
   switch (claims['idtyp']) {
     case 'user':
-      return { kind: 'user', ...holder, azp: client(azp), scopes: userScopes(scopes, config) };
+      if (use === 'requester') checkRequestScope(scopes, config);
+      return {
+        kind: 'user',
+        ...holder,
+        azp: client(azp),
+        scopes: use === 'requester' ? scopes : userScopes(scopes, config),
+      };
     case 'app':
+      if (use === 'requester')
+        throw tokenInvalid("The token is an application's (idtyp): only a person can stand behind a caller.");
       // Any managed identity of the tenant gets a token for the gateway's audience unless assignment is required.
       if (holder.roles.length === 0) {
         throw tokenInvalid(`The application ${holder.oid} has no app role assigned on the gateway's app registration.`);
@@ -116,12 +135,30 @@ function userScopes(scopes: readonly string[], config: IdentityConfig): readonly
   // Even where no scope is configured, a delegated access token has one: an ID token has not.
   if (scopes.length === 0)
     throw tokenInvalid('The token has no scope (scp): it is not an access token for this gateway.');
+  if (scopes.every((scope) => scope === REQUEST_SCOPE)) {
+    throw tokenInvalid(
+      `The token's scope is ${REQUEST_SCOPE}: it says who stands behind an application, in the Requester-Token header, and opens nothing by itself.`,
+    );
+  }
   if (config.scopes.length > 0 && !config.scopes.some((scope) => scopes.includes(scope))) {
     throw tokenInvalid(
       `The token's scope is ${quote(scopes.join(' '))}; the gateway asks for ${config.scopes.join(' or ')}.`,
     );
   }
   return scopes;
+}
+
+/** A token that opens anything by itself must not be in an application's hands, so it is not taken from there. */
+function checkRequestScope(scopes: readonly string[], config: IdentityConfig): void {
+  if (!scopes.includes(REQUEST_SCOPE))
+    throw tokenInvalid(
+      `The token's scope is ${quote(scopes.join(' '))}; a Requester-Token has the scope ${REQUEST_SCOPE}.`,
+    );
+  const more = scopes.find((scope) => scope === DECIDE_SCOPE || config.scopes.includes(scope));
+  if (more !== undefined)
+    throw tokenInvalid(
+      `The token also has the scope ${quote(more)}, with which it could be used as the person: a Requester-Token has ${REQUEST_SCOPE} alone of the gateway's scopes.`,
+    );
 }
 
 function scopesOf(claims: JWTPayload): readonly string[] {

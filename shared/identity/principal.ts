@@ -1,4 +1,4 @@
-import type { PrincipalId, PrincipalKey } from '../lib/ids.ts';
+import type { OwnerId, PrincipalId, PrincipalKey } from '../lib/ids.ts';
 import type { Secret } from '../secret.ts';
 
 /**
@@ -64,8 +64,9 @@ export interface GroupMembership {
   readonly ids: readonly string[];
 }
 
-/** One string for one principal: `user:<tid>:<oid>`. */
-export const principalKey = ({ kind, tid, oid }: PrincipalId): PrincipalKey => `${kind}:${tid}:${oid}` as PrincipalKey;
+/** One string for one owner: `user:<tid>:<oid>`; with the person behind an application `app:<tid>:<oid>+user:<tid>:<oid>`. */
+export const principalKey = ({ kind, tid, oid, requester }: OwnerId): PrincipalKey =>
+  `${kind}:${tid}:${oid}${requester ? `+${principalKey(requester)}` : ''}` as PrincipalKey;
 
 /** Who is recorded for what the gateway does by itself: no tenant has such an id, so no caller can be it. */
 export const gatewayPrincipal: PrincipalId = { kind: 'app', tid: 'gateway', oid: 'gateway' };

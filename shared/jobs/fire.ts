@@ -1,5 +1,5 @@
 import { Problem } from '../errors.ts';
-import type { AuthenticatedRequest, RequestedCommand } from '../gateway/request.ts';
+import { ownerKey, type AuthenticatedRequest, type RequestedCommand } from '../gateway/request.ts';
 import type { StartedCommand } from '../gateway/run-command.ts';
 import { jobPrincipal, principalKey } from '../identity/principal.ts';
 import { isFinished, isFollower, maxListed, type CommandRecord } from '../store/records.ts';
@@ -169,7 +169,7 @@ export function startRun(
     cluster: job.cluster,
     reason: by?.reason ?? job.reason,
     job: { name: job.name, ...(slot !== undefined && { slot }) },
-    requester: by?.request.caller.principal,
+    ...(by && { requester: personOf(by.request), startedBy: ownerKey(by.request) }),
     idempotency,
   };
   const steps = job.steps.map((step) => {
@@ -182,6 +182,9 @@ export function startRun(
   return gateway.runCommand(request, { ...shared, ...step }, signal);
 }
 
+/** Who ran a job by hand: the person behind the caller, where there is one. */
+const personOf = ({ caller, requester }: AuthenticatedRequest) => (requester ?? caller).principal;
+
 /** The job asks; who ran it by hand is told beside it. */
 function requestOf(
   { name }: Job,
@@ -190,7 +193,7 @@ function requestOf(
 ): AuthenticatedRequest {
   const principal = jobPrincipal(name);
   const { tid, oid, azp, uti } = principal;
-  const requester = by?.caller.principal;
+  const requester = by && personOf(by);
   return {
     caller: { principal },
     facts: {

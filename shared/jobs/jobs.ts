@@ -1,7 +1,7 @@
 import { Problem } from '../errors.ts';
 import { decideOnJob } from '../gateway/decide-on-job.ts';
 import { denyPrincipal } from '../gateway/deny.ts';
-import type { AuthenticatedRequest } from '../gateway/request.ts';
+import { askerOf, ownerKey, type AuthenticatedRequest } from '../gateway/request.ts';
 import type { StartedCommand } from '../gateway/run-command.ts';
 import { describeAttributes } from '../kubernetes/attributes.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -58,10 +58,11 @@ async function listJobs(context: JobsContext, request: AuthenticatedRequest): Pr
   return Promise.all(visible.map((job) => view(context, job, 1)));
 }
 
-const maySee = (policy: Policy, { caller: { principal } }: AuthenticatedRequest, { name, cluster }: Job): boolean =>
+const maySee = (policy: Policy, request: AuthenticatedRequest, { name, cluster }: Job): boolean =>
   (['get', 'run'] as const).some(
     // Who may run it with a reason only may see it without.
-    (verb) => decideOnJob(policy, { principal, verb, name, cluster, reason: 'to see it' }).verdict === 'allow',
+    (verb) =>
+      decideOnJob(policy, { asker: askerOf(request), verb, name, cluster, reason: 'to see it' }).verdict === 'allow',
   );
 
 async function findJob(
@@ -98,8 +99,8 @@ async function runByHand(
   const { gateway, entropy, trail } = context;
   await gateway.limitRate(request);
   const { job, policy } = await findJob(context, request, name);
-  const { principal } = request.caller;
-  const decision = decideOnJob(policy, { principal, verb: 'run', name, cluster: job.cluster, reason });
+  const asker = askerOf(request);
+  const decision = decideOnJob(policy, { asker, verb: 'run', name, cluster: job.cluster, reason });
   if (decision.verdict === 'deny') {
     const { rule, reason: why, explanation, attributes } = decision;
     const members = {
@@ -115,7 +116,7 @@ async function runByHand(
   const chosen = Object.fromEntries(values);
   await trail.record({ ...request.facts, event: 'job.run-by-hand', job: name, detail: JSON.stringify(chosen) });
   // The key is the person's own: the command is the job's.
-  const key = `${principal.tid}:${principal.oid}:${idempotencyKey ?? entropy.uuid()}`;
+  const key = `${ownerKey(request)}:${idempotencyKey ?? entropy.uuid()}`;
   const idempotency = { key, body: { job: name, options: chosen, reason } };
   return startRun(context, job, values, { idempotency, by: { request, reason } }, signal);
 }

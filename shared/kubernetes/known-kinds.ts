@@ -109,8 +109,10 @@ export const resourceVerbs = [
   'rollback',
   'uninstall',
   'test',
-  // What people do with a job of the gateway.
+  // What people do with what is the gateway's own: run a job, cancel a command of somebody else's, send to a webhook.
   'run',
+  'cancel',
+  'notify',
 ] as const;
 
 /** HTTP methods, lower case, as Kubernetes names the verbs of non-resource requests. */

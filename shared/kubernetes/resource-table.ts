@@ -160,7 +160,13 @@ export const categoryAll: readonly string[] = [
 ];
 
 /**
- * Names that rules use and that no object is stored under: a signer (certificates.k8s.io, `approve` and `sign`), a helm release, a job of the
- * gateway.
+ * Names that rules use and that no object is stored under: a signer (certificates.k8s.io, `approve` and `sign`), a helm release, what is
+ * the gateway's own.
  */
-export const virtualResources: readonly string[] = ['signers.certificates.k8s.io', 'releases.helm.sh', 'jobs.aksgw'];
+export const virtualResources: readonly string[] = [
+  'signers.certificates.k8s.io',
+  'releases.helm.sh',
+  'jobs.aksgw',
+  'commands.aksgw',
+  'webhooks.aksgw',
+];

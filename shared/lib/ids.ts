@@ -9,7 +9,7 @@ export type CommandId = Branded<'CommandId'>;
 /** Several commands that run one after the other in one pod. */
 export type BatchId = Branded<'BatchId'>;
 
-/** A principal: `user:<tenant id>:<object id>`. */
+/** An owner: `user:<tenant id>:<object id>`; `app:…+user:…` for an application with a person behind it. */
 export type PrincipalKey = Branded<'PrincipalKey'>;
 
 /** The part of a principal by which records, keys and limits are owned. */
@@ -19,4 +19,9 @@ export interface PrincipalId {
   readonly tid: string;
   /** A job's name. */
   readonly oid: string;
+}
+
+/** By whom records, keys and limits are owned: a principal, or an application together with the person behind it. */
+export interface OwnerId extends PrincipalId {
+  readonly requester?: PrincipalId | undefined;
 }

@@ -21,6 +21,8 @@ const VIRTUAL: Readonly<Record<string, readonly string[]>> = {
   'releases.helm.sh': ['get', 'list', 'install', 'upgrade', 'rollback', 'uninstall', 'test'],
   'signers.certificates.k8s.io': ['approve', 'sign'],
   'jobs.aksgw': ['get', 'list', 'run'],
+  'commands.aksgw': ['cancel'],
+  'webhooks.aksgw': ['notify'],
 };
 const MORE: Readonly<Record<string, readonly string[]>> = {
   serviceaccounts: ['impersonate'],

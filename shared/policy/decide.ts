@@ -49,7 +49,7 @@ export function decide(policy: Policy, question: Question): Decision {
   const because: { rule: RuleReference; attributes: ResourceAttributes }[] = [];
   const held = new Set<Role>();
   for (const asked of attributes) {
-    const found = findAllow(standing, asked, question);
+    const found = findAllow(standing, asked, { ...question, caller: question.caller ?? question.principal });
     if ('verdict' in found) return found;
     held.add(found.role);
     because.push({ rule: found.rule.reference, attributes: asked });

@@ -12,6 +12,8 @@ export interface Allowed {
   readonly roles: readonly HeldRole[];
   /** The rule that allows each attribute. */
   readonly because: readonly { readonly rule: RuleReference; readonly attributes: ResourceAttributes }[];
+  /** By what the person behind the caller may do it as well. */
+  readonly requester?: Pick<Allowed, 'rule' | 'roles'> | undefined;
 }
 
 export interface Denied {
@@ -22,11 +24,15 @@ export interface Denied {
     | 'deny-rule'
     | 'no-rule'
     | 'reason-required'
+    | 'requester-required'
+    | 'via-required'
     | 'pod-security'
     | 'service-account'
     | 'chart-not-listed';
   /** The deny rule that hit, or the allow rule that would have applied without its condition. */
   readonly rule?: RuleReference;
+  /** Left out: the caller. */
+  readonly whose?: 'requester' | undefined;
   /** What was asked and is not allowed. */
   readonly attributes?: ResourceAttributes;
   /** One sentence for the caller. */

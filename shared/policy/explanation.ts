@@ -37,6 +37,9 @@ export function deniedByCondition(
   const { podSecurity } = circumstances;
   const words: Readonly<Record<Condition, () => string>> = {
     'reason-required': () => 'with a reason: send "reason" with your ticket or purpose',
+    'requester-required': () =>
+      'for a person behind the caller: send the Requester-Token of who asks (scope Commands.Request)',
+    'via-required': () => `through the application ${resourceRule.via?.app ?? ''}, by its own token`,
     'pod-security': () => {
       const level = resourceRule.podSecurity;
       const enough = podSecurity.beyondBaseline.length > 0 ? 'privileged' : 'baseline';

@@ -1,14 +1,13 @@
 import { impersonating } from '../command/impersonate.ts';
 import type { Invocation, SentCommand } from '../command/invocation.ts';
 import type { Cluster } from '../config/config.ts';
-import type { Principal } from '../identity/principal.ts';
-import { decide, type Question } from './decide.ts';
+import { decide } from './decide.ts';
+import { decideForBoth, type Asker } from './decide-both.ts';
 import type { Decision } from './decision.ts';
 import { mayLackRoles, type Policy } from './policy.ts';
 
 /** Who asks, where and why: what the command itself does not say. */
-interface Asker {
-  readonly principal: Principal;
+interface Asking extends Asker {
   readonly cluster: Pick<Cluster, 'name' | 'impersonate'>;
   readonly reason?: string | undefined;
 }
@@ -17,41 +16,47 @@ interface Asker {
 interface Judgement {
   readonly invocation: Invocation;
   readonly decision: Decision;
-  /** What goes out if it may: the invocation's words, with the caller's name where the cluster impersonates. */
+  /**
+   * What goes out if it may: the invocation's words, where the cluster impersonates with the name of the caller, or of the person behind it.
+   */
   readonly sent: SentCommand;
 }
 
 /** Decides over a command, and where it is denied over its lesser form if it has one. A denial is about the command as it came. */
-export function judge(policy: Policy, understood: Invocation, asker: Asker): Judgement {
-  const { invocation, decision } = settle(policy, understood, asker);
-  const { principal, cluster } = asker;
+export function judge(policy: Policy, understood: Invocation, asking: Asking): Judgement {
+  const { invocation, decision } = settle(policy, understood, asking);
+  const { principal, requester = principal, cluster } = asking;
   const { sent } = invocation;
   const named = cluster.impersonate && decision.verdict === 'allow';
   return {
-    invocation: tell(policy, asker, invocation),
+    invocation: tell(policy, asking, invocation),
     decision,
-    sent: named ? impersonating(sent, principal, decision.roles) : sent,
+    sent: named ? impersonating(sent, requester, (decision.requester ?? decision).roles) : sent,
   };
 }
 
-function settle(policy: Policy, invocation: Invocation, asker: Asker): Pick<Judgement, 'invocation' | 'decision'> {
-  const decision = decide(policy, questionOf(invocation, asker));
+function settle(policy: Policy, invocation: Invocation, asking: Asking): Pick<Judgement, 'invocation' | 'decision'> {
+  const decision = decideOn(policy, invocation, asking);
   if (decision.verdict === 'allow' || invocation.lesser === undefined) return { invocation, decision };
   const lesser = invocation.lesser();
-  const again = decide(policy, questionOf(lesser, asker));
+  const again = decideOn(policy, lesser, asking);
   return again.verdict === 'allow' ? { invocation: lesser, decision: again } : { invocation, decision };
 }
 
-const questionOf = (
+const decideOn = (
+  policy: Policy,
   { attributes, podSecurity, charts }: Invocation,
-  { principal, cluster, reason }: Asker,
-): Question => ({ principal, cluster: cluster.name, reason, attributes, podSecurity, charts });
+  { cluster: { name: cluster }, reason, ...asker }: Asking,
+): Decision =>
+  decideForBoth(asker, (principal, parties) =>
+    decide(policy, { principal, ...parties, cluster, reason, attributes, podSecurity, charts }),
+  );
 
-/** With a word to a caller whose token does not list all its groups. */
-function tell(policy: Policy, { principal, cluster }: Asker, invocation: Invocation): Invocation {
+/** With a word to a caller, or the person behind it, whose token does not list all its groups. */
+function tell(policy: Policy, { principal, requester, cluster }: Asking, invocation: Invocation): Invocation {
   const here = policy.clusters.get(cluster.name);
-  if (!here || !mayLackRoles(here, principal)) return invocation;
-  return { ...invocation, warnings: [...invocation.warnings, GROUPS_UNKNOWN] };
+  const lacking = [principal, ...(requester ? [requester] : [])].some((one) => here && mayLackRoles(here, one));
+  return lacking ? { ...invocation, warnings: [...invocation.warnings, GROUPS_UNKNOWN] } : invocation;
 }
 
 const GROUPS_UNKNOWN =

@@ -5,6 +5,7 @@ import { withSameObjects } from '../kubernetes/same-objects.ts';
 import { parseResourcePattern, takesIn, type ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { RuleFile } from '../config/schema.ts';
 import type { RuleReference } from '../config/rule-reference.ts';
+import type { PrincipalId } from '../lib/ids.ts';
 import { isRead, needsNamedObject, needsNamedVerb } from './sensitive.ts';
 
 /** A rule over resources, made ready for matching. */
@@ -22,6 +23,10 @@ export interface ResourceRule {
   readonly serviceAccounts: Words;
   /** Undefined: any chart. */
   readonly charts: ReadonlySet<string> | undefined;
+  /** A verified person has to stand behind the caller. */
+  readonly requireRequester: boolean;
+  /** The application whose own token the call has to come with. */
+  readonly via: { readonly tenant: string | undefined; readonly app: string } | undefined;
 }
 
 type PodSecurityLevel = NonNullable<RuleFile['podSecurity']>;
@@ -76,6 +81,8 @@ export const compileResourceRule = (rule: RuleFile, reference: RuleReference): R
   // A privileged pod can take the token of every account on its node: there is nothing to hold back.
   serviceAccounts: compileWords(rule.serviceAccounts ?? (rule.podSecurity === 'privileged' ? ['*'] : [])),
   charts: rule.charts && new Set(rule.charts),
+  requireRequester: rule.requester !== undefined,
+  via: rule.via && { tenant: rule.via.tenant?.toLowerCase(), app: rule.via.app.toLowerCase() },
 });
 
 export const compileUrlRule = (rule: RuleFile, reference: RuleReference): UrlRule => ({
@@ -160,14 +167,28 @@ function intersectsNamespace(namespaces: Words, asked: ResourceAttributes): bool
   return isNamespace && !isRead(asked.verb) && (asked.name === '' || matchesWord(namespaces, asked.name));
 }
 
+/** Between whom a call is made. */
+export interface Parties {
+  /** Whose token stands in Authorization; undefined: the principal that is decided about. */
+  readonly caller?: PrincipalId | undefined;
+  /** The person behind the caller, by a token of their own. */
+  readonly requester?: PrincipalId | undefined;
+}
+
 /** What a rule's conditions are held against. */
-export interface Circumstances {
+export interface Circumstances extends Parties {
   readonly reason?: string | undefined;
   readonly podSecurity: PodSecurity;
   readonly charts: readonly ChartDigest[];
 }
 
-export type Condition = 'reason-required' | 'pod-security' | 'service-account' | 'chart-not-listed';
+export type Condition =
+  | 'reason-required'
+  | 'requester-required'
+  | 'via-required'
+  | 'pod-security'
+  | 'service-account'
+  | 'chart-not-listed';
 
 /** The conditions of an allow rule that are not met, for attributes that it contains. */
 export function unmet(
@@ -175,10 +196,12 @@ export function unmet(
   asked: ResourceAttributes,
   circumstances: Circumstances,
 ): readonly Condition[] {
-  const { reason = '', podSecurity, charts } = circumstances;
+  const { reason = '', podSecurity, charts, requester, caller } = circumstances;
   const conditions: Condition[] = [];
   // Spec: a blank reason does not count, nor one of nothing but dots or invisible characters.
   if (rule.requireReason && !/[\p{L}\p{N}]/u.test(reason)) conditions.push('reason-required');
+  if (rule.requireRequester && requester?.kind !== 'user') conditions.push('requester-required');
+  if (rule.via && !isApplication(rule.via, caller)) conditions.push('via-required');
   if (!bringsNothing.has(asked.verb)) {
     if (beyond(rule.podSecurity, podSecurity).length > 0) conditions.push('pod-security');
     if (foreignAccounts(rule, podSecurity).length > 0) conditions.push('service-account');
@@ -187,14 +210,20 @@ export function unmet(
   return conditions;
 }
 
+/** By its own token alone: which application got a person's token (`azp`) says nothing about who sends it. */
+const isApplication = ({ tenant, app }: NonNullable<ResourceRule['via']>, caller: PrincipalId | undefined): boolean =>
+  caller?.kind === 'app' && caller.oid === app && (tenant === undefined || caller.tid === tenant);
+
 const LEVELS: readonly PodSecurityLevel[] = ['restricted', 'baseline', 'privileged'];
 
 /** Whether every condition of a rule is met where those of another are: it allows at least what the other does, where it contains it. */
 export function isAsWide(rule: ResourceRule, other: ResourceRule): boolean {
-  const { requireReason, podSecurity, serviceAccounts, charts } = rule;
+  const { requireReason, requireRequester, via, podSecurity, serviceAccounts, charts } = rule;
   const accounts = [...other.serviceAccounts.literals, ...other.serviceAccounts.globs.map(({ pattern }) => pattern)];
   return (
     (!requireReason || other.requireReason) &&
+    (!requireRequester || other.requireRequester) &&
+    (!via || (via.app === other.via?.app && via.tenant === other.via.tenant)) &&
     LEVELS.indexOf(podSecurity) >= LEVELS.indexOf(other.podSecurity) &&
     (serviceAccounts.all ||
       (!other.serviceAccounts.all && accounts.every((name) => matchesWord(serviceAccounts, name)))) &&

@@ -46,7 +46,13 @@ export function needsNamedResource({ verb, group, resource, subresource }: Resou
 
 /** True for the verbs that give away rights: only a rule that names the verb may allow them. To run a job is to use the job's. */
 export const needsNamedVerb = (verb: string): boolean =>
-  verb === 'bind' || verb === 'escalate' || verb === 'impersonate' || verb === 'run';
+  verb === 'bind' ||
+  verb === 'escalate' ||
+  verb === 'impersonate' ||
+  verb === 'run' ||
+  verb === 'cancel' ||
+  verb === 'notify';
 
-/** True when only a rule that names the object may allow it: each job has rights of its own. */
-export const needsNamedObject = ({ verb, group }: ResourceAttributes): boolean => group === OWN_GROUP && verb === 'run';
+/** True when only a rule that names the object may allow it: each job has rights of its own, each webhook readers of its own. */
+export const needsNamedObject = ({ verb, group }: ResourceAttributes): boolean =>
+  group === OWN_GROUP && (verb === 'run' || verb === 'notify');

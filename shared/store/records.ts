@@ -132,11 +132,13 @@ interface RecordBase {
   readonly version: number;
   readonly cluster: string;
   readonly armId: string;
-  /** The caller. */
+  /** The caller, together with the person behind it. */
   readonly owner: PrincipalKey;
   readonly principal: PrincipalId;
-  /** The person behind the caller: who ran a job by hand. */
+  /** The person behind the caller, by a token of their own; who ran a job by hand. */
   readonly requester?: PrincipalId | undefined;
+  /** Of a job that was run by hand: who may read the record as its owner may. */
+  readonly startedBy?: PrincipalKey | undefined;
   /** The job that this is a run of. */
   readonly job?: JobRun | undefined;
   /** Redacted. */

@@ -299,8 +299,8 @@ describe('aksgw config check', () => {
   });
 
   test('says what a condition of a later version is, and does not take it for a slip', async () => {
-    const file = changed('later.yaml', (yaml) => yaml.replace('requireReason: true', 'requester: required'));
-    expect((await aksgw(['config', 'check', file])).out).toMatch(/requester: is not built yet/);
+    const file = changed('later.yaml', (yaml) => yaml.replace('requireReason: true', 'approval: {}'));
+    expect((await aksgw(['config', 'check', file])).out).toMatch(/approval: is not built yet/);
   });
 
   test('--against tells whether the file is in force', async () => {

@@ -22,6 +22,8 @@ const alone: Readonly<Record<Exclude<Key, 'nonResourceURLs'>, Alone>> = {
   names: { rule: { ...web, names: ['api'] }, asked: 'get services web @shop' },
   except: { rule: { ...web, except: ['secrets'] }, asked: 'get secrets db @shop' },
   requireReason: { rule: { ...web, requireReason: true }, asked: 'get services web @shop' },
+  requester: { rule: { ...web, requester: 'required' }, asked: 'get services web @shop' },
+  via: { rule: { ...web, via: { app: oid } }, asked: 'get services web @shop' },
   podSecurity: {
     rule: { ...web, podSecurity: 'restricted' },
     asked: 'create pods web @shop',

@@ -9,13 +9,23 @@ import type { AppOptions } from '../options.ts';
 import { readPrefer } from '../prefer.ts';
 import { BatchBody, type BatchInput } from '../schemas.ts';
 import { answerBatch, answerStartedBatch } from './answer-batch.ts';
-import { CANCEL_SECONDS, ClusterParams, IdParams, SendingHeaders, WaitingHeaders, withClaim } from './running.ts';
+import {
+  CANCEL_SECONDS,
+  ClusterParams,
+  IdParams,
+  RequesterHeaders,
+  SendingHeaders,
+  WaitingHeaders,
+  withClaim,
+  withRequester,
+} from './running.ts';
 
 export async function batchRoutes(app: FastifyInstance, options: AppOptions): Promise<void> {
   const { gateway, clock, config } = options;
   app.post<{ Params: Static<typeof ClusterParams>; Body: BatchInput }>(
     '/v1/clusters/:cluster/batches',
     {
+      ...withRequester,
       schema: {
         operationId: 'runBatch',
         tags: ['batches'],
@@ -45,6 +55,7 @@ export async function batchRoutes(app: FastifyInstance, options: AppOptions): Pr
   app.get<{ Params: Static<typeof IdParams> }>(
     '/v1/batches/:id',
     {
+      ...withRequester,
       schema: {
         operationId: 'getBatch',
         tags: ['batches'],
@@ -67,11 +78,13 @@ export async function batchRoutes(app: FastifyInstance, options: AppOptions): Pr
   app.post<{ Params: Static<typeof IdParams> }>(
     '/v1/batches/:id/cancel',
     {
+      ...withRequester,
       schema: {
         operationId: 'cancelBatch',
         tags: ['batches'],
         summary: 'End a batch: the step that runs, and the rest is not started',
         params: IdParams,
+        headers: RequesterHeaders,
         response: batchOr(problemsOf('batch-not-found', 'command-finished', 'cancel-unavailable')),
       },
     },

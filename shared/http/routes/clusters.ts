@@ -8,6 +8,7 @@ import type { AppOptions } from '../options.ts';
 import { ABOUT_A_COMMAND, json, problemsOf } from '../answers.ts';
 import { authenticated } from '../identify.ts';
 import { explained } from '../command-body.ts';
+import { RequesterHeaders, withRequester } from './running.ts';
 import {
   AccessBody,
   WhoAmIBody,
@@ -25,10 +26,12 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
   app.get(
     '/v1/clusters',
     {
+      ...withRequester,
       schema: {
         operationId: 'listClusters',
         tags: ['clusters'],
         summary: 'The clusters on which the caller may do anything at all',
+        headers: RequesterHeaders,
         response: { ...problemsOf(), 200: json('All of them.', ListBody(ClusterBody)) },
       },
     },
@@ -91,12 +94,14 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
   app.post<{ Params: Static<typeof ClusterParams>; Body: ExplainInput }>(
     '/v1/clusters/:cluster/explain',
     {
+      ...withRequester,
       schema: {
         operationId: 'explainCommand',
         tags: ['commands'],
         summary: 'What a command or batch would be, and whether policy allows it; runs nothing',
         params: ClusterParams,
         body: ExplainInputBody,
+        headers: RequesterHeaders,
         response: {
           ...problemsOf(...ABOUT_A_COMMAND),
           200: json('What it would be; a batch has its steps.', Type.Union([ExplainBody, ExplainBatchBody])),

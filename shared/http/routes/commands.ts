@@ -14,7 +14,16 @@ import { readPrefer } from '../prefer.ts';
 import { recordBody } from '../record-body.ts';
 import { CommandBody, ListBody, RecordBody, type CommandInput } from '../schemas.ts';
 import { answerRecord, answerStarted } from './answer-record.ts';
-import { CANCEL_SECONDS, ClusterParams, IdParams, SendingHeaders, WaitingHeaders, withClaim } from './running.ts';
+import {
+  CANCEL_SECONDS,
+  ClusterParams,
+  IdParams,
+  RequesterHeaders,
+  SendingHeaders,
+  WaitingHeaders,
+  withClaim,
+  withRequester,
+} from './running.ts';
 
 const ListQuery = Type.Object(
   {
@@ -37,6 +46,7 @@ export async function commandRoutes(app: FastifyInstance, options: AppOptions): 
   app.post<{ Params: Static<typeof ClusterParams>; Body: CommandInput }>(
     '/v1/clusters/:cluster/commands',
     {
+      ...withRequester,
       schema: {
         operationId: 'runCommand',
         tags: ['commands'],
@@ -65,6 +75,7 @@ export async function commandRoutes(app: FastifyInstance, options: AppOptions): 
   app.get<{ Params: Static<typeof IdParams>; Querystring: Static<typeof LinesQuery> }>(
     '/v1/commands/:id',
     {
+      ...withRequester,
       schema: {
         operationId: 'getCommand',
         tags: ['commands'],
@@ -92,6 +103,7 @@ export async function commandRoutes(app: FastifyInstance, options: AppOptions): 
   app.post<{ Params: Static<typeof IdParams> }>(
     '/v1/commands/:id/cancel',
     {
+      ...withRequester,
       schema: {
         operationId: 'cancelCommand',
         tags: ['commands'],
@@ -100,6 +112,7 @@ export async function commandRoutes(app: FastifyInstance, options: AppOptions): 
           'Before it was sent: it is failed, with the code cancelled. While it runs: its pod is told to end it, which takes a POST to Azure and ' +
           'the start of a pod; the record then is completed, with exit code 143, what was printed, and cancelled: true.',
         params: IdParams,
+        headers: RequesterHeaders,
         response: recordOr(problemsOf('command-not-found', 'command-finished', 'cancel-unavailable')),
       },
     },
@@ -114,11 +127,13 @@ export async function commandRoutes(app: FastifyInstance, options: AppOptions): 
   app.get<{ Querystring: Static<typeof ListQuery> }>(
     '/v1/commands',
     {
+      ...withRequester,
       schema: {
         operationId: 'listCommands',
         tags: ['commands'],
         summary: "The caller's own commands, newest first, without output",
         querystring: ListQuery,
+        headers: RequesterHeaders,
         response: { ...problemsOf(), 200: json('A page.', ListBody(RecordBody)) },
       },
     },

@@ -13,7 +13,7 @@ import { readPrefer } from '../prefer.ts';
 import { JobBody, JobWithRunsBody, ListBody, RunJobBody, type JobOutput, type RunJobInput } from '../schemas.ts';
 import { answerStartedBatch } from './answer-batch.ts';
 import { answerStarted } from './answer-record.ts';
-import { SendingHeaders } from './running.ts';
+import { RequesterHeaders, SendingHeaders, withRequester } from './running.ts';
 
 const JobParams = Type.Object({ job: Type.String({ minLength: 1, maxLength: 63 }) });
 
@@ -22,10 +22,12 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
   app.get(
     '/v1/jobs',
     {
+      ...withRequester,
       schema: {
         operationId: 'listJobs',
         tags: ['jobs'],
         summary: 'The scheduled jobs that the caller may see or run',
+        headers: RequesterHeaders,
         response: { ...problemsOf(), 200: json('All of them.', ListBody(JobBody)) },
       },
     },
@@ -35,11 +37,13 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
   app.get<{ Params: Static<typeof JobParams> }>(
     '/v1/jobs/:job',
     {
+      ...withRequester,
       schema: {
         operationId: 'getJob',
         tags: ['jobs'],
         summary: 'A job with its last runs',
         params: JobParams,
+        headers: RequesterHeaders,
         response: { ...problemsOf('job-not-found'), 200: json('The job.', JobWithRunsBody) },
       },
     },
@@ -52,6 +56,7 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
   app.post<{ Params: Static<typeof JobParams>; Body: RunJobInput }>(
     '/v1/jobs/:job/run',
     {
+      ...withRequester,
       schema: {
         operationId: 'runJob',
         tags: ['jobs'],

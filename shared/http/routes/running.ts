@@ -13,8 +13,21 @@ const Key = Type.String({
 const Prefer = Type.String({
   description: 'RFC 7240: wait=N (seconds to wait for the end; 25 by default, 225 at most), respond-async.',
 });
-export const SendingHeaders = Type.Object({ 'idempotency-key': Type.Optional(Key), prefer: Type.Optional(Prefer) });
-export const WaitingHeaders = Type.Object({ prefer: Type.Optional(Prefer) });
+const Requester = Type.String({
+  description:
+    'Bearer and a token of the person behind the calling application, which has the scope Commands.Request and was given to that application. Both must be allowed.',
+});
+const requester = { 'requester-token': Type.Optional(Requester) };
+export const RequesterHeaders = Type.Object(requester);
+export const SendingHeaders = Type.Object({
+  'idempotency-key': Type.Optional(Key),
+  prefer: Type.Optional(Prefer),
+  ...requester,
+});
+export const WaitingHeaders = Type.Object({ prefer: Type.Optional(Prefer), ...requester });
+
+/** Of a route that takes a Requester-Token. */
+export const withRequester = { config: { requester: true } } as const;
 
 /** Seconds until it is worth asking again. */
 export const RETRY_AFTER = 1;
@@ -33,8 +46,8 @@ export function serverTiming({ active, azureMs }: StartedCommand, total: number)
 
 /** The caller's claim to act for somebody goes into the trail with everything else it claims. */
 export function withClaim(
-  { caller, facts }: AuthenticatedRequest,
+  { facts, ...who }: AuthenticatedRequest,
   requestedBy: string | undefined,
 ): AuthenticatedRequest {
-  return { caller, facts: { ...facts, claimed: { ...facts.claimed, requestedBy } } };
+  return { ...who, facts: { ...facts, claimed: { ...facts.claimed, requestedBy } } };
 }
