@@ -16,6 +16,9 @@ import { sameArmId } from './config/values.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { checkJobs } from './jobs/check.ts';
 import { compiledOnce as compiledJobs } from './jobs/context.ts';
+import { createLooks, type Looks } from './health/looks.ts';
+import { createHealthMetrics } from './health/metrics.ts';
+import { noTelemetry } from './telemetry/no-telemetry.ts';
 import { createJobs, type Jobs } from './jobs/jobs.ts';
 import { createApp } from './http/app.ts';
 import type { LogOptions } from './http/options.ts';
@@ -103,8 +106,9 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   };
   const base = await openBase(options, own);
   const corridor = openCorridor(base, own);
-  const jobs = openJobs(base, corridor);
-  const app = await openApp(base, corridor, jobs);
+  const looks = openLooks(base, corridor);
+  const jobs = openJobs(base, corridor, looks);
+  const app = await openApp(base, corridor, jobs, looks);
   const { config, records, trail, clock, messages } = base;
   const { gateway, lifecycle } = corridor;
   messages.sendTo(app.log);
@@ -262,11 +266,19 @@ const openLifecycle = (base: Base, relay: Relay, results: StoredResults): Lifecy
   });
 };
 
-const openJobs = ({ config, records, holder, clock, entropy, messages }: Base, { gateway, counted }: Corridor): Jobs =>
+const openLooks = ({ clock }: Base, { gateway, relay }: Corridor): Looks =>
+  createLooks({ gateway, relay, clock, metrics: createHealthMetrics(noTelemetry, clock) });
+
+const openJobs = (
+  { config, records, holder, clock, entropy, messages }: Base,
+  { gateway, counted }: Corridor,
+  health: Looks,
+): Jobs =>
   createJobs({
     config,
     jobsOf: compiledJobs(clock),
     gateway,
+    health,
     records,
     trail: counted,
     clock,
@@ -275,7 +287,12 @@ const openJobs = ({ config, records, holder, clock, entropy, messages }: Base, {
     onError: messages.report,
   });
 
-function openApp(base: Base, { gateway, relay, traffic, counted }: Corridor, jobs: Jobs): Promise<FastifyInstance> {
+function openApp(
+  base: Base,
+  { gateway, relay, traffic, counted }: Corridor,
+  jobs: Jobs,
+  looks: Looks,
+): Promise<FastifyInstance> {
   const { options, config, records, trail, clock, entropy } = base;
   const identity = createAuthenticator({ config: () => config.current().identity, clock });
   return createApp({
@@ -284,6 +301,7 @@ function openApp(base: Base, { gateway, relay, traffic, counted }: Corridor, job
     authenticateRequester: identity.authenticateRequester,
     gateway,
     jobs,
+    looks,
     trail: counted,
     traffic,
     checks: {

@@ -45,6 +45,8 @@ interface RecordedPoll {
   readonly commandId: string;
   /** 0 when no answer was given. */
   status: number;
+  /** Of the answer's body. */
+  bytes?: number;
 }
 
 export interface EmulatedArm {
@@ -153,6 +155,7 @@ export async function startArm(options: ArmOptions): Promise<EmulatedArm> {
       return { ...result, headers: { ...remainingReads(admission.remaining), ...(result.status === 202 && location) } };
     });
     record.status = answer === 'reset' ? 0 : answer.status;
+    if (answer !== 'reset') record.bytes = Buffer.byteLength(JSON.stringify(answer.body ?? ''));
     return answer;
   }
 

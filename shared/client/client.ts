@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type {
   BatchInput,
   BatchOutputBody,
+  ClusterHealthOutput,
   CommandInput,
   CommandOutputBody,
   JobOutput,
@@ -173,6 +174,25 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
     return record;
   }
 
+  /** A look that goes on is asked after until it has ended: only then it has parts. */
+  async function look(
+    cluster: string,
+    namespace: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<ClusterHealthOutput> {
+    const query = namespace === undefined ? '' : `?namespace=${encodeURIComponent(namespace)}`;
+    const path = `/v1/clusters/${encodeURIComponent(cluster)}/health${query}`;
+    const asked = { is: isHealth, ...(signal && { signal }) };
+    for (;;) {
+      const seen = await persistently(
+        () => request<ClusterHealthOutput>('GET', path, { prefer: `wait=${WAIT_SECONDS}` }, asked),
+        signal,
+      );
+      if (Object.keys(seen.parts).length > 0) return seen;
+      await sleep(1_000, signal);
+    }
+  }
+
   return {
     /**
      * Runs a command and waits for its end, however long that takes. A gateway that is busy is asked again when it says, within the
@@ -200,6 +220,10 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
         },
         options,
       ),
+
+    /** One look at a cluster, waited for. Throws GatewayProblem. */
+    health: (cluster: string, namespace?: string, signal?: AbortSignal): Promise<ClusterHealthOutput> =>
+      look(cluster, namespace, signal),
 
     /** The jobs that the caller may see or run. Throws GatewayProblem. */
     listJobs: async (signal?: AbortSignal): Promise<readonly JobOutput[]> => {
@@ -252,6 +276,11 @@ async function readJson(response: Response): Promise<object> {
   const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
   return typeof value === 'object' && value !== null ? value : {};
 }
+
+const isHealth = (answer: object): boolean =>
+  typeof Reflect.get(answer, 'status') === 'string' &&
+  typeof Reflect.get(answer, 'parts') === 'object' &&
+  Array.isArray(Reflect.get(answer, 'findings'));
 
 const isRecord = (answer: object): boolean =>
   typeof Reflect.get(answer, 'id') === 'string' &&

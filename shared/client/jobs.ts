@@ -135,11 +135,12 @@ const outcomeOf = ({ outcome, exitCode, at }: Run): string =>
   `${outcome}${exitCode === null ? '' : ` (${exitCode})`} ${at}`;
 
 function describe(job: JobWithRunsOutput): string {
-  const commands = job.steps ?? [{ argv: job.argv ?? [] }];
+  const commands = job.health ? [] : (job.steps ?? [{ argv: job.argv ?? [] }]);
   const lines: readonly (readonly [string, string])[] = [
     ['name', job.name],
     ['cluster', job.cluster],
     ['schedule', scheduleOf(job)],
+    ...(job.health ? [['command', "a look at the cluster's health"] as const] : []),
     ...commands.map(({ argv }, step) => [job.steps ? `step ${step}` : 'command', argv.join(' ')] as const),
     ...(job.onError === null ? [] : [['on error', job.onError] as const]),
     ...Object.entries(job.options).map(([name, option]) => ['option', `${name}: ${optionText(option)}`] as const),

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { GatewayProblem } from './client.ts';
 import { connect, type Options } from './connect.ts';
 import { exits, UsageError } from './exits.ts';
+import { health } from './health.ts';
 import { jobs } from './jobs.ts';
 import { printable } from '../lib/safe-text.ts';
 import { runToEnd } from './run-to-end.ts';
@@ -14,6 +15,7 @@ const usage = `aksgw: kubectl and helm on private AKS clusters, through the acce
   aksgw [options] kubectl …      as kubectl would: stdout, stderr and the exit code are the command's own
   aksgw [options] helm …
   aksgw [options] jobs …         lists, shows and runs the gateway's scheduled jobs (see aksgw jobs --help)
+  aksgw [options] health         one look at a cluster: what is well, and what is not (see aksgw health --help)
   aksgw audit verify [FOLDER]    checks an audit trail on this machine (see aksgw audit --help)
   aksgw policy test CASES        checks a policy against cases; lint, diff, who-can, explain (see aksgw policy --help)
   aksgw config check             what the gateway would say of its configuration (see aksgw config --help)
@@ -40,6 +42,8 @@ export async function main(argv: readonly string[], host: Host): Promise<number>
       case 'kubectl':
       case 'helm':
         return await relayed(rest, options, host);
+      case 'health':
+        return await health(rest.slice(1), options, host);
       case 'jobs':
         return await jobs(rest.slice(1), options, host);
       case 'audit':

@@ -152,6 +152,8 @@ export interface JobConfig {
   readonly steps: readonly JobStepConfig[];
   /** Written as `steps`: a batch, also with one step. */
   readonly batch: boolean;
+  /** It looks at the cluster's health: its steps are the gateway's own, and it has none here. */
+  readonly health: boolean;
   readonly onError: 'stop' | 'continue';
   readonly reason?: string | undefined;
   readonly options: ReadonlyMap<string, JobOption>;

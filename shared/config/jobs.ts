@@ -32,6 +32,7 @@ export function readJobs(file: ConfigFile, clusters: Clusters, report: Report): 
       schedule: readSchedule(job, options, at, report),
       steps,
       batch: job.steps !== undefined,
+      health: job.health === true,
       onError: job.onError ?? 'stop',
       reason: job.reason,
       options,
@@ -67,8 +68,9 @@ function readSchedule(job: JobFile, options: JobConfig['options'], at: At, repor
 
 function readSteps(job: JobFile, at: At, report: Report): readonly JobStepConfig[] {
   const { argv, files, stdin, timeoutSeconds, steps } = job;
+  if (job.health) return readHealth(job, at, report);
   if (steps === undefined) {
-    if (argv === undefined) report.problem(at('argv'), 'is missing: a job has argv or steps');
+    if (argv === undefined) report.problem(at('argv'), 'is missing: a job has argv, steps or health: true');
     if (job.onError !== undefined) report.problem(at('onError'), 'is for a job with steps');
     return [{ argv: argv ?? [], files: files ?? [], stdin, timeoutSeconds }];
   }
@@ -81,6 +83,15 @@ function readSteps(job: JobFile, at: At, report: Report): readonly JobStepConfig
     if (step.argv === undefined) report.problem(at('steps', index, 'argv'), 'is missing');
     return { argv: step.argv ?? [], files: step.files ?? [], stdin: step.stdin, timeoutSeconds: step.timeoutSeconds };
   });
+}
+
+/** A look's commands are the gateway's own: nothing stands beside it that would say another thing. */
+function readHealth(job: JobFile, at: At, report: Report): readonly JobStepConfig[] {
+  const { argv, files, stdin, timeoutSeconds, steps, onError, options } = job;
+  for (const [key, value] of Object.entries({ argv, files, stdin, timeoutSeconds, steps, onError, options })) {
+    if (value !== undefined) report.problem(at(key), 'has no place in a job with health: true');
+  }
+  return [];
 }
 
 const OPTION_NAME = /^[a-z][a-zA-Z0-9-]{0,39}$/;

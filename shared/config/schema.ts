@@ -165,6 +165,8 @@ const JobSchema = Type.Object(
     timeZone: Type.Optional(NonEmpty),
     ...JobStep,
     steps: Type.Optional(Type.Array(Type.Object(JobStep, strict), { minItems: 1 })),
+    /** One look at the cluster's health, in place of commands. */
+    health: Type.Optional(Type.Literal(true)),
     onError: Type.Optional(Type.Union([Type.Literal('stop'), Type.Literal('continue')])),
     reason: Type.Optional(NonEmpty),
     options: Type.Optional(Type.Record(NonEmpty, JobOptionSchema)),

@@ -5,6 +5,7 @@ import { admitCaller } from './admit-caller.ts';
 import { cancelBatch, cancelBlocked, cancelCommand } from './cancel-command.ts';
 import type { GatewayContext, InForce } from './context.ts';
 import { explainBatch, explainCommand, type ExplainedCommand } from './explain-command.ts';
+import { judgeReads, type ReadVerdict } from './judge-reads.ts';
 import { listClusters } from './list-clusters.ts';
 import { readAuditEvents, readCheckpoints } from './read-audit.ts';
 import { awaitResult, listOwnCommands, readResult, type CommandResult, type OwnCommandsQuery } from './read-results.ts';
@@ -32,6 +33,8 @@ export interface Gateway {
   cancelBlocked(): Promise<void>;
   /** For a timer: settles unknown commands by what their pods tell. */
   settleUnknown(): Promise<void>;
+  /** Which of some reads a caller may run; runs none. */
+  judgeReads(request: AuthenticatedRequest, commands: readonly RequestedCommand[]): Promise<readonly ReadVerdict[]>;
   awaitResult(request: AuthenticatedRequest, started: StartedCommand, wait: Wait): Promise<CommandResult>;
   explainCommand(request: AuthenticatedRequest, requested: RequestedCommand): Promise<ExplainedCommand>;
   readResult(request: AuthenticatedRequest, id: string, wait: Wait): Promise<CommandResult>;
@@ -63,6 +66,7 @@ export const createGateway = (context: GatewayContext, settleAfterMs = SETTLE_AF
   explainCommand: (request, requested) => explainCommand(context, request, requested),
   readResult: (request, id, wait) => readResult(context, request, id, wait),
   listOwnCommands: (request, query) => listOwnCommands(context, request, query),
+  judgeReads: (request, commands) => judgeReads(context, request, commands),
   listClusters: (request) => listClusters(context, request),
   whoAmI: (request) => whoAmI(context, request),
   listAccess: (request, cluster) => listAccess(context, request, cluster),

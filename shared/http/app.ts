@@ -15,6 +15,7 @@ import { logFailures, logRequests } from './request-log.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { batchRoutes } from './routes/batches.ts';
 import { clusterRoutes } from './routes/clusters.ts';
+import { clusterHealthRoutes } from './routes/cluster-health.ts';
 import { commandRoutes } from './routes/commands.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -83,6 +84,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(commandRoutes, options);
   await app.register(batchRoutes, options);
   await app.register(clusterRoutes, options);
+  await app.register(clusterHealthRoutes, options);
   await app.register(jobRoutes, options);
   await app.register(auditRoutes, options);
   await app.register(healthRoutes, options);

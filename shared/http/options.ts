@@ -3,6 +3,7 @@ import type { AuditTrail } from '../audit/trail.ts';
 import type { Clock, Entropy } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import type { Gateway } from '../gateway/gateway.ts';
+import type { Looks } from '../health/looks.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Caller, Principal } from '../identity/principal.ts';
 
@@ -13,6 +14,7 @@ export interface AppOptions {
   readonly authenticateRequester: (header: string, caller: Principal, signal?: AbortSignal) => Promise<Caller>;
   readonly gateway: Gateway;
   readonly jobs: Jobs;
+  readonly looks: Looks;
   readonly trail: AuditTrail;
   readonly traffic: Traffic;
   /** What /readyz asks, by name. */

@@ -234,6 +234,7 @@ export const JobBody = Type.Object(
     name: Type.String(),
     cluster: Type.String(),
     argv: Nullable(JobArgv),
+    health: Type.Boolean({ description: "It looks at the cluster's health, and has no commands of its own." }),
     steps: Nullable(Type.Array(Type.Object({ argv: JobArgv }), { description: 'Of a job that runs a batch.' })),
     onError: Nullable(Type.Enum(['stop', 'continue'], { description: 'Of a job with steps.' })),
     options: Type.Record(
@@ -373,3 +374,45 @@ export type BatchOutputBody = Static<typeof BatchRecordBody>;
 export type CommandOutputBody = Static<typeof RecordBody>;
 export type Readiness = Static<typeof ReadinessBody>;
 export type ProblemDocument = Static<typeof ProblemBody>;
+
+const HealthStatus = Type.Enum(['ok', 'degraded', 'failing', 'not-allowed', 'unknown'], {
+  description: 'not-allowed and unknown: it was not seen, so nobody knows whether it is well.',
+});
+const HealthCheck = Type.Object({ status: HealthStatus, reason: Type.Optional(Type.String()) });
+
+const HealthPart = Type.Object(
+  {
+    status: HealthStatus,
+    reason: Type.String(),
+    checks: Type.Record(Type.String(), HealthCheck, { description: 'Each read by itself.' }),
+  },
+  { title: 'HealthPart', description: 'Its numbers stand beside these.', additionalProperties: true },
+);
+
+const HealthFinding = Type.Object(
+  {
+    severity: Type.Enum(['failing', 'degraded']),
+    part: Type.String(),
+    what: Type.String({ description: 'Stable, such as crash-loop.' }),
+    namespace: Type.String({ description: "'' for what is in no namespace." }),
+    object: Type.String({ description: 'pod/web-1, node/aks-1.' }),
+    detail: Type.String({ description: 'Text out of the cluster: not to be trusted.' }),
+  },
+  { title: 'HealthFinding' },
+);
+
+export const ClusterHealthBody = Type.Object(
+  {
+    cluster: Type.String(),
+    namespace: Nullable(Type.String()),
+    status: HealthStatus,
+    reason: Type.String(),
+    at: Time,
+    parts: Type.Record(Type.String(), HealthPart),
+    findings: Type.Array(HealthFinding, { description: 'The worst first.' }),
+    more: Type.Integer({ description: 'Findings that are left out.' }),
+    cut: Type.Boolean({ description: 'Part of the cluster was not seen: its answers were too long.' }),
+  },
+  { title: 'ClusterHealth' },
+);
+export type ClusterHealthOutput = Static<typeof ClusterHealthBody>;

@@ -2,14 +2,30 @@ import type { AuditTrail } from '../audit/trail.ts';
 import type { Clock, Entropy } from '../clock.ts';
 import type { Config, ConfigSource } from '../config/config.ts';
 import type { Gateway } from '../gateway/gateway.ts';
+import type { AuthenticatedRequest, RequestedBatch } from '../gateway/request.ts';
+import type { StartedCommand } from '../gateway/run-command.ts';
 import type { Records } from '../store/records.ts';
 import { compileJobs, type Job } from './job.ts';
+
+/** A look at a cluster's health, for jobs that are one. */
+interface HealthLook {
+  /** Starts it as the job. Throws Problem. */
+  start(
+    request: AuthenticatedRequest,
+    cluster: string,
+    about: Pick<RequestedBatch, 'reason' | 'job' | 'requester' | 'idempotency'>,
+    signal?: AbortSignal,
+  ): Promise<StartedCommand>;
+  /** Judges one that has ended, and keeps its numbers as metrics. One line on how the cluster is. */
+  note(request: AuthenticatedRequest, cluster: string, batchId: string): Promise<string>;
+}
 
 /** What the steps of a job work with. */
 export interface JobsContext {
   readonly config: ConfigSource;
   readonly jobsOf: (config: Config) => ReadonlyMap<string, Job>;
   readonly gateway: Pick<Gateway, 'admitCaller' | 'limitRate' | 'runCommand' | 'runBatch'>;
+  readonly health: HealthLook;
   readonly records: Pick<Records, 'get' | 'list' | 'getNote' | 'putNote' | 'lease' | 'releaseLease'>;
   readonly trail: AuditTrail;
   readonly clock: Clock;

@@ -158,7 +158,7 @@ interface RunOf {
 
 /** Runs the job's command, or its steps as one batch, as the job's own principal, judged by the policy of this moment. */
 export function startRun(
-  { gateway, entropy }: JobsContext,
+  { gateway, health, entropy }: JobsContext,
   job: Job,
   values: OptionValues,
   { idempotency, slot, by }: RunOf,
@@ -172,6 +172,7 @@ export function startRun(
     ...(by && { requester: personOf(by.request), startedBy: ownerKey(by.request) }),
     idempotency,
   };
+  if (job.health) return health.start(request, job.cluster, shared, signal);
   const steps = job.steps.map((step) => {
     const { argv, ...filled } = fillStep(step, values);
     return { ...filled, command: argv };
@@ -186,7 +187,7 @@ export function startRun(
 const personOf = ({ caller, requester }: AuthenticatedRequest) => (requester ?? caller).principal;
 
 /** The job asks; who ran it by hand is told beside it. */
-function requestOf(
+export function requestOf(
   { name }: Job,
   by: AuthenticatedRequest | undefined,
   entropy: JobsContext['entropy'],

@@ -18,14 +18,26 @@ export interface Job extends Omit<JobConfig, 'schedule'> {
 export function compileJobs({ jobs }: Pick<Config, 'jobs'>, now: number): ReadonlyMap<string, Job> {
   return new Map(
     jobs.map((job) => {
-      const { cluster, schedule, steps, batch, onError, reason, enabled } = job;
+      const { cluster, schedule, steps, batch, health, onError, reason, enabled } = job;
       const options = Object.fromEntries(job.options);
       return [
         job.name,
         {
           ...job,
           schedule: schedule && createSchedule(schedule.cron, schedule.timeZone, now),
-          digest: sha256(canonicalJson({ cluster, schedule, steps, batch, onError, reason, enabled, options })),
+          digest: sha256(
+            canonicalJson({
+              cluster,
+              schedule,
+              steps,
+              batch,
+              onError,
+              reason,
+              enabled,
+              options,
+              ...(health && { health }),
+            }),
+          ),
         },
       ];
     }),

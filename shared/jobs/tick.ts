@@ -2,7 +2,7 @@ import { stepsOfBatch } from '../store/batch-steps.ts';
 import { isFinished, type CommandRecord } from '../store/records.ts';
 import { problems } from '../errors.ts';
 import type { JobsContext } from './context.ts';
-import { dropUnstarted, fire, isTooLate, isUnsent, notStarted, resume } from './fire.ts';
+import { dropUnstarted, fire, isTooLate, isUnsent, notStarted, requestOf, resume } from './fire.ts';
 import type { Job } from './job.ts';
 import { outcomeOf, type Outcome } from './outcome.ts';
 import {
@@ -134,7 +134,8 @@ async function noteEnd(context: JobsContext, job: Job, stored: StoredState): Pro
     }
     return notStarted(context, job, stored, running, { code, why: `${code}: ${message}`, run: running });
   }
-  const { status, exitCode, why, commandId } = await endOf(context, running, record);
+  const ended = await endOf(context, running, record);
+  const { status, exitCode, why, commandId } = job.health ? await noteHealth(context, job, running, ended) : ended;
   if (exitCode !== 0) {
     const detail = why ?? `exit code ${exitCode}`;
     await trail.record({ event: 'job.failed', job: job.name, slot, commandId, detail });
@@ -149,6 +150,24 @@ async function noteEnd(context: JobsContext, job: Job, stored: StoredState): Pro
     why,
   };
   return saveState(records, job.name, version, { ...remember(state, past), running: undefined });
+}
+
+/** A look that ran went well, whatever it saw: that is told by its metrics, and by alerts on them. */
+async function noteHealth(
+  { health, entropy, onError }: JobsContext,
+  job: Job,
+  { batchId }: StartedRun,
+  ended: Outcome,
+): Promise<Outcome> {
+  if (batchId === undefined) return ended;
+  try {
+    const why = await health.note(requestOf(job, undefined, entropy), job.cluster, batchId);
+    return ended.status === 'completed' ? { ...ended, exitCode: 0, why } : ended;
+  } catch (error) {
+    // Its numbers are lost until the next slot; that it ended is not.
+    onError(error);
+    return ended;
+  }
 }
 
 /** The first step of a batch is the last to be finished, so all of them have their end. */

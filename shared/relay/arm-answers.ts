@@ -33,6 +33,26 @@ export interface ClusterView {
   readonly runCommandDisabled: boolean;
   /** Managed Entra integration: run command then needs a token of the user that it runs as. */
   readonly entra: boolean;
+  readonly details: ClusterDetails;
+}
+
+/** What a look at a cluster tells, and no command depends on. Words are in lower case but for names. */
+interface ClusterDetails {
+  readonly name: string;
+  /** `free`, `standard` or `premium`. */
+  readonly tier: string;
+  readonly private: boolean;
+  readonly vnetIntegration: boolean;
+  readonly localAccounts: boolean;
+  readonly longTermSupport: boolean;
+  /** Of the control plane; '' where Azure does not tell. */
+  readonly version: string;
+  readonly pools: readonly {
+    readonly name: string;
+    readonly version: string;
+    readonly powerState: string;
+    readonly provisioningState: string;
+  }[];
 }
 
 /** How a request ended. `remaining` is what ARM's rate-limit headers leave to this caller. */
@@ -118,12 +138,35 @@ export function readView({ body }: Seen, armId: string): ClusterView | undefined
   if (cluster === undefined || (cluster.id ?? armId).toLowerCase() !== armId.toLowerCase()) return undefined;
   const { powerState, provisioningState, apiServerAccessProfile, aadProfile } = cluster.properties;
   return {
+    details: detailsIn(cluster),
     powerState: powerState?.code?.toLowerCase() ?? 'running',
     provisioningState: provisioningState?.toLowerCase() ?? 'succeeded',
     runCommandDisabled: apiServerAccessProfile?.disableRunCommand === true,
     entra: aadProfile?.managed === true,
   };
 }
+
+function detailsIn({ name, sku, properties }: ClusterBody): ClusterDetails {
+  const { apiServerAccessProfile: access, agentPoolProfiles } = properties;
+  return {
+    name: name ?? '',
+    tier: sku?.tier?.toLowerCase() ?? 'free',
+    private: access?.enablePrivateCluster === true,
+    vnetIntegration: access?.enableVnetIntegration === true,
+    localAccounts: properties.disableLocalAccounts !== true,
+    longTermSupport: properties.supportPlan?.toLowerCase() === 'akslongtermsupport',
+    version: properties.currentKubernetesVersion ?? '',
+    pools: (agentPoolProfiles ?? []).slice(0, MOST_POOLS).map((pool) => ({
+      name: pool.name ?? '',
+      version: pool.currentOrchestratorVersion ?? '',
+      powerState: pool.powerState?.code?.toLowerCase() ?? 'running',
+      provisioningState: pool.provisioningState?.toLowerCase() ?? 'succeeded',
+    })),
+  };
+}
+
+/** AKS has at most a hundred pools a cluster (learn.microsoft.com/azure/aks/quotas-skus-regions). */
+const MOST_POOLS = 100;
 
 /** These never leave a request on the wire: name resolution, a refused connection, a certificate that was not believed. */
 const neverSent =

@@ -260,6 +260,25 @@ const rows = [
     ifWrong: 'reconcile matches no run, and says that this is false',
     probe: 'none',
   },
+  {
+    id: 'version-calendar',
+    claim: 'Azure ends the support of each minor version of Kubernetes in the month that its calendar names',
+    status: 'unproven',
+    source: 'learn.microsoft.com/azure/aks/supported-kubernetes-versions, "AKS Kubernetes release calendar"',
+    leansOn: ['shared/health/versions.ts'],
+    ifWrong: 'a look at a cluster tells the end of support a month or two early or late; nothing else depends on it',
+    probe: 'none',
+  },
+  {
+    id: 'tunnel-names',
+    claim:
+      'The tunnel of the control plane is a deployment in kube-system called konnectivity-agent, aks-link or tunnelfront',
+    status: 'observed',
+    source: 'public listings of kube-system on AKS clusters, 2019–2026',
+    leansOn: ['shared/health/parts/tunnel.ts'],
+    ifWrong: 'a look at a cluster says that the tunnel is missing',
+    probe: 'none',
+  },
 ] as const satisfies readonly Assumption[];
 
 export const assumptions: readonly Assumption[] = rows;

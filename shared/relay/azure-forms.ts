@@ -34,16 +34,38 @@ export const ResultBody = Type.Object({
 });
 export type ResultBody = Static<typeof ResultBody>;
 
-/** GET managedClusters: the members that decide whether, and as whom, a command can run. */
+const PowerState = Type.Object({ code: maybe(Word) });
+const Pool = Type.Object({
+  name: maybe(Word),
+  currentOrchestratorVersion: maybe(Word),
+  provisioningState: maybe(Word),
+  powerState: maybe(PowerState),
+});
+
+/** GET managedClusters: the members that decide whether, and as whom, a command can run, and those that a look at it tells. */
 export const ClusterBody = Type.Object({
   id: maybe(Type.String({ maxLength: 2_000 })),
+  name: maybe(Word),
+  sku: maybe(Type.Object({ tier: maybe(Word) })),
   properties: Type.Object({
     provisioningState: maybe(Word),
-    powerState: maybe(Type.Object({ code: maybe(Word) })),
-    apiServerAccessProfile: maybe(Type.Object({ disableRunCommand: maybe(Type.Boolean()) })),
+    powerState: maybe(PowerState),
+    currentKubernetesVersion: maybe(Word),
+    disableLocalAccounts: maybe(Type.Boolean()),
+    supportPlan: maybe(Word),
+    agentPoolProfiles: maybe(Type.Array(Pool, { maxItems: 1_000 })),
+    apiServerAccessProfile: maybe(
+      Type.Object({
+        disableRunCommand: maybe(Type.Boolean()),
+        enablePrivateCluster: maybe(Type.Boolean()),
+        enableVnetIntegration: maybe(Type.Boolean()),
+      }),
+    ),
     aadProfile: maybe(Type.Object({ managed: maybe(Type.Boolean()) })),
   }),
 });
+
+export type ClusterBody = Static<typeof ClusterBody>;
 
 /** An error, in ARM's one form (learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors). */
 export const ErrorBody = Type.Object({

@@ -118,6 +118,7 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
       for (const outcome of outcomes) learnTools(context, run.cluster, outcome);
       return outcomes;
     },
+    view: (cluster, signal) => views.get(cluster, signal),
     toolsOf: (cluster) => toolReports.of(cluster),
     ping: (signal) => ping(config().azure.resourceManager, request, clock, signal),
     close: async () => {

@@ -4,6 +4,7 @@ import type { Cluster } from '../config/config.ts';
 import type { Problem } from '../errors.ts';
 import type { Caller } from '../identity/principal.ts';
 import type { Secret } from '../secret.ts';
+import type { ClusterView } from './arm-answers.ts';
 
 /** The way through Azure: one submit, one shared follow. Knows nothing of records, policy or audit. */
 export interface Relay {
@@ -30,6 +31,8 @@ export interface Relay {
   follow(run: Run, signal?: AbortSignal, told?: Told): Promise<Ended>;
   /** The same for a pod with steps: one end for each, in their order. */
   followSteps(run: StepsRun, signal?: AbortSignal, told?: Told): Promise<readonly Ended[]>;
+  /** What Azure says of a cluster, at most a minute old. Throws Problem `azure-refused`, `azure-throttled`, `azure-unreachable`. */
+  view(cluster: Cluster, signal?: AbortSignal): Promise<ClusterView>;
   /** The tools in the pods of a cluster, once a command has told; asked again each day. */
   toolsOf(cluster: Cluster): PodTools | undefined;
   /** For /readyz: throws Problem `azure-unreachable`. */

@@ -146,7 +146,7 @@ describe('the API', () => {
     );
     expect(table.body).toMatchObject({
       kind: 'Table',
-      rows: [{ cells: expect.arrayContaining(['Ready', '34d', 'v1.32.4']) }, {}],
+      rows: [{ cells: expect.arrayContaining(['Ready', '34d', 'v1.35.2']) }, {}],
     });
   });
 
@@ -397,7 +397,7 @@ ifInstalled('the real kubectl', () => {
     ['auth can-i list pods -n shop', /yes/, ['create authorization.k8s.io selfsubjectaccessreviews  ']],
     ['auth whoami', /aks-command:default/, ['create authentication.k8s.io selfsubjectreviews  ']],
     ['create token default -n shop', /emulated/, ['create  serviceaccounts/token shop default']],
-    ['version', /Server Version: v1\.32/, []],
+    ['version', /Server Version: v1\.35/, []],
     ['api-resources --api-group=apps', /deployments +deploy/, []],
     ['run p --image=x -n shop --port=80', /created/, ['create  pods shop ']],
     [

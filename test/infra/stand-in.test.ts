@@ -116,7 +116,7 @@ describe('the stand-in', () => {
 
   test('says in its version that it is not kubectl', async () => {
     expect((await run('version')).out).toMatch(
-      /^Client Version: stand-in for kubectl .*not the real one\)\nServer Version: v1\.32/,
+      /^Client Version: stand-in for kubectl .*not the real one\)\nServer Version: v1\.35/,
     );
   });
 

@@ -8,6 +8,8 @@ export interface EmulatedCluster {
   powerState?: 'Running' | 'Stopped';
   provisioningState?: string;
   disableRunCommand?: boolean;
+  /** API server VNet integration. */
+  vnetIntegration?: boolean;
 }
 
 /** The AKS Entra server application, the same in all clouds. */
@@ -29,8 +31,19 @@ export function clusterView(cluster: EmulatedCluster, { name, resourceGroup }: M
     properties: {
       provisioningState: cluster.provisioningState ?? 'Succeeded',
       powerState: { code: cluster.powerState ?? 'Running' },
-      kubernetesVersion: '1.32.4',
-      currentKubernetesVersion: '1.32.4',
+      kubernetesVersion: '1.35.2',
+      currentKubernetesVersion: '1.35.2',
+      agentPoolProfiles: [
+        {
+          name: 'nodepool1',
+          count: 2,
+          mode: 'System',
+          orchestratorVersion: '1.35.2',
+          currentOrchestratorVersion: '1.35.2',
+          provisioningState: 'Succeeded',
+          powerState: { code: 'Running' },
+        },
+      ],
       dnsPrefix: name,
       privateFQDN: `${suffix}.00000000-0000-0000-0000-000000000000.privatelink.westeurope.azmk8s.io`,
       nodeResourceGroup: `MC_${resourceGroup}_${name}_westeurope`,
@@ -41,6 +54,7 @@ export function clusterView(cluster: EmulatedCluster, { name, resourceGroup }: M
         enablePrivateCluster: true,
         privateDNSZone: 'system',
         enablePrivateClusterPublicFQDN: false,
+        ...(cluster.vnetIntegration && { enableVnetIntegration: true }),
         ...(cluster.disableRunCommand && { disableRunCommand: true }),
       },
     },

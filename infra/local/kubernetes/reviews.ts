@@ -60,10 +60,15 @@ function hypothetical(record: RecordedRequest, asked: JsonObject): RecordedReque
   };
 }
 
+/** On an object: what it uses, as `12345678n/53212Ki`, in place of what is made up. */
+export const USAGE = 'emulated/usage';
+
 /** metrics.k8s.io: made up, the same for the same name, and within what the objects request. */
 export function metrics(kind: Kind, storage: Storage, clock: Clock): KubeObject[] {
   const core = builtInKinds.find(({ group, resource }) => group === '' && resource === kind.resource);
-  const usage = (name: string, cpu: number, memory: number): JsonObject => {
+  const usage = ({ metadata: { name, annotations } }: KubeObject, cpu: number, memory: number): JsonObject => {
+    const [own, ownMemory] = annotations?.[USAGE]?.split('/') ?? [];
+    if (own !== undefined && ownMemory !== undefined) return { cpu: own, memory: ownMemory };
     const spread = safeSuffix(name, 1).charCodeAt(0) % 20;
     return { cpu: `${cpu + spread}m`, memory: `${memory + spread}Mi` };
   };
@@ -74,11 +79,11 @@ export function metrics(kind: Kind, storage: Storage, clock: Clock): KubeObject[
     timestamp: timestamp(clock.now()),
     window: '15s',
     ...(kind.resource === 'nodes'
-      ? { usage: usage(source.metadata.name, 240, 2900) }
+      ? { usage: usage(source, 240, 2900) }
       : {
           containers: list(at(source, 'spec', 'containers')).map((c) => ({
             name: text(at(c, 'name')),
-            usage: usage(source.metadata.name, 3, 48),
+            usage: usage(source, 3, 48),
           })),
         }),
   }));

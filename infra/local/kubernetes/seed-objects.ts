@@ -1,7 +1,7 @@
 import type { JsonObject, KubeObject } from './json.ts';
 
 /** What the nodes and /version say. */
-export const SERVER_VERSION = 'v1.32.4';
+export const SERVER_VERSION = 'v1.35.2';
 
 export const nodeName = (index: number): string => `aks-system-31415926-vmss00000${index}`;
 

@@ -107,7 +107,7 @@ export function seed(storage: Storage, clock: Clock): void {
       selector: { matchLabels: { component: 'kube-proxy' } },
       template: {
         metadata: { labels: { component: 'kube-proxy' } },
-        spec: { containers: [{ name: 'kube-proxy', image: 'mcr.microsoft.com/oss/kubernetes/kube-proxy:v1.32.4' }] },
+        spec: { containers: [{ name: 'kube-proxy', image: 'mcr.microsoft.com/oss/kubernetes/kube-proxy:v1.35.2' }] },
       },
     },
   });

@@ -32,6 +32,10 @@ export interface EmulatedKubernetes {
   allow?: (request: RecordedRequest) => boolean;
   /** Creates or replaces an object behind the API's back: not recorded, never refused. */
   put(object: KubeObject): KubeObject;
+  /** The same with the controllers out until the next reset: what is wrong with the object stays wrong. */
+  place(object: KubeObject): KubeObject;
+  /** Checks of /readyz and /livez that fail. */
+  readonly failing: Set<string>;
   /** Reads an object without being recorded. */
   find(kind: string, namespace: string, name: string): KubeObject | undefined;
   /** Removes an object behind the API's back; nothing happens when it is not there. */
@@ -148,7 +152,7 @@ export async function startKubernetes(
           const binary = openApiV2(kinds());
           response.writeHead(200, { 'content-type': OPEN_API_V2_TYPE, 'content-length': binary.length });
           response.end(binary);
-        } else if (probe) send(response, { status: 200, text: 'ok' });
+        } else if (probe) send(response, probeReply(url, emulated.failing));
         else if (document) send(response, { status: 200, body: document });
         else throw noSuchResource();
         return;
@@ -175,6 +179,16 @@ export async function startKubernetes(
     }
   }
 
+  /** The controllers are: something was placed that they would put right. */
+  let out = false;
+  const store = (kind: Kind, object: KubeObject, status = false): KubeObject => {
+    const existing = storage.find(kind, object.metadata.namespace ?? 'default', object.metadata.name);
+    const { resourceVersion: _, ...metadata } = object.metadata;
+    return existing
+      ? storage.update(kind, { ...object, metadata: { ...metadata, name: object.metadata.name } }, { status })
+      : storage.create(kind, object);
+  };
+
   const emulated: EmulatedKubernetes = {
     url: '',
     requests: [],
@@ -183,19 +197,24 @@ export async function startKubernetes(
       fill();
       emulated.requests.length = 0;
       emulated.nonResource.length = 0;
+      emulated.failing.clear();
+      out = false;
     },
     kubeconfig: () => kubeconfigFor(emulated.url),
     put: (object) => {
       const kind = kinds().find((kind) => kind.kind === object.kind && groupVersion(kind) === object.apiVersion);
       if (!kind) throw badRequest(`no kind ${object.apiVersion} ${object.kind}`);
-      const existing = storage.find(kind, object.metadata.namespace ?? 'default', object.metadata.name);
-      const { resourceVersion: _, ...metadata } = object.metadata;
-      const stored = existing
-        ? storage.update(kind, { ...object, metadata: { ...metadata, name: object.metadata.name } })
-        : storage.create(kind, object);
-      reconcile(storage, clock);
+      const stored = store(kind, object);
+      if (!out) reconcile(storage, clock);
       return stored;
     },
+    place: (object) => {
+      const kind = kinds().find((kind) => kind.kind === object.kind && groupVersion(kind) === object.apiVersion);
+      if (!kind) throw badRequest(`no kind ${object.apiVersion} ${object.kind}`);
+      out = true;
+      return store(kind, object, true);
+    },
+    failing: new Set(),
     find: (name, namespace, objectName) => {
       const kind = kinds().find((kind) => kind.kind === name);
       return kind && storage.find(kind, namespace, objectName);
@@ -216,6 +235,18 @@ export async function startKubernetes(
     server.listen(options.port ?? 0, '127.0.0.1', () => resolve());
   });
   return Object.assign(emulated, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+}
+
+const probeChecks = ['ping', 'log', 'etcd', 'informer-sync', 'shutdown'];
+
+/** As k8s.io/apiserver/pkg/server/healthz says it: `ok`, with `verbose` or a failure each check. */
+function probeReply({ pathname, searchParams }: URL, failing: ReadonlySet<string>): Reply {
+  const name = pathname.slice(1);
+  const checks = probeChecks.map((check) =>
+    failing.has(check) ? `[-]${check} failed: reason withheld` : `[+]${check} ok`,
+  );
+  if (failing.size > 0) return { status: 500, text: `${checks.join('\n')}\n${name} check failed\n` };
+  return { status: 200, text: searchParams.has('verbose') ? `${checks.join('\n')}\n${name} check passed\n` : 'ok' };
 }
 
 function forbidden({ verb, resource, subresource, group, info, name, impersonate }: RecordedRequest): StatusError {

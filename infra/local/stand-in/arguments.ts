@@ -20,7 +20,7 @@ const short: Readonly<Record<string, string>> = {
  */
 const verbs: Readonly<Record<string, string>> = {
   exec: 'namespace container pod-running-timeout',
-  get: 'namespace all-namespaces! selector field-selector output no-headers! ignore-not-found!',
+  get: 'namespace all-namespaces! selector field-selector output no-headers! ignore-not-found! raw',
   describe: 'namespace selector',
   logs: 'namespace container selector tail since-seconds timestamps! pod-running-timeout',
   apply: 'namespace filename server-side! field-manager validate',
@@ -28,7 +28,7 @@ const verbs: Readonly<Record<string, string>> = {
   scale: 'namespace replicas',
   'rollout restart': 'namespace field-manager',
   'rollout status': 'namespace timeout',
-  version: 'namespace',
+  version: 'namespace output',
 };
 
 /** Throws Error for a verb or a flag that the stand-in does not know. */

@@ -14,6 +14,7 @@ import {
 import type { Arguments } from './arguments.ts';
 import { pathOf, ServerError, type Client, type Resource } from './client.ts';
 import { printTables, type Printed } from './print.ts';
+import { printTemplate } from './template.ts';
 
 interface Surroundings {
   readonly client: Client;
@@ -70,6 +71,11 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
   switch (verb) {
     case 'version': {
       const server = await client.json('GET', '/version');
+      if (flags.get('output') === 'json') {
+        out(`${JSON.stringify({ clientVersion: { gitVersion: label }, serverVersion: server }, undefined, 2)}\n`);
+        return 0;
+      }
+      if (flags.has('output')) throw new Error(`the ${label} does not know the output ${flags.get('output') ?? ''}`);
       out(`Client Version: ${label}\nServer Version: ${text(server['gitVersion'])}\n`);
       return 0;
     }
@@ -135,15 +141,21 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
 
   async function get(): Promise<number> {
     const output = flags.get('output') ?? '';
-    if (!['', 'wide', 'json', 'yaml', 'name'].includes(output))
+    if (flags.has('raw')) {
+      out(await client.request('GET', flags.get('raw') ?? '', { accept: '*/*' }));
+      return 0;
+    }
+    const template = /^go-template=(.*)$/s.exec(output)?.[1];
+    if (template === undefined && !['', 'wide', 'json', 'yaml', 'name'].includes(output))
       throw new Error(`the ${label} does not know the output ${output}`);
     const wanted = await targets(client, args);
     const accept = output === '' || output === 'wide' ? tableType : 'application/json';
-    const answers: (Printed & { body: JsonObject })[] = [];
+    const answers: (Printed & { body: JsonObject; kind: string })[] = [];
     for (const { resource, name } of wanted)
       try {
         answers.push({
           title: title(resource),
+          kind: resource.kind,
           body: await client.json('GET', `${pathOf(resource, namespace, name)}${name === '' ? query() : ''}`, {
             accept,
           }),
@@ -163,11 +175,16 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
       return 0;
     }
     const lists = wanted.some(({ name }) => name === '') || answers.length > 1;
-    const items = answers.flatMap(({ body, title }) =>
-      'items' in body ? list(body['items']).map((item) => ({ item, title })) : [{ item: body, title }],
+    const items = answers.flatMap(({ body, title, kind }) =>
+      'items' in body ? list(body['items']).map((item) => ({ item, title, kind })) : [{ item: body, title, kind }],
     );
     if (output === 'name') {
       for (const { item, title } of items) out(`${title}/${text(at(item, 'metadata', 'name'))}\n`);
+      return 0;
+    }
+    if (template !== undefined) {
+      const whole = items.map(({ item, kind }) => (isObject(item) ? { kind, ...item } : item));
+      out(printTemplate(template, lists ? { items: whole } : (whole[0] ?? {})));
       return 0;
     }
     if (items.length === 0 && !lists) return 0;

@@ -86,12 +86,13 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
 }
 
 function jobBody({ job, next, suspended, runs }: JobView): JobOutput {
-  const { name, cluster, steps, batch, options, schedule, onMissed, onOverlap, onError, enabled } = job;
+  const { name, cluster, steps, batch, health, options, schedule, onMissed, onOverlap, onError, enabled } = job;
   const [last] = runs;
   const commands = steps.map(({ argv }) => ({ argv: shownTemplate(argv) }));
   return {
     name,
     cluster,
+    health,
     ...(batch
       ? { argv: null, steps: commands, onError }
       : { argv: commands[0]?.argv ?? null, steps: null, onError: null }),

@@ -1,0 +1,254 @@
+import { LruMap } from 'toad-cache';
+import { after, type Clock } from '../clock.ts';
+import { Problem } from '../errors.ts';
+import type { Gateway } from '../gateway/gateway.ts';
+import type { AuthenticatedRequest, RequestedBatch, Wait } from '../gateway/request.ts';
+import type { StartedCommand } from '../gateway/run-command.ts';
+import { principalKey } from '../identity/principal.ts';
+import { onAbort } from '../lib/abort.ts';
+import type { Relay } from '../relay/relay.ts';
+import type { Answer } from './answers.ts';
+import { assess, type Health } from './assess.ts';
+import type { AzureAnswer } from './azure-view.ts';
+import type { HealthMetrics } from './metrics.ts';
+import { readLook, type BatchReading } from './read-batch.ts';
+import { readsIn, stepsFor, type Read, type ReadName } from './reads.ts';
+
+/** What is looked at. */
+interface Scope {
+  readonly cluster: string;
+  /** All namespaces unless given. */
+  readonly namespace?: string | undefined;
+}
+
+/** A look, or undefined while it has not ended. */
+type Looked = { readonly health: Health } | { readonly health: undefined };
+
+export interface Looks {
+  /**
+   * One look at a cluster, judged as the caller: what it may not read is `not-allowed`. The reads that it may make are one batch, so one pod.
+   * A look of the same caller that is under way or less than 30 s old is shared. Throws Problem as a batch does, but for a cluster that
+   * cannot be reached: that is an answer.
+   */
+  look(request: AuthenticatedRequest, scope: Scope, wait: Wait): Promise<Looked>;
+  /** Starts the batch of a job's look. Throws Problem `policy-denied` when none of the reads may be made. */
+  start(request: AuthenticatedRequest, cluster: string, about: About, signal?: AbortSignal): Promise<StartedCommand>;
+  /** Judges a job's look that has ended, and keeps its numbers as metrics. Gives its status and reason in one line. */
+  note(request: AuthenticatedRequest, cluster: string, batchId: string): Promise<string>;
+}
+
+type About = Pick<RequestedBatch, 'reason' | 'job' | 'requester' | 'idempotency'>;
+
+interface LooksContext {
+  readonly gateway: Pick<Gateway, 'admitCaller' | 'judgeReads' | 'runBatch' | 'awaitBatch' | 'readBatch'>;
+  readonly relay: Pick<Relay, 'view'>;
+  readonly clock: Clock;
+  readonly metrics: HealthMetrics;
+}
+
+/** How long a look is as good as a new one. */
+const FRESH_MS = 30_000;
+/** Looks that are kept to be shared. */
+const MOST_SHARED = 200;
+/** Longer than any batch may run. */
+const LONGEST_MS = 2 * 3_600_000;
+
+interface Look {
+  /** Rejects with the Problem when nothing was started. */
+  readonly done: Promise<Health>;
+  /** When it ended (monotonic). */
+  endedAt: number | undefined;
+}
+
+export function createLooks(context: LooksContext): Looks {
+  const { clock } = context;
+  const looks = new LruMap<Look>(MOST_SHARED);
+
+  const share = (key: string, begin: () => Promise<Health>): Look => {
+    const known = looks.get(key);
+    if (known && (known.endedAt === undefined || clock.monotonic() - known.endedAt < FRESH_MS)) return known;
+    const ended = (): void => {
+      look.endedAt = clock.monotonic();
+    };
+    const forget = (): void => {
+      // Nothing was seen, so there is nothing to share.
+      if (looks.get(key) === look) looks.delete(key);
+    };
+    const look: Look = { done: noting(begin(), ended, forget), endedAt: undefined };
+    looks.set(key, look);
+    return look;
+  };
+
+  return {
+    look: async (request, scope, wait) => {
+      const judged = await judge(context, request, scope);
+      const { done } = share(keyOf(request, scope, judged), () => begin(context, request, scope, judged));
+      return { health: await within(clock, done, wait) };
+    },
+    start: (request, cluster, about, signal) => startForJob(context, request, { cluster }, about, signal),
+    note: async (request, cluster, batchId) => {
+      const reading = readLook(await context.gateway.readBatch(request, batchId, { ms: 0 }));
+      const { status, reason } = await noted(context, request, cluster, reading);
+      return `${status}: ${reason}`;
+    },
+  };
+}
+
+async function noting<T>(work: Promise<T>, ended: () => void, failed: () => void): Promise<T> {
+  try {
+    const result = await work;
+    ended();
+    return result;
+  } catch (error) {
+    failed();
+    throw error;
+  }
+}
+
+async function startForJob(
+  context: LooksContext,
+  request: AuthenticatedRequest,
+  scope: Scope,
+  about: About,
+  signal: AbortSignal | undefined,
+): Promise<StartedCommand> {
+  try {
+    return await startBatch(context, request, scope, await judge(context, request, scope), about, signal);
+  } catch (error) {
+    // That it cannot be reached is what the look was to find out.
+    if (isUnreachable(error)) await noted(context, request, scope.cluster, { answers: new Map(), run: notRun(error) });
+    throw error;
+  }
+}
+
+/** Of a job, which looks at all namespaces. */
+async function noted(
+  context: LooksContext,
+  request: AuthenticatedRequest,
+  cluster: string,
+  reading: BatchReading,
+): Promise<Health> {
+  const azure = await askAzure(context, request, { cluster }, true);
+  const seen = { cluster, namespace: undefined, denied: new Map(), now: context.clock.now() };
+  const health = assess({ ...seen, ...reading, azure });
+  context.metrics.set(health);
+  return health;
+}
+
+/** What a caller may read, and why not the rest. */
+interface Judged {
+  readonly allowed: readonly Read[];
+  readonly denied: ReadonlyMap<ReadName, Answer>;
+}
+
+async function judge({ gateway }: LooksContext, request: AuthenticatedRequest, scope: Scope): Promise<Judged> {
+  const wanted = readsIn(scope.namespace);
+  const commands = wanted.flatMap((read) =>
+    stepsFor([read], scope.namespace).map(({ words }) => ({ cluster: scope.cluster, command: words, files: [] })),
+  );
+  const verdicts = await gateway.judgeReads(request, commands);
+  const denied = new Map<ReadName, Answer>();
+  const allowed = wanted.filter(({ name }, index) => {
+    const verdict = verdicts[index];
+    if (verdict?.allowed) return true;
+    const kind = verdict?.code === 'command-refused' ? 'unknown' : 'not-allowed';
+    denied.set(name, { kind, reason: verdict?.reason ?? '' });
+    return false;
+  });
+  // Everybody may ask for the version. By itself that is worth no pod, and shows nothing that is well.
+  const worthIt = allowed.some(({ name }) => name !== 'version');
+  if (!worthIt) for (const { name } of allowed) denied.set(name, { kind: 'not-allowed', reason: NOTHING_ALLOWED });
+  return { allowed: worthIt ? allowed : [], denied };
+}
+
+const NOTHING_ALLOWED = 'Policy allows none of the reads.';
+
+/** One caller, one cluster, one set of reads: whoever may read something else gets a look of its own. */
+const keyOf = ({ caller }: AuthenticatedRequest, { cluster, namespace }: Scope, { allowed }: Judged): string =>
+  JSON.stringify([principalKey(caller.principal), cluster, namespace, allowed.map(({ name }) => name)]);
+
+async function begin(
+  context: LooksContext,
+  request: AuthenticatedRequest,
+  scope: Scope,
+  judged: Judged,
+): Promise<Health> {
+  const { allowed, denied } = judged;
+  const asked = askAzure(context, request, scope, allowed.length > 0);
+  const reading: BatchReading =
+    allowed.length > 0
+      ? await runReads(context, request, scope, judged)
+      : { answers: new Map(), run: { kind: 'not-allowed' } };
+  const { cluster, namespace } = scope;
+  return assess({ cluster, namespace, ...reading, azure: await asked, denied, now: context.clock.now() });
+}
+
+/** These say that the cluster cannot be reached, which is what the look was to find out. */
+const unreachable: ReadonlySet<string> = new Set(['cluster-unavailable', 'azure-refused', 'azure-unreachable']);
+
+async function runReads(
+  context: LooksContext,
+  request: AuthenticatedRequest,
+  scope: Scope,
+  judged: Judged,
+): Promise<BatchReading> {
+  try {
+    const started = await startBatch(context, request, scope, judged, {});
+    return readLook(await context.gateway.awaitBatch(request, started, { ms: LONGEST_MS }));
+  } catch (error) {
+    if (!isUnreachable(error)) throw error;
+    return { answers: new Map(), run: notRun(error) };
+  }
+}
+
+const isUnreachable = (error: unknown): error is Problem => error instanceof Problem && unreachable.has(error.code);
+const notRun = ({ code, message }: Problem): BatchReading['run'] => ({ kind: 'not-run', code, message });
+
+function startBatch(
+  { gateway }: LooksContext,
+  request: AuthenticatedRequest,
+  { cluster, namespace }: Scope,
+  { allowed }: Judged,
+  about: About,
+  signal?: AbortSignal,
+): Promise<StartedCommand> {
+  if (allowed.length === 0)
+    throw new Problem('policy-denied', 'Policy allows none of the reads of a look at this cluster.', {
+      members: { reason: 'no-rule', role: null, rule: null },
+    });
+  const steps = stepsFor(allowed, namespace).map(({ words }) => ({ command: words, files: [] }));
+  return gateway.runBatch(request, { ...about, cluster, steps, onError: 'continue' }, signal);
+}
+
+/** Azure's own view is about the cluster as a whole: for whoever may read something there. */
+async function askAzure(
+  { gateway, relay }: LooksContext,
+  request: AuthenticatedRequest,
+  { cluster: name }: Scope,
+  allowed: boolean,
+): Promise<AzureAnswer> {
+  if (!allowed) return { kind: 'not-allowed', reason: NOTHING_ALLOWED };
+  try {
+    const { config } = await gateway.admitCaller(request);
+    const cluster = config.clusters.get(name);
+    if (!cluster) return { kind: 'unknown', reason: 'The cluster is no longer configured.' };
+    const view = await relay.view(cluster);
+    return { kind: 'view', view, details: view.details };
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return { kind: 'unknown', reason: error.message };
+  }
+}
+
+/** The look's end, or undefined when the wait is over first. */
+async function within<T>(clock: Clock, done: Promise<T>, { ms, signal }: Wait): Promise<T | undefined> {
+  const { promise: over, resolve } = Promise.withResolvers<undefined>();
+  const cancel = after(clock, ms, () => resolve(undefined), { unref: true });
+  const stopListening = onAbort(signal, () => resolve(undefined));
+  try {
+    return await Promise.race([done, over]);
+  } finally {
+    cancel();
+    stopListening();
+  }
+}

@@ -1,0 +1,69 @@
+/** How a check, a part or a cluster stands. `not-allowed` and `unknown` are never `ok`: what was not seen is not well. */
+const statuses = ['failing', 'degraded', 'unknown', 'not-allowed', 'ok'] as const;
+export type Status = (typeof statuses)[number];
+
+/** The parts of one look, in the order in which they are shown. */
+export const partNames = [
+  'reachability',
+  'azure',
+  'controlPlane',
+  'tunnel',
+  'nodes',
+  'workloads',
+  'pods',
+  'storage',
+  'scaling',
+  'events',
+] as const;
+export type PartName = (typeof partNames)[number];
+
+/** The worst of some; `ok` of none. */
+export const worst = (some: Iterable<Status>): Status => {
+  const seen = new Set(some);
+  return statuses.find((status) => seen.has(status)) ?? 'ok';
+};
+
+/** Something that is wrong, and where. */
+export interface Finding {
+  readonly severity: 'failing' | 'degraded';
+  readonly part: PartName;
+  /** Stable, such as `crash-loop`. */
+  readonly what: string;
+  /** `''` for what is in no namespace, or is no object at all. */
+  readonly namespace: string;
+  /** `pod/web-1`, `node/aks-1`, or what else is meant. */
+  readonly object: string;
+  /** One line for people: text out of the cluster, not to be trusted. */
+  readonly detail: string;
+}
+
+export interface Check {
+  readonly status: Status;
+  readonly reason?: string;
+}
+
+/** What one part of a look says. */
+export interface Part {
+  readonly status: Status;
+  readonly reason: string;
+  /** Each read by itself. */
+  readonly checks: Readonly<Record<string, Check>>;
+  readonly numbers: Readonly<Record<string, unknown>>;
+  readonly findings: readonly Finding[];
+}
+
+/** By severity, then by part, then in a fixed order. */
+export function ranked(findings: readonly Finding[]): readonly Finding[] {
+  const key = ({ severity, part, what, namespace, object }: Finding): string =>
+    [
+      severity === 'failing' ? '0' : '1',
+      String(partNames.indexOf(part)).padStart(2, '0'),
+      what,
+      namespace,
+      object,
+    ].join('|');
+  return findings
+    .map((finding) => [key(finding), finding] as const)
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    .map(([, finding]) => finding);
+}

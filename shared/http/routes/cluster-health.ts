@@ -1,0 +1,117 @@
+import type { FastifyInstance } from 'fastify';
+import { Type, type Static } from 'typebox';
+import type { Health } from '../../health/assess.ts';
+import { healthMarkdown } from '../../health/markdown.ts';
+import { partNames, type Part } from '../../health/status.ts';
+import { prefixOf } from '../address.ts';
+import { ABOUT_A_COMMAND, ABOUT_A_RUN, problemsOf } from '../answers.ts';
+import { disconnectSignal } from '../disconnect.ts';
+import { authenticated } from '../identify.ts';
+import type { AppOptions } from '../options.ts';
+import { readPrefer } from '../prefer.ts';
+import { ClusterHealthBody, type ClusterHealthOutput } from '../schemas.ts';
+import { ClusterParams, WaitingHeaders } from './running.ts';
+
+/** kubernetes.io/docs/concepts/overview/working-with-objects/names, "RFC 1123 Label Names". */
+const Namespace = Type.String({
+  pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$',
+  description: 'Narrows the look to one namespace.',
+});
+const HealthQuery = Type.Object({ namespace: Type.Optional(Namespace) }, { additionalProperties: false });
+
+/** Until a look that has not ended may have: a pod needs that long to start. */
+const RETRY_AFTER = 5;
+
+export async function clusterHealthRoutes(app: FastifyInstance, { looks, clock, config }: AppOptions): Promise<void> {
+  app.get<{ Params: Static<typeof ClusterParams>; Querystring: Static<typeof HealthQuery> }>(
+    '/v1/clusters/:cluster/health',
+    {
+      schema: {
+        operationId: 'getClusterHealth',
+        tags: ['clusters'],
+        summary: 'One look at a cluster: what is well, what is not, and what the caller may not see',
+        description:
+          'All reads are one pod start, each judged as the caller: what it may not read is `not-allowed`, never `ok`. A look of the same ' +
+          'caller that is less than 30 s old is shared.',
+        params: ClusterParams,
+        querystring: HealthQuery,
+        headers: WaitingHeaders,
+        response: {
+          ...problemsOf(...ABOUT_A_COMMAND, ...ABOUT_A_RUN),
+          200: described('The look.'),
+          202: {
+            ...described('The look has not ended.'),
+            headers: {
+              Location: Type.String({ description: 'Where to ask again: here.' }),
+              'Retry-After': Type.String({ description: 'Seconds.' }),
+            },
+          },
+        },
+      },
+    },
+    async (request, reply) => {
+      const { cluster } = request.params;
+      const { namespace } = request.query;
+      const prefer = readPrefer(request.headers.prefer);
+      const wait = { ms: prefer.waitSeconds * 1_000, signal: disconnectSignal(reply) };
+      request.handedOver = true;
+      const { health } = await looks.look(authenticated(request), { cluster, namespace }, wait);
+      if (prefer.applied) reply.header('preference-applied', prefer.applied);
+      reply.header('cache-control', 'no-store');
+      if (!health) {
+        const query = namespace === undefined ? '' : `?namespace=${encodeURIComponent(namespace)}`;
+        reply.code(202).header('retry-after', String(RETRY_AFTER));
+        const path = `/v1/clusters/${encodeURIComponent(cluster)}/health${query}`;
+        reply.header('location', `${prefixOf(config().publicUrl)}${path}`);
+      }
+      const markdown = wantsMarkdown(request.headers.accept);
+      if (markdown && health)
+        return reply.type('text/markdown; charset=utf-8').send(healthMarkdown(health, markdown.profile === 'slack'));
+      return reply.send(health ? healthBody(health) : running(cluster, namespace, clock.now()));
+    },
+  );
+}
+
+const described = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: ClusterHealthBody }, 'text/markdown': { schema: Type.String() } },
+});
+
+/** `text/markdown;profile=slack`, asked for by name: no wildcard means it. */
+function wantsMarkdown(accept: string | undefined): { readonly profile: string | undefined } | undefined {
+  const range = (accept ?? '')
+    .toLowerCase()
+    .split(',')
+    .find((item) => item.trim().startsWith('text/markdown'));
+  if (range === undefined) return undefined;
+  return { profile: /;\s*profile="?(slack|teams|github)"?\s*(?:;|$)/.exec(range)?.[1] };
+}
+
+const running = (cluster: string, namespace: string | undefined, now: number): ClusterHealthOutput => ({
+  cluster,
+  namespace: namespace ?? null,
+  status: 'unknown',
+  reason: 'The look has not ended; ask again.',
+  at: new Date(now).toISOString(),
+  parts: {},
+  findings: [],
+  more: 0,
+  cut: false,
+});
+
+function healthBody(health: Health): ClusterHealthOutput {
+  const { cluster, namespace, status, reason, at, parts, findings, more, cut } = health;
+  return {
+    cluster,
+    namespace: namespace ?? null,
+    status,
+    reason,
+    at: new Date(at).toISOString(),
+    parts: Object.fromEntries(partNames.map((name) => [name, partBody(parts[name])])),
+    findings: [...findings],
+    more,
+    cut,
+  };
+}
+
+const partBody = ({ status, reason, checks, numbers }: Part) => ({ ...numbers, status, reason, checks: { ...checks } });
