@@ -23,7 +23,9 @@ try {
     regularly('the sweep', { app }, () => sweep()),
     regularly('a look at the jobs', { app }, () => runJobs()),
   ];
-  const address = await app.listen(config.current().listen);
+  const address = await app.listen(config.current().listen).catch((error: unknown) => {
+    throw isTaken(error) ? new Error(`${error.message}; \`listen:\` in ${location} moves it`, { cause: error }) : error;
+  });
   process.stdout.write(`listening on ${address}\n`);
   const stop = (): void => {
     const stopped = Promise.all(timers.map((timer) => timer.stop())).then(close);
@@ -40,4 +42,8 @@ try {
 } catch (error) {
   process.stderr.write(`the gateway did not start: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
+}
+
+function isTaken(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
 }

@@ -14,7 +14,9 @@ const stack = await startStack({
   ...(values.kubeconfig !== undefined && { kubeconfig: values.kubeconfig }),
   gateway: { logger: { level: 'warn' } },
 }).catch((error: unknown) => {
-  console.error(`it did not start: ${error instanceof Error ? error.message : String(error)}`);
+  const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+  const way = isTaken ? '; --port PORT moves it' : '';
+  console.error(`it did not start: ${error instanceof Error ? error.message : String(error)}${way}`);
   process.exit(1);
 });
 const { azure, url, config } = stack;
