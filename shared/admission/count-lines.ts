@@ -5,7 +5,7 @@ import type { Traffic } from './traffic.ts';
 /** The trail, with each line counted for the caller who caused it. Not those that say "too much": they are summed up anyway. */
 export const countingLines = (trail: AuditTrail, traffic: Pick<Traffic, 'countLine'>): AuditTrail => ({
   ...trail,
-  record: (event) => {
+  record: (event, options) => {
     if (event.event !== 'rate-limited' && 'principal' in event && event.principal) {
       const { idtyp: kind, tid, oid } = event.principal;
       // Of a job that a person runs by hand the lines are the job's.
@@ -13,6 +13,6 @@ export const countingLines = (trail: AuditTrail, traffic: Pick<Traffic, 'countLi
       const behind = requester && { kind: requester.idtyp, tid: requester.tid, oid: requester.oid };
       traffic.countLine(principalKey({ kind, tid, oid, requester: behind }));
     }
-    return trail.record(event);
+    return trail.record(event, options);
   },
 });

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, lstatSync, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import * as nodeFs from 'node:fs/promises';
 import path from 'node:path';
@@ -86,14 +86,14 @@ async function openStream(options: FileLogOptions, stream: string): Promise<Appe
     await writeAll(file, batch);
     if (!syncOnWrite) await file.datasync();
     segment.size += batch.length;
-    await confirm(segment, fs);
+    confirm(segment);
     return at;
   });
   return {
     append: appender.append,
     check: () =>
       appender.check(async () => {
-        for (const segment of written) await confirm(segment, fs);
+        for (const segment of written) confirm(segment);
       }),
     storeTime: () => undefined,
     close: async () => {
@@ -103,12 +103,23 @@ async function openStream(options: FileLogOptions, stream: string): Promise<Appe
   };
 }
 
-/** What a path names now, held against what was written: an open file goes on taking lines after it was removed or moved (unlink(2)). */
-async function confirm({ path: place, ino, dev, size }: WrittenSegment, fs: LogFileSystem): Promise<void> {
-  const there = await guarded('The audit file is gone', fs.lstat(place));
+/**
+ * What a path names now, held against what was written: an open file goes on taking lines after it was removed or moved (unlink(2)). Synchronous:
+ * some microseconds, where the thread pool's way there and back costs as much as a line.
+ */
+function confirm({ path: place, ino, dev, size }: WrittenSegment): void {
+  const there = statOf(place);
   if (there.ino !== ino || there.dev !== dev) throw new StorageUnavailable('The audit file was replaced by another');
   if (there.size !== size)
     throw new StorageUnavailable(`The audit file has ${there.size} bytes where ${size} were written`);
+}
+
+function statOf(place: string): Stats {
+  try {
+    return lstatSync(place);
+  } catch (error) {
+    throw unavailable('The audit file is gone', error);
+  }
 }
 
 async function makeFolder(folder: string, fs: LogFileSystem): Promise<void> {

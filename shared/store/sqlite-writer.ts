@@ -66,6 +66,9 @@ interface Context {
   readonly statements: ReturnType<typeof prepareStatements>;
   readonly waiting: Write[];
   draining: Promise<void> | undefined;
+  /** While durable writes wait for the disk: what commits those that do not. */
+  passing: Promise<void> | undefined;
+  isSyncing: boolean;
   closed: boolean;
   broken: StorageUnavailable | undefined;
   cancelSoon: (() => void) | undefined;
@@ -85,6 +88,8 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock, log?: W
     statements: prepareStatements(database),
     waiting: [],
     draining: undefined,
+    passing: undefined,
+    isSyncing: false,
     closed: false,
     broken: undefined,
     cancelSoon: undefined,
@@ -96,6 +101,7 @@ export function createSqliteWriter(database: DatabaseSync, clock: Clock, log?: W
     close: async () => {
       context.closed = true;
       await context.draining;
+      await context.passing;
       await (context.cancelSoon ? sync(context) : context.syncing.catch(() => undefined)); // of a failed one its own writes have heard
     },
   };
@@ -120,6 +126,7 @@ function enqueue<Result>(
   // What `work` gives is what its own promise is resolved with: the queue need not know its type.
   waiting.push({ bytes, lazy, work, resolve: resolve as (result: unknown) => void, reject });
   context.draining ??= drain(context);
+  if (lazy && context.isSyncing) context.passing ??= passLazy(context);
   return promise;
 }
 
@@ -129,19 +136,48 @@ async function drain(context: Context): Promise<void> {
     await nextTurn();
     const batch = takeBatch(context.waiting);
     if (batch.length === 0) break;
-    try {
-      if (context.broken) throw context.broken;
-      await whileBusy(context.clock, () => context.statements.begin.run());
-      const ends = commit(context, batch);
-      if (batch.some(({ lazy }) => !lazy)) await sync(context);
-      else syncSoon(context);
-      for (const end of ends) end();
-    } catch (error) {
-      if (isConnectionLost(error)) context.broken ??= unavailable(error);
-      for (const { reject } of batch) reject(unavailable(error));
-    }
+    await commitBatch(context, batch);
   }
   context.draining = undefined;
+}
+
+/** What need not be on the disk does not wait for what must be: only for its turn. */
+async function passLazy(context: Context): Promise<void> {
+  await nextTurn();
+  context.passing = undefined;
+  const { waiting } = context;
+  const lazy = waiting.filter((write) => write.lazy);
+  const batch = takeBatch(lazy);
+  if (!context.isSyncing || batch.length === 0) return; // it is drain's turn
+  waiting.splice(0, waiting.length, ...waiting.filter((write) => !batch.includes(write)));
+  if (lazy.length > 0) context.passing = passLazy(context);
+  await commitBatch(context, batch);
+}
+
+async function commitBatch(context: Context, batch: readonly Write[]): Promise<void> {
+  try {
+    if (context.broken) throw context.broken;
+    // In one go: another batch may wait for its turn at the same time.
+    const ends = await whileBusy(context.clock, () => {
+      context.statements.begin.run();
+      return commit(context, batch);
+    });
+    if (batch.some(({ lazy }) => !lazy)) await waitForSync(context);
+    else syncSoon(context);
+    for (const end of ends) end();
+  } catch (error) {
+    if (isConnectionLost(error)) context.broken ??= unavailable(error);
+    for (const { reject } of batch) reject(unavailable(error));
+  }
+}
+
+async function waitForSync(context: Context): Promise<void> {
+  context.isSyncing = true;
+  try {
+    await sync(context);
+  } finally {
+    context.isSyncing = false;
+  }
 }
 
 function syncSoon(context: Context): void {

@@ -143,6 +143,22 @@ describe('the audit trail', () => {
     expect((await verifyTrail(bench.log, { now: bench.clock.now() })).counts).toEqual({ 'root-key-not-named': 1 });
   });
 
+  test('lets an event that nothing waits for share the next batch, and its signature; alone it goes out soon', async () => {
+    await using bench = await createBench();
+    const trail = await bench.open();
+    const first = trail.record(intended('cmd-1'), { unhurried: true });
+    await trail.record(intended('cmd-2'));
+    expect(await first).toMatchObject({ seq: 2 });
+    const alone = trail.record(intended('cmd-3'), { unhurried: true });
+    await bench.clock.advance(1_000);
+    expect(await alone).toMatchObject({ seq: 5 });
+    const last = trail.record(intended('cmd-4'), { unhurried: true });
+    await trail.close();
+    expect(await last).toMatchObject({ seq: 7 });
+    const signatures = (await linesOf(bench.log)).filter(({ code }) => code === 'AKG007I');
+    expect(signatures).toHaveLength(4); // the opening's, and three
+  });
+
   test('writes a checkpoint each minute, idle too, and a final one', async () => {
     await using bench = await createBench();
     const trail = await bench.open();

@@ -40,7 +40,7 @@ beforeAll(async () => {
   });
 });
 afterAll(() => stack.close());
-beforeEach(() => (text = ''));
+beforeEach(() => void (text = ''));
 
 describe("the process's own log", () => {
   test('has one line a request: its id, route, status, principal, time and code', async () => {

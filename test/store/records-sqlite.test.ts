@@ -167,6 +167,33 @@ describe('a SQLite file', () => {
     await records.close();
   });
 
+  test('lets a write that need not be on the disk pass those that wait for it', async () => {
+    const syncs: (() => void)[] = [];
+    const records = await openSqliteRecords(newFile(), {
+      openLog: async () => ({
+        sync: () => new Promise<void>((resolve) => syncs.push(resolve)),
+        close: async () => undefined,
+      }),
+    });
+    const told: string[] = [];
+    const creating = records.create(commandRecord('one')).then(() => told.push('one'));
+    await nextSync(syncs, 1);
+    const second = records.create(commandRecord('two')).then(() => told.push('two'));
+    for (const name of ['a', 'b']) {
+      expect(await records.lease(name, 'holder', 2, 1)).toBe(true);
+      told.push(name);
+    }
+    expect(told).toEqual(['a', 'b']);
+    expect(await records.get('two')).toBeUndefined(); // it waits to share the next sync with others
+    syncs[0]?.();
+    await creating;
+    await nextSync(syncs, 2);
+    syncs[1]?.();
+    await second;
+    expect(told).toEqual(['a', 'b', 'one', 'two']);
+    await records.close();
+  });
+
   test('syncs soon what nobody waits for, at the latest when it is closed', async () => {
     const clock = createManualClock();
     let syncs = 0;

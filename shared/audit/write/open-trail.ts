@@ -11,7 +11,7 @@ import type { RootKey } from '../root-key.ts';
 import type { CopySink } from '../sinks/copies.ts';
 import type { SiemSink } from '../sinks/siem.ts';
 import { trailId } from '../trail-identity.ts';
-import type { AuditTrail, Recorded } from '../trail.ts';
+import type { AuditTrail, Recorded, RecordOptions } from '../trail.ts';
 import type { Seal } from '../seal.ts';
 import { composeEvent, wordsToSeal } from './compose.ts';
 import { type FloodGate, createFloodGate, isFloodEvent } from './flood.ts';
@@ -79,10 +79,10 @@ export async function openAuditTrail(options: AuditTrailOptions): Promise<AuditT
   context.state = { kind: 'live', writer: await begin(context) };
   const beating = heartbeat(context);
   return {
-    record: (event) =>
+    record: (event, recording) =>
       isFloodEvent(event)
-        ? context.gate.pass(event, options.clock.monotonic(), () => writeEvent(context, event))
-        : writeEvent(context, event),
+        ? context.gate.pass(event, options.clock.monotonic(), () => writeEvent(context, event, recording))
+        : writeEvent(context, event, recording),
     check: () => check(context),
     close: () => close(context, beating),
   };
@@ -195,7 +195,11 @@ interface Composed {
   readonly members: JsonObject;
 }
 
-async function write(context: Context, compose: (writer: StreamWriter) => Composed): Promise<Recorded> {
+async function write(
+  context: Context,
+  compose: (writer: StreamWriter) => Composed,
+  options?: RecordOptions,
+): Promise<Recorded> {
   if (context.waiting >= MAX_WAITING)
     throw new Problem('audit-unavailable', 'Too many events wait for the audit store');
   context.waiting += 1;
@@ -204,7 +208,7 @@ async function write(context: Context, compose: (writer: StreamWriter) => Compos
     const writer = 'append' in found ? found : await found;
     const { event, members } = compose(writer);
     try {
-      return await writer.append(event, members);
+      return await writer.append(event, members, options);
     } catch (error) {
       if (error instanceof StorageUnavailable) await fail(context, writer, error);
       throw asProblem(error);
@@ -214,14 +218,15 @@ async function write(context: Context, compose: (writer: StreamWriter) => Compos
   }
 }
 
-async function writeEvent(context: Context, event: AuditEvent): Promise<Recorded> {
+async function writeEvent(context: Context, event: AuditEvent, options?: RecordOptions): Promise<Recorded> {
   const { seal } = context.options;
   const hidden = seal ? wordsToSeal(event) : [];
   const sealed = seal && hidden.length > 0 ? await seal(hidden) : undefined;
-  return write(context, (writer) => ({
+  const composing = (writer: StreamWriter): Composed => ({
     event: event.event,
     members: { ...composeEvent(event, writer.digest), ...(sealed !== undefined && { sealed }) },
-  }));
+  });
+  return write(context, composing, options);
 }
 
 const summarise = (context: Context, all: boolean): Promise<void> =>

@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey } from 'node:crypto';
-import type { Clock, Entropy } from '../../clock.ts';
+import { after, type Clock, type Entropy } from '../../clock.ts';
 import type { AppendLog, AppendStream } from '../../store/append-log.ts';
 import { StorageUnavailable } from '../../store/append-log.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
@@ -9,7 +9,7 @@ import type { EventName } from '../events.ts';
 import type { RootKey } from '../root-key.ts';
 import { createSigningKey, detach, signCompact, signCompactWith } from '../signature.ts';
 import { streamName } from '../stream-name.ts';
-import type { Recorded } from '../trail.ts';
+import type { Recorded, RecordOptions } from '../trail.ts';
 import { type Batch, type Chain, type ComposedLine, type Entry, composeBatch, newChain } from './batch.ts';
 import type { Digest } from './compose.ts';
 
@@ -32,7 +32,7 @@ export interface StreamWriter {
   readonly stream: string;
   readonly digest: Digest;
   /** Resolves once the line and the signature over it are durable. Rejects with StorageUnavailable. */
-  append(event: EventName, members: JsonObject): Promise<Recorded>;
+  append(event: EventName, members: JsonObject, options?: RecordOptions): Promise<Recorded>;
   /** Everything so far, signed together with the ends of the other streams. */
   checkpoint(heads: readonly Head[]): Promise<void>;
   /** Rejects with StorageUnavailable when the store no longer holds what was written. */
@@ -53,6 +53,9 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** How long an unhurried line waits for another one, ms. */
+const UNHURRIED_MS = 25;
+
 /** What the steps below share. */
 interface Context {
   readonly options: WriterOptions;
@@ -61,6 +64,7 @@ interface Context {
   readonly started: number;
   waiting: Waiting[];
   writing: Promise<void> | undefined;
+  cancelSoon: (() => void) | undefined;
   ended: StorageUnavailable | undefined;
   checkpointAt: number;
   durable: Head;
@@ -81,6 +85,7 @@ export async function openWriter(options: WriterOptions): Promise<StreamWriter> 
     started: clock.monotonic(),
     waiting: [],
     writing: undefined,
+    cancelSoon: undefined,
     ended: undefined,
     checkpointAt: clock.monotonic(),
     durable: { stream, seq: -1, hash: '' },
@@ -95,7 +100,7 @@ export async function openWriter(options: WriterOptions): Promise<StreamWriter> 
   return {
     stream,
     digest: createDigest(hmacKey),
-    append: (event, members) => append(context, event, members),
+    append: (event, members, appending) => append(context, event, members, appending),
     checkpoint: (heads) => checkpoint(context, heads, false),
     check: () => context.store.check(),
     durable: () => context.durable,
@@ -133,9 +138,14 @@ function createDigest(hmacKey: Uint8Array): Digest {
   return (label, data) => createHmac('sha256', secret).update(`${label}\n`).update(data).digest('hex');
 }
 
-async function append(context: Context, event: EventName, members: JsonObject): Promise<Recorded> {
+async function append(
+  context: Context,
+  event: EventName,
+  members: JsonObject,
+  options: RecordOptions = {},
+): Promise<Recorded> {
   const { chain } = context;
-  const { seq, hash, time } = await enqueue(context, { kind: 'event', event, members, at: moment(context) });
+  const { seq, hash, time } = await enqueue(context, { kind: 'event', event, members, at: moment(context) }, options);
   const { stream, key } = chain;
   const receipt = { stream, seq, hash, time, keyId: key.keyId };
   return { stream, seq, hash, receipt: async () => signCompact(key, 'aksgw-receipt', receipt) };
@@ -163,18 +173,33 @@ async function close(context: Context, heads: readonly Head[]): Promise<void> {
 
 const moment = ({ options: { clock }, started }: Context) => ({ wall: clock.now(), mono: clock.monotonic() - started });
 
-function enqueue(context: Context, entry: Entry): Promise<ComposedLine> {
+function enqueue(context: Context, entry: Entry, { unhurried = false }: RecordOptions = {}): Promise<ComposedLine> {
   if (context.ended) return Promise.reject(context.ended);
   return new Promise((resolve, reject) => {
     context.waiting.push({ entry, resolve, reject });
-    context.writing ??= drain(context);
+    if (unhurried) drainSoon(context);
+    else context.writing ??= drain(context);
   });
+}
+
+function drainSoon(context: Context): void {
+  context.cancelSoon ??= after(
+    context.options.clock,
+    UNHURRIED_MS,
+    () => {
+      context.cancelSoon = undefined;
+      context.writing ??= drain(context);
+    },
+    { unref: true },
+  );
 }
 
 /** Group commit: one batch under way; what arrives meanwhile goes out with the next. */
 async function drain(context: Context): Promise<void> {
   // What is recorded in the same turn of the event loop shares the first batch.
   await Promise.resolve();
+  context.cancelSoon?.();
+  context.cancelSoon = undefined;
   while (context.waiting.length > 0) await writeBatch(context);
   context.writing = undefined;
 }

@@ -229,7 +229,7 @@ async function followAccepted(
 async function noteAccepted(context: LifecycleContext, record: CommandRecord, azure: AzureRun): Promise<void> {
   const { commandId: azureCommandId, requestId: azureRequestId } = azure;
   await context.trail
-    .record({ event: 'command.accepted', ...subjectOf(record), azureCommandId, azureRequestId })
+    .record({ event: 'command.accepted', ...subjectOf(record), azureCommandId, azureRequestId }, { unhurried: true })
     .catch((error: unknown) => context.onError(error, record.id));
 }
 
