@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import manifest from '../package.json' with { type: 'json' };
 import { archive, filesOf } from './build/archive.ts';
+import { bundleCli } from './build/cli.ts';
 import { parsedJson, shortManifests } from './build/json.ts';
 import { leaveOut } from './build/left-out.ts';
 import { licenceProblems, notices } from './build/licences.ts';
@@ -106,4 +107,7 @@ if (import.meta.main) {
     writeFileSync(values.zip, bytes);
     process.stdout.write(`package ${values.zip} sha256:${sha256}\n`);
   }
+  // Last: what is deployed has no need of it.
+  await bundleCli(join(dist, 'cli'));
+  process.stdout.write('the wrapper to install: dist/cli\n');
 }

@@ -10,6 +10,7 @@ import {
   type SigningKey,
   type SigningMaterial,
 } from './entra/keys.ts';
+import { createPublicClients, type Device } from './entra/public-clients.ts';
 import { answerTokenRequest, TOKEN_LIFE, type EntraApp } from './entra/token-endpoint.ts';
 
 export type { EntraApp } from './entra/token-endpoint.ts';
@@ -22,7 +23,7 @@ interface EntraRequest {
   readonly at: number;
   readonly method: string;
   readonly path: string;
-  readonly kind: 'configuration' | 'keys' | 'token' | 'other';
+  readonly kind: 'configuration' | 'keys' | 'token' | 'devicecode' | 'authorize' | 'other';
   /** The grant type of a token request. */
   readonly grant?: string;
   readonly clientId?: string;
@@ -58,6 +59,14 @@ export interface EmulatedEntra {
   fault(kind: EntraFault | undefined): void;
   /** On-behalf-of for this user answers interaction_required with these claims, until called with undefined. */
   requireInteraction(oid: string, claims: string | undefined): void;
+  /** What the person does at the page of the device code: signs in as this user, or says no. */
+  decideDevice(userCode: string, decision: { readonly oid: string } | 'declined'): void;
+  /** Device codes that were given out. */
+  readonly devices: readonly Device[];
+  /** Who the browser is signed in as; undefined: nobody, who then says no. */
+  signInBrowser(oid: string | undefined): void;
+  /** Ends every sign-in: refresh tokens are refused from now on. */
+  revoke(): void;
   close(): Promise<void>;
 }
 
@@ -92,6 +101,7 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
   let serial = 0;
   let fault: EntraFault | undefined;
   const interaction = new Map<string, string>();
+  const people = createPublicClients();
   const closing = new AbortController();
 
   const now = (): number => Math.floor(clock.now() / 1000);
@@ -146,8 +156,8 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
     const [tenant = '', ...rest] = url.pathname.slice(1).split('/');
     const path = rest.join('/');
     const kind = kindOf(request.method ?? 'GET', path);
-    const form = kind === 'token' ? await readForm(request) : undefined;
-    if (kind !== 'token') request.resume();
+    const form = request.method === 'POST' ? await readForm(request) : undefined;
+    if (form === undefined) request.resume();
     const [grant, clientId] = [form?.get('grant_type'), form?.get('client_id')];
     emulated.requests.push({
       at: clock.now(),
@@ -183,7 +193,24 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
       case 'keys':
         respond(response, 200, { keys: published.map((key) => publicJwk(key, issuerOf(tenant))) });
         return;
+      case 'devicecode': {
+        const { status, body } = people.startDevice(form ?? new URLSearchParams(), emulated.authority);
+        respond(response, status, body);
+        return;
+      }
+      case 'authorize': {
+        const location = people.authorize(url.searchParams);
+        if (location === undefined) respond(response, 400, { error: 'invalid_request' });
+        else response.writeHead(302, { location }).end();
+        return;
+      }
       case 'token': {
+        const issueTo = (claims: Claims) => issue(userClaims, { ...claims, tid: tenant });
+        const own = people.answerToken(form ?? new URLSearchParams(), issueTo);
+        if (own) {
+          respond(response, own.status, own.body);
+          return;
+        }
         const { status, body } = answerTokenRequest(form ?? new URLSearchParams(), {
           audience,
           issuer: issuerOf(tenant),
@@ -251,6 +278,10 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
       if (claims === undefined) interaction.delete(oid);
       else interaction.set(oid, claims);
     },
+    decideDevice: people.decideDevice,
+    devices: people.devices,
+    signInBrowser: people.signInBrowser,
+    revoke: people.revoke,
     close: () => {
       closing.abort(new Error('the emulated Entra was closed'));
       return new Promise((resolve, reject) => {
@@ -270,6 +301,8 @@ function kindOf(method: string, path: string): EntraRequest['kind'] {
   if (method === 'GET' && path === 'v2.0/.well-known/openid-configuration') return 'configuration';
   if (method === 'GET' && path === 'discovery/v2.0/keys') return 'keys';
   if (method === 'POST' && path === 'oauth2/v2.0/token') return 'token';
+  if (method === 'POST' && path === 'oauth2/v2.0/devicecode') return 'devicecode';
+  if (method === 'GET' && path === 'oauth2/v2.0/authorize') return 'authorize';
   return 'other';
 }
 
@@ -283,6 +316,7 @@ const configuration = (authority: string, tenant: string, issuer: string) => ({
   response_types_supported: ['code', 'id_token', 'code id_token', 'id_token token'],
   scopes_supported: ['openid', 'profile', 'email', 'offline_access'],
   issuer,
+  device_authorization_endpoint: `${authority}/${tenant}/oauth2/v2.0/devicecode`,
   authorization_endpoint: `${authority}/${tenant}/oauth2/v2.0/authorize`,
   tenant_region_scope: 'EU',
   cloud_instance_name: 'microsoftonline.com',

@@ -5,11 +5,23 @@ import type {
   ClusterHealthOutput,
   CommandInput,
   CommandOutputBody,
+  ExplainInput,
   JobOutput,
   JobWithRunsOutput,
   ProblemDocument,
   RunJobInput,
 } from '../http/schemas.ts';
+import { trimEnd } from '../lib/trim-end.ts';
+import { NotRun } from './exits.ts';
+import {
+  neverReached,
+  readText,
+  reasonOf,
+  send as sendByNode,
+  TooLong,
+  type HttpAnswer,
+  type Send,
+} from './transport.ts';
 
 /** A gateway's answer that is a problem: nothing was started, unless it came while a command was being waited for. */
 export class GatewayProblem extends Error {
@@ -29,12 +41,21 @@ export class AnswerLost extends Error {
   override readonly name = 'AnswerLost';
 }
 
+/** No request arrived: the message has the address and the cause. */
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable';
+}
+
 interface ClientOptions {
   /** The gateway's address, such as https://aksgw.example.com. */
   readonly url: string;
-  /** A bearer token for each request; asked for each time, so that a long wait outlives one token. */
-  readonly token: () => Promise<string>;
-  readonly fetch?: typeof fetch;
+  /**
+   * A bearer token for each request; asked for each time, so that a long wait outlives one token. `refused`: the gateway did not take
+   * the last one. Throws NotRun when nobody is signed in.
+   */
+  readonly token: (refused?: string) => Promise<string>;
+  /** `fetch` fits. */
+  readonly fetch?: Send;
   /** Rejects when the signal aborts. */
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
@@ -46,6 +67,12 @@ export interface RunOptions {
   readonly onAccepted?: (id: string, path: string) => void;
   /** Told before the client waits, as the gateway asked it to, and sends again. */
   readonly onRefused?: (problem: ProblemDocument, retryAfter: number) => void;
+  /** Told each time the gateway shows the record unfinished. */
+  readonly onLook?: (status: string) => void;
+  /** Told when the gateway is away while the command is waited for. */
+  readonly onAway?: (message: string) => void;
+  /** A person watches: looked at often. */
+  readonly watched?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -57,27 +84,61 @@ interface RequestOptions {
 }
 
 const WAIT_SECONDS = 60;
+/** Where a person watches: often at first, since most commands are short. */
+const WATCH_SECONDS = [1, 1, 2, 2, 3] as const;
+const WATCH_ON_SECONDS = 5;
 /** Tries of one request when no answer comes; the key makes them one command. */
 const TRIES = 4;
+/** A person is told within seconds that a gateway is away. */
+const ENOUGH_MS = 2_500;
 /** How long a command whose time-out is not given is offered to a gateway that says when to come again. */
 const OFFER_SECONDS = 60;
 /** Rounds of tries while a command runs. */
 const PATIENCE = 10;
 
 /** The typed client of the HTTP API. */
-export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor }: ClientOptions) {
-  const base = url.replace(/\/+$/, '');
+export function createClient({ url, token, fetch: send = sendByNode, sleep = pauseFor }: ClientOptions) {
+  const base = trimEnd(url, '/');
 
   async function request<T>(
     method: 'GET' | 'POST',
     path: string,
     headers: Record<string, string>,
-    { body, signal, is = isRecord }: RequestOptions = {},
+    options: RequestOptions = {},
+  ): Promise<T> {
+    const bearer = await tokenOr();
+    try {
+      return await requestWith(bearer, method, path, headers, options);
+    } catch (error) {
+      if (!(error instanceof GatewayProblem) || !REFUSED_TOKENS.has(error.problem.code)) throw error;
+      const other = await tokenOr(bearer);
+      if (other === bearer) throw error;
+      return requestWith(other, method, path, headers, options);
+    }
+  }
+
+  /** Whatever kept a token from coming: nothing was sent. */
+  async function tokenOr(refused?: string): Promise<string> {
+    try {
+      return await token(refused);
+    } catch (error) {
+      if (error instanceof NotRun) throw error;
+      throw new NotRun(error instanceof Error ? error.message : String(error), { cause: error });
+    }
+  }
+
+  async function requestWith<T>(
+    bearer: string,
+    method: 'GET' | 'POST',
+    path: string,
+    headers: Record<string, string>,
+    { body, signal, is = isRecord }: RequestOptions,
   ): Promise<T> {
     const response = await send(`${base}${path}`, {
       method,
       headers: {
-        authorization: `Bearer ${await token()}`,
+        authorization: `Bearer ${bearer}`,
+        accept: 'application/json',
         ...headers,
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
@@ -85,13 +146,15 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
       redirect: 'error', // a redirected POST becomes a GET, and takes the token to another server
       ...(signal && { signal }),
     });
+    const { status } = response;
+    const ok = status >= 200 && status < 300;
     const kind = /^[^; \t]*/.exec(response.headers.get('content-type') ?? '')?.[0].toLowerCase();
     // The body too, before anything is concluded: an answer that breaks off is not an answer.
     const answer = kind === 'application/json' || kind === 'application/problem+json' ? await readJson(response) : {};
-    if (response.ok && kind === 'application/json' && is(answer)) return answer as T;
-    const problem = !response.ok && kind === 'application/problem+json' && isProblem(answer) ? answer : undefined;
+    if (ok && kind === 'application/json' && is(answer)) return answer as T;
+    const problem = !ok && kind === 'application/problem+json' && isProblem(answer) ? answer : undefined;
     if (problem) throw new GatewayProblem(problem, secondsOf(response.headers.get('retry-after')));
-    throw new AnswerLost(`${base} answered ${response.status}, and not as a gateway does: something stands before it`);
+    throw new AnswerLost(`${base} answered ${status}, and not as a gateway does: something stands before it`);
   }
 
   /**
@@ -105,6 +168,7 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
   ): Promise<T> {
     let arrived = false;
     let left = offer?.seconds ?? 0;
+    let began = performance.now();
     for (let tried = 1; ; tried++) {
       try {
         return await step();
@@ -116,22 +180,30 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
             offer?.onRefused?.(problem, retryAfter);
             await sleep(retryAfter * 1_000, signal);
             tried = 0;
+            began = performance.now();
             continue;
           }
           // An earlier try may have arrived: what a later one is told says nothing of that.
           throw arrived ? new AnswerLost(error.message, { cause: error }) : error;
         }
         if (signal?.aborted) throw signal.reason;
+        // Without a token nothing is sent, however often it is tried.
+        if (error instanceof NotRun) throw arrived ? new AnswerLost(error.message, { cause: error }) : error;
         arrived ||= !neverReached(error);
-        if (tried >= TRIES || signal?.aborted)
-          throw arrived ? new AnswerLost(reasonOf(error), { cause: error }) : error;
-        await sleep(250 * 4 ** tried, signal);
+        if (tried >= TRIES || (took(began) > ENOUGH_MS && (tried > 1 || !arrived)))
+          throw arrived
+            ? new AnswerLost(reasonOf(error, base), { cause: error })
+            : new Unreachable(reasonOf(error, base), { cause: error });
+        await sleep(250 * 2 ** tried, signal);
       }
     }
   }
 
   /** Waiting for a command's end outlives a gateway that is busy, restarting or away for some minutes. */
-  async function patiently<T>(step: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async function patiently<T>(
+    step: () => Promise<T>,
+    { signal, onAway }: Pick<RunOptions, 'signal' | 'onAway'>,
+  ): Promise<T> {
     for (let tried = 1; ; tried++) {
       try {
         return await persistently(step, signal);
@@ -139,8 +211,10 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
         const passing =
           error instanceof GatewayProblem
             ? error.problem.retryable
-            : error instanceof AnswerLost || error instanceof TypeError;
-        if (!passing || tried >= PATIENCE || signal?.aborted) throw error;
+            : error instanceof Unreachable || (error instanceof AnswerLost && !(error.cause instanceof NotRun));
+        if (!passing || tried >= PATIENCE || signal?.aborted)
+          throw error instanceof Unreachable ? new AnswerLost(error.message, { cause: error }) : error;
+        onAway?.((error as Error).message);
         const seconds = error instanceof GatewayProblem ? (error.retryAfter ?? 1) : 5;
         await sleep(Math.min(60, seconds) * 1_000, signal);
       }
@@ -148,28 +222,38 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
   }
 
   /** Sends what is to be run, and asks after it until it has ended. */
-  async function runToEnd<T extends { readonly id: string; readonly status: string }>(
+  async function runToEnd<T extends Ending>(
     { path, body, seconds, at }: { path: string; body: unknown; seconds: number; at: (record: T) => string },
-    { idempotencyKey, onAccepted, onRefused, signal }: RunOptions,
+    options: RunOptions,
   ): Promise<T> {
-    const to = signal && { signal };
-    const headers = { 'idempotency-key': `"${idempotencyKey}"`, prefer: `wait=${WAIT_SECONDS}` };
-    let record = await persistently(() => request<T>('POST', path, headers, { body, ...to }), signal, {
-      seconds,
-      onRefused,
-    });
-    const { id } = record;
-    const place = `${at(record)}/${encodeURIComponent(id)}`;
-    onAccepted?.(id, place);
-    while (unfinished.has(record.status)) {
+    const { idempotencyKey, onAccepted, onRefused, signal } = options;
+    // Answered at once: whatever happens to this process later, the person has an id to come back with.
+    const headers = { 'idempotency-key': `"${idempotencyKey}"`, prefer: 'respond-async' };
+    const record = await persistently(
+      () => request<T>('POST', path, headers, { body, ...(signal && { signal }) }),
+      signal,
+      { seconds, onRefused },
+    );
+    const place = `${at(record)}/${encodeURIComponent(record.id)}`;
+    onAccepted?.(record.id, place);
+    return follow(place, record, options);
+  }
+
+  /** Asks after a record until it has ended. */
+  async function follow<T extends Ending>(place: string, first: T, options: Watching): Promise<T> {
+    const { onLook, watched, signal } = options;
+    let record = first;
+    for (let look = 0; unfinished.has(record.status); look++) {
+      onLook?.(record.status);
+      const wait = watched ? (WATCH_SECONDS[look] ?? WATCH_ON_SECONDS) : WAIT_SECONDS;
       const began = performance.now();
       record = await patiently(async () => {
-        const read = await request<T>('GET', place, { prefer: headers.prefer }, to);
-        if (read.id === id) return read;
+        const read = await request<T>('GET', place, { prefer: `wait=${wait}` }, { ...(signal && { signal }) });
+        if (read.id === first.id) return read;
         throw new AnswerLost(`${base} answered with another record: something stands before it`);
-      }, signal);
+      }, options);
       // A gateway that answers at once, as one that stops does, is not asked in a tight loop.
-      if (performance.now() - began < 500) await sleep(1_000, signal);
+      if (unfinished.has(record.status) && took(began) < 500) await sleep(1_000, signal);
     }
     return record;
   }
@@ -181,7 +265,7 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
     signal?: AbortSignal,
   ): Promise<ClusterHealthOutput> {
     const query = namespace === undefined ? '' : `?namespace=${encodeURIComponent(namespace)}`;
-    const path = `/v1/clusters/${encodeURIComponent(cluster)}/health${query}`;
+    const path = `${clusterPath(cluster)}/health${query}`;
     const asked = { is: isHealth, ...(signal && { signal }) };
     for (;;) {
       const seen = await persistently(
@@ -193,6 +277,9 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
     }
   }
 
+  const read = <T>(path: string, is: (answer: object) => boolean, signal?: AbortSignal): Promise<T> =>
+    persistently(() => request<T>('GET', path, {}, { is, ...(signal && { signal }) }), signal);
+
   return {
     /**
      * Runs a command and waits for its end, however long that takes. A gateway that is busy is asked again when it says, within the
@@ -201,7 +288,7 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
     run: (cluster: string, command: CommandInput, options: RunOptions): Promise<CommandOutputBody> =>
       runToEnd(
         {
-          path: `/v1/clusters/${encodeURIComponent(cluster)}/commands`,
+          path: `${clusterPath(cluster)}/commands`,
           body: command,
           seconds: command.timeoutSeconds ?? OFFER_SECONDS,
           at: () => COMMANDS,
@@ -213,7 +300,7 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
     runBatch: (cluster: string, batch: BatchInput, options: RunOptions): Promise<BatchOutputBody> =>
       runToEnd(
         {
-          path: `/v1/clusters/${encodeURIComponent(cluster)}/batches`,
+          path: `${clusterPath(cluster)}/batches`,
           body: batch,
           seconds: OFFER_SECONDS,
           at: () => BATCHES,
@@ -226,17 +313,49 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
       look(cluster, namespace, signal),
 
     /** The jobs that the caller may see or run. Throws GatewayProblem. */
-    listJobs: async (signal?: AbortSignal): Promise<readonly JobOutput[]> => {
-      const asked = { is: isList, ...(signal && { signal }) };
-      const { items } = await persistently(() => request<{ items: JobOutput[] }>('GET', JOBS, {}, asked), signal);
-      return items;
-    },
+    listJobs: async (signal?: AbortSignal): Promise<readonly JobOutput[]> =>
+      (await read<{ items: JobOutput[] }>(JOBS, isList, signal)).items,
 
     /** A job with its last runs. Throws GatewayProblem. */
-    getJob: (name: string, signal?: AbortSignal): Promise<JobWithRunsOutput> => {
-      const asked = { is: isJob, ...(signal && { signal }) };
-      return persistently(() => request('GET', `${JOBS}/${encodeURIComponent(name)}`, {}, asked), signal);
+    getJob: (name: string, signal?: AbortSignal): Promise<JobWithRunsOutput> =>
+      read(`${JOBS}/${encodeURIComponent(name)}`, isJob, signal),
+
+    /** A command as it stands, without waiting. Throws GatewayProblem. */
+    getCommand: (id: string, signal?: AbortSignal): Promise<CommandOutputBody> =>
+      read(`${COMMANDS}/${encodeURIComponent(id)}`, isRecord, signal),
+
+    /** Waits for the end of a command that was started before. Throws as `run` does once it was accepted. */
+    awaitCommand: async (id: string, options: Watching): Promise<CommandOutputBody> => {
+      const place = `${COMMANDS}/${encodeURIComponent(id)}`;
+      return follow(place, await read<CommandOutputBody>(place, isRecord, options.signal), options);
     },
+
+    /** Ends a command. Resolves with its record as it then stands. Throws GatewayProblem. */
+    cancel: (id: string, signal?: AbortSignal): Promise<CommandOutputBody> =>
+      persistently(
+        () => request('POST', `${COMMANDS}/${encodeURIComponent(id)}/cancel`, {}, { ...(signal && { signal }) }),
+        signal,
+      ),
+
+    /** The caller's own commands, newest first. Throws GatewayProblem. */
+    listCommands: async (
+      query: Readonly<Record<string, string>>,
+      signal?: AbortSignal,
+    ): Promise<readonly CommandOutputBody[]> => {
+      const path = `${COMMANDS}?${new URLSearchParams(query).toString()}`;
+      return (await read<{ items: CommandOutputBody[] }>(path, isList, signal)).items;
+    },
+
+    /** What a command or a batch would be, and whether the caller may. Runs nothing. Throws GatewayProblem. */
+    explain: (cluster: string, body: ExplainInput, signal?: AbortSignal): Promise<object> =>
+      persistently(
+        () =>
+          request('POST', `${clusterPath(cluster)}/explain`, {}, { body, is: isAnything, ...(signal && { signal }) }),
+        signal,
+      ),
+
+    /** Any other resource of the gateway that is an object. Throws GatewayProblem. */
+    get: (path: string, signal?: AbortSignal): Promise<object> => read(path, isAnything, signal),
 
     /** Runs a job now, as `run` does a command; of a job with steps the batch is the answer. */
     runJob: (name: string, input: RunJobInput, options: RunOptions): Promise<CommandOutputBody | BatchOutputBody> =>
@@ -255,6 +374,19 @@ export function createClient({ url, token, fetch: send = fetch, sleep = pauseFor
 const COMMANDS = '/v1/commands';
 const BATCHES = '/v1/batches';
 const JOBS = '/v1/jobs';
+const clusterPath = (cluster: string): string => `/v1/clusters/${encodeURIComponent(cluster)}`;
+
+interface Ending {
+  readonly id: string;
+  readonly status: string;
+}
+
+type Watching = Pick<RunOptions, 'onLook' | 'onAway' | 'watched' | 'signal'>;
+
+/** Another token may do where these are the answer. */
+const REFUSED_TOKENS: ReadonlySet<string> = new Set(['token-expired', 'token-invalid', 'token-missing']);
+
+const took = (began: number): number => performance.now() - began;
 
 const unfinished: ReadonlySet<string> = new Set(['accepted', 'submitting', 'running']);
 
@@ -262,19 +394,14 @@ const unfinished: ReadonlySet<string> = new Set(['accepted', 'submitting', 'runn
 const MOST_BYTES = 48 * 1024 * 1024;
 
 /** An answer's JSON. Throws AnswerLost for one without end, SyntaxError for one that is not JSON. */
-async function readJson(response: Response): Promise<object> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  const reader = response.body?.getReader();
-  for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
-    length += read.value.byteLength;
-    chunks.push(read.value);
-    if (length <= MOST_BYTES) continue;
-    await reader?.cancel();
-    throw new AnswerLost(`the answer is longer than ${MOST_BYTES} bytes: something stands before the gateway`);
+async function readJson(answer: HttpAnswer): Promise<object> {
+  try {
+    const value: unknown = JSON.parse(await readText(answer, MOST_BYTES));
+    return typeof value === 'object' && value !== null ? value : {};
+  } catch (error) {
+    if (error instanceof TooLong) throw new AnswerLost(`${error.message}: something stands before the gateway`);
+    throw error;
   }
-  const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  return typeof value === 'object' && value !== null ? value : {};
 }
 
 const isHealth = (answer: object): boolean =>
@@ -282,8 +409,13 @@ const isHealth = (answer: object): boolean =>
   typeof Reflect.get(answer, 'parts') === 'object' &&
   Array.isArray(Reflect.get(answer, 'findings'));
 
+const isAnything = (): boolean => true;
+
+/** Ids are opaque, but no gateway gives one that a shell or a terminal would act on. */
+const isId = (id: unknown): boolean => typeof id === 'string' && /^[\w.~-]{1,200}$/.test(id);
+
 const isRecord = (answer: object): boolean =>
-  typeof Reflect.get(answer, 'id') === 'string' &&
+  isId(Reflect.get(answer, 'id')) &&
   typeof Reflect.get(answer, 'status') === 'string' &&
   isExitCode(Reflect.get(answer, 'exitCode') ?? 0);
 
@@ -297,17 +429,6 @@ const isExitCode = (code: unknown): boolean => Number.isInteger(code) && Number(
 
 const isProblem = (answer: object): answer is ProblemDocument =>
   typeof Reflect.get(answer, 'code') === 'string' && typeof Reflect.get(answer, 'detail') === 'string';
-
-/** True when no connection came about, so that nothing can have arrived. */
-const neverReached = (error: unknown): boolean =>
-  /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_|ERR_SSL_|CERT_)|_CERT|SELF_SIGNED/.test(
-    String(((error as Error).cause as { code?: string } | undefined)?.code),
-  );
-
-const reasonOf = (error: unknown): string => {
-  const { message, cause } = error as Error;
-  return cause instanceof Error ? `${message}: ${cause.message}` : message;
-};
 
 /** Retry-After in seconds (RFC 9110, section 10.2.3); a gateway sends no dates. */
 const secondsOf = (header: string | null): number | undefined =>

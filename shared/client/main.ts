@@ -1,123 +1,123 @@
-import type { Host } from './host.ts';
-import { isUtf8 } from 'node:buffer';
-import { randomUUID } from 'node:crypto';
-import { GatewayProblem } from './client.ts';
-import { connect, type Options } from './connect.ts';
-import { exits, UsageError } from './exits.ts';
-import { health } from './health.ts';
-import { jobs } from './jobs.ts';
 import { printable } from '../lib/safe-text.ts';
-import { runToEnd } from './run-to-end.ts';
-import { collectUploads, UploadRefused } from './uploads.ts';
+import type { Options } from './connect.ts';
+import { exits } from './exits.ts';
+import { red, type Host } from './host.ts';
+import { readCall, type Call } from './call.ts';
+import { helpOf, helps, usage } from './help.ts';
+import { version } from './version.ts';
 
-const usage = `aksgw: kubectl and helm on private AKS clusters, through the access gateway
-
-  aksgw [options] kubectl …      as kubectl would: stdout, stderr and the exit code are the command's own
-  aksgw [options] helm …
-  aksgw [options] jobs …         lists, shows and runs the gateway's scheduled jobs (see aksgw jobs --help)
-  aksgw [options] health         one look at a cluster: what is well, and what is not (see aksgw health --help)
-  aksgw audit verify [FOLDER]    checks an audit trail on this machine (see aksgw audit --help)
-  aksgw policy test CASES        checks a policy against cases; lint, diff, who-can, explain (see aksgw policy --help)
-  aksgw config check             what the gateway would say of its configuration (see aksgw config --help)
-  aksgw doctor                   checks what is assumed about Azure, on a real cluster (see aksgw doctor --help)
-
-Options, before the tool's name:
-  --url URL           the gateway (AKSGW_URL)
-  --cluster NAME      the cluster, as the gateway calls it (AKSGW_CLUSTER)
-  --reason TEXT       why; recorded, and required by some rules (AKSGW_REASON)
-  --timeout SECONDS   how long the command may run in the cluster
-
-Files that the command names (-f, --values, --from-file, a chart's folder …) are uploaded; they must lie below the working folder.
-The token comes from AKSGW_TOKEN, or else from the machine's Azure sign-in (az login, managed identity).
-
-Exit codes: the command's own; 125 when it was not run; 126 when nobody knows whether it ran; 130 after Ctrl-C
-(which cancels nothing); 2 for wrong usage of aksgw.
-`;
-
-/** Runs the wrapper; resolves with its exit code and never throws. */
-export async function main(argv: readonly string[], host: Host): Promise<number> {
+/** Runs the wrapper, under the name it was called by; resolves with its exit code and never throws. */
+export async function main(argv: readonly string[], host: Host, calledAs = 'aksgw'): Promise<number> {
   try {
-    const { options, rest } = readOptions(argv, host.env);
-    switch (rest[0]) {
-      case 'kubectl':
-      case 'helm':
-        return await relayed(rest, options, host);
-      case 'health':
-        return await health(rest.slice(1), options, host);
-      case 'jobs':
-        return await jobs(rest.slice(1), options, host);
-      case 'audit':
-      case 'policy':
-      case 'config':
-      case 'doctor':
-        return await (await import('./operator/main.ts')).operator(rest, host);
-      case undefined:
-      case 'help':
-      case '--help':
-      case '-h':
-        host.stdout.write(usage);
-        return rest[0] === undefined ? exits.usage : 0;
-      default:
-        throw new UsageError(`there is no ${JSON.stringify(rest[0])}; see aksgw --help`);
-    }
+    return await dispatch(readCall(argv, host.env, calledAs), host);
   } catch (error) {
-    if (error instanceof GatewayProblem) {
-      const { code, detail, next } = error.problem;
-      host.stderr.write(printable(`aksgw: ${code}: ${detail}\n       ${next}\n`));
-      return exits.notRun;
-    }
-    host.stderr.write(printable(`aksgw: ${error instanceof Error ? error.message : String(error)}\n`));
-    return error instanceof UsageError ||
-      error instanceof UploadRefused ||
-      (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')
-      ? exits.usage
-      : exits.notRun;
+    return explainFailure(error, host);
   }
 }
 
-function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): { options: Options; rest: readonly string[] } {
-  const given = new Map<string, string>();
-  let at = 0;
-  for (; at < argv.length; at++) {
-    const [, name, joined] = /^--(url|cluster|reason|timeout)(?:=(.*))?$/s.exec(argv[at] ?? '') ?? [];
-    if (name === undefined) break;
-    const value = joined ?? argv[++at];
-    if (value === undefined) throw new UsageError(`--${name} needs a value`);
-    given.set(name, value);
+async function dispatch({ options, words }: Call, host: Host): Promise<number> {
+  const [name, ...rest] = words;
+  if (name === undefined) {
+    host.stderr.write(usage());
+    return exits.usage;
   }
-  const timeout = given.get('timeout');
-  if (timeout !== undefined && !/^[1-9]\d{0,5}$/.test(timeout))
-    throw new UsageError('--timeout is a number of seconds');
-  return {
-    options: {
-      url: given.get('url') ?? env['AKSGW_URL'],
-      cluster: given.get('cluster') ?? env['AKSGW_CLUSTER'],
-      reason: given.get('reason') ?? env['AKSGW_REASON'],
-      timeoutSeconds: timeout === undefined ? undefined : Number(timeout),
-    },
-    rest: argv.slice(at),
+  if (name === 'help' || name === '--help' || name === '-h') {
+    host.stdout.write(rest[0] !== undefined && Object.hasOwn(helps, rest[0]) ? helpOf(rest[0]) : usage());
+    return 0;
+  }
+  if (name === '--version' || name === 'version') {
+    host.stdout.write(`aksgw ${version}\n`);
+    return 0;
+  }
+  if (isHelp(name, rest)) {
+    host.stdout.write(helpOf(name));
+    return 0;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command) return command(rest, options, host);
+  const { UsageError } = await import('./exits.ts');
+  throw new UsageError(`there is no ${JSON.stringify(name)}; see aksgw --help`);
+}
+
+/** Help that is the wrapper's own: of kubectl, helm and explain, what follows is theirs; operators' commands have their own. */
+const isHelp = (name: string, rest: readonly string[]): boolean =>
+  Object.hasOwn(helps, name) &&
+  !OPERATORS.has(name) &&
+  !(name === 'config' && OPERATOR_CONFIG.test(rest[0] ?? '')) &&
+  !OWN_HELP.has(name) &&
+  (RELAYED.has(name)
+    ? rest.length === 1 && /^(?:--help|-h|help)$/.test(rest[0] ?? '')
+    : rest.some((word) => word === '--help' || word === '-h'));
+
+const RELAYED: ReadonlySet<string> = new Set(['kubectl', 'helm', 'explain']);
+const OWN_HELP: ReadonlySet<string> = new Set(['jobs', 'health']);
+const OPERATORS: ReadonlySet<string> = new Set(['audit', 'policy', 'doctor']);
+const OPERATOR_CONFIG = /^(?:check|sign)$/;
+
+type Command = (words: readonly string[], options: Options, host: Host) => Promise<number>;
+
+const operator: Command = async (words, _, host) => (await import('./operator/main.ts')).operator(words, host);
+const asks = (name: 'access' | 'clusters' | 'whoAmI'): Command =>
+  withWords(0, '', async (_, options, host) => (await import('./commands/asks.ts'))[name](options, host));
+const ofOne = (form: string, run: (word: string, options: Options, host: Host) => Promise<number>): Command =>
+  withWords(1, form, ([word = ''], options, host) => run(word, options, host));
+
+const commands: Readonly<Record<string, Command>> = {
+  kubectl: async (words, options, host) =>
+    (await import('./commands/relay.ts')).relay(['kubectl', ...words], options, host),
+  helm: async (words, options, host) => (await import('./commands/relay.ts')).relay(['helm', ...words], options, host),
+  login: async (words, options, host) => (await import('./commands/login.ts')).login(words, options, host),
+  logout: withWords(0, '', async (_, options, host) => (await import('./commands/login.ts')).logout(options, host)),
+  whoami: asks('whoAmI'),
+  config: async (words, options, host) =>
+    OPERATOR_CONFIG.test(words[0] ?? '')
+      ? operator(['config', ...words], options, host)
+      : (await import('./contexts/config.ts')).contextCommand(words, host),
+  clusters: asks('clusters'),
+  access: asks('access'),
+  explain: async (words, options, host) => (await import('./commands/asks.ts')).explain(words, options, host),
+  ps: withWords(0, '', async (_, options, host) => (await import('./commands/records.ts')).ps(options, host)),
+  wait: ofOne('ID', async (id, options, host) => (await import('./commands/records.ts')).waitFor(id, options, host)),
+  result: ofOne('ID', async (id, options, host) => (await import('./commands/records.ts')).result(id, options, host)),
+  cancel: ofOne('ID', async (id, options, host) => (await import('./commands/records.ts')).cancel(id, options, host)),
+  rerun: ofOne('ID', async (id, options, host) => (await import('./commands/relay.ts')).rerun(id, options, host)),
+  batch: ofOne('FILE', async (file, options, host) => (await import('./commands/batch.ts')).batch(file, options, host)),
+  jobs: async (words, options, host) => (await import('./commands/jobs.ts')).jobs(words, options, host),
+  health: async (words, options, host) => (await import('./commands/health.ts')).health(words, options, host),
+  audit: (words, options, host) => operator(['audit', ...words], options, host),
+  policy: (words, options, host) => operator(['policy', ...words], options, host),
+  doctor: (words, options, host) => operator(['doctor', ...words], options, host),
+};
+
+/** A command of so many words. */
+function withWords(count: number, form: string, run: Command): Command {
+  return async (words, options, host) => {
+    if (words.length === count) return run(words, options, host);
+    const { UsageError } = await import('./exits.ts');
+    throw new UsageError(count === 0 ? `takes no ${JSON.stringify(words[0])}` : `takes ${form}, and nothing else`);
   };
 }
 
-async function relayed(argv: readonly string[], options: Options, host: Host): Promise<number> {
-  const { cluster, reason, timeoutSeconds } = options;
-  const client = connect(options, host);
-  if (!cluster) throw new UsageError('which cluster? give --cluster or set AKSGW_CLUSTER');
-  const { files, stdin } = collectUploads(argv, host.cwd());
-  const command = {
-    argv: [...argv],
-    ...(files.length > 0 && { files: [...files] }),
-    ...(stdin && { stdin: await readAll(host.stdin) }),
-    ...(reason !== undefined && { reason }),
-    ...(timeoutSeconds !== undefined && { timeoutSeconds }),
-  };
-  return runToEnd(host, randomUUID(), (to) => client.run(cluster, command, to));
-}
+/** By name, so that nothing is loaded to tell of what did not happen. */
+const USAGE_ERRORS: ReadonlySet<string> = new Set(['UsageError', 'UploadRefused']);
 
-async function readAll(stream: Host['stdin']): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
-  const bytes = Buffer.concat(chunks);
-  if (!isUtf8(bytes)) throw new UploadRefused('standard input is not UTF-8 text; put it into a file and name that');
-  return bytes.toString('utf8');
+function explainFailure(error: unknown, host: Host): number {
+  const { name, message, problem, code } = error as Error & {
+    problem?: { code: string; detail: string; next: string };
+    code?: unknown;
+  };
+  if (host.signal?.aborted) return exits.interrupted;
+  if (name === 'GatewayProblem' && problem) {
+    const hint = problem.code.startsWith('token-')
+      ? '\n       aksgw login signs you in again; AKSGW_TOKEN comes before it'
+      : '';
+    host.stderr.write(
+      `${red(host, printable(`aksgw: ${problem.code}`))}${printable(`: ${problem.detail}\n       ${problem.next}${hint}\n`)}`,
+    );
+    return exits.notRun;
+  }
+  host.stderr.write(printable(`aksgw: ${error instanceof Error ? message : String(error)}\n`));
+  if (USAGE_ERRORS.has(name) || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS'))) return exits.usage;
+  // What was asked for was sent, and no gateway's answer came.
+  return name === 'AnswerLost' ? exits.unknown : exits.notRun;
 }

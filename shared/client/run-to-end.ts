@@ -1,59 +1,108 @@
 import type { BatchOutputBody, CommandOutputBody } from '../http/schemas.ts';
-import { printable } from '../lib/safe-text.ts';
 import { AnswerLost, type RunOptions } from './client.ts';
-import { exits } from './exits.ts';
-import type { Host } from './host.ts';
+import type { Client } from './connect.ts';
+import { exits, NotRun } from './exits.ts';
+import { tell, type Host } from './host.ts';
+import { progressOn } from './progress.ts';
+import { showEnd, type Shown } from './show.ts';
+
+export interface Run {
+  readonly client: Client;
+  readonly idempotencyKey: string;
+  readonly start: (options: RunOptions) => Promise<CommandOutputBody | BatchOutputBody>;
+  /** Told once the gateway has it. */
+  readonly onAccepted?: ((id: string) => void) | undefined;
+  /** Of what was started before: known from the beginning. */
+  readonly id?: string | undefined;
+}
+
+const SECOND_MS = 2_000;
 
 /**
- * Runs something and shows it as a shell would: its stdout and stderr, and its exit code as the answer. Throws what the client throws where
- * nothing was started; once something may have been, the exit code says what is known.
+ * Runs something to its end and shows it. Throws what the client throws where nothing was started; once something may have been, the exit
+ * code says what is known.
  */
-export async function runToEnd(
-  host: Host,
-  idempotencyKey: string,
-  start: (options: RunOptions) => Promise<CommandOutputBody | BatchOutputBody>,
-): Promise<number> {
-  let accepted: string | undefined;
+export async function runToEnd(host: Host, run: Run, options: Shown): Promise<number> {
+  const progress = progressOn(host);
+  let id = run.id;
+  let away = false;
   try {
-    const run = await start({
-      idempotencyKey,
-      onAccepted: (_id, path) => (accepted = path),
-      onRefused: ({ code, detail }, seconds) =>
-        host.stderr.write(printable(`aksgw: ${code}: ${detail} Sending it again in ${seconds} s.\n`)),
+    progress.say('sending');
+    const ended = await run.start({
+      idempotencyKey: run.idempotencyKey,
+      onAccepted: (accepted) => {
+        id = accepted;
+        run.onAccepted?.(accepted);
+      },
+      onRefused: ({ code, detail }, seconds) => {
+        progress.clear();
+        tell(host, `${code}: ${detail} Sending it again in ${seconds} s.`);
+      },
+      onLook: (status) => void sayWhere(status).catch(() => undefined),
+      onAway: (message) => {
+        away = true;
+        progress.say(`the gateway does not answer (${message}); still asking after ${id ?? 'it'}`);
+      },
+      watched: host.stderr.isTTY === true,
       ...(host.signal && { signal: host.signal }),
     });
-    return exitCodeOf('items' in run ? run.items.map((step) => show(step, host)) : [show(run, host)]);
+    progress.stop();
+    return showEnd(ended, options, host);
   } catch (error) {
-    if (host.signal?.aborted) {
-      const where = accepted === undefined ? 'it may have been sent' : `it goes on as ${accepted}`;
-      host.stderr.write(`aksgw: stopped waiting; ${where}: nothing was cancelled\n`);
-      return exits.interrupted;
-    }
-    if (accepted === undefined && !(error instanceof AnswerLost)) throw error;
+    progress.stop();
+    if (host.signal?.aborted) return await interrupted(host, run.client, id);
+    if (id === undefined && !(error instanceof AnswerLost)) throw error;
     // The gateway has it, or may have it: it may have run, even if the connection broke since.
     const message = error instanceof Error ? error.message : String(error);
-    host.stderr.write(printable(`aksgw: the end was not learnt (${message}); look at ${accepted ?? '/v1/commands'}\n`));
+    tell(
+      host,
+      `the end was not learnt (${message})\n       ${id === undefined ? `it may or may not run: aksgw ps` : `it goes on: aksgw wait ${id}`}`,
+    );
     return exits.unknown;
+  }
+
+  async function sayWhere(status: string): Promise<void> {
+    if (away) away = false;
+    if (status === 'running') progress.say(`${id} is running in its pod`);
+    else if (status === 'submitting') progress.say(`${id}: Azure is starting a pod`);
+    else if (host.stderr.isTTY) progress.say(`${id} waits in line${await behind(run.client, id, host)}`);
   }
 }
 
-/** Of a batch the first that is not 0; a step that did not run says so only where no other failed. */
-const exitCodeOf = (codes: readonly number[]): number =>
-  codes.find((code) => code !== 0 && code !== exits.notRun) ?? codes.find((code) => code !== 0) ?? 0;
-
-/** Prints one command's end. Returns its exit code. */
-function show(record: CommandOutputBody, host: Host): number {
-  for (const warning of record.warnings) host.stderr.write(printable(`aksgw: warning: ${warning}\n`));
-  write(host.stdout, record.stdout, record.stdoutBase64);
-  write(host.stderr, record.stderr, record.stderrBase64);
-  if (record.truncated) host.stderr.write('aksgw: warning: the output was cut at a limit\n');
-  if (record.status === 'completed' && !record.failure) return record.exitCode ?? exits.unknown;
-  host.stderr.write(printable(`aksgw: ${record.status}: ${record.failure?.message ?? ''} (command ${record.id})\n`));
-  return record.status === 'failed' ? exits.notRun : exits.unknown;
+/** How many of the caller's own commands come first. */
+async function behind(client: Client, id: string | undefined, { signal }: Host): Promise<string> {
+  const own = await client.listCommands({ limit: '50' }, signal);
+  const mine = own.find((record) => record.id === id);
+  const before = own.filter(
+    ({ status, submittedAt, id: other }) =>
+      other !== id && UNFINISHED.has(status) && mine !== undefined && submittedAt <= mine.submittedAt,
+  );
+  return before.length === 0 ? '' : ` behind ${before.length} of yours`;
 }
 
-/** A terminal gets what it can show safely (CVE-2021-25743); a pipe gets the bytes. */
-function write(stream: Host['stdout'], text: string, base64: string | undefined): void {
-  if (stream.isTTY) stream.write(printable(text));
-  else stream.write(base64 === undefined ? text : Buffer.from(base64, 'base64'));
+const UNFINISHED: ReadonlySet<string> = new Set(['accepted', 'submitting', 'running']);
+
+/** Ctrl-C leaves it running and says how to come back; a second one cancels it. */
+async function interrupted(host: Host, client: Client, id: string | undefined): Promise<number> {
+  if (id === undefined) {
+    tell(host, 'stopped waiting; it may have been sent, nothing was cancelled: aksgw ps');
+    return exits.interrupted;
+  }
+  const second = host.secondInterrupt && host.stderr.isTTY;
+  tell(
+    host,
+    `stopped waiting; nothing was cancelled, it goes on: aksgw wait ${id}${second ? '\n       Ctrl-C again now cancels it' : ''}`,
+  );
+  if (!second || !(await host.secondInterrupt(SECOND_MS))) return exits.interrupted;
+  try {
+    const { status } = await client.cancel(id);
+    tell(
+      host,
+      `cancelled ${id}${status === 'running' || status === 'submitting' ? ': it is being ended in its pod' : ''}`,
+    );
+  } catch (error) {
+    const hint = error instanceof NotRun ? '' : `; aksgw cancel ${id}`;
+    tell(host, `not cancelled: ${error instanceof Error ? error.message : String(error)}${hint}`);
+  }
+  return exits.interrupted;
 }

@@ -1,10 +1,16 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { AnswerLost, createClient, GatewayProblem } from '../../shared/client/client.ts';
 import { main } from '../../shared/client/main.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+const home = mkdtempSync(join(tmpdir(), 'aksgw-home-'));
+process.once('exit', () => rmSync(home, { recursive: true, force: true }));
 
 const servers: Server[] = [];
 afterEach(async () => {
@@ -188,7 +194,7 @@ describe('aksgw', () => {
   ) {
     let [out, err] = ['', ''];
     const host = {
-      env: { AKSGW_TOKEN: 't', AKSGW_CLUSTER: 'demo', ...env },
+      env: { AKSGW_TOKEN: 't', AKSGW_CLUSTER: 'demo', AKSGW_HOME: home, ...env },
       stdin: (async function* () {})(),
       stdout: { write: (chunk: Uint8Array | string) => (out += Buffer.from(chunk as string).toString()) },
       stderr: {
@@ -256,7 +262,7 @@ describe('aksgw', () => {
     );
     const ended = await aksgw(GET, { AKSGW_URL: url }, interrupt.signal);
     expect(ended.code).toBe(130);
-    expect(ended.err).toContain('goes on as /v1/commands/c1');
+    expect(ended.err).toContain('it goes on: aksgw wait c1');
   });
 
   test('runs a job under one key, follows its batch, and ends with the first code that is not 0', async () => {

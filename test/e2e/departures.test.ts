@@ -120,7 +120,7 @@ describe('going away', () => {
       url: 'http://gateway',
       token: async () => token,
       // The service's address stays while the process behind it is replaced.
-      fetch: async (url, init) => fetch((url as string).replace('http://gateway', (second ?? first).url), init),
+      fetch: async (url, init) => fetch(url.replace('http://gateway', (second ?? first).url), init),
       sleep: async (ms) => {
         ahead += ms;
         writeFileSync(clockAhead, String(ahead));

@@ -29,8 +29,6 @@ const accepted = new Map([
   ['shared/relay/catalogue.ts', "bounded gaps, over Azure's message, cut to 4,096 characters"],
   ['"((?:[^"]|"")*)"(?=,|$)', 'sticky: tried once at each place where a field begins'],
   ['shared/lib/redact.ts', 'bounded gaps of 40 and 8 characters'],
-  ['shared/client/client.ts', 'over an address that the caller of the client gives'],
-  ['shared/client/token.ts', 'over an address that the caller of the client gives'],
   ['shared/command/grammar/generate.ts', 'over the help of a program that a developer runs'],
 ]);
 

@@ -19,7 +19,7 @@ import { printable } from '../../lib/safe-text.ts';
 import { compilePolicy } from '../../policy/policy.ts';
 import { Secret } from '../../secret.ts';
 import type { Host } from '../host.ts';
-import { tokenSource } from '../token.ts';
+import { tokenTo } from '../connect.ts';
 import { blockedFile, withBlockedList } from './config.ts';
 
 const USAGE = `aksgw config check [--config gateway.yaml] [--entrance port|functions] [--against URL]
@@ -157,7 +157,7 @@ function readAgainst(text: string): string {
 }
 
 async function lastLoaded(base: string, host: Host): Promise<LoadedLine> {
-  const token = await tokenSource(base, host.env)();
+  const token = await (await tokenTo(base, host))();
   const answer = await withDeadline(systemClock, ANSWER_MS, host.signal, (signal) =>
     fetchBounded(
       `${base}/v1/audit/events?code=${LOADED}&order=desc&limit=1`,

@@ -4,6 +4,7 @@ import { createArm } from '../../relay/arm.ts';
 import { createCredential } from '../../relay/credential.ts';
 import { AKS_SCOPE } from '../../relay/on-behalf-of.ts';
 import { runDoctor, type DoctorReport } from '../../relay/doctor.ts';
+import { NotRun } from '../exits.ts';
 import type { Host } from '../host.ts';
 import { readConfig } from './config.ts';
 
@@ -11,7 +12,7 @@ const USAGE = `aksgw doctor --cluster NAME [--config gateway.yaml] [--json]
 
 Sends a fixed set of harmless commands to a real cluster, with your own Azure sign-in (az login), and tells assumption by
 assumption what the gateway relies on and what was found. Runs pods in the namespace aks-command; changes nothing else.
-Exits 1 when an assumption does not hold.
+Exits 1 when an assumption does not hold, and 3 when none was found to hold: then nothing was checked.
 `;
 
 /** `aksgw doctor`: the operator's own look, on the operator's own rights; no route of the gateway leads here. */
@@ -37,6 +38,12 @@ export async function doctor(argv: readonly string[], host: Host): Promise<numbe
   const own = azure.credential.kind === 'static' ? azure : { ...azure, credential: { kind: 'default' } as const };
   const credential = createCredential({ azure: own, authority: identity.authority, clock: systemClock, env: host.env });
   const endpoint = azure.resourceManager;
+  try {
+    await credential(`${endpoint}/.default`);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new NotRun(`you are not signed in to Azure: az login, then once more (${why})`, { cause: error });
+  }
   const report = await runDoctor({
     arm: createArm({ endpoint, token: (signal) => credential(`${endpoint}/.default`, signal), clock: systemClock }),
     cluster: cluster.arm,
@@ -46,7 +53,8 @@ export async function doctor(argv: readonly string[], host: Host): Promise<numbe
     progress: (message) => host.stderr.write(`${message} …\n`),
   });
   host.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : render(report));
-  return report.checks.some(({ verdict }) => verdict === 'refuted') ? 1 : 0;
+  const found = new Set(report.checks.map(({ verdict }) => verdict));
+  return found.has('refuted') ? 1 : found.has('confirmed') ? 0 : 3;
 }
 
 function render({ cluster, checks, findings }: DoctorReport): string {

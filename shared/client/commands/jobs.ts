@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import type { JobOutput, JobWithRunsOutput } from '../http/schemas.ts';
-import { printable } from '../lib/safe-text.ts';
-import { connect, type Options } from './connect.ts';
-import { UsageError } from './exits.ts';
-import type { Host } from './host.ts';
-import { runToEnd } from './run-to-end.ts';
+import type { JobOutput, JobWithRunsOutput } from '../../http/schemas.ts';
+import { connect, type Options } from '../connect.ts';
+import { UsageError } from '../exits.ts';
+import { answer, type Host } from '../host.ts';
+import { runToEnd } from '../run-to-end.ts';
+import { table } from '../table.ts';
 
-const USAGE = `aksgw [--url URL] jobs list [--json]
+export const JOBS_USAGE = `aksgw [--url URL] jobs list [--json]
 aksgw [--url URL] jobs show NAME [--json]
 aksgw [--url URL] jobs run NAME [OPTION=VALUE …] [--reason TEXT] [--key KEY]
 
@@ -35,7 +35,7 @@ export async function jobs(argv: readonly string[], options: Options, host: Host
   });
   const [verb, name, ...words] = positionals;
   if (values.help || verb === 'help') {
-    host.stdout.write(USAGE);
+    host.stdout.write(JOBS_USAGE);
     return 0;
   }
   if (options.timeoutSeconds !== undefined)
@@ -85,8 +85,8 @@ function assertFits(asked: Asked, { named, options, words = false }: Form): void
 }
 
 async function list(options: Options, { json }: Asked, host: Host): Promise<number> {
-  const found = await connect(options, host).listJobs(host.signal);
-  if (json) return answer(host, `${JSON.stringify(found, null, 2)}\n`);
+  const found = await (await connect(options, host)).client.listJobs(host.signal);
+  if (json) return answer(host, JSON.stringify(found, null, 2));
   const rows = found.map((job) => [
     job.name,
     job.cluster,
@@ -98,14 +98,17 @@ async function list(options: Options, { json }: Asked, host: Host): Promise<numb
 }
 
 async function show(options: Options, { name = '', json }: Asked, host: Host): Promise<number> {
-  const job = await connect(options, host).getJob(name, host.signal);
-  return answer(host, json ? `${JSON.stringify(job, null, 2)}\n` : describe(job));
+  const job = await (await connect(options, host)).client.getJob(name, host.signal);
+  return answer(host, json ? JSON.stringify(job, null, 2) : describe(job));
 }
 
-function run(options: Options, { name = '', words, reason = options.reason, key }: Asked, host: Host): Promise<number> {
-  const input = { options: valuesOf(words), ...(reason !== undefined && { reason }) };
-  const client = connect(options, host);
-  return runToEnd(host, key ?? randomUUID(), (to) => client.runJob(name, input, to));
+async function run(options: Options, { name = '', words, reason, key }: Asked, host: Host): Promise<number> {
+  const values = valuesOf(words);
+  const { client, ...usual } = await connect(options, host);
+  const why = reason ?? usual.reason;
+  const input = { options: values, ...(why !== undefined && { reason: why }) };
+  const start = (to: Parameters<typeof client.runJob>[2]) => client.runJob(name, input, to);
+  return runToEnd(host, { client, idempotencyKey: key ?? randomUUID(), start }, options);
 }
 
 /** OPTION=VALUE, each once. */
@@ -119,11 +122,6 @@ function valuesOf(words: readonly string[]): Record<string, string> {
     values.set(option, word.slice(at + 1));
   }
   return Object.fromEntries(values);
-}
-
-function answer(host: Host, text: string): number {
-  host.stdout.write(printable(text));
-  return 0;
 }
 
 const scheduleOf = ({ schedule, timeZone, enabled }: JobOutput): string =>
@@ -164,18 +162,4 @@ function describe(job: JobWithRunsOutput): string {
 function optionText({ kind, values, min, max, default: usual }: JobOutput['options'][string]): string {
   const form = kind === 'enum' ? (values ?? []).join('|') : kind === 'integer' ? `${min}..${max}` : 'a name';
   return usual === null ? `${form}, to be given` : `${form}, else ${usual}`;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
-  return all
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
 }

@@ -1,9 +1,8 @@
 import { parseArgs } from 'node:util';
-import type { ClusterHealthOutput } from '../http/schemas.ts';
-import { printable } from '../lib/safe-text.ts';
-import { connect, type Options } from './connect.ts';
-import { UsageError } from './exits.ts';
-import type { Host } from './host.ts';
+import type { ClusterHealthOutput } from '../../http/schemas.ts';
+import { clusterOf, connect, type Options } from '../connect.ts';
+import { UsageError } from '../exits.ts';
+import { answer, type Host } from '../host.ts';
 
 const USAGE = `aksgw [--url URL] [--cluster NAME] health [CLUSTER] [-n NAMESPACE] [--json]
 
@@ -32,11 +31,11 @@ export async function health(argv: readonly string[], options: Options, host: Ho
   }
   const [named, surplus] = positionals;
   if (surplus !== undefined) throw new UsageError(`aksgw health takes one cluster, not ${JSON.stringify(surplus)} too`);
-  const cluster = named ?? options.cluster;
-  if (cluster === undefined) throw new UsageError('which cluster? aksgw health CLUSTER, --cluster or AKSGW_CLUSTER');
   if (options.timeoutSeconds !== undefined) throw new UsageError('--timeout is for commands');
-  const seen = await connect(options, host).health(cluster, values.namespace, host.signal);
-  host.stdout.write(printable(values.json ? `${JSON.stringify(seen, null, 2)}\n` : healthTable(seen)));
+  const connection = await connect(options, host);
+  const cluster = named ?? clusterOf(connection);
+  const seen = await connection.client.health(cluster, values.namespace, host.signal);
+  answer(host, values.json || options.json ? JSON.stringify(seen, null, 2) : healthTable(seen));
   return seen.status === 'ok' ? 0 : 1;
 }
 

@@ -1,0 +1,64 @@
+import { build, type Plugin } from 'esbuild';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import manifest from '../../package.json' with { type: 'json' };
+import { parsedJson, shortManifests } from './json.ts';
+import { licenceProblems, notices } from './licences.ts';
+import { bundledPackages } from './packages.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+/** A scope is its owner's alone: a name without one could be anybody's at the public registry. */
+const NAME = '@aks-access-gateway/aksgw';
+
+/** The operator's commands stay in the clone. */
+const withoutOperator: Plugin = {
+  name: 'without-operator',
+  setup({ onResolve }) {
+    onResolve({ filter: /operator\/main\.ts$/ }, () => ({ path: join(root, 'shared/client/operator/absent.ts') }));
+  },
+};
+
+/** The wrapper that people install: one file without dependencies, as a package. Gives back the sources that went into it. */
+export async function bundleCli(outdir: string): Promise<readonly string[]> {
+  rmSync(outdir, { recursive: true, force: true });
+  mkdirSync(outdir, { recursive: true });
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ['shared/client/aksgw.ts'],
+    outfile: join(outdir, 'aksgw.mjs'),
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    minify: true,
+    keepNames: false,
+    legalComments: 'none', // they are in THIRD-PARTY-NOTICES.txt
+    metafile: true,
+    plugins: [
+      withoutOperator,
+      parsedJson,
+      shortManifests({ path: join(root, 'package.json'), version: manifest.version }),
+    ],
+    // CommonJS packages inside the bundle call require for node: modules
+    banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+    logLevel: 'warning',
+  });
+  cpSync(join(root, 'LICENSE'), join(outdir, 'LICENSE'));
+  const packages = bundledPackages(root, metafile);
+  const problems = licenceProblems(packages);
+  if (problems.length > 0) throw new Error(`licences that are not allowed:\n${problems.join('\n')}`);
+  writeFileSync(join(outdir, 'THIRD-PARTY-NOTICES.txt'), notices(packages));
+  writeFileSync(join(outdir, 'README.md'), readme());
+  const { version, license } = manifest;
+  const bin = { aksgw: 'aksgw.mjs', 'kubectl-aksgw': 'aksgw.mjs' };
+  const description = 'kubectl and helm on private AKS clusters, through aks-access-gateway';
+  writeFileSync(
+    join(outdir, 'package.json'),
+    `${JSON.stringify({ name: NAME, version, description, license, type: 'module', bin, engines: manifest.engines }, null, 2)}\n`,
+  );
+  return Object.keys(metafile.inputs);
+}
+
+const readme = (): string =>
+  /^## Install the wrapper\n[^]*?(?=^## )/m.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[0] ?? '';

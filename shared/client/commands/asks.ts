@@ -1,0 +1,93 @@
+import type {
+  AccessOutput,
+  ClusterOutput,
+  ExplainBatchOutput,
+  ExplainOutput,
+  WhoAmIOutput,
+} from '../../http/schemas.ts';
+import { clusterOf, connect, type Options } from '../connect.ts';
+import { answer, type Host } from '../host.ts';
+import { table } from '../table.ts';
+import { commandOf } from './relay.ts';
+
+const pretty = (value: object): string => JSON.stringify(value, null, 2);
+
+/** `aksgw clusters`: those that the caller may see. */
+export async function clusters(options: Options, host: Host): Promise<number> {
+  const { client, cluster } = await connect(options, host);
+  const { items } = (await client.get('/v1/clusters', host.signal)) as { items: readonly ClusterOutput[] };
+  if (options.json) return answer(host, pretty(items));
+  const rows = items.map((one) => [
+    one.name === cluster ? '*' : '',
+    one.name,
+    one.runAs,
+    one.defaultNamespace,
+    one.frozen ?? '',
+  ]);
+  return answer(host, table(['CURRENT', 'NAME', 'RUN-AS', 'NAMESPACE', 'FROZEN'], rows));
+}
+
+/** `aksgw whoami`: the caller as the gateway sees it, and by which sign-in. */
+export async function whoAmI(options: Options, host: Host): Promise<number> {
+  const { client, url, context } = await connect(options, host);
+  const found = (await client.get('/v1/whoami', host.signal)) as WhoAmIOutput;
+  if (options.json) return answer(host, pretty(found));
+  const { principal, roles, unknown } = found;
+  const { method, application } = context?.signIn ?? {};
+  const lines = [
+    ['gateway', url],
+    ['sign-in', host.env['AKSGW_TOKEN'] ? 'AKSGW_TOKEN' : `${method} for application ${application}`],
+    [principal.kind, `${principal.oid} of tenant ${principal.tid}`],
+    ['app roles', principal.appRoles.join(', ')],
+    ['groups', principal.groups.join(', ')],
+    ...roles.map(({ cluster, roles: names }) => [`on ${cluster}`, names.join(', ')]),
+    ...unknown.map((text) => ['not known', text]),
+  ];
+  return answer(host, lines.map(([title = '', text = '']) => `${title.padEnd(10)} ${text || '-'}\n`).join(''));
+}
+
+/** `aksgw access`: the rules that bind the caller on a cluster, as `kubectl auth can-i --list` has them. */
+export async function access(options: Options, host: Host): Promise<number> {
+  const connection = await connect(options, host);
+  const path = `/v1/clusters/${encodeURIComponent(clusterOf(connection))}/access`;
+  const found = (await connection.client.get(path, host.signal)) as AccessOutput;
+  if (options.json) return answer(host, pretty(found));
+  const rows = found.items.map((rule) => [
+    rule.effect,
+    rule.verbs.join(','),
+    [...rule.resources, ...rule.nonResourceURLs].join(',') +
+      (rule.except.length > 0 ? ` but ${rule.except.join(',')}` : ''),
+    rule.namespaces.join(','),
+    rule.names.join(','),
+    rule.role,
+  ]);
+  const warnings = found.warnings.map((warning) => `warning: ${warning}\n`).join('');
+  return answer(host, `${table(['EFFECT', 'VERBS', 'RESOURCES', 'NAMESPACES', 'NAMES', 'ROLE'], rows)}${warnings}`);
+}
+
+/** `aksgw explain kubectl …`: what it would be, and whether the caller may. Ends with 1 where not. */
+export async function explain(argv: readonly string[], options: Options, host: Host): Promise<number> {
+  const connection = await connect(options, host);
+  const { reason, client } = connection;
+  const body = { ...(await commandOf(argv, host)), ...(reason !== undefined && { reason }) };
+  const found = (await client.explain(clusterOf(connection), body, host.signal)) as ExplainOutput | ExplainBatchOutput;
+  if (options.json || 'steps' in found) answer(host, pretty(found));
+  else {
+    const { decision, rules, command, files, warnings } = found;
+    const rows = rules.map(({ attributes: a, allowed, rule, role }) => [
+      allowed ? 'yes' : 'no',
+      a.verb,
+      `${a.resource}${a.group === '' ? '' : `.${a.group}`}${a.subresource === '' ? '' : `/${a.subresource}`}`,
+      a.namespace,
+      a.name,
+      role === null ? '' : `${role} ${rule ?? ''}`,
+    ]);
+    answer(
+      host,
+      `${decision.verdict}: ${decision.explanation}\n\n${table(['ALLOWED', 'VERB', 'RESOURCE', 'NAMESPACE', 'NAME', 'RULE'], rows)}` +
+        `\nwould run: ${command}\n${files.map(({ path, bytes }) => `file: ${path} (${bytes} bytes)\n`).join('')}` +
+        warnings.map((warning) => `warning: ${warning}\n`).join(''),
+    );
+  }
+  return found.allowed ? 0 : 1;
+}

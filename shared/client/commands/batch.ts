@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { BatchInput } from '../../http/schemas.ts';
+import { clusterOf, connect, type Options } from '../connect.ts';
+import { UsageError } from '../exits.ts';
+import type { Host } from '../host.ts';
+import { runToEnd } from '../run-to-end.ts';
+import { commandOf } from './relay.ts';
+
+/** `aksgw batch FILE`: several commands in one pod, from a file of YAML or JSON. Throws as `relay` does. */
+export async function batch(file: string, options: Options, host: Host): Promise<number> {
+  const connection = await connect(options, host);
+  const cluster = clusterOf(connection);
+  const given = await read(resolve(host.cwd(), file), file);
+  const steps = await Promise.all(
+    given.steps.map(async (step, index) => {
+      if (!Array.isArray(step.argv)) return step;
+      const command = await commandOf(step.argv, host);
+      if (command.stdin !== undefined) throw new UsageError(`${file}: step ${index} reads standard input; give stdin`);
+      return { ...command, ...step };
+    }),
+  );
+  const { client } = connection;
+  const reason = given.reason ?? connection.reason;
+  const body: BatchInput = { ...given, steps, ...(reason !== undefined && { reason }) };
+  const start = (to: Parameters<typeof client.runBatch>[2]) => client.runBatch(cluster, body, to);
+  return runToEnd(host, { client, idempotencyKey: randomUUID(), start }, options);
+}
+
+/** The gateway checks the rest. */
+async function read(path: string, shown: string): Promise<BatchInput> {
+  const { parse } = await import('yaml');
+  const value: unknown = parse(readFileSync(path, 'utf8'));
+  if (typeof value === 'object' && value !== null && Array.isArray(Reflect.get(value, 'steps')))
+    return value as BatchInput;
+  throw new UsageError(
+    `${shown}: has no steps, as {"steps": [{"argv": ["kubectl", "get", "pods"]}], "onError": "stop"}`,
+  );
+}
