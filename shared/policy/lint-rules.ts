@@ -119,14 +119,16 @@ const nothingAsks = ({ resources }: JudgedRule): string =>
 /** An exception from what the rule does not grant anyway: `*` never grants pods/exec, and no rule the rest of its other exceptions. */
 function lintExcept({ file, resources, path }: JudgedRule, all: readonly Askable[], report: ReportFinding): void {
   const { except = [] } = file;
-  except.forEach((text, place) => {
-    const without = { ...file, except: except.filter((_other, index) => index !== place) };
-    const { asked } = judgeResources(without, 'allow', all);
-    const grants = (one: ResourceAttributes): boolean =>
-      resources !== undefined && contains(resources, one, needsNamedResource(one));
-    if (asked.every(grants))
-      report([...path, 'except', place], 'never-matches', `leaves nothing out: without it the rule grants no ${text}`);
-  });
+  const grants = (one: ResourceAttributes): boolean =>
+    resources !== undefined && contains(resources, one, needsNamedResource(one));
+  const kept = new Set(except.keys());
+  // The later of two that take the same away is the one too many.
+  for (const [place, text] of [...except.entries()].toReversed()) {
+    const without = except.filter((_other, index) => index !== place && kept.has(index));
+    if (!judgeResources({ ...file, except: without }, 'allow', all).asked.every(grants)) continue;
+    kept.delete(place);
+    report([...path, 'except', place], 'never-matches', `leaves nothing out: without it the rule grants no ${text}`);
+  }
 }
 
 /** The first thing that a role allows and a deny takes away. */

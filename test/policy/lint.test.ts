@@ -100,9 +100,9 @@ describe('lint tells', () => {
         '{ allow: [{ verbs: [get, list, create], resources: ["*"], except: [secrets, pods/exec, jobs.aksgw, services, services/proxy], namespaces: ["*"] }] }',
       ),
       [
-        'never-matches policy.roles.r.allow[0].except[1]',
-        'never-matches policy.roles.r.allow[0].except[2]',
         'never-matches policy.roles.r.allow[0].except[4]',
+        'never-matches policy.roles.r.allow[0].except[2]',
+        'never-matches policy.roles.r.allow[0].except[1]',
       ],
     ],
     [

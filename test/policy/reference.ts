@@ -1,11 +1,12 @@
 import type { ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
-import type { PolicyFile, RoleFile, RuleFile, SubjectFile } from '../../shared/config/schema.ts';
+import { clusterRoles } from '../../shared/kubernetes/cluster-roles.ts';
+import type { BindingFile, PolicyFile, RoleFile, RuleFile, SubjectFile } from '../../shared/config/schema.ts';
 import type { Principal } from '../../shared/identity/principal.ts';
 import type { Question } from '../../shared/policy/decide.ts';
 
 /**
  * The specification's "Matching" and "Who is bound" once more, sentence by sentence, without index, cache or shared helper: what
- * the real thing is held against. Slow on purpose; shares no code with shared/policy.
+ * the real thing is held against. Slow on purpose; shares no code with shared/policy, only what the API server's roles were recorded as.
  */
 export function referenceVerdict(policy: PolicyFile, question: Question): 'allow' | 'deny' {
   const { principal, cluster } = question;
@@ -25,10 +26,10 @@ export function referenceVerdict(policy: PolicyFile, question: Question): 'allow
   if (!principal.groups.known && groupHere) return 'deny';
   const roles = here
     .filter((binding) => binding.subjects.some((subject) => is(subject, principal)))
-    .map(({ role, with: values = {} }) =>
-      Object.entries(values).reduce(
+    .map((binding) =>
+      Object.entries(binding.with ?? {}).reduce(
         (text, [name, value]) => text.replaceAll(`{${name}}`, value),
-        JSON.stringify(policy.roles[role]),
+        JSON.stringify(policy.roles[binding.role] ?? asKubernetesHasIt(binding)),
       ),
     )
     .map((text) => JSON.parse(text) as RoleFile);
@@ -40,6 +41,19 @@ export function referenceVerdict(policy: PolicyFile, question: Question): 'allow
     if (!roles.some((role) => role?.allow?.some((rule) => holds(rule, asked, question)))) return 'deny';
   }
   return 'allow';
+}
+
+/** "`view`, `edit` and `admin` … mean what Kubernetes' ClusterRoles of these names grant", in the namespaces of the binding. */
+function asKubernetesHasIt({ role, namespaces = ['*'] }: BindingFile): RoleFile {
+  const rules = clusterRoles[role as keyof typeof clusterRoles].map(({ groups, resources, verbs }) => ({
+    verbs: [...verbs],
+    namespaces,
+    serviceAccounts: role === 'view' ? ['default'] : ['*'],
+    resources: groups.flatMap((group) =>
+      resources.map((text) => (group === '' ? text : text.replace(/^[^/]+/, (plural) => `${plural}.${group}`))),
+    ),
+  }));
+  return { allow: rules };
 }
 
 const glob = (pattern: string, text: string): boolean =>
