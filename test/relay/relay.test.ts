@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import { Problem } from '../../shared/errors.ts';
 import type { Relay } from '../../shared/relay/relay.ts';
 import { accepted, ended, ID, relayTo, RESOURCE, run, running, submission } from './support/fixtures.ts';
 import { startReplayArm, type ReplayArm } from './support/replay-arm.ts';
@@ -24,6 +25,21 @@ describe('against recorded answers', () => {
     expect(post?.headers.authorization).toBe('Bearer arm-token');
     expect(post?.headers.connection).toBe('close');
     expect(Object.keys(JSON.parse(post?.body ?? '{}'))).toEqual(['command']);
+  });
+
+  test('a fence that refuses is the answer: no byte went out, nothing was started, and it says why', async () => {
+    arm.script('post', accepted);
+    const reason = new Problem('configuration-changed', 'It changed. Nothing ran.');
+    const fence = (): never => {
+      throw reason;
+    };
+    expect(await relay.submit({ ...submission('kubectl', 'get', 'pods'), fence })).toEqual({
+      kind: 'not-started',
+      problem: reason,
+    });
+    expect(arm.requests).toEqual([]);
+    // Its turn was given back, and the next one is taken.
+    expect(await relay.submit(submission('kubectl', 'get', 'pods'))).toEqual({ kind: 'accepted', commandId: ID });
   });
 
   test('exit code, stdout and stderr come back from the frames, and followers share the polls', async () => {

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
+import { createSqliteWriter } from '../../shared/store/sqlite-writer.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { describeRecords, purgeOutputs } from './records-contract.ts';
 import { commandId, commandRecord, start } from '../support/records.ts';
@@ -49,6 +50,30 @@ describe('a SQLite file', () => {
     await records.create(commandRecord('one'));
     for (const suffix of ['', '-wal', '-shm']) expect(statSync(path + suffix).mode & 0o777).toBe(0o600);
     await records.close();
+  });
+
+  test('of the writes that share a transaction, one that fails leaves nothing behind, and the others stay', async () => {
+    const database = new DatabaseSync(':memory:');
+    database.exec('CREATE TABLE notes (text TEXT PRIMARY KEY)');
+    const put = database.prepare('INSERT INTO notes VALUES (?)');
+    const writer = createSqliteWriter(database, createManualClock());
+    // The first pair has a bug after its first row, the second violates a constraint with its second one.
+    const ends = await Promise.allSettled([
+      writer.write(() => put.run('before')),
+      writer.write(() => {
+        put.run('half');
+        throw new TypeError('a bug');
+      }),
+      writer.write(() => {
+        put.run('other half');
+        put.run('before');
+      }),
+      writer.write(() => put.run('after')),
+    ]);
+    expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
+    expect(database.prepare('SELECT text FROM notes').all()).toEqual([{ text: 'before' }, { text: 'after' }]);
+    await writer.close();
+    database.close();
   });
 
   test('a record that cannot be read holds up none of the others', async () => {
