@@ -83,7 +83,7 @@ describe('lint tells', () => {
     [
       'nothing of a glob beside a narrower one',
       role(
-        '{ allow: [{ verbs: [get], resources: [pods], namespaces: ["team-*"] }, { verbs: [get, list], resources: [pods], namespaces: ["team-q*-x"] }] }',
+        '{ allow: [{ verbs: [get], resources: [pods], namespaces: ["team-*"] }, { verbs: [get, list], resources: [pods], namespaces: ["team-q*"] }] }',
       ),
       [],
     ],
@@ -104,6 +104,13 @@ describe('lint tells', () => {
         'never-matches policy.roles.r.allow[0].except[2]',
         'never-matches policy.roles.r.allow[0].except[1]',
       ],
+    ],
+    [
+      'of the later one of two exceptions that take the same away',
+      role(
+        '{ allow: [{ verbs: [patch], resources: [deployments.apps/scale, services], except: ["*.apps", "*/scale"], namespaces: [shop] }] }',
+      ),
+      ['never-matches policy.roles.r.allow[0].except[1]'],
     ],
     [
       'of paths that nothing asks for, that another rule says, or that a deny takes away',
