@@ -81,11 +81,11 @@ describe('lint tells', () => {
       ['wider-than-meant policy.roles.r.allow[0].namespaces[0]'],
     ],
     [
-      'nothing of a glob beside a narrower one',
+      'nothing of a glob beside a narrower one, but that it ends without a separator',
       role(
         '{ allow: [{ verbs: [get], resources: [pods], namespaces: ["team-*"] }, { verbs: [get, list], resources: [pods], namespaces: ["team-q*"] }] }',
       ),
-      [],
+      ['wider-than-meant policy.roles.r.allow[1].namespaces[0]'],
     ],
     [
       'of the narrower one of two globs',
