@@ -109,15 +109,22 @@ export interface RequestFacts {
     | undefined;
 }
 
+/** What a decision goes by beside a principal's id. */
+export interface Memberships {
+  readonly appRoles: readonly string[];
+  readonly groups: readonly string[];
+  readonly groupsUnknown: boolean;
+}
+
 /** What was asked. The trail turns texts, files and stdin into HMACs, and hides and digests the data in argv. */
 export interface CommandFacts {
   /** The caller's own words, data included; one word for a line that was not split. */
   readonly argv: readonly string[];
   readonly attributes?: readonly ResourceAttributes[] | undefined;
   /** The caller's app roles and groups that a binding there names, and whether its token leaves groups out: what policy went by. */
-  readonly memberships?:
-    | { readonly appRoles: readonly string[]; readonly groups: readonly string[]; readonly groupsUnknown: boolean }
-    | undefined;
+  readonly memberships?: Memberships | undefined;
+  /** The same of the person behind the caller. */
+  readonly requesterMemberships?: Memberships | undefined;
   readonly reason?: string | undefined;
   /** The exact words that are sent, quoted: goes in as an HMAC. */
   readonly text?: string | undefined;

@@ -99,6 +99,16 @@ const Attribute = Type.Object(
   { verb: Short, group: Short, resource: Short, subresource: Short, namespace: Short, name: Short },
   closed,
 );
+/** App roles and groups that a binding there names; whether the token leaves groups out; how many are not listed here. */
+const Memberships = Type.Object(
+  {
+    appRoles: Type.Array(Short, { maxItems: 50 }),
+    groups: Type.Array(Short, { maxItems: 50 }),
+    groupsUnknown: Type.Optional(Type.Literal(true)),
+    cut: Type.Optional(Count),
+  },
+  closed,
+);
 const command = {
   argv: Type.Array(Text(1024), { maxItems: 201 }),
   /** What `[redacted]` stands for in argv, word by word: data by its position. */
@@ -107,18 +117,9 @@ const command = {
   sealed: Type.Optional(Type.String({ maxLength: 1024 * 1024 })),
   attributes: Type.Optional(Type.Array(Attribute, { maxItems: 256 })),
   attributesCut: Type.Optional(Count),
-  /** The caller's app roles and groups that a binding there names; whether its token leaves groups out; how many are not listed here. */
-  memberships: Type.Optional(
-    Type.Object(
-      {
-        appRoles: Type.Array(Short, { maxItems: 50 }),
-        groups: Type.Array(Short, { maxItems: 50 }),
-        groupsUnknown: Type.Optional(Type.Literal(true)),
-        cut: Type.Optional(Count),
-      },
-      closed,
-    ),
-  ),
+  memberships: Type.Optional(Memberships),
+  /** The same of the person behind the caller. */
+  requesterMemberships: Type.Optional(Memberships),
   reason: Type.Optional(Free),
   textHmac: Type.Optional(Hash),
   filesHmac: Type.Optional(

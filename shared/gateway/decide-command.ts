@@ -9,6 +9,7 @@ import { redactText } from '../lib/redact.ts';
 import { maySee } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
 import { judge } from '../policy/judge.ts';
+import type { Principal } from '../identity/principal.ts';
 import { countedMemberships, type Policy } from '../policy/policy.ts';
 import { admitCaller } from './admit-caller.ts';
 import type { GatewayContext, InForce } from './context.ts';
@@ -39,7 +40,7 @@ export async function decideCommand(
 ): Promise<DecidedCommand> {
   const { config, policy } = await admitCaller(context, request);
   const asker = askerOf(request);
-  const { principal } = asker;
+  const { principal, requester } = asker;
   const asked = factsOf(request, requested);
   const cluster = await findCluster(context, { config, policy }, request, requested, asked);
   const where = { ...asked, cluster: { name: cluster.name, armId: cluster.arm.id, runAs: cluster.runAs } };
@@ -47,9 +48,12 @@ export async function decideCommand(
   const { reason } = requested;
   const { invocation, decision, sent } = judge(policy, understood, { ...asker, cluster, reason });
   const { asked: argv, attributes } = invocation;
-  const memberships = countedMemberships(policy.clusters.get(cluster.name), principal);
+  const counted = (one: Principal) => countedMemberships(policy.clusters.get(cluster.name), one);
+  const memberships = counted(principal);
+  const requesterMemberships = requester && counted(requester);
   const text = quoteWords(sent.words);
-  const facts = { ...where, argv, attributes, memberships, text, files: sent.files, stdin: sent.stdin };
+  const decisive = { attributes, memberships, requesterMemberships };
+  const facts = { ...where, argv, ...decisive, text, files: sent.files, stdin: sent.stdin };
   if (decision.verdict === 'allow') await refuseFrozen(context.trail, cluster, invocation, facts);
   return { cluster, invocation, decision, sent, config, policy, facts };
 }

@@ -13,6 +13,7 @@ import {
 } from '../kubernetes/attributes.ts';
 import { ANY, askables, PATHS, samples } from './askable.ts';
 import { decide } from './decide.ts';
+import { decideForBoth, type Asker } from './decide-both.ts';
 import { frozenFor } from './frozen.ts';
 import { boundRoles, compilePolicy, isBlocked, type Policy } from './policy.ts';
 import { compileResourceRule } from './rule.ts';
@@ -129,8 +130,7 @@ function* questionsOf(
 }
 
 /** What was asked once: an event of the audit trail, as far as a decision goes by it. */
-export interface AskedBefore {
-  readonly principal: Principal;
+export interface AskedBefore extends Asker {
   readonly cluster: string;
   readonly attributes: readonly ResourceAttributes[];
   readonly reason?: string | undefined;
@@ -154,10 +154,11 @@ export interface Replayed {
 /** Puts what was asked to both configurations. Pods and charts are taken as allowed by both: the trail keeps no files. */
 export function createReplay(before: Config, after: Config): (asked: AskedBefore) => Replayed {
   const [old, next] = [compileSide(before), compileSide(after)];
-  const verdict = ({ config, policy }: Side, { principal, cluster, attributes, reason }: AskedBefore): Verdict => {
+  const verdict = ({ config, policy }: Side, { cluster, attributes, reason, ...asker }: AskedBefore): Verdict => {
     const frozen = frozenFor(config.clusters.get(cluster), attributes);
     if (frozen !== undefined) return { verdict: 'deny', explanation: frozen };
-    const decision = decide(policy, { principal, cluster, attributes, reason, podSecurity: NO_PODS, charts: [] });
+    const asked = { cluster, attributes, reason, podSecurity: NO_PODS, charts: [] };
+    const decision = decideForBoth(asker, (principal, parties) => decide(policy, { principal, ...parties, ...asked }));
     const rule = decision.rule && ruleName(decision.rule);
     return decision.verdict === 'allow'
       ? { verdict: 'allow', rule }

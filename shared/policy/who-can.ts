@@ -5,7 +5,9 @@ import { NO_PODS } from '../command/pod-security/findings.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 import { decide } from './decide.ts';
-import type { Policy } from './policy.ts';
+import type { Denied } from './decision.ts';
+import { boundRoles, type Policy } from './policy.ts';
+import type { Parties } from './rule.ts';
 import { subjectPrincipal, subjectsOf } from './subject.ts';
 
 /** What somebody who is this and nothing else may do. */
@@ -33,16 +35,51 @@ interface Outcome {
   readonly explanation?: string | undefined;
 }
 
-/** A verdict with and without a reason: a rule that asks for one allows, and says so. */
+/** A verdict, and what it takes where a rule allows on conditions: those that a caller can meet. */
 export function outcomeOf(policy: Policy, principal: Principal, cluster: string, asked: ResourceAttributes): Outcome {
   const question = { principal, cluster, attributes: [asked], podSecurity: NO_PODS, charts: [] };
   const plain = decide(policy, question);
   const rule = plain.rule && ruleName(plain.rule);
   if (plain.verdict === 'allow') return { verdict: 'allow', rule };
   const { reason, explanation } = plain;
-  const wants = reason === 'reason-required' || reason === 'chart-not-listed';
-  if (wants && decide(policy, { ...question, reason: 'x' }).verdict === 'allow')
-    return { verdict: 'allow', rule, explanation: 'with a reason' };
-  if (reason === 'chart-not-listed') return { verdict: 'allow', rule, explanation: 'the listed charts only' };
+  if (onConditions.has(reason)) {
+    for (const { words, ...met } of waysOf(policy, principal, cluster)) {
+      const decision = decide(policy, { ...question, ...met });
+      if (decision.verdict === 'allow') return { verdict: 'allow', rule: ruleName(decision.rule), explanation: words };
+    }
+    if (reason === 'chart-not-listed') return { verdict: 'allow', rule, explanation: 'the listed charts only' };
+  }
   return { verdict: 'deny', reason, rule, explanation };
+}
+
+const onConditions: ReadonlySet<string> = new Set<Denied['reason']>([
+  'reason-required',
+  'requester-required',
+  'via-required',
+  'chart-not-listed',
+]);
+
+/** How a call can come, the least that it takes first. */
+interface Way extends Parties {
+  readonly words: string;
+  readonly reason?: string;
+}
+
+/** Somebody with a token of their own: whoever it is, they need rights as well. */
+const SOMEBODY = { kind: 'user', tid: '', oid: '' } as const;
+
+function waysOf(policy: Policy, principal: Principal, cluster: string): readonly Way[] {
+  const here = policy.clusters.get(cluster);
+  const rules = here ? boundRoles(here, principal).flatMap(({ says }) => says.allow ?? []) : [];
+  const apps = rules.flatMap(({ via }): Way[] => {
+    if (!via) return [];
+    const { app: oid, tenant: tid = principal.tid } = via;
+    return [{ words: `through app ${oid}`, caller: { kind: 'app', tid, oid } }];
+  });
+  const reason: Way = { words: 'with a reason', reason: 'x' };
+  const person: Way = { words: 'with a person behind the call', requester: SOMEBODY };
+  const both = (one: Way, other: Way): Way => ({ ...one, ...other, words: `${one.words} and ${other.words}` });
+  const pairs = [person, ...apps].flatMap((one) => [both(one, reason)]);
+  const through = apps.flatMap((app) => [both(app, person), both(both(app, person), reason)]);
+  return [reason, person, ...apps, ...pairs, ...through];
 }

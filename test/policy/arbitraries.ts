@@ -84,6 +84,8 @@ const names = some('*', 'web-*', 'web-0', 'd*b', 'db', '{team}-*', '{team}');
 export const excepted = some('secrets', 'secrets', 'pods', 'pods/exec', '*/scale', '*.apps', 'nodes', 'events');
 const charts = some('sha256:a', 'sha256:b');
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 2 });
+const rarely = <T>(value: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: 5, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
 const defined = <T extends object>(value: T): T =>
   Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as T;
 
@@ -95,6 +97,8 @@ export const allowRule = fc
     names: fc.option(names, { nil: undefined, freq: 3 }),
     except: fc.option(excepted, { nil: undefined, freq: 3 }),
     requireReason: fc.option(fc.boolean(), { nil: undefined, freq: 3 }),
+    requester: rarely(fc.constant('required' as const)),
+    via: rarely(fc.constantFrom<RuleFile['via'][]>({ app: oid }, { app: oid, tenant: otherTenant })),
     podSecurity: maybe(fc.constantFrom('restricted' as const, 'baseline' as const, 'privileged' as const)),
     serviceAccounts: maybe(fc.constantFrom<string[][]>(['*'], ['web'], ['web-*', 'default'], ['{team}'], ['{team}-*'])),
     charts: fc.option(charts, { nil: undefined, freq: 3 }),
@@ -196,6 +200,8 @@ export const question: fc.Arbitrary<Question> = fc.record({
   cluster: fc.constantFrom('demo', 'demo', 'demo', 'demo', 'demo', 'demo', 'stage', 'elsewhere'),
   attributes: fc.array(attributes, { maxLength: 2 }),
   reason: fc.constantFrom(undefined, ' ', 'INC-1'),
+  requester: fc.constantFrom(undefined, principal(), principal({ kind: 'app' })),
+  caller: fc.constantFrom(undefined, principal({ kind: 'app' }), principal({ kind: 'app', tid: otherTenant })),
   podSecurity: fc.constantFrom(
     NO_PODS,
     { ...NO_PODS, beyondRestricted: ['no runAsNonRoot: true'] },

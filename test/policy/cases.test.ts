@@ -79,7 +79,7 @@ describe('a file of cases that is wrong is refused with its lines', () => {
     ],
     [
       'an unknown rule',
-      `${people}  - { principal: bot, cluster: demo, command: kubectl version, expect: allow, rule: 'viewer/allow[1]' }`,
+      `${people}  - { principal: bot, cluster: demo, command: kubectl version, expect: allow, rule: 'viewer/allow[7]' }`,
       '4 cases[0].rule: there is no such rule. Did you mean "viewer/allow[0]"?',
     ],
     [

@@ -216,6 +216,19 @@ describe('who can', () => {
   });
 });
 
+test('who can, through which application and with whom behind it', () => {
+  const app = '77777777-7777-4777-8777-777777777777';
+  const rules = [
+    `{ verbs: [delete], resources: [pods], namespaces: [shop], via: { app: ${app} }, requireReason: true }`,
+    '{ verbs: [get], resources: [secrets], namespaces: [shop], requester: required }',
+  ];
+  const config = configOf(`{ roles: { r: { allow: [${rules.join(', ')}] } }, bindings: [${bind('r')}] }`);
+  const told = (asked: string) =>
+    whoCan(compilePolicy(config), config, 'demo', ask(asked)).map((one) => one.explanation);
+  expect(told('delete pods web @shop')).toEqual([`through app ${app} and with a reason`]);
+  expect(told('get secrets db @shop')).toEqual(['with a person behind the call']);
+});
+
 describe('the difference of two policies', () => {
   const one = configOf(`{ roles: { r: { allow: [${read}] } }, bindings: [${bind('r')}] }`);
   const other = configOf(

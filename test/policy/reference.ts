@@ -89,7 +89,8 @@ function onlyByName(asked: ResourceAttributes): boolean {
   return full === 'nodes' && !isRead(asked.verb);
 }
 
-function holds(rule: RuleFile, asked: ResourceAttributes, { reason, podSecurity, charts }: Question): boolean {
+function holds(rule: RuleFile, asked: ResourceAttributes, question: Question): boolean {
+  const { reason, podSecurity, charts, requester, principal, caller = principal } = question;
   const { verbs = [], resources = [], namespaces = [], names = ['*'] } = rule;
   const star = ['bind', 'run'].includes(asked.verb) ? false : verbs.includes('*');
   if (!star && !verbs.includes(asked.verb)) return false;
@@ -117,6 +118,10 @@ function holds(rule: RuleFile, asked: ResourceAttributes, { reason, podSecurity,
     return false;
   if (asked.name === '' ? !names.includes('*') : !names.some((pattern) => glob(pattern, asked.name))) return false;
   if (rule.requireReason && (reason ?? '').trim() === '') return false;
+  if (rule.requester && requester?.kind !== 'user') return false;
+  const { via } = rule;
+  if (via && !(caller.kind === 'app' && caller.oid === via.app && [undefined, caller.tid].includes(via.tenant)))
+    return false;
   const brings = !['get', 'list', 'watch', 'delete'].includes(asked.verb);
   const level = rule.podSecurity ?? 'baseline';
   if (brings && level !== 'privileged' && podSecurity.beyondBaseline.length > 0) return false;

@@ -1,7 +1,15 @@
 import type { ResourceAttributes } from '../../kubernetes/attributes.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import type { PresentedToken } from '../../identity/refusals.ts';
-import type { AuditEvent, CommandFacts, CommandSubject, OutcomeEvent, OutcomeFacts, RequestFacts } from '../events.ts';
+import type {
+  AuditEvent,
+  CommandFacts,
+  Memberships,
+  CommandSubject,
+  OutcomeEvent,
+  OutcomeFacts,
+  RequestFacts,
+} from '../events.ts';
 import { type RedactedWord, redactWords } from '../../command/redact-words.ts';
 import { REDACTED, redactText } from '../../lib/redact.ts';
 import type { CommandMembers, Members, RequestMembers, SubjectMembers, WhoseMembers } from '../schemas.ts';
@@ -240,7 +248,7 @@ const whose = ({ whose: about }: CommandSubject): WhoseMembers =>
   }));
 
 function command(
-  { argv, attributes, memberships, reason, text, files, stdin }: CommandFacts,
+  { argv, attributes, memberships, requesterMemberships, reason, text, files, stdin }: CommandFacts,
   digest: Digest,
 ): CommandMembers {
   const { shown, hidden } = recordedWords(argv);
@@ -257,6 +265,7 @@ function command(
     attributes: optional(attributes, (all) => all.slice(0, limits.attributes).map(attribute)),
     attributesCut: optional(attributes, (all) => more(all.length, limits.attributes)),
     memberships: optional(memberships, membershipsOf),
+    requesterMemberships: optional(requesterMemberships, membershipsOf),
     reason: optional(reason, free),
     textHmac: optional(text, (value) => digest('text', value)),
     filesHmac: optional(files, (all) =>
@@ -273,7 +282,7 @@ function command(
 
 const MEMBERSHIPS = 50;
 
-function membershipsOf({ appRoles, groups, groupsUnknown }: NonNullable<CommandFacts['memberships']>) {
+function membershipsOf({ appRoles, groups, groupsUnknown }: Memberships) {
   if (appRoles.length + groups.length === 0 && !groupsUnknown) return undefined;
   const cut = (more(appRoles.length, MEMBERSHIPS) ?? 0) + (more(groups.length, MEMBERSHIPS) ?? 0);
   return {

@@ -70,20 +70,30 @@ function describeChange({ subject, cluster, before, after, namespace, name, reso
   return [head, ...[...byVerbs].map(([verbs, names]) => `  ${verbs}: ${names.join(' ')}`)].join('\n');
 }
 
+interface PrincipalLine {
+  readonly tid: string;
+  readonly oid: string;
+  readonly idtyp: 'user' | 'app' | 'job';
+}
+
+interface MembershipsLine {
+  readonly appRoles: readonly string[];
+  readonly groups: readonly string[];
+  readonly groupsUnknown?: true;
+  readonly cut?: number;
+}
+
 /** A line of the trail that stands for a decision. */
 interface DecidedLine {
   readonly code: string;
   readonly time: string;
-  readonly principal?: { readonly tid: string; readonly oid: string; readonly idtyp: 'user' | 'app' | 'job' };
+  readonly principal?: PrincipalLine;
+  readonly requester?: PrincipalLine;
   readonly cluster?: { readonly name: string };
   readonly attributes?: readonly ResourceAttributes[];
   readonly attributesCut?: number;
-  readonly memberships?: {
-    readonly appRoles: readonly string[];
-    readonly groups: readonly string[];
-    readonly groupsUnknown?: true;
-    readonly cut?: number;
-  };
+  readonly memberships?: MembershipsLine;
+  readonly requesterMemberships?: MembershipsLine;
   readonly reason?: string;
   readonly decision?: 'allow' | 'deny';
 }
@@ -151,15 +161,23 @@ async function replayTrail({ before, after, folder, json }: Trail, host: Host): 
 }
 
 function askedOf(line: DecidedLine): AskedBefore | undefined {
-  const { principal, cluster, attributes, attributesCut, memberships, reason, decision } = line;
-  if (!principal || !cluster || !attributes || attributesCut !== undefined || !decision) return undefined;
-  if (memberships?.cut !== undefined) return undefined;
-  return { principal: principalOf(principal, memberships), cluster: cluster.name, attributes, reason, decision };
+  const { principal, requester, cluster, attributes, reason, decision } = line;
+  if (!principal || !cluster || !attributes || !decision) return undefined;
+  const { attributesCut, memberships, requesterMemberships } = line;
+  if ((attributesCut ?? memberships?.cut ?? requesterMemberships?.cut) !== undefined) return undefined;
+  return {
+    principal: principalOf(principal, memberships),
+    ...(requester && { requester: principalOf(requester, requesterMemberships) }),
+    cluster: cluster.name,
+    attributes,
+    reason,
+    decision,
+  };
 }
 
 function principalOf(
-  { tid, oid, idtyp }: NonNullable<DecidedLine['principal']>,
-  { appRoles, groups, groupsUnknown }: NonNullable<DecidedLine['memberships']> = { appRoles: [], groups: [] },
+  { tid, oid, idtyp }: PrincipalLine,
+  { appRoles, groups, groupsUnknown }: MembershipsLine = { appRoles: [], groups: [] },
 ): Principal {
   if (idtyp === 'job') return jobPrincipal(oid);
   const token = {
@@ -174,7 +192,8 @@ function principalOf(
 }
 
 function note(changed: Map<string, Group>, line: DecidedLine, asked: AskedBefore, replayed: Replayed): void {
-  const who = `${asked.principal.kind} ${asked.principal.oid} on ${asked.cluster}`;
+  const behind = asked.requester ? ` for user ${asked.requester.oid}` : '';
+  const who = `${asked.principal.kind} ${asked.principal.oid}${behind} on ${asked.cluster}`;
   const what = asked.attributes.map(describeAttributes).join(', ');
   const key = JSON.stringify([who, what, replayed.before, replayed.after]);
   const group = changed.get(key);
