@@ -97,8 +97,8 @@ function writeMaterials(outdir: string, version: string, metafile: Metafile): vo
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { zip: { type: 'string' } } });
-  const dist = join(root, 'dist');
+  const { values } = parseArgs({ options: { zip: { type: 'string' }, outdir: { type: 'string' } } });
+  const dist = values.outdir ?? join(root, 'dist');
   await bundle(dist);
   const { version } = JSON.parse(readFileSync(join(dist, 'package.json'), 'utf8')) as { version: string };
   process.stdout.write(`build ${version}\n`);

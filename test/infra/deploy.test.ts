@@ -1,0 +1,269 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { execFile, execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { startAzure, type EmulatedAzure } from '../../infra/local/azure.ts';
+import { unzip } from '../../infra/local/pod/unzip.ts';
+import { writeConfig } from '../../infra/local/stack.ts';
+import { archive, filesOf } from '../../infra/build/archive.ts';
+import { AZ_PROGRAMS, fakeAz, flag, type AzAnswer, type FakeAz } from '../support/fake-az.ts';
+import { startFunctionsHost, type FunctionsHost } from '../support/functions-host.ts';
+import { describeWith, findProgram } from '../support/programs.ts';
+
+const root = join(import.meta.dirname, '../..');
+const script = join(root, 'infra/deploy');
+const APP = ['--resource-group', 'rg-gateway', '--name', 'func-aksgw-shop'];
+const CONFIG = 'https://stshopaud.blob.core.windows.net/configuration/gateway.yaml';
+const HISTORY = 'configuration/packages/history';
+const PROGRAMS = [...AZ_PROGRAMS, 'awk', 'sed', 'cut', 'date', 'mktemp', 'dirname', 'sha256sum'];
+
+interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** infra/deploy as it stands, with an az that this test answers and a Functions host that gets what is published. */
+describeWith(PROGRAMS, 'infra/deploy', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'aksgw-deploy-'));
+  const bin = join(folder, 'bin');
+  const blobs = new Map<string, Buffer>();
+  let azure: EmulatedAzure;
+  let az: FakeAz;
+  let host: FunctionsHost | undefined;
+  let env: NodeJS.ProcessEnv;
+  /** What the app has: without AKSGW_CONFIG it does not get ready. */
+  let appSettings: NodeJS.ProcessEnv;
+  let signedIn: boolean;
+  /** Whether what is published really runs. Where only the script matters, it is as good as ready. */
+  let real: boolean;
+  let published: Buffer[];
+  let live = '';
+
+  const answers: Readonly<Record<string, (args: readonly string[]) => AzAnswer | Promise<AzAnswer>>> = {
+    'account show': () => (signedIn ? {} : { code: 1, stderr: "Please run 'az login' to setup account.\n" }),
+    'functionapp show': () => ({ stdout: 'func-aksgw-shop.azurewebsites.net\n' }),
+    'functionapp config appsettings list': () => ({
+      stdout: `${appSettings['AKSGW_CONFIG'] === undefined ? '' : CONFIG}\n`,
+    }),
+    'storage blob exists': (args) => ({ stdout: `${blobs.has(place(args))}\n` }),
+    'storage blob upload': (args) => {
+      if (blobs.has(place(args)) && !args.includes('--overwrite')) return { code: 1, stderr: 'BlobAlreadyExists\n' };
+      blobs.set(place(args), readFileSync(flag(args, '--file')));
+      return {};
+    },
+    'storage blob download': (args) => {
+      const blob = blobs.get(place(args));
+      if (!blob) return { code: 1, stderr: 'BlobNotFound\n' };
+      writeFileSync(flag(args, '--file'), blob);
+      return {};
+    },
+    'functionapp deployment source config-zip': async (args) => {
+      published.push(readFileSync(flag(args, '--src')));
+      await host?.terminate();
+      const dist = mkdtempSync(join(folder, 'published-'));
+      await unzip(readFileSync(flag(args, '--src')), dist);
+      live = (JSON.parse(readFileSync(join(dist, 'package.json'), 'utf8')) as { version: string }).version;
+      if (real) host = await startFunctionsHost(dist, appSettings);
+      return {};
+    },
+    rest: async (args) => {
+      const { hostname, pathname } = new URL(flag(args, '--url'));
+      expect(hostname).toBe('func-aksgw-shop.azurewebsites.net');
+      if (!real) return { stdout: `${pathname === '/healthz' ? live : 'ready'}\n` };
+      if (!host) return { code: 1, stderr: 'Service Unavailable\n' };
+      const answer = await fetch(host.url + pathname);
+      const body = await answer.text();
+      if (!answer.ok) return { code: 1, stderr: `${answer.statusText}(${body})\n` };
+      return { stdout: `${String((JSON.parse(body) as Record<string, unknown>)[flag(args, '--query')] ?? '')}\n` };
+    },
+  };
+  const place = (args: readonly string[]): string => {
+    expect([flag(args, '--auth-mode'), flag(args, '--account-name')]).toEqual(['login', 'stshopaud']);
+    return `${flag(args, '--container-name')}/${flag(args, '--name')}`;
+  };
+
+  /** The build under way: npm gives this one. */
+  const packaged = join(folder, 'package');
+  let builds: { readonly zip: string; readonly build: string; readonly sha256: string }[];
+
+  beforeAll(async () => {
+    mkdirSync(bin);
+    azure = await startAzure();
+    const { config, env: given } = writeConfig(folder, azure, 0, (yaml) => yaml);
+    env = { ...given, AKSGW_CONFIG: config };
+    az = fakeAz(bin, (args) => {
+      const end = args.findIndex((word) => word.startsWith('-'));
+      const known = answers[args.slice(0, end).join(' ')];
+      return known ? known(args) : { code: 2, stderr: `unknown: az ${args.join(' ')}\n` };
+    });
+    // npm as the script calls it, but into another folder than the repository's dist/ and without installing anew.
+    writeFileSync(
+      join(bin, 'npm'),
+      `#!/bin/sh\ncase $1 in ci) exit 0 ;; run) [ "$2 $3 $4 $5" = '--silent build -- --zip' ] && cp '${packaged}.zip' "$6" && sed "s,ZIP,$6," '${packaged}.txt' ;; esac\n`,
+      { mode: 0o755 },
+    );
+    writeFileSync(join(bin, 'sleep'), `#!/bin/sh\nexec ${findProgram('sleep') ?? 'true'} 0.05\n`, { mode: 0o755 });
+    builds = await makeBuilds();
+  }, 120_000);
+  afterAll(async () => {
+    await host?.terminate();
+    az.close();
+    await azure.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  beforeEach(async () => {
+    blobs.clear();
+    az.calls.length = 0;
+    published = [];
+    signedIn = true;
+    real = false;
+    appSettings = env;
+    await host?.terminate();
+    host = undefined;
+  });
+
+  /** What `npm run build -- --zip` makes, and two that differ from it in their number alone. */
+  async function makeBuilds() {
+    const dist = join(folder, 'dist');
+    const out = execFileSync(
+      process.execPath,
+      [join(root, 'infra/build.ts'), '--outdir', dist, '--zip', `${packaged}-0.zip`],
+      {
+        encoding: 'utf8',
+      },
+    );
+    const [, build = '', sha256 = ''] = /^build (\S+)\npackage \S+ sha256:([0-9a-f]{64})\n$/.exec(out) ?? [];
+    const made = [{ zip: `${packaged}-0.zip`, build, sha256 }];
+    for (const digit of ['1', '2']) {
+      const other = join(folder, `dist-${digit}`);
+      cpSync(dist, other, { recursive: true });
+      const name = build.replace(/\+.*/, `+${digit.repeat(12)}`);
+      for (const file of filesOf(other)) {
+        const content = readFileSync(join(other, file), 'utf8');
+        if (content.includes(build)) writeFileSync(join(other, file), content.replaceAll(build, name));
+      }
+      const { bytes, sha256: digest } = await archive(other);
+      writeFileSync(`${packaged}-${digit}.zip`, bytes);
+      made.push({ zip: `${packaged}-${digit}.zip`, build: name, sha256: digest });
+    }
+    return made;
+  }
+
+  const run = (...args: readonly string[]): Promise<Run> =>
+    new Promise((resolve) => {
+      const PATH = [bin, process.env['PATH']].join(delimiter);
+      execFile('sh', [script, ...args], { env: { PATH, TMPDIR: folder } }, (error, stdout, stderr) =>
+        resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+      );
+    });
+  function nextBuild(index: number) {
+    const build = builds[index];
+    if (!build) throw new Error('there is no such build');
+    cpSync(build.zip, `${packaged}.zip`);
+    writeFileSync(`${packaged}.txt`, `build ${build.build}\npackage ZIP sha256:${build.sha256}\n`);
+    return build;
+  }
+  /** As after an earlier run. */
+  function wasReady(index: number) {
+    const build = nextBuild(index);
+    blobs.set(`configuration/packages/${build.build}.zip`, readFileSync(build.zip));
+    const lines = ['published', 'ready'].map((what) => `${build.build} ${build.sha256} ${what} 2026-01-01T00:00:00Z\n`);
+    blobs.set(HISTORY, Buffer.from((blobs.get(HISTORY)?.toString() ?? '') + lines.join('')));
+    return build;
+  }
+  const history = (): string[] =>
+    (blobs.get(HISTORY)?.toString() ?? '')
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(' ').slice(0, 3).join(' '));
+
+  test('publishes what was built, keeps it beside gateway.yaml, and waits for just this build', async () => {
+    real = true;
+    const { build, sha256, zip } = nextBuild(0);
+    const { code, stdout, stderr } = await run(...APP);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain(`built: ${build}, sha256 ${sha256}`);
+    expect(stdout).toContain(`live: ${build}, ready, https://func-aksgw-shop.azurewebsites.net`);
+    expect(stdout).toContain(`Go back: infra/deploy ${APP.join(' ')} --rollback`);
+    expect(published).toEqual([readFileSync(zip)]);
+    expect(blobs.get(`configuration/packages/${build}.zip`)).toEqual(readFileSync(zip));
+    expect(history()).toEqual([`${build} ${sha256} published`, `${build} ${sha256} ready`]);
+    expect(readdirSync(folder).filter((name) => name.startsWith('tmp.'))).toEqual([]);
+  }, 120_000);
+
+  test('says what a build lacks that does not get ready, and goes back to the one before', async () => {
+    const good = wasReady(0);
+    const bad = nextBuild(1);
+    real = true;
+    appSettings = { ...env, AKSGW_CONFIG: '@Microsoft.KeyVault(VaultName=x;SecretName=y)' };
+    const failed = await run(...APP, '--wait', '1');
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toContain('AKSGW_CONFIG missing');
+    expect(failed.stderr).toContain(`the gateway says it is ${bad.build}, and ${bad.build} is not ready`);
+    expect(failed.stderr).toContain('--rollback');
+
+    appSettings = env;
+    real = false;
+    const back = await run(...APP, '--rollback');
+    expect([back.code, back.stderr]).toEqual([0, '']);
+    expect(back.stdout).toContain(`live: ${good.build}, ready`);
+    expect(published.at(-1)).toEqual(readFileSync(good.zip));
+    expect(history().slice(2)).toEqual([
+      `${bad.build} ${bad.sha256} published`,
+      `${bad.build} ${bad.sha256} withdrawn`,
+      `${good.build} ${good.sha256} published`,
+      `${good.build} ${good.sha256} ready`,
+    ]);
+  }, 120_000);
+
+  test('goes back further each time, never to what was withdrawn unless told so by name', async () => {
+    const [first, second, third] = [0, 1, 2].map((index) => wasReady(index).build);
+    expect((await run(...APP, '--rollback')).stdout).toContain(`live: ${second}`);
+    blobs.set(
+      HISTORY,
+      Buffer.from(`${blobs.get(HISTORY)?.toString()}${second} x withdrawn -\n${first} x published -\n`),
+    );
+    const none = await run(...APP, '--rollback');
+    expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('no earlier build in the history')]);
+    expect((await run(...APP, '--rollback', third ?? '')).stdout).toContain(`live: ${third}`);
+    expect((await run(...APP, '--history')).stdout.split('\n').at(-2)).toContain(`${third} `);
+  }, 120_000);
+
+  test('publishes no package that is not what it was', async () => {
+    const good = wasReady(0);
+    wasReady(1);
+    blobs.set(`configuration/packages/${good.build}.zip`, Buffer.from('another'));
+    const { code, stderr } = await run(...APP, '--rollback');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('is not the package that was published')]);
+    expect(published).toEqual([]);
+  }, 120_000);
+
+  test.each([
+    ['nobody is signed in', () => (signedIn = false), "Please run 'az login'"],
+    ['the app has no AKSGW_CONFIG', () => (appSettings = {}), 'AKSGW_CONFIG must be the address'],
+  ])('publishes nothing when %s', async (_what, spoil, said) => {
+    nextBuild(0);
+    spoil();
+    const { code, stderr } = await run(...APP);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(said)]);
+    expect(published).toEqual([]);
+  });
+
+  test.each([[[]], [['--name', 'x']], [[...APP, '--slot', 'x']], [[...APP, '--wait', 'soon']]])(
+    'explains itself to %j',
+    async (args) => {
+      const { code, stderr } = await run(...args);
+      expect(code).toBeGreaterThan(0);
+      expect(stderr).toMatch(/--resource-group GROUP|--wait takes seconds/);
+      expect(az.calls).toEqual([]);
+    },
+  );
+});
+
+describeWith(['shellcheck'], 'shellcheck', () => {
+  test('finds nothing in infra/deploy', () => {
+    expect(execFileSync('shellcheck', [script], { encoding: 'utf8' })).toBe('');
+  });
+});
