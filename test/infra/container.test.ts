@@ -150,11 +150,13 @@ describeContained('what is in the container', () => {
         '--read-only --read-only-tmpfs=false --cap-drop=ALL --security-opt=no-new-privileges --network=host';
       const limits = '--ulimit=nofile=1024:1024 --ulimit=nproc=1024:1024'; // podman's own ask for more than some machines give
       const mounts = [`${join(folder, 'gateway.yaml')}:/etc/aksgw/gateway.yaml:ro`, `${data}:/etc/aksgw/data`];
-      const child = spawn(podman, [
-        ...[...flags, 'run', '--rm', '--name', name, ...isolation.split(' '), ...limits.split(' ')],
-        ...['--env', `AKSGW_ARM_TOKEN=${env['AKSGW_ARM_TOKEN']}`, ...mounts.flatMap((mount) => ['--volume', mount])],
-        image ?? '',
-      ]);
+      const own = [
+        '--env',
+        `AKSGW_ARM_TOKEN=${env['AKSGW_ARM_TOKEN']}`,
+        ...mounts.flatMap((mount) => ['--volume', mount]),
+      ];
+      const run = [...flags, 'run', '--rm', '--name', name, ...isolation.split(' '), ...limits.split(' '), ...own];
+      const child = spawn(podman, [...run, image ?? '']);
       const url = await listening(child);
       const inspect = [...flags, 'inspect', '--format', '{{.State.Pid}}', name];
       const { stdout } = await promisify(execFile)(podman, inspect);

@@ -76,7 +76,7 @@ describeWith(PROGRAMS, 'infra/deploy', () => {
       const answer = await fetch(host.url + pathname);
       const body = await answer.text();
       if (!answer.ok) return { code: 1, stderr: `${answer.statusText}(${body})\n` };
-      return { stdout: `${String((JSON.parse(body) as Record<string, unknown>)[flag(args, '--query')] ?? '')}\n` };
+      return { stdout: `${(JSON.parse(body) as Record<string, string>)[flag(args, '--query')] ?? ''}\n` };
     },
   };
   const place = (args: readonly string[]): string => {

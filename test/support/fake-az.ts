@@ -47,6 +47,13 @@ exit "$code"
 `,
     { mode: 0o755 },
   );
+  const reply = async (call: string, args: readonly string[]): Promise<void> => {
+    const { code = 0, stdout = '', stderr = '' } = await answered(answer, args);
+    writeFileSync(`${call}.out`, stdout);
+    writeFileSync(`${call}.err`, stderr);
+    writeFileSync(`${call}.tmp`, `${code}\n`);
+    renameSync(`${call}.tmp`, `${call}.code`);
+  };
   const calls: (readonly string[])[] = [];
   const watcher = watch(box, (_event, file) => {
     if (!file?.endsWith('.args')) return;
@@ -54,17 +61,21 @@ exit "$code"
     const args = argsOf(`${call}.args`);
     if (!args) return;
     calls.push(args);
-    void Promise.resolve()
-      .then(() => answer(args))
-      .catch((error: unknown) => ({ code: 99, stderr: `${String(error)}\n` }))
-      .then(({ code = 0, stdout = '', stderr = '' }: AzAnswer) => {
-        writeFileSync(`${call}.out`, stdout);
-        writeFileSync(`${call}.err`, stderr);
-        writeFileSync(`${call}.tmp`, `${code}\n`);
-        renameSync(`${call}.tmp`, `${call}.code`);
-      });
+    void reply(call, args);
   });
   return { calls, close: () => watcher.close() };
+}
+
+/** What goes wrong in the test is az's own failure, with its words. */
+async function answered(
+  answer: (args: readonly string[]) => AzAnswer | Promise<AzAnswer>,
+  args: readonly string[],
+): Promise<AzAnswer> {
+  try {
+    return await answer(args);
+  } catch (error) {
+    return { code: 99, stderr: `${String(error)}\n` };
+  }
 }
 
 /** Undefined where the call has been taken: a watcher may tell of one file twice. */
