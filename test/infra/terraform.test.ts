@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 
 describe('the Terraform modules', () => {
-  test('are seven, and two examples', () => {
+  test('are eight, and two examples', () => {
     expect(configurations()).toEqual([
       'modules/aks-network',
       'modules/aks-observability',
@@ -33,6 +33,7 @@ describe('the Terraform modules', () => {
       'modules/entra',
       'modules/gateway',
       'modules/guard',
+      'modules/monitoring',
       'examples/one-cluster',
       'examples/three-clusters',
     ]);
@@ -112,6 +113,7 @@ describe('security, as literal lists', () => {
       'modules/gateway run_command: azurerm_role_definition.run_command.role_definition_resource_id on each.value.id',
       'modules/gateway runtime: each.value on azurerm_storage_account.runtime.id',
       'modules/gateway telemetry: Monitoring Metrics Publisher on var.telemetry.application_insights_id',
+      'modules/monitoring grafana_logs: Monitoring Reader on local.workspace_id',
     ]);
     const runtime = moduleAt('modules/gateway').resources.find(
       (resource) => addressOf(resource) === 'azurerm_role_assignment.runtime',
@@ -226,12 +228,16 @@ describe('the recordings', () => {
       'BillingBenefits scope is invalid',
       'Missing required argument | …: all of … must be specified',
       'The event hub name can contain only letters, numbers, periods (.',
+      'The name length must be from 2 to 23 characters. The name can only contain letters, numbers and dashes, and it must begin with a letter and end with a letter or digit.',
       "Value for unconfigurable attribute | Can't configure a value for …: its value will be decided automatically based on the result of applying this configuration.",
       'expected size to be divisible by 512',
+      'expected … in the format {<subscription id}|{workSpace id} but ',
+      'expected … to have a host',
       'invalid notation of bgp community: expected …',
       'must be alphanumeric, and between 4 to 63 characters',
       'must begin with a letter, contain only letters, numbers, underscores and hyphens',
       'must contain only lowercase alphanumeric characters, numbers and hyphens. It must start with a letter, end only with a number or letter and not exceed 63 characters in length',
+      "must end with '_CL'.",
     ]);
   });
 });

@@ -21,7 +21,7 @@ module "cluster" {
   resource_group_name        = azurerm_resource_group.cluster.name
   tenant_id                  = var.tenant_id
   admin_group_object_ids     = [var.admin_group_object_id]
-  log_analytics_workspace_id = azurerm_log_analytics_workspace.logs.id
+  log_analytics_workspace_id = module.monitoring.log_analytics_workspace_id
   monitor_workspace_id       = azurerm_monitor_workspace.metrics.id
   tags                       = var.tags
 }
@@ -47,14 +47,11 @@ module "gateway" {
     (var.name) = { id = module.cluster.id }
   }
 
-  telemetry = {
-    enabled                 = true
-    application_insights_id = azurerm_application_insights.gateway.id
-    connection_string       = azurerm_application_insights.gateway.connection_string
-  }
+  telemetry       = module.monitoring.telemetry
+  audit_ingestion = module.monitoring.audit_ingestion
   diagnostics = {
     enabled                    = true
-    log_analytics_workspace_id = azurerm_log_analytics_workspace.logs.id
+    log_analytics_workspace_id = module.monitoring.log_analytics_workspace_id
   }
   tags = var.tags
 }

@@ -1,11 +1,18 @@
-resource "azurerm_log_analytics_workspace" "logs" {
-  name                         = "log-${var.name}"
-  location                     = var.location
-  resource_group_name          = azurerm_resource_group.cluster.name
-  sku                          = "PerGB2018"
-  retention_in_days            = 90
-  local_authentication_enabled = false
-  tags                         = var.tags
+# Logs, telemetry, the audit table, alerts and the workbook, for the cluster and the gateway alike.
+module "monitoring" {
+  source = "../../modules/monitoring"
+
+  name                 = "aksgw-${var.name}"
+  location             = var.location
+  resource_group_name  = azurerm_resource_group.cluster.name
+  gateway_principal_id = module.gateway.principal_id
+  emails               = var.alert_emails
+  tags                 = var.tags
+
+  activity_log = {
+    enabled         = true
+    subscription_id = var.subscription_id
+  }
 }
 
 resource "azurerm_monitor_workspace" "metrics" {
@@ -13,14 +20,4 @@ resource "azurerm_monitor_workspace" "metrics" {
   location            = var.location
   resource_group_name = azurerm_resource_group.cluster.name
   tags                = var.tags
-}
-
-resource "azurerm_application_insights" "gateway" {
-  name                         = "appi-${var.name}-gateway"
-  location                     = var.location
-  resource_group_name          = azurerm_resource_group.gateway.name
-  workspace_id                 = azurerm_log_analytics_workspace.logs.id
-  application_type             = "web"
-  local_authentication_enabled = false
-  tags                         = var.tags
 }

@@ -55,6 +55,13 @@ variable "admin_group_object_id" {
   }
 }
 
+variable "alert_emails" {
+  description = "Who hears of alerts: addresses by name."
+  type        = map(string)
+  nullable    = false
+  default     = {}
+}
+
 variable "callers" {
   description = "Who may call the gateway: object ids of users, groups or applications, each with the app role Viewer or Operator."
   type = map(object({

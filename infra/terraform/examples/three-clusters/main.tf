@@ -6,13 +6,15 @@ resource "azurerm_resource_group" "gateway" {
   location = var.location
 }
 
-resource "azurerm_application_insights" "gateway" {
-  name                         = "appi-${var.name}"
-  location                     = var.location
-  resource_group_name          = azurerm_resource_group.gateway.name
-  workspace_id                 = var.log_analytics_workspace_id
-  application_type             = "web"
-  local_authentication_enabled = false
+module "monitoring" {
+  source = "../../modules/monitoring"
+
+  name                 = var.name
+  location             = var.location
+  resource_group_name  = azurerm_resource_group.gateway.name
+  workspace            = { existing = true, id = var.log_analytics_workspace_id }
+  gateway_principal_id = module.gateway.principal_id
+  emails               = var.alert_emails
 }
 
 module "entra" {
@@ -71,11 +73,8 @@ module "gateway" {
     dns_zone_ids          = var.private_network.dns_zone_ids
   }
 
-  telemetry = {
-    enabled                 = true
-    application_insights_id = azurerm_application_insights.gateway.id
-    connection_string       = azurerm_application_insights.gateway.connection_string
-  }
+  telemetry       = module.monitoring.telemetry
+  audit_ingestion = module.monitoring.audit_ingestion
   diagnostics = {
     enabled                    = true
     log_analytics_workspace_id = var.log_analytics_workspace_id

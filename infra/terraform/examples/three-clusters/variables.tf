@@ -111,6 +111,13 @@ variable "break_glass_group_object_id" {
   }
 }
 
+variable "alert_emails" {
+  description = "Who hears of alerts: addresses by name."
+  type        = map(string)
+  nullable    = false
+  default     = {}
+}
+
 variable "callers" {
   description = "Groups of people who may call the gateway, with the app role Viewer, or with none where the policy names the group."
   type = map(object({

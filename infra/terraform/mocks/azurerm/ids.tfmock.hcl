@@ -149,3 +149,22 @@ mock_data "azurerm_client_config" {
     client_id       = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
   }
 }
+
+mock_resource "azurerm_monitor_action_group" {
+  defaults = {
+    id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-mock/providers/Microsoft.Insights/actionGroups/ag-mock"
+  }
+}
+
+mock_resource "azurerm_log_analytics_workspace_table_custom_log" {
+  defaults = {
+    id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-mock/providers/Microsoft.OperationalInsights/workspaces/log-mock/tables/AksGatewayAudit_CL"
+  }
+}
+
+mock_resource "azurerm_dashboard_grafana" {
+  defaults = {
+    id       = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-mock/providers/Microsoft.Dashboard/grafana/amg-mock"
+    endpoint = "https://amg-mock.weu.grafana.azure.com"
+  }
+}

@@ -29,11 +29,6 @@ run "plans_from_nothing" {
   command = plan
 
   assert {
-    condition     = azurerm_log_analytics_workspace.logs.local_authentication_enabled == false && azurerm_application_insights.gateway.local_authentication_enabled == false
-    error_message = "Telemetry must take identities alone, no keys."
-  }
-
-  assert {
     condition     = azurerm_resource_group.gateway.name != azurerm_resource_group.cluster.name
     error_message = "The gateway must have a resource group of its own."
   }
@@ -53,6 +48,13 @@ run "wires_the_parts_together" {
   assert {
     condition     = output.token_scope == "api://00000000-0000-4000-8000-000000000011/.default"
     error_message = "Callers must ask for tokens of the application that was made."
+  }
+}
+
+run "monitors_what_it_makes" {
+  assert {
+    condition     = length(module.monitoring.alert_names) == 12 && yamldecode(output.configuration).monitorLogs.ruleId == module.monitoring.audit_ingestion.data_collection_immutable_id
+    error_message = "The gateway's audit events must go where alerts look, and alerts must be there."
   }
 }
 

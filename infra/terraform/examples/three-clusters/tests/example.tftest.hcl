@@ -61,17 +61,17 @@ run "plans_beside_what_exists" {
   command = plan
 
   assert {
-    condition     = azurerm_application_insights.gateway.local_authentication_enabled == false
-    error_message = "Telemetry must take identities alone, no keys."
-  }
-
-  assert {
     condition     = module.gateway.audit_retention == { days = 400, locked = false }
     error_message = "The trail must not be locked unless asked for by name."
   }
 }
 
 run "wires_the_parts_together" {
+  assert {
+    condition     = module.monitoring.log_analytics_workspace_id == var.log_analytics_workspace_id && yamldecode(output.configuration).monitorLogs.ruleId == module.monitoring.audit_ingestion.data_collection_immutable_id
+    error_message = "Audit events must go to the workspace that exists, where alerts look."
+  }
+
   assert {
     condition = { for name, cluster in yamldecode(output.configuration).clusters : name => [cluster.resourceId, cluster.runAs, cluster.impersonate] } == {
       dev   = [var.cluster_ids.dev, "gateway", false]
