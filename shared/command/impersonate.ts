@@ -1,4 +1,5 @@
 import type { SentCommand } from './invocation.ts';
+import { withGlobalFlags } from './program.ts';
 
 /** A role, with what its binding fills its parameters with. */
 export interface HeldRole {
@@ -26,8 +27,8 @@ export function impersonating(
   { tid, oid }: { readonly tid: string; readonly oid: string },
   roles: readonly HeldRole[],
 ): SentCommand {
-  const [tool = '', ...rest] = sent.words;
+  const [tool] = sent.words;
   const [user, group] = tool === 'helm' ? ['--kube-as-user', '--kube-as-group'] : ['--as', '--as-group'];
   const flags = [`${user}=aksgw:${tid}:${oid}`, ...new Set(roles.flatMap(groupsOf).map((name) => `${group}=${name}`))];
-  return { ...sent, words: [tool, ...flags, ...rest] };
+  return withGlobalFlags(sent, flags);
 }

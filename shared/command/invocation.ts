@@ -63,13 +63,21 @@ export interface ChartDigest {
 
 /** What goes to Azure: the words for the shell to quote and the files beside them. Built by the gateway, never copied. */
 export interface SentCommand {
-  /** The whole argv with the tool first. */
+  /** The whole argv with the tool first; of a program, `sh -c` and its text. */
   readonly words: readonly string[];
+  /** Set for what takes several calls of the tool: `words` is made of it. */
+  readonly program?: Program | undefined;
   readonly files: readonly SentFile[];
   readonly stdin?: Uint8Array | undefined;
   /** True when a word holds a secret: then the words travel in the context, not in the command text. */
   readonly secret: boolean;
 }
+
+/**
+ * An sh program of the gateway's own, in parts that follow one another: constants, and words that are quoted when the text is made, so that
+ * nothing of a caller is read by a shell as anything but a word. A call has the tool as its first word.
+ */
+export type Program = readonly ({ readonly sh: string } | { readonly words: readonly string[] })[];
 
 export interface SentFile {
   readonly path: string;

@@ -1,4 +1,4 @@
-import type { ExtraResource } from '../kubernetes/resources.ts';
+import type { ExtraResource } from '../kubernetes/extra-resource.ts';
 import type { PolicyFile } from './schema.ts';
 
 /** The configuration in force: checked, with every default filled in. Made by load.ts only. */
@@ -52,6 +52,19 @@ export interface CommandContext {
   readonly defaultNamespace: string;
   /** The cluster's own resources (CRDs) from the configuration. */
   readonly resources: readonly ExtraResource[];
+  /** What was read from the cluster itself, where the configuration says `resources: discover`. */
+  readonly discovered?: Discovered | undefined;
+}
+
+/** The custom resources of a cluster, by its own definitions. */
+export interface Discovered {
+  /** Epoch ms. */
+  readonly at: number;
+  readonly resources: readonly ExtraResource[];
+  /** `resource.group` of those that are namespaced here and cluster-scoped there, or the other way round, as far as anybody knew before. */
+  readonly disputed: readonly string[];
+  /** There were more than could be kept. */
+  readonly cut: boolean;
 }
 
 export interface Cluster extends CommandContext {
@@ -60,6 +73,8 @@ export interface Cluster extends CommandContext {
   readonly arm: ArmId;
   readonly runAs: 'gateway' | 'caller';
   readonly impersonate: boolean;
+  /** The definitions of custom resources are read from the cluster. */
+  readonly discover?: true | undefined;
   /** Why nothing may be changed there now; reads go on. */
   readonly frozen?: string | undefined;
 }

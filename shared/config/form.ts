@@ -75,6 +75,12 @@ function checkUnion(schema: TUnion, value: unknown, path: Path, tell: Tell): voi
     }
     return;
   }
+  const list = schema.anyOf.find((branch) => Type.IsArray(branch));
+  if (list) {
+    if (literals.some((literal) => literal === value)) return;
+    if (Array.isArray(value)) return checkForm(list, value, path, tell);
+    return tell(path, `must be a list or ${literals.join(' or ')}, not ${show(value)}`);
+  }
   const text = schema.anyOf.find((branch) => Type.IsString(branch));
   if (text && typeof value === 'string') return checkForm(text, value, path, tell);
   const branches = schema.anyOf.flatMap((branch) => (Type.IsObject(branch) ? [branch] : []));

@@ -5,6 +5,7 @@ import { sha256 } from '../lib/digest.ts';
 import type { Config, Entrance } from './config.ts';
 import { examine, type Examined } from './examine.ts';
 import { keepFixedKeys } from './fixed-keys.ts';
+import { wellKnownCustomResources } from '../kubernetes/well-known-custom-resources.ts';
 import { warnOfImplications } from './implications.ts';
 import { checkRoles } from './roles.ts';
 import { ConfigSchema, type ConfigFile } from './schema.ts';
@@ -121,8 +122,12 @@ function checkPolicy(
   jobsAreSound: boolean,
   examined: Examined,
 ): Config['policy'] {
-  const custom = new Set([...clusters.values()].flatMap(({ resources }) => resources.map(fullName)));
-  checkRoles(file.policy.roles, custom, examined);
+  const custom = new Set([
+    ...wellKnownCustomResources.keys(),
+    ...[...clusters.values()].flatMap(({ resources }) => resources.map(fullName)),
+  ]);
+  const discovered = [...clusters.values()].some(({ discover }) => discover === true);
+  checkRoles(file.policy.roles, { names: custom, discovered }, examined);
   checkGroups(file, examined);
   const jobs = jobsAreSound ? (file.jobs ?? []).map(({ name }) => name) : undefined;
   return readPolicy(file.policy, { clusters: Object.keys(file.clusters), tenants, jobs }, examined);

@@ -1,4 +1,4 @@
-import { nonResourceVerbs, readResource, resourceVerbs } from '../kubernetes/known-kinds.ts';
+import { nonResourceVerbs, readResource, resourceVerbs, type CustomNames } from '../kubernetes/known-kinds.ts';
 import { overlap, parseResourcePattern, takesIn, type ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { Path, Report } from './problem.ts';
 import { isBuiltInRole } from './built-in-roles.ts';
@@ -9,10 +9,10 @@ import { isName } from './values.ts';
 
 /**
  * Holds each rule to the rules of matching (policy/README.md): a word that is not understood, or that reads as something else than it would do, is a
- * problem, since a deny that silently does nothing is a hole. `custom` are the `resource.group` names of the clusters' own
- * resources.
+ * problem, since a deny that silently does nothing is a hole. `custom` are the custom resources that a rule
+ * may name.
  */
-export function checkRoles(roles: PolicyFile['roles'], custom: ReadonlySet<string>, report: Report): void {
+export function checkRoles(roles: PolicyFile['roles'], custom: CustomNames, report: Report): void {
   for (const [name, role] of Object.entries(roles)) {
     const path = ['policy', 'roles', name];
     if (!isName(name)) report.problem(path, 'a role\'s name is letters, digits, ".", "_" and "-", at most 63');
@@ -21,7 +21,7 @@ export function checkRoles(roles: PolicyFile['roles'], custom: ReadonlySet<strin
   }
 }
 
-function checkRole(role: RoleFile, path: Path, custom: ReadonlySet<string>, report: Report): void {
+function checkRole(role: RoleFile, path: Path, custom: CustomNames, report: Report): void {
   role.allow?.forEach((rule, index) => {
     const at = [...path, 'allow', index];
     checkRule(rule, at, custom, report);
@@ -81,7 +81,7 @@ export const isNamespacePattern = (text: string): boolean => /^[a-z0-9*-]{1,63}$
 const conditions = ['except', 'requireReason', 'requester', 'via', 'podSecurity', 'serviceAccounts', 'charts'] as const;
 const ofResources = ['resources', 'namespaces', 'names', ...conditions] as const;
 
-function checkRule(rule: RuleFile, path: Path, custom: ReadonlySet<string>, report: Report): void {
+function checkRule(rule: RuleFile, path: Path, custom: CustomNames, report: Report): void {
   const each = (
     key: Exclude<keyof RuleFile, 'requireReason' | 'requester' | 'via' | 'podSecurity'>,
     check: (text: string) => string | undefined,

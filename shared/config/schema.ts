@@ -104,8 +104,10 @@ const ClusterSchema = Type.Object(
     impersonate: Type.Optional(Type.Boolean()),
     defaultNamespace: Type.Optional(NonEmpty),
     frozen: Type.Optional(NonEmpty),
-    /** A well-known one by `resource.group`, any other spelt out. */
-    resources: Type.Optional(Type.Array(Type.Union([NonEmpty, ExtraResourceSchema]))),
+    /** A well-known one by `resource.group`, any other spelt out; or `discover`: the cluster's own definitions are read once a day. */
+    resources: Type.Optional(
+      Type.Union([Type.Literal('discover'), Type.Array(Type.Union([NonEmpty, ExtraResourceSchema]))]),
+    ),
   },
   strict,
 );

@@ -1,4 +1,4 @@
-import type { ExtraResource } from '../kubernetes/resources.ts';
+import type { ExtraResource } from '../kubernetes/extra-resource.ts';
 import type {
   AzureConfig,
   Cluster,
@@ -159,7 +159,15 @@ export function readClusters(file: ConfigFile, report: Report): ReadonlyMap<stri
     } else if (defaultNamespace === 'aks-command') {
       report.problem(at('defaultNamespace'), "aks-command holds other callers' commands: it cannot be the default");
     }
-    const resources = readExtraResources(cluster.resources ?? [], at('resources'), report);
+    const discover = cluster.resources === 'discover';
+    if (discover && runAs === 'caller') {
+      report.problem(
+        at('resources'),
+        "discover cannot go with runAs: caller: the gateway has no rights of its own to read the cluster's definitions",
+      );
+    }
+    const listed = cluster.resources === 'discover' ? [] : (cluster.resources ?? []);
+    const resources = readExtraResources(listed, at('resources'), report);
     const { frozen } = cluster;
     clusters.set(name, {
       name,
@@ -168,6 +176,7 @@ export function readClusters(file: ConfigFile, report: Report): ReadonlyMap<stri
       impersonate,
       defaultNamespace,
       resources,
+      ...(discover && { discover }),
       ...(frozen !== undefined && { frozen }),
     });
   }
@@ -192,7 +201,7 @@ function findWellKnown(name: string, path: Path, report: Report): ExtraResource 
 
 /** Custom resources. None may pass as one of Kubernetes' own: policy would judge another object than the cluster sees. */
 function readExtraResources(
-  files: NonNullable<ConfigFile['clusters'][string]['resources']>,
+  files: Exclude<NonNullable<ConfigFile['clusters'][string]['resources']>, string>,
   path: Path,
   report: Report,
 ): readonly ExtraResource[] {

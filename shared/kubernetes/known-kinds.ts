@@ -26,13 +26,18 @@ export const isBuiltIn = (name: string): boolean => builtIn.has(name);
 /** Custom resources may have these (apiextensions.k8s.io/v1, CustomResourceSubresources). */
 const customSubresources = ['status', 'scale'];
 
-/**
- * Reads what a rule writes for a resource. `custom` are the `resource.group` names from the clusters' `resources:`. Gives the
- * pattern, or what is wrong with the spelling and what was probably meant.
- */
+/** Custom resources that a rule may name. */
+export interface CustomNames {
+  /** `resource.group`: the well-known ones, and those of the clusters' `resources:`. */
+  readonly names: ReadonlySet<string>;
+  /** A cluster has its definitions read: then any name in a group of its own may be one of them. */
+  readonly discovered: boolean;
+}
+
+/** Reads what a rule writes for a resource. Gives the pattern, or what is wrong with the spelling and what was probably meant. */
 export function readResource(
   text: string,
-  custom: ReadonlySet<string>,
+  { names: custom, discovered }: CustomNames,
 ): { readonly pattern: ResourcePattern } | { readonly problem: string } {
   const pattern = parseResourcePattern(text);
   if (!pattern) {
@@ -42,6 +47,12 @@ export function readResource(
     return { problem: `"${text}" is not a resource: ${advice}` };
   }
   const { resource, group, subresource } = pattern;
+  if (discovered && isOthersGroup(group)) {
+    const known = ['', '*', ...customSubresources];
+    return known.includes(subresource)
+      ? { pattern }
+      : { problem: `nothing custom has a sub-resource "${subresource}"` };
+  }
   if (resource === '*') {
     const inGroup = [...builtIn.keys(), ...custom].filter((name) => group === '*' || groupOf(name) === group);
     if (inGroup.length === 0) return { problem: `no API group is called "${group}"` };
@@ -66,6 +77,10 @@ export function readResource(
     problem: `${name} has no sub-resource "${subresource}".${guess === undefined ? '' : ` Did you mean "${name}/${guess}"?`}`,
   };
 }
+
+/** A group of a custom resource has a dot (apiextensions.k8s.io/v1), and is none that Kubernetes itself serves. */
+const isOthersGroup = (group: string): boolean =>
+  group.includes('.') && ![...builtIn.keys()].some((name) => groupOf(name) === group);
 
 const subresourcesOf = (name: string, custom: ReadonlySet<string>): readonly string[] =>
   builtIn.get(name) ?? (custom.has(name) ? customSubresources : []);

@@ -1,16 +1,7 @@
 import { refuse } from '../lib/refuse.ts';
 import { categoryAll, groups } from './resource-table.ts';
-
-/** A custom resource of one cluster, as its configuration names it. */
-export interface ExtraResource {
-  readonly group: string;
-  readonly version: string;
-  /** Plural. */
-  readonly resource: string;
-  readonly kind: string;
-  readonly namespaced: boolean;
-  readonly shortNames: readonly string[];
-}
+import type { ExtraResource } from './extra-resource.ts';
+import { wellKnownCustomResources } from './well-known-custom-resources.ts';
 
 /** A kind of object: the table's, or one of the cluster's own (`resources:`). */
 export interface ResourceType {
@@ -85,16 +76,23 @@ function builtIn(name: string): ResourceType {
 
 const allTypes: readonly ResourceType[] = categoryAll.map(builtIn);
 
-function createCatalog(extra: readonly ExtraResource[]): Catalog {
-  const types = [
-    ...builtInTypes,
-    ...extra.map((one): ResourceType => ({
-      ...one,
-      versions: [one.version],
-      subresources: ['scale', 'status'],
-      custom: true,
-    })),
-  ];
+const customType = (one: ExtraResource): ResourceType => ({
+  ...one,
+  versions: [one.version],
+  subresources: ['scale', 'status'],
+  custom: true,
+});
+
+function createCatalog(extra: readonly ExtraResource[], discovered: readonly ExtraResource[]): Catalog {
+  const own = new Map([...discovered, ...extra].map((one) => [`${one.resource}.${one.group}`, customType(one)]));
+  const wellKnown = [...wellKnownCustomResources].filter(([name]) => !own.has(name)).map(([, one]) => customType(one));
+  // In this order nobody takes a word from who had it before: neither a definition of the cluster from Kubernetes, nor one that happens to be
+  // there from what the operator named.
+  const named = new Set(extra.map((one) => `${one.resource}.${one.group}`));
+  const [listed, found] = [true, false].map((is) =>
+    [...own].filter(([name]) => named.has(name) === is).map(([, type]) => type),
+  );
+  const types = [...builtInTypes, ...(listed ?? []), ...(found ?? []), ...wellKnown];
   // Two maps, since a short name is not folded in case. The built-in types come first and are never displaced.
   const folded = new Map<string, ResourceType>();
   const exact = new Map<string, ResourceType>();
@@ -113,6 +111,12 @@ function createCatalog(extra: readonly ExtraResource[]): Catalog {
       put(exact, word, type);
       put(exact, `${word}.${type.group}`, type);
       put(exact, `${word}.${type.version}.${type.group}`, type);
+    }
+    // Another version that the server has too: `hpa.v1.autoscaling`. The same objects, and the same attributes.
+    for (const version of type.versions.slice(1)) {
+      const other = { ...type, version };
+      for (const word of [type.resource, kind]) put(folded, `${word}.${version}.${type.group}`, other);
+      for (const word of type.shortNames) put(exact, `${word}.${version}.${type.group}`, other);
     }
     for (const version of type.versions) put(kinds, `${type.group && `${type.group}/`}${version} ${type.kind}`, type);
   }
@@ -150,14 +154,14 @@ function createCatalog(extra: readonly ExtraResource[]): Catalog {
   };
 }
 
-const catalogs = new WeakMap<readonly ExtraResource[], Catalog>();
+const catalogs = new WeakMap<readonly ExtraResource[], WeakMap<readonly ExtraResource[], Catalog>>();
+const NONE: readonly ExtraResource[] = [];
 
-/** The catalog of a cluster, built once for each list of extra resources. */
-export function catalogOf(extra: readonly ExtraResource[]): Catalog {
-  let catalog = catalogs.get(extra);
-  if (catalog === undefined) {
-    catalog = createCatalog(extra);
-    catalogs.set(extra, catalog);
-  }
+/** The catalog of a cluster, built once for each list of extra resources, and of those that were read from the cluster itself. */
+export function catalogOf(extra: readonly ExtraResource[], discovered: readonly ExtraResource[] = NONE): Catalog {
+  const ofExtra = catalogs.get(extra) ?? new WeakMap<readonly ExtraResource[], Catalog>();
+  catalogs.set(extra, ofExtra);
+  const catalog = ofExtra.get(discovered) ?? createCatalog(extra, discovered);
+  ofExtra.set(discovered, catalog);
   return catalog;
 }

@@ -4,8 +4,9 @@ import { ALL_NAMESPACES, urlAttributes, type ResourceAttributes } from '../kuber
 import { virtualResources } from '../kubernetes/resource-table.ts';
 import { builtInTypes } from '../kubernetes/resources.ts';
 import { parseResourcePattern } from '../kubernetes/resource-pattern.ts';
+import { wellKnownCustomResources } from '../kubernetes/well-known-custom-resources.ts';
 import { contains, intersects, matchesWord, type ResourceRule, type UrlRule } from './rule.ts';
-import { needsNamedResource } from './sensitive.ts';
+import { namingOfNamed } from './sensitive.ts';
 
 /** One resource, and what can be asked of it. */
 export interface Askable {
@@ -30,9 +31,17 @@ const MORE: Readonly<Record<string, readonly string[]>> = {
   'clusterroles.rbac.authorization.k8s.io': ['bind', 'escalate'],
 };
 
-/** Everything that can be asked of the clusters of a configuration: the built-in table, and their own resources. */
-export function askables(clusters: Config['clusters']): readonly Askable[] {
-  const custom = [...clusters.values()].flatMap(({ resources }) => resources);
+/** Everything that can be asked of the clusters of a configuration: the built-in table, their own resources, and what roles name besides. */
+export function askables(clusters: Config['clusters'], roles: Config['policy']['roles']): readonly Askable[] {
+  const named = Object.values(roles)
+    .flatMap(({ allow = [], deny = [] }) => [...allow, ...deny])
+    .flatMap(({ resources = [], except = [] }) => [...resources, ...except])
+    .flatMap((text) => parseResourcePattern(text) ?? []);
+  const wellKnown = [...wellKnownCustomResources.values()].filter(({ resource, group }) =>
+    named.some((one) => one.group === group && (one.resource === '*' || one.resource === resource)),
+  );
+  const listed = [...clusters.values()].flatMap(({ resources }) => resources);
+  const custom = [...new Map([...wellKnown, ...listed].map((one) => [`${one.resource}.${one.group}`, one])).values()];
   const types = [...builtInTypes, ...custom.map((one) => ({ ...one, subresources: ['status', 'scale'] }))];
   return [
     ...types.flatMap(({ group, resource, namespaced, subresources }) =>
@@ -77,7 +86,7 @@ export function* probes(
       for (const namespace of namespaced ? where : ['']) {
         for (const name of called) {
           const asked = { verb, group, resource, subresource, namespace, name };
-          if (side === 'allow' ? contains(rule, asked, needsNamedResource(asked)) : intersects(rule, asked))
+          if (side === 'allow' ? contains(rule, asked, namingOfNamed(asked)) : intersects(rule, asked))
             yield asked;
         }
       }

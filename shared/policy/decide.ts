@@ -24,7 +24,7 @@ import {
   type ResourceRule,
   type UrlRule,
 } from './rule.ts';
-import { isRead, needsNamedResource } from './sensitive.ts';
+import { isRead, namingOf } from './sensitive.ts';
 
 /** May this principal do all of this on this cluster? */
 export interface Question extends Circumstances {
@@ -176,6 +176,7 @@ interface Standing {
   readonly cluster: string;
   /** At least one. */
   readonly roles: readonly Role[];
+  readonly listed: ReadonlySet<string> | undefined;
 }
 
 function stand(
@@ -202,7 +203,7 @@ function stand(
       `No role is bound to you on cluster ${name}; a binding of any role to you there would be needed first.`,
     );
   }
-  return { cluster: name, roles };
+  return { cluster: name, roles, listed: policy.listed.get(name) };
 }
 
 /**
@@ -240,16 +241,16 @@ function findAllow(
     return findUrlRule(roles, 'allow', url) ?? { ...noUrlRule(standing, url), attributes: asked };
   }
   const key = resourceKey(asked.resource, asked.group);
-  const named = needsNamedResource(asked);
+  const naming = namingOf(asked, standing.listed);
   let nearest: { readonly rule: ResourceRule; readonly missing: readonly [Condition, ...Condition[]] } | undefined;
   for (const role of roles) {
     for (const rule of rulesFor(role.allow, asked.verb, key)) {
-      if (!contains(rule, asked, named)) continue;
+      if (!contains(rule, asked, naming)) continue;
       const [first, ...others] = unmet(rule, asked, circumstances);
       if (first === undefined) return { role, rule };
       if (!nearest || others.length + 1 < nearest.missing.length) nearest = { rule, missing: [first, ...others] };
     }
   }
   if (nearest) return deniedByCondition(nearest.rule, nearest.missing, asked, circumstances);
-  return notAllowed(asked, roles, cluster);
+  return notAllowed(asked, roles, cluster, naming);
 }

@@ -49,7 +49,10 @@ export function comparePolicies(before: Config, after: Config): readonly PolicyC
   const subjects = new Map(
     [...subjectsOf(before), ...subjectsOf(after)].map((subject) => [JSON.stringify(subject), subject] as const),
   );
-  const all = askables(new Map([...before.clusters, ...after.clusters]));
+  const all = askables(new Map([...before.clusters, ...after.clusters]), {
+    ...before.policy.roles,
+    ...after.policy.roles,
+  });
   const changes = new Map<string, PolicyChange & { readonly resources: Map<string, string[]> }>();
   for (const cluster of new Set([...before.clusters.keys(), ...after.clusters.keys()]))
     for (const file of subjects.values()) {

@@ -3,16 +3,16 @@ import type { RuleReference } from '../config/rule-reference.ts';
 import type { Denied } from './decision.ts';
 import type { Role } from './policy.ts';
 import { beyond, foreignAccounts, type Circumstances, type Condition, type ResourceRule } from './rule.ts';
-import { needsNamedResource, needsNamedVerb } from './sensitive.ts';
+import { needsNamedVerb, type Naming } from './sensitive.ts';
 
 // Each denial is one sentence for the caller: what was asked, which rule decided, what would allow it.
 
 export const noRule = (explanation: string): Denied => ({ verdict: 'deny', reason: 'no-rule', explanation });
 
-export function notAllowed(asked: ResourceAttributes, roles: readonly Role[], cluster: string): Denied {
+export function notAllowed(asked: ResourceAttributes, roles: readonly Role[], cluster: string, naming: Naming): Denied {
   const what = `${describeAttributes(asked)} on cluster ${cluster}`;
   return {
-    ...noRule(`No rule of ${listRoles(roles)} allows ${what}; it would take a rule with ${wouldAllow(asked)}.`),
+    ...noRule(`No rule of ${listRoles(roles)} allows ${what}; it would take a rule with ${wouldAllow(asked, naming)}.`),
     attributes: asked,
   };
 }
@@ -72,11 +72,12 @@ export const listRoles = (roles: readonly Role[]): string =>
 
 const nameRule = ({ role, rule }: RuleReference): string => `role ${role}, ${rule}`;
 
-function wouldAllow(asked: ResourceAttributes): string {
+function wouldAllow(asked: ResourceAttributes, naming: Naming): string {
   const { verb, namespace, name } = asked;
   const star = namespace === '' || namespace === ALL_NAMESPACES;
   const spelled = [
-    needsNamedResource(asked) && 'the resource',
+    naming === 'resource' && 'the resource',
+    naming === 'group' && 'the resource or its group',
     needsNamedVerb(verb) && 'the verb',
     namespace === 'aks-command' && 'the namespace',
   ].filter((part) => part !== false);

@@ -13,7 +13,7 @@ import {
   matchesUrl,
   type ResourceRule,
 } from './rule.ts';
-import { needsNamedResource } from './sensitive.ts';
+import { namingOfNamed } from './sensitive.ts';
 
 export interface LintFinding {
   /** `policy.roles.viewer.deny[0]` */
@@ -73,7 +73,7 @@ function judgeResources(
 ): Pick<JudgedRule, 'resources' | 'asked' | 'takes'> {
   const rule = (side === 'deny' ? compileDenyRule : compileResourceRule)(file, NOBODY);
   const takes = (asked: ResourceAttributes): boolean =>
-    side === 'deny' ? intersects(rule, asked) : contains(rule, asked, needsNamedResource(asked));
+    side === 'deny' ? intersects(rule, asked) : contains(rule, asked, namingOfNamed(asked));
   return {
     resources: rule,
     asked: [...probes(rule, all, side)],
@@ -120,7 +120,7 @@ const nothingAsks = ({ resources }: JudgedRule): string =>
 function lintExcept({ file, resources, path }: JudgedRule, all: readonly Askable[], report: ReportFinding): void {
   const { except = [] } = file;
   const grants = (one: ResourceAttributes): boolean =>
-    resources !== undefined && contains(resources, one, needsNamedResource(one));
+    resources !== undefined && contains(resources, one, namingOfNamed(one));
   const kept = new Set(except.keys());
   // The later of two that take the same away is the one too many.
   for (const [place, text] of [...except.entries()].toReversed()) {

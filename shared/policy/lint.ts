@@ -30,7 +30,7 @@ interface Lint {
 /** What is probably not meant in a policy that is in order: all findings, by their place in the file. */
 export function lintPolicy(config: Config): readonly LintFinding[] {
   const { findings, report } = collectFindings();
-  const all = askables(config.clusters);
+  const all = askables(config.clusters, config.policy.roles);
   const roles = new Map(
     Object.entries(config.policy.roles).map(([name, role]) => [name, judgeRole(name, role, all)] as const),
   );

@@ -2,6 +2,7 @@ import { canonicalJson } from '../lib/canonical-json.ts';
 import { sha256 } from '../lib/digest.ts';
 import { isBuiltInRole, roleOf } from '../config/built-in-roles.ts';
 import { compileGlob } from '../config/glob.ts';
+import type { ExtraResource } from '../kubernetes/extra-resource.ts';
 import { clusterRolesFrom } from '../kubernetes/cluster-roles.ts';
 import type { ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { BindingFile, BlockedFile, PolicyFile, RoleFile, SubjectFile } from '../config/schema.ts';
@@ -11,7 +12,7 @@ import { compileDenyRule, compileResourceRule, compileUrlRule, type ResourceRule
 /** The part of a Config that decides. */
 interface PolicySource {
   readonly policy: PolicyFile;
-  readonly clusters: ReadonlyMap<string, unknown>;
+  readonly clusters: ReadonlyMap<string, { readonly resources?: readonly ExtraResource[] }>;
   readonly identity: { readonly tenants: readonly string[] };
 }
 
@@ -22,6 +23,8 @@ export interface Policy {
   readonly clusters: ReadonlyMap<string, ClusterPolicy>;
   /** `tenant:oid`. */
   readonly blocked: ReadonlySet<string>;
+  /** `resource.group` of the custom resources that the operator named for a cluster. */
+  readonly listed: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** Who is bound on a cluster, by tenant: ids of one tenant mean nothing in another. */
@@ -96,6 +99,12 @@ export function compilePolicy({ policy, clusters, identity }: PolicySource): Pol
       canonicalJson({ policy, clusters: names.toSorted(), tenants: identity.tenants.toSorted(), ...builtIn }),
     ),
     clusters: new Map(names.map((name) => [name, compileCluster(name)])),
+    listed: new Map(
+      [...clusters].map(([name, { resources = [] }]) => [
+        name,
+        new Set(resources.map(({ resource, group }) => resourceKey(resource, group))),
+      ]),
+    ),
     blocked: new Set((policy.blocked ?? []).map((entry) => blockedKey(tenantOf(entry), blockedId(entry)))),
   };
 }

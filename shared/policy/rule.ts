@@ -6,7 +6,7 @@ import { parseResourcePattern, takesIn, type ResourcePattern } from '../kubernet
 import type { RuleFile } from '../config/schema.ts';
 import type { RuleReference } from '../config/rule-reference.ts';
 import type { PrincipalId } from '../lib/ids.ts';
-import { isRead, needsNamedObject, needsNamedVerb } from './sensitive.ts';
+import { isRead, needsNamedObject, needsNamedVerb, type Naming } from './sensitive.ts';
 
 /** A rule over resources, made ready for matching. */
 export interface ResourceRule {
@@ -105,15 +105,15 @@ function pattern(text: string): ResourcePattern {
 const AKS_COMMAND = 'aks-command';
 
 /**
- * Whether an allow rule contains everything that the attributes stand for. `named` is `needsNamedResource(asked)`, worked out
+ * Whether an allow rule contains everything that the attributes stand for. `naming` is what `namingOf` says of them, worked out
  * once for all rules. Conditions apart: see `unmet`.
  */
-export function contains(rule: ResourceRule, asked: ResourceAttributes, named: boolean): boolean {
+export function contains(rule: ResourceRule, asked: ResourceAttributes, naming: Naming): boolean {
   // The most selective first: a policy has many rules for the same resources in different namespaces.
   return (
     containsNamespace(rule.namespaces, asked) &&
     (rule.verbs.literals.has(asked.verb) || (matchesWord(rule.verbs, asked.verb) && !needsNamedVerb(asked.verb))) &&
-    containsResource(rule, asked, named) &&
+    containsResource(rule, asked, naming) &&
     containsName(rule.names, asked)
   );
 }
@@ -123,10 +123,11 @@ function containsName(names: Words, asked: ResourceAttributes): boolean {
   return asked.name !== '' && matchesWord(names, asked.name);
 }
 
-const containsResource = (rule: ResourceRule, asked: ResourceAttributes, named: boolean): boolean =>
+const containsResource = (rule: ResourceRule, asked: ResourceAttributes, naming: Naming): boolean =>
   rule.resources.some(
     ({ resource, group, subresource }) =>
-      (resource === asked.resource || (resource === '*' && !named)) &&
+      (resource === asked.resource ||
+        (resource === '*' && (naming === 'any' || (naming === 'group' && group === asked.group)))) &&
       (group === '*' || group === asked.group) &&
       (subresource === '*' || subresource === asked.subresource),
   ) && !rule.except.some((pattern) => takesIn(pattern, asked));

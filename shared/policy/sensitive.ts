@@ -1,4 +1,6 @@
 import type { ResourceAttributes } from '../kubernetes/attributes.ts';
+import { isBuiltIn } from '../kubernetes/known-kinds.ts';
+import { wellKnownCustomResources } from '../kubernetes/well-known-custom-resources.ts';
 
 /**
  * What no `*` ever grants (README.md; kubernetes.io/docs/concepts/security/rbac-good-practices, "privilege escalation
@@ -34,6 +36,25 @@ const writesOfGroup = new Set(['rbac.authorization.k8s.io', 'admissionregistrati
 const reads: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
 
 export const isRead = (verb: string): boolean => reads.has(verb);
+
+/** How a rule has to name what is asked for: `*` is enough, it takes at least the API group, or the resource itself. */
+export type Naming = 'any' | 'group' | 'resource';
+
+/**
+ * What `*` means was written by who knew Kubernetes' own resources and those that the configuration names. A custom resource that was not named
+ * can be anything: of the well-known ones `*` covers reads; of those that were found in the cluster nothing.
+ */
+export function namingOf(asked: ResourceAttributes, listed: ReadonlySet<string> | undefined): Naming {
+  if (needsNamedResource(asked)) return 'resource';
+  const { group, resource, verb } = asked;
+  const name = `${resource}.${group}`;
+  // A custom resource's group has a dot (apiextensions.k8s.io/v1).
+  if (!group.includes('.') || isBuiltIn(name) || listed?.has(name)) return 'any';
+  return wellKnownCustomResources.has(name) && isRead(verb) ? 'any' : 'group';
+}
+
+/** The same where everything that is asked about is built in or named by the configuration, or by a rule. */
+export const namingOfNamed = (asked: ResourceAttributes): Naming => (needsNamedResource(asked) ? 'resource' : 'any');
 
 /** True when only a rule that names the resource may allow it. */
 export function needsNamedResource({ verb, group, resource, subresource }: ResourceAttributes): boolean {

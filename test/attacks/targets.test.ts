@@ -123,13 +123,7 @@ describe('past kinds and namespaces', () => {
     ['kubectl port-forward pod/web 8080', 'port-forward'],
     ['kubectl edit deployment/web', 'edit'],
     ['kubectl apply edit-last-applied deployment/web', 'apply edit-last-applied'],
-    ['kubectl attach web -t', '--tty'],
-    ['kubectl attach web -it', '--tty'],
-    ['kubectl exec web -it -- sh', '--tty'],
-    ['kubectl exec -it web -- sh', '--tty'],
     ['kubectl exec web sh', 'sh'],
-    ['kubectl cp web:/etc/passwd passwd', 'web:/etc/passwd'],
-    ['kubectl cp shop/web:/etc/passwd passwd', 'shop/web:/etc/passwd'],
     ['kubectl cluster-info dump', 'cluster-info dump'],
     ['kubectl get pods --subresource=log', '--subresource=log'],
     ['kubectl get nodes --subresource=proxy', '--subresource=proxy'],
@@ -139,6 +133,11 @@ describe('past kinds and namespaces', () => {
   test.each([
     ['kubectl exec web -- id', 'create pods/exec shop/web'],
     ['kubectl exec deployment/web -- id', 'create pods/exec shop/'],
+    ['kubectl exec -it web -- sh', 'create pods/exec shop/web'],
+    ['kubectl cp web:/etc/passwd passwd', 'create pods/exec shop/web'],
+    ['kubectl cp web:/etc/passwd -', 'create pods/exec shop/web'],
+    ['kubectl cp other/web:/etc/passwd -', 'create pods/exec other/web'],
+    ['kubectl attach -it web', 'create pods/attach shop/web'],
     ['kubectl attach web', 'create pods/attach shop/web'],
     ['kubectl cp a.txt web:/tmp/a.txt', 'create pods/exec shop/web'],
     ['kubectl cp a.txt kube-system/web:/tmp/a.txt', 'create pods/exec kube-system/web'],
@@ -209,14 +208,14 @@ describe('the namespace of run command itself', () => {
     ['kubectl get pods -A --field-selector=metadata.namespace=aks-command', 'metadata.namespace=aks-command,'],
     ['kubectl delete pods -A --all', ''],
     ['kubectl top pod -A', ''],
+    ['kubectl events -A', ''],
+    ['kubectl events -A --types=Warning --for=pod/web', ''],
+    ['kubectl describe pods -A', ''],
+    ['kubectl get nodes,pods -A', ''],
   ])('%s leaves it out', async (line, own) => {
     const { command } = await explain(line, { as: 'almighty' });
     expect(command).toContain(`--field-selector=${own}metadata.namespace!=aks-command`);
   });
-
-  test.each(['kubectl describe pods -A', 'kubectl events -A'])('%s cannot leave it out, and is refused', (line) =>
-    expectRefused(line, '--all-namespaces'),
-  );
 
   test.each(['kubectl get pods', 'helm list', 'kubectl delete pod a', 'kubectl rollout status deployment/web'])(
     '%s without a namespace is never sent without one',

@@ -150,9 +150,9 @@ describe('what a chart looks up', () => {
   });
 
   test('a kind that the gateway does not know is refused, with what the operator can do', () => {
-    const uploads = { ...chart, 'web/templates/a.yaml': '{{ lookup "cert-manager.io/v1" "Issuer" "shop" "a" }}' };
+    const uploads = { ...chart, 'web/templates/a.yaml': '{{ lookup "acme.example/v1" "Issuer" "shop" "a" }}' };
     expect(refusalOf(() => call('helm install web ./web', uploads))).toMatchObject({
-      word: 'Issuer.cert-manager.io/v1',
+      word: 'Issuer.acme.example/v1',
     });
   });
 

@@ -555,8 +555,6 @@ describe('attacks', () => {
     ['proxy', 'proxy'],
     ['port-forward web 80', 'port-forward'],
     ['edit deploy web', 'edit'],
-    ['exec -it web -- sh', '--tty'],
-    ['attach -t web', '--tty'],
     // 20: exec by another door.
     ['debug node/node-1 --image=x', 'nodes/node-1'],
     [`run x --image=y --overrides='{"spec":{"hostPID":true}}'`, '--overrides'],
@@ -584,15 +582,18 @@ describe('attacks', () => {
     ['patch deploy web --patch-file=/etc/passwd', '/etc/passwd'],
     ['apply -f /etc/passwd', '/etc/passwd'],
     ['cp /etc/passwd web:/tmp/x', '/etc/passwd'],
-    ['cp web:/etc/passwd x', 'web:/etc/passwd'],
     // What is looked up or created beside the object of a file would be in the pod's own namespace.
     ['expose -f ok.yaml --port=80', '--filename'],
     ['autoscale -f ok.yaml --max=3', '--filename'],
     ['set env -f ok.yaml --from=secret/x', '-f'],
     ['set env -f ok.yaml --list --resolve', '-f'],
-    // 26: the namespace of run command in reads of all.
-    ['describe pods -A', '--all-namespaces'],
-    ['events -A', '--all-namespaces'],
+    ['cp web:/etc/passwd ../x', '../x'],
+    ['cp web:/etc/passwd /x', '/x'],
+    ['cp web:/etc/passwd .kube/config', '.kube/config'],
+    ['cp web:a other:b', 'other:b'],
+    ["cp 'web --server=x:/a' -", 'web --server=x'],
+    ['cp a/b/web:/x -', 'b/web'],
+    ['cp web: -', 'web:'],
   ])('kubectl %s is refused', (command, word) => {
     expect(
       refusal(() => call(`kubectl ${command}`, { 'ok.yaml': 'kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}' })),

@@ -29,7 +29,7 @@ describe('a job in gateway.yaml', () => {
     ['an unknown zone', job(`${restart}, schedule: "0 3 * * *", timeZone: CEST+1`), 'timeZone: "CEST+1" is not'],
     ['a zone without a schedule', job(`${restart}, timeZone: UTC`), 'timeZone: needs a schedule'],
     ['no command', job('schedule: "0 3 * * *"'), 'argv: is missing'],
-    ['a command that is refused', job('argv: [kubectl, exec, -it, web, --, sh]'), 'argv: kubectl exec'],
+    ['a command that is refused', job('argv: [kubectl, port-forward, web, "80"]'), 'argv: kubectl port-forward'],
     ['a flag that is refused', job('argv: [kubectl, get, pods, --kubeconfig=x]'), 'argv: kubectl get pods'],
     ['steps beside a command', job(`${restart}, steps: [{ ${restart} }]`), 'argv: belongs to a step'],
     ['no steps', job('steps: []'), 'steps'],

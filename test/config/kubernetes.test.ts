@@ -19,10 +19,12 @@ const rows = groups.flatMap(({ group, namespaced = [], clusterScoped = [] }) =>
   }),
 );
 
+const NOTHING_ELSE = { names: new Set<string>(), discovered: false };
+
 test('whatever a command can mean, a rule can name', () => {
   const unknown = rows
     .flatMap(({ name, subresources }) => [name, ...subresources.map((sub) => `${name}/${sub}`)])
-    .filter((text) => 'problem' in readResource(text, new Set()));
+    .filter((text) => 'problem' in readResource(text, NOTHING_ELSE));
   expect(rows.length).toBeGreaterThan(50);
   expect(unknown).toEqual([]);
 });
@@ -43,8 +45,8 @@ describe('what commands really ask for can be named by rules, verb and resource'
     'kubectl scale deploy/web --replicas=2',
     'kubectl top pods',
     'kubectl top nodes',
-    'kubectl auth can-i get pods',
-    'kubectl auth whoami',
+    'kubectl auth can-i get pods --in-cluster',
+    'kubectl auth whoami --in-cluster',
     'kubectl create token default',
     'kubectl certificate approve csr-1',
     'kubectl create rolebinding x --clusterrole=view --user=ada',
@@ -60,7 +62,7 @@ describe('what commands really ask for can be named by rules, verb and resource'
     expect(attributes.length).toBeGreaterThan(0);
     for (const asked of attributes) {
       expect(verbs).toContain(asked.verb);
-      expect(readResource(resourceName(asked), new Set())).toHaveProperty('pattern');
+      expect(readResource(resourceName(asked), NOTHING_ELSE)).toHaveProperty('pattern');
     }
   });
 });
@@ -74,16 +76,30 @@ test('a rule can name nothing that no command could ask for', () => {
     'storageversions.internal.apiserver.k8s.io',
   ]) {
     expect(asked.has(name)).toBe(false);
-    expect(readResource(name, new Set())).toHaveProperty('problem');
+    expect(readResource(name, NOTHING_ELSE)).toHaveProperty('problem');
   }
-  for (const name of asked) expect(readResource(name, new Set())).toHaveProperty('pattern');
+  for (const name of asked) expect(readResource(name, NOTHING_ELSE)).toHaveProperty('pattern');
+});
+
+test('where definitions are read from the cluster a rule may name what nobody knows yet, in a group of its own', () => {
+  const open = { names: new Set<string>(), discovered: true };
+  for (const name of ['widgets.example.com', 'widgets.example.com/status', '*.example.com'])
+    expect([name, readResource(name, open)]).toEqual([name, { pattern: expect.anything() }]);
+  for (const name of [
+    'widgets',
+    'deploymentz.apps',
+    'ingreses.networking.k8s.io',
+    'widgets.example.com/exec',
+    '*.apps/exec',
+  ])
+    expect([name, readResource(name, open)]).toEqual([name, { problem: expect.any(String) }]);
 });
 
 describe('well-known custom resources', () => {
   test.each([...wellKnownCustomResources])('%s is named as a CRD may be', (name, type) => {
     expect(name).toMatch(/^[a-z0-9]+(?:\.[a-z0-9-]+)+$/);
     expect(type.kind).toMatch(/^[A-Z][A-Za-z0-9]*$/);
-    expect(type.version).toMatch(/^v[0-9]+(?:(?:alpha|beta)[0-9]+)?$/);
+    expect(type.version).toMatch(/^v[0-9]+(?:(?:alpha|beta)[0-9]*)?$/);
     expect([type.resource, ...type.shortNames].filter(isBuiltInWord)).toEqual([]);
   });
 

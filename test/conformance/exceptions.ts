@@ -79,4 +79,24 @@ export const exceptions: readonly Exception[] = [
     attribute: /^patch /u,
     reason: 'the objects are in shop alone, so that in default they are always created',
   },
+  {
+    command: /^describe (?:clusterrole view|crd widgets\.example\.com)$/u,
+    attribute: /^list (?:clusterroles|customresourcedefinitions)\./u,
+    reason: 'it is there in every state, so that kubectl never looks for names that begin so',
+  },
+  {
+    command: /^describe (?:pods we|cm web)$/u,
+    attribute: /^list events /u,
+    reason: 'what is found by the beginning of its name is described without events; by its whole name with them',
+  },
+  {
+    command: /^describe deploy,nodes -A -l app=web$/u,
+    attribute: /^(?:list events |get nodes|list pods |get leases|list resourceslices)/u,
+    reason: 'no node has this label, and several objects are described without events',
+  },
+  {
+    command: /^run .*--pod-running-timeout=1s/u,
+    attribute: /^get pods\/log /u,
+    reason: 'no pod ever starts there',
+  },
 ];

@@ -203,6 +203,14 @@ export const cases: readonly Case[] = [
     command: 'get pods --watch-only',
     endless: 'watch',
   },
+  // What has namespaces and what has none, asked apart.
+  ...plain(
+    'get pv,pvc -A',
+    'get pods,nodes,svc -A -o wide',
+    'get ns,secrets -A -o name',
+    'get hpa.v1.autoscaling web',
+    "get -f 'folder/*.yaml'",
+  ),
   { command: 'get -f -', stdin: 'apiVersion: v1\nkind: Pod\nmetadata: {name: web-1}\n' },
 
   // describe
@@ -248,6 +256,12 @@ export const cases: readonly Case[] = [
     'describe -f web.yaml',
     'describe pod web-1 db-0',
     'describe rc old',
+    'describe pods we',
+    'describe cm web',
+    'describe pod/web-1',
+    'describe pods -A',
+    'describe deploy,nodes -A -l app=web',
+    'describe secrets -A',
   ),
   ...plain('describe svc web', 'describe services'),
   ...plain('describe ing shop', 'describe ingress'),
@@ -274,6 +288,7 @@ export const cases: readonly Case[] = [
   ),
 
   { command: 'logs deployment/web --all-pods', since: '1.31' },
+  ...plain('events -A', 'events -A --types=Warning --for=deploy/web -o json'),
 
   // exec, attach, cp: the emulated cluster runs none, but the requests are made.
   ...plain(
@@ -290,6 +305,17 @@ export const cases: readonly Case[] = [
     'cp data/settings.ini web-1:/tmp/settings.ini',
     'cp data/settings.ini default/kept:/tmp/ -c web',
     'cp data web-1:/tmp/data',
+    'exec -it web-1 -- ls',
+    'exec -i deploy/web -- date',
+    'attach -it web-1',
+    'cp web-1:/tmp/x -',
+    'cp default/kept:/tmp/x x -c web',
+  ),
+  // Nothing runs pods there, so that the pod never starts.
+  ...plain(
+    'run tmp --image=busybox --rm -i --restart=Never --pod-running-timeout=1s -- date',
+    'run web-1 --image=busybox --rm -it --pod-running-timeout=1s -- date',
+    'run tmp --image=busybox --attach --quiet --pod-running-timeout=1s -- date',
   ),
   { command: 'exec -i web-1 -- cat', stdin: 'hello' },
 

@@ -8,6 +8,7 @@ import type { SentCommand } from '../../shared/command/invocation.ts';
 import { splitWords } from '../../shared/command/words.ts';
 import type { Tool } from '../command/tools.ts';
 import { unsaid } from './compare.ts';
+import { runnable } from './program.ts';
 import { context, furnish } from './kubectl-cluster.ts';
 import { uploads, type Case } from './kubectl-cases.ts';
 
@@ -65,9 +66,10 @@ export function runKubectl(
     writeFileSync(join(folder, file.path), file.bytes);
   }
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const child = spawn(path, sent.words.slice(1), {
+  const { file, args, env } = runnable(path, sent, home);
+  const child = spawn(file, args, {
     cwd: folder,
-    env: { PATH: process.env['PATH'], HOME: home, KUBECONFIG: join(home, 'config'), LC_ALL: 'C' },
+    env: { ...env, HOME: home, KUBECONFIG: join(home, 'config'), LC_ALL: 'C' },
     timeout: LONGEST_MS,
   });
   let output = '';

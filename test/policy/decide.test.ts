@@ -146,6 +146,45 @@ test('an allow grants a resource under the group that it names', () => {
   expect(verdict({ allow: [rule] }, 'list events.events.k8s.io @shop')).toBe('deny');
 });
 
+describe('custom resources that the configuration does not name', () => {
+  const named = (verbs: string[], ...resources: string[]): RuleFile => ({ verbs, resources, namespaces: ['*'] });
+  const wellKnown = 'certificates.cert-manager.io x @shop';
+  const found = 'widgets.example.com x @shop';
+  const cases: readonly [rule: RuleFile, asked: string, verdict: 'allow' | 'deny'][] = [
+    // Of the well-known ones * covers reads.
+    [read, `get ${wellKnown}`, 'allow'],
+    [all, `create ${wellKnown}`, 'deny'],
+    [named(['*'], '*.cert-manager.io'), `create ${wellKnown}`, 'allow'],
+    [named(['*'], 'certificates.cert-manager.io'), `create ${wellKnown}`, 'allow'],
+    [named(['*'], '*.acme.cert-manager.io'), `get ${wellKnown}`, 'deny'],
+    // Of those that are found in a cluster nothing.
+    [read, `get ${found}`, 'deny'],
+    [all, `delete ${found}`, 'deny'],
+    [named(['get'], '*.example.com'), `get ${found}`, 'allow'],
+    [named(['get'], 'widgets.example.com'), `get ${found}`, 'allow'],
+    [named(['get'], 'widgets.example.com'), `delete ${found}`, 'deny'],
+  ];
+  test.each(cases)('%j on "%s": %s', (rule, asked, expected) => {
+    expect(verdict({ allow: [rule] }, asked)).toBe(expected);
+  });
+
+  test('a deny on * meets them all the same', () => {
+    const rules = { allow: [named(['*'], '*.example.com')], deny: [{ resources: ['*'], namespaces: ['shop'] }] };
+    expect(verdict(rules, `get ${found}`)).toBe('deny');
+  });
+
+  test('a denial says that the group has to be named', () => {
+    const decision = decide(withRoles({ r: { allow: [all] } }), question([`delete ${found}`]));
+    expect(decision).toMatchObject({ explanation: expect.stringContaining('the resource or its group by name') });
+  });
+
+  test('those that it names for the cluster are as any other', () => {
+    const policy = withRoles({ r: { allow: [all] } });
+    const listed = { ...policy, listed: new Map([['demo', new Set(['widgets.example.com'])]]) };
+    expect(decide(listed, question([`delete ${found}`])).verdict).toBe('allow');
+  });
+});
+
 describe('a deny hits what it merely touches', () => {
   const cases: readonly [deny: RuleFile, asked: string, verdict: 'allow' | 'deny'][] = [
     [{ resources: ['secrets'] }, 'get secrets db @shop', 'deny'],

@@ -54,6 +54,42 @@ const bareMeaning: Readonly<Record<string, string>> = {
   validate: 'strict',
 };
 
+/**
+ * Flags of kubectl that its help hides, and flags of the gateway's own: read as what they are, and never sent. By path, a parent standing for
+ * all below it.
+ */
+const unsentFlags: Readonly<Record<string, readonly string[]>> = {
+  // Deprecated since 1.22, hidden, and still typed (kubectl's pkg/cmd/util, AddRecordFlag is "record").
+  record: [
+    'annotate',
+    'apply',
+    'autoscale',
+    'create',
+    'delete',
+    'expose',
+    'label',
+    'patch',
+    'replace',
+    'rollout',
+    'run',
+    'scale',
+    'set',
+    'taint',
+  ],
+  // Kubernetes is asked, and not the gateway.
+  'in-cluster': ['auth can-i', 'auth whoami'],
+};
+
+function unsentFlagsOf(tool: ToolGrammar['tool'], path: readonly string[]): readonly Flag[] {
+  if (tool !== 'kubectl') return [];
+  const all = path.join(' ');
+  return Object.entries(unsentFlags).flatMap(([name, commands]): Flag[] =>
+    commands.some((one) => all === one || all.startsWith(`${one} `))
+      ? [{ name, type: 'bool', short: undefined, bare: 'true', own: true, since: undefined, gone: undefined }]
+      : [],
+  );
+}
+
 /** A flag as a command has it. */
 export interface Flag {
   /** Long and canonical. */
@@ -134,7 +170,7 @@ function index(tool: ToolGrammar['tool']): ReadonlyMap<string, Command> {
 
 function toCommand(tool: ToolGrammar['tool'], path: readonly string[]): Command {
   const flags = flagsOf(tool, path);
-  const byName = new Map(flags.map((flag) => [flag.name, flag]));
+  const byName = new Map([...unsentFlagsOf(tool, path), ...flags].map((flag) => [flag.name, flag]));
   const byLetter = new Map(flags.flatMap((flag) => (flag.short === undefined ? [] : [[flag.short, flag] as const])));
   const grammar = grammars[tool].commands[path.join(' ')];
   return {

@@ -3,7 +3,7 @@ import { refuse } from '../../lib/refuse.ts';
 import { checkPath, notUploaded } from '../files.ts';
 import { checkName, checkNamespace } from '../names.ts';
 import type { FlagTable } from './verb.ts';
-import { globalFlags, NOT_TERMINAL, refused, sent } from './flags.ts';
+import { globalFlags, refused, sent, terminal } from './flags.ts';
 import { container, needPodOf } from './logs.ts';
 import { readTargets } from './targets.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
@@ -15,7 +15,7 @@ const into: FlagTable = {
   'pod-running-timeout': sent,
   quiet: sent,
   stdin: sent,
-  tty: refused(NOT_TERMINAL),
+  tty: terminal.tty,
 };
 
 const NAMED_ONLY = refused('name the pod instead');
@@ -42,11 +42,22 @@ function checkHasPods(type: ResourceType): void {
   if (!type.namespaced) throw refuse(type.resource, 'has no pods');
 }
 
-/** The request's stdin for a container, with -i. */
-function stdin(call: Call): Uint8Array | undefined {
-  if (!call.on('stdin')) return undefined;
-  if (call.request.stdin === undefined) throw refuse('--stdin', 'the request has no stdin');
-  return new TextEncoder().encode(call.request.stdin);
+/** The request's stdin for a container, with -i; without any, `-i` is left out, as it is typed from habit. */
+function stdinOf(call: Call): Pick<Meaning, 'stdin' | 'flags'> {
+  if (!call.on('stdin')) return {};
+  if (call.request.stdin !== undefined) return { stdin: new TextEncoder().encode(call.request.stdin) };
+  call.warn('The request has no stdin: --stdin was left out.');
+  return { flags: { stdin: [] } };
+}
+
+const SHELLS = /^(?:\/\w+)*\/?(?:ba|da|a|z)?sh$/u;
+
+export const isBareShell = (tail: readonly string[]): boolean => tail.length === 1 && SHELLS.test(tail[0] ?? '');
+
+/** A shell that has nothing to read ends at once, without a word. */
+function warnOfShell(call: Call, tail: readonly string[]): void {
+  if (isBareShell(tail) && call.request.stdin === undefined)
+    call.warn(`${tail[0]} has nothing to read here and ends at once; give it the command: -- sh -c '…'.`);
 }
 
 export const exec: Verb = {
@@ -60,51 +71,99 @@ export const exec: Verb = {
     }
     const tail = args.slice(dash);
     if (tail.length === 0) throw refuse('--', 'no command for the container follows it');
-    return { args: needContainer(call, pod, 'exec'), tail, stdin: stdin(call) };
+    warnOfShell(call, tail);
+    return { args: needContainer(call, pod, 'exec'), tail, ...stdinOf(call) };
   },
 };
 
 export const attach: Verb = {
-  flags: { ...into, 'detach-keys': refused(NOT_TERMINAL) },
+  flags: { ...into, ...terminal },
   means: (call) => {
     const [pod, surplus] = call.parsed.args;
     if (pod === undefined) throw refuse('attach', 'needs a pod or TYPE/NAME');
     if (surplus !== undefined) throw refuse(surplus, 'kubectl attach takes one pod');
-    return { args: needContainer(call, pod, 'attach'), stdin: stdin(call) };
+    return { args: needContainer(call, pod, 'attach'), ...stdinOf(call) };
   },
 };
 
-/** Only into a container: what came out of one would stay in the pod that runs the command. */
+/** Into a container through the request's files; out of one through stdout, for nothing that is written here outlives the command. */
 export const cp: Verb = {
-  flags: {
-    ...globalFlags,
-    container,
-    'no-preserve': refused('is for copies out of a container'),
-    retries: refused('is for copies out of a container'),
-  },
+  flags: { ...globalFlags, container, 'no-preserve': sent, retries: sent },
   means: (call) => {
     const [source, destination, surplus] = call.parsed.args;
     if (source === undefined || destination === undefined) throw refuse('cp', 'needs a source and a destination');
     if (surplus !== undefined) throw refuse(surplus, 'kubectl cp takes a source and a destination');
-    if (source.includes(':')) {
-      throw refuse(source, 'the copy would be lost with the pod that runs the command; use kubectl exec … -- cat FILE');
-    }
-    const colon = destination.indexOf(':');
-    if (colon < 1) throw refuse(destination, 'is not [NAMESPACE/]POD:PATH');
-    return copyInto(call, source, destination.slice(0, colon), destination.slice(colon + 1));
+    const from = inContainer(call, source);
+    const to = inContainer(call, destination);
+    if (from !== undefined && to !== undefined) throw refuse(destination, 'one side of a copy is a file of yours');
+    if (from !== undefined) return copyOut(call, from, destination);
+    if (to === undefined) throw refuse(destination, 'is not [NAMESPACE/]POD:PATH');
+    return copyInto(call, source, to);
   },
 };
 
-function copyInto(call: Call, source: string, pod: string, path: string): Meaning {
+interface PathInContainer {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly path: string;
+}
+
+/** `[NAMESPACE/]POD:PATH`, as kubectl splits it (pkg/cmd/cp, extractFileSpec); undefined for a path of the caller's. */
+function inContainer(call: Call, word: string): PathInContainer | undefined {
+  const colon = word.indexOf(':');
+  if (colon === -1) return undefined;
   const pods = call.catalog.builtIn('pods');
+  const [pod, path] = [word.slice(0, colon), word.slice(colon + 1)];
+  if (pod === '') throw refuse(word, 'is not [NAMESPACE/]POD:PATH');
+  if (path === '') throw refuse(word, 'needs a path in the container');
   const slash = pod.indexOf('/');
   const namespace = slash === -1 ? call.namespace : checkNamespace(pod.slice(0, slash));
-  const name = checkName(pods, pod.slice(slash + 1));
-  if (path === '') throw refuse(`${pod}:`, 'needs a path in the container');
-  call.needs.add('get', pods, { namespace, name });
-  call.needs.add('create', pods, { namespace, name, subresource: 'exec' });
+  return { namespace, pod: checkName(pods, pod.slice(slash + 1)), path };
+}
+
+function needExec({ needs, catalog }: Call, { namespace, pod: name }: PathInContainer): void {
+  const pods = catalog.builtIn('pods');
+  needs.add('get', pods, { namespace, name });
+  needs.add('create', pods, { namespace, name, subresource: 'exec' });
+}
+
+function copyInto(call: Call, source: string, to: PathInContainer): Meaning {
+  needExec(call, to);
   const files = call.uploads.get(source) === undefined ? call.uploads.below(source) : [source];
   if (files.length === 0) throw notUploaded(source);
   for (const file of files) call.uploads.use(file);
-  return { args: [checkPath(source), `${namespace}/${name}:${path}`] };
+  return {
+    args: [checkPath(source), `${to.namespace}/${to.pod}:${to.path}`],
+    flags: { 'no-preserve': [], retries: [] },
+  };
+}
+
+/**
+ * `cp POD:FILE -` is the file itself on stdout; to any other name an archive, made as kubectl makes it (pkg/cmd/cp, copyFromPod). The words in
+ * the container are the gateway's own but for the path, which stands after `--`.
+ */
+function copyOut(call: Call, from: PathInContainer, destination: string): Meaning {
+  needExec(call, from);
+  const file = destination === '-';
+  if (!file) {
+    checkPath(destination.replace(/^\.\/+/u, ''));
+    call.warn(
+      `stdout is a tar archive of ${from.path}: aksgw kubectl cp unpacks it; kubectl cp POD:FILE - gives a file as it is.`,
+    );
+  }
+  const program = file ? ['cat', '--', from.path] : ['tar', 'cf', '-', '--', from.path];
+  const chosen = call.flag('container') ?? '';
+  return {
+    args: [],
+    words: [
+      'kubectl',
+      'exec',
+      `pods.v1./${from.pod}`,
+      ...(chosen === '' ? [] : [`--container=${chosen}`]),
+      '--quiet=true',
+      `--namespace=${from.namespace}`,
+      '--',
+      ...program,
+    ],
+  };
 }

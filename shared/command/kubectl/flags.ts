@@ -12,6 +12,7 @@ export const checked = (check: (value: string, call: Call, flag: string) => void
 /** Goes out as the value that it is understood as. */
 export const rewritten = (send: Send): FlagRule => ({ kind: 'sent', send });
 export const refused = (why: string): FlagRule => ({ kind: 'refused', why });
+const dropped = (warning: string): FlagRule => ({ kind: 'dropped', warning });
 
 /** kubectl's global flags, as far as the parser lets them through (grammar/refused-flags.ts refuses the others for every command). */
 export const globalFlags: FlagTable = {
@@ -73,4 +74,9 @@ export const RAW = 'a raw request walks past kinds and namespaces, on which poli
 /** For flags of kubectl that are there for another use of the verb. */
 export const NO_USE = 'has no use here';
 export const NOT_TERMINAL = 'needs a terminal, and run command has none';
+/** -t and what goes with it. */
+export const terminal = {
+  tty: dropped('There is no terminal here: --tty was left out.'),
+  'detach-keys': dropped('There is no terminal here: --detach-keys was left out.'),
+} as const satisfies FlagTable;
 export const LOCAL = 'asks the cluster nothing; run kubectl yourself';

@@ -1,8 +1,12 @@
+import { ALL_NAMESPACES } from '../../kubernetes/attributes.ts';
+import { qualifiedName, type ResourceType } from '../../kubernetes/resources.ts';
 import { refuse } from '../../lib/refuse.ts';
+import type { Program } from '../invocation.ts';
+import { sh } from '../program.ts';
 import { readPath } from './raw.ts';
 import { checked, fileInput, globalFlags, printing, sent } from './flags.ts';
-import { readTargets, type Targets } from './targets.ts';
-import type { Call, Verb } from './verb.ts';
+import { acrossNamespaces, readTargets, type Targets } from './targets.ts';
+import type { Call, Meaning, Verb } from './verb.ts';
 
 const SUBRESOURCES = new Set(['status', 'scale', 'resize']);
 
@@ -37,6 +41,8 @@ export const get: Verb = {
   },
   means: (call) => {
     if (call.parsed.flags.has('raw')) return readPath(call);
+    const mixed = mixedScopes(call);
+    if (mixed !== undefined) return getApart(call, mixed);
     const targets = readTargets(call, { query: 'free', fieldSelector: true });
     needToRead(call, targets, call.flag('subresource') ?? '');
     return targets.sent;
@@ -58,4 +64,55 @@ function needToRead(call: Call, targets: Targets, subresource: string): void {
   for (const type of targets.types) {
     call.needs.add(watch ? ['list', 'watch'] : 'list', type, { namespace: targets.namespace });
   }
+}
+
+/** The types of `get pv,pvc -A`, in groups of one scope; undefined where all are of one. */
+function mixedScopes(call: Call): readonly (readonly ResourceType[])[] | undefined {
+  const [first, ...names] = call.parsed.args;
+  if (!call.on('all-namespaces') || first === undefined || names.length > 0 || first.includes('/')) return undefined;
+  if (call.flags('filename').length > 0) return undefined;
+  const groups: ResourceType[][] = [];
+  for (const type of call.catalog.resolveList(first)) {
+    const last = groups.at(-1);
+    if (last?.[0]?.namespaced === type.namespaced) last.push(type);
+    else groups.push([type]);
+  }
+  return groups.length > 1 ? groups : undefined;
+}
+
+/** Output in which several types are a table each, so that asked apart they look as if they were asked together. */
+const IN_TABLES = new Set(['', 'wide', 'name']);
+
+/**
+ * The API server refuses the field selector that leaves out run command's namespace for what has none, and kubectl has one for all types of a
+ * command: so those with namespaces are asked apart from those without, one after the other in one pod.
+ */
+function getApart(call: Call, groups: readonly (readonly ResourceType[])[]): Meaning {
+  const output = call.flag('output') ?? '';
+  if (!IN_TABLES.has(output) || (call.flag('template') ?? '') !== '')
+    throw refuse(`-o ${output}`, 'would be one list of what has namespaces and what has none; ask for them apart');
+  if (call.on('watch') || call.on('watch-only')) throw refuse('--watch', 'one object or one type can be watched');
+  for (const name of ['field-selector', 'subresource'] as const) {
+    if ((call.flag(name) ?? '') !== '')
+      throw refuse(`--${name}`, 'cannot be for all of these types; ask for them apart');
+  }
+  for (const type of groups.flat()) call.needs.add('list', type, { namespace: ALL_NAMESPACES });
+  const flags = { 'all-namespaces': [], 'show-kind': ['true'] };
+  return {
+    args: [],
+    flags,
+    namespace: 'none',
+    program: ([, , ...rest]) => [
+      ...sh`r=0; `,
+      ...groups.flatMap((types, at): Program => {
+        const across = types[0]?.namespaced ? acrossNamespaces(call, types, { fieldSelector: true }) : {};
+        const more = Object.entries(across).flatMap(([name, values]) => values.map((value) => `--${name}=${value}`));
+        const words = ['kubectl', 'get', types.map(qualifiedName).join(','), ...rest, ...more];
+        // As kubectl has it between two tables.
+        const gap = at > 0 && output !== 'name' ? sh`echo; ` : [];
+        return [...gap, ...sh`${words} || r=$?; `];
+      }),
+      ...sh`exit "$r"`,
+    ],
+  };
 }

@@ -12,8 +12,9 @@ import { catalogOf } from '../../kubernetes/resources.ts';
 import { spellOut } from './defaults.ts';
 import { yamlBudget } from '../yaml.ts';
 import { createNeeds } from './needs.ts';
+import { programWords } from '../program.ts';
 import { timeLimits, windowOf } from './time-limits.ts';
-import type { Call, Meaning, Verb } from './verb.ts';
+import type { Call, Lesser, Meaning, Verb } from './verb.ts';
 import { refusedVerbs, verbs } from './verbs.ts';
 
 /**
@@ -33,7 +34,8 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
   if (request.stdin !== undefined && meaning.stdin === undefined) {
     throw refuse('stdin', `is not read by kubectl ${path}; it is for -f - and for exec and attach with -i`);
   }
-  const words = rebuild(command, call, given, meaning);
+  const words = meaning.words ?? rebuild(command, call, given, meaning);
+  const program = meaning.program?.(words);
   return {
     tool: 'kubectl',
     verb: path,
@@ -43,7 +45,8 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
     podSecurity: meaning.podSecurity ?? NO_PODS,
     charts: [],
     sent: {
-      words,
+      words: program === undefined ? words : programWords(program),
+      ...(program && { program }),
       files: sentFiles(meaning.files ?? [], call.uploads.used),
       stdin: meaning.stdin,
       // What goes out is made of what came in.
@@ -61,15 +64,16 @@ function within(call: Call, path: string, meaning: Meaning): Meaning {
   return limits === undefined ? meaning : { ...meaning, flags: { ...meaning.flags, ...limits } };
 }
 
-/** The command as if the caller had written these flags too. */
+/** The command as if the caller had written it so. */
 function withLess(
   parsed: Parsed,
   request: CommandRequest,
   context: CommandContext,
-  { flags, warning }: NonNullable<Meaning['lesser']>,
+  { args = parsed.args, flags = {}, warning }: Lesser,
 ): Invocation {
   const given = Object.entries(flags).map(([name, value]) => [name, [value]] as const);
-  const invocation = interpretKubectl({ ...parsed, flags: new Map([...parsed.flags, ...given]) }, request, context);
+  const less = { ...parsed, args, flags: new Map([...parsed.flags, ...given]) };
+  const invocation = interpretKubectl(less, request, context);
   return { ...invocation, warnings: [...invocation.warnings, warning] };
 }
 
@@ -101,6 +105,9 @@ function createCall(parsed: Parsed, request: CommandRequest, context: CommandCon
   };
 }
 
+const NOT_RECORDED =
+  '--record was left out: kubectl has given it up. To say why, kubectl annotate … kubernetes.io/change-cause="…".';
+
 type Flags = ReadonlyMap<string, readonly string[]>;
 
 /** The flags of the call, each checked, with the values that go out for them. */
@@ -108,10 +115,19 @@ function sentFlags(verb: Verb, call: Call, path: string): Flags {
   const flags = new Map<string, readonly string[]>();
   for (const [name, values] of call.parsed.flags) {
     const rule = Object.hasOwn(verb.flags, name) ? verb.flags[name] : undefined;
+    if (name === 'in-cluster') continue;
+    if (name === 'record') {
+      if (values.at(-1) !== 'false') call.warn(NOT_RECORDED);
+      continue;
+    }
     if (rule === undefined) throw refuse(`--${name}`, `is a flag of kubectl ${path} that the gateway does not relay`);
     if (rule.kind === 'refused') {
       // A boolean that says no more than the default changes nothing.
       if (values.at(-1) !== 'false') throw refuse(`--${name}`, rule.why);
+      continue;
+    }
+    if (rule.kind === 'dropped') {
+      if (values.at(-1) !== 'false') call.warn(rule.warning);
       continue;
     }
     const { send } = rule;

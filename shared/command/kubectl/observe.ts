@@ -1,10 +1,10 @@
 import { checkName } from '../names.ts';
 import { refuse } from '../../lib/refuse.ts';
-import { qualifiedName } from '../../kubernetes/resources.ts';
+import { qualifiedName, type ResourceType } from '../../kubernetes/resources.ts';
 import { ALL_NAMESPACES } from '../../kubernetes/attributes.ts';
 import { globalFlags, printing, sent } from './flags.ts';
 import { acrossNamespaces } from './targets.ts';
-import type { Verb } from './verb.ts';
+import type { Call, Verb } from './verb.ts';
 
 export const events: Verb = {
   flags: {
@@ -21,17 +21,60 @@ export const events: Verb = {
     const [word] = call.parsed.args;
     if (word !== undefined) throw refuse(word, 'kubectl events takes no words');
     const type = call.catalog.builtIn('events');
-    if (call.on('all-namespaces')) acrossNamespaces(call, [type], {});
-    call.needs.add(call.on('watch') ? ['list', 'watch'] : 'list', type, { namespace: call.namespace });
-    const about = call.flag('for') ?? '';
-    if (about === '') return { args: [], flags: { 'all-namespaces': [] } };
-    const slash = about.indexOf('/');
-    if (slash === -1) throw refuse(`--for=${about}`, 'is not TYPE/NAME');
-    const of = call.catalog.resolve(about.slice(0, slash));
-    const name = checkName(of, about.slice(slash + 1));
-    return { args: [], flags: { 'all-namespaces': [], for: [`${qualifiedName(of)}/${name}`] } };
+    const all = call.on('all-namespaces');
+    const namespace = all ? ALL_NAMESPACES : call.namespace;
+    call.needs.add(call.on('watch') ? ['list', 'watch'] : 'list', type, { namespace });
+    const about = aboutOf(call);
+    if (all) return { args: [], words: acrossAll(call, type, about) };
+    const flags = { 'all-namespaces': [] };
+    return about === undefined
+      ? { args: [], flags }
+      : { args: [], flags: { ...flags, for: [`${qualifiedName(about.type)}/${about.name}`] } };
   },
 };
+
+/** `--for=TYPE/NAME`. */
+function aboutOf(call: Call): { readonly type: ResourceType; readonly name: string } | undefined {
+  const about = call.flag('for') ?? '';
+  if (about === '') return undefined;
+  const slash = about.indexOf('/');
+  if (slash === -1) throw refuse(`--for=${about}`, 'is not TYPE/NAME');
+  const type = call.catalog.resolve(about.slice(0, slash));
+  return { type, name: checkName(type, about.slice(slash + 1)) };
+}
+
+const EVENT_TYPES = ['Normal', 'Warning'] as const;
+
+/**
+ * `kubectl events -A` has no field selector, with which the namespace of run command is left out; `kubectl get events -A` has, and prints the
+ * same columns.
+ */
+function acrossAll(call: Call, type: ResourceType, about: ReturnType<typeof aboutOf>): readonly string[] {
+  const types = call.flags('types').map((one) => {
+    const known = EVENT_TYPES.find((name) => name.toLowerCase() === one.toLowerCase());
+    if (known === undefined) throw refuse(`--types=${one}`, `is not one of ${EVENT_TYPES.join(', ')}`);
+    return known;
+  });
+  const [only] = types;
+  const flags = acrossNamespaces(call, [type], { fieldSelector: true });
+  const fields = [
+    ...(flags['field-selector'] ?? []),
+    ...(only !== undefined && new Set(types).size === 1 ? [`type=${only}`] : []),
+    ...(about === undefined ? [] : [`involvedObject.kind=${about.type.kind}`, `involvedObject.name=${about.name}`]),
+  ];
+  const kept = ['output', 'template', 'no-headers', 'chunk-size', 'watch', 'request-timeout', 'v'] as const;
+  const watched = call.on('watch');
+  call.warn('Asked as kubectl get events -A, which can leave out the namespace of run command.');
+  return [
+    'kubectl',
+    'get',
+    qualifiedName(type),
+    '--all-namespaces=true',
+    `--field-selector=${fields.join(',')}`,
+    ...(watched ? [] : ['--sort-by=.lastTimestamp']),
+    ...kept.flatMap((name) => call.flags(name).map((value) => `--${name}=${value}`)),
+  ];
+}
 
 /** metrics-server's figures: of one object by get, of several by list. */
 export const topPod: Verb = {

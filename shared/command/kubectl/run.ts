@@ -9,12 +9,13 @@ import {
   fieldManager,
   globalFlags,
   NO_USE,
-  NOT_TERMINAL,
   printing,
   printsObject,
   refused,
   sent,
+  terminal,
 } from './flags.ts';
+import { isAttached, isDryRun, runToEnd, unattached } from './run-to-end.ts';
 import { container } from './logs.ts';
 import { readTargets } from './targets.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
@@ -29,10 +30,10 @@ export const run: Verb = {
     ...dryRun,
     ...fieldManager,
     annotations: sent,
-    attach: refused(WATCHES),
+    attach: sent,
     cascade: refused(NO_USE),
     command: sent,
-    'detach-keys': refused(NOT_TERMINAL),
+    'detach-keys': terminal['detach-keys'],
     env: sent,
     expose: sent,
     filename: refused(NO_USE),
@@ -50,11 +51,11 @@ export const run: Verb = {
     quiet: sent,
     recursive: refused(NO_USE),
     restart: sent,
-    rm: refused(WATCHES),
+    rm: sent,
     'save-config': sent,
-    stdin: refused(WATCHES),
+    stdin: sent,
     timeout: refused(NO_USE),
-    tty: refused(NOT_TERMINAL),
+    tty: sent,
     wait: refused(NO_USE),
   },
   means: (call) => {
@@ -65,12 +66,10 @@ export const run: Verb = {
     const name = checkName(pods, word);
     needs.add(printsObject(call) ? ['create', 'get'] : 'create', pods, { name, namespace });
     if (call.on('expose')) needs.add('create', catalog.builtIn('services'), { name, namespace });
-    return {
-      args: [name],
-      tail: rest.length > 0 ? rest : undefined,
-      podSecurity: podOf(call),
-      secret: call.flags('env').length > 0,
-    };
+    const tail = rest.length > 0 ? rest : undefined;
+    const meaning = { args: [name], tail, podSecurity: podOf(call), secret: call.flags('env').length > 0 };
+    if (!isAttached(call)) return meaning;
+    return isDryRun(call) ? { ...meaning, flags: unattached } : { ...meaning, ...runToEnd(call, name, rest) };
   },
 };
 
@@ -100,7 +99,7 @@ export const debug: Verb = {
   flags: {
     ...globalFlags,
     'arguments-only': sent,
-    attach: refused(WATCHES),
+    attach: sent,
     container,
     'copy-to': sent,
     custom: refused(OVERRIDES),
@@ -122,9 +121,9 @@ export const debug: Verb = {
     'same-node': sent,
     'set-image': sent,
     'share-processes': sent,
-    stdin: refused(WATCHES),
+    stdin: sent,
     target: container,
-    tty: refused(NOT_TERMINAL),
+    tty: sent,
   },
   means: (call) => {
     const { args, dash } = call.parsed;
@@ -141,9 +140,15 @@ export const debug: Verb = {
       }
     }
     const tail = dash === undefined ? undefined : args.slice(dash);
+    if (ATTACHING.some(call.on)) {
+      if (tail === undefined && !call.parsed.flags.has('set-image'))
+        throw refuse('debug', "there is no terminal to debug from: give the command, -- sh -c '…'");
+      call.warn('There is no terminal here: nothing is attached. kubectl logs POD -c CONTAINER shows what is printed.');
+    }
     return {
       args: targets.sent.args,
       tail,
+      flags: Object.fromEntries(ATTACHING.map((name) => [name, []])),
       ...debugMeaning(
         call,
         targets.items.map(({ name }) => name),
@@ -151,6 +156,8 @@ export const debug: Verb = {
     };
   },
 };
+
+const ATTACHING = ['attach', 'stdin', 'tty'] as const;
 
 function debugMeaning(call: Call, names: readonly string[]): Partial<Meaning> {
   const { needs, namespace } = call;

@@ -1,4 +1,5 @@
 import { ALL_NAMESPACES } from '../../kubernetes/attributes.ts';
+import { compileGlob } from '../../config/glob.ts';
 import { checkPath, notUploaded } from '../files.ts';
 import type { SentFile } from '../invocation.ts';
 import { readManifest, sentManifest, writeManifest, type ManifestFile, type ManifestObject } from '../manifests.ts';
@@ -8,7 +9,7 @@ import { qualifiedName, type ResourceType } from '../../kubernetes/resources.ts'
 import type { Call, Meaning } from './verb.ts';
 
 /** Other callers' commands, and the tokens that they run with, are in this namespace. */
-const RUN_COMMAND_NAMESPACE = 'aks-command';
+export const RUN_COMMAND_NAMESPACE = 'aks-command';
 
 /** An object that the command names. */
 export interface Target {
@@ -224,9 +225,26 @@ function sources(call: Call): Source[] {
       found.set(path, { path, bytes });
       continue;
     }
-    for (const source of folder(call, value)) found.set(source.path ?? '', source);
+    const matching = matches(call, value);
+    for (const source of matching ?? folder(call, value)) found.set(source.path ?? '', source);
   }
   return [...found.values()];
+}
+
+/** `-f 'k8s/*.yaml'`: of the uploads those that kubectl would find, by Go's filepath.Glob; undefined for what is not a pattern. */
+function matches(call: Call, value: string): Source[] | undefined {
+  if (!/[*?[]/u.test(value)) return undefined;
+  if (/[?[\\]/u.test(value)) throw refuse(value, 'a pattern can have * here, and nothing else');
+  const globs = value
+    .replace(/^(?:\.\/+)+/u, '')
+    .split('/')
+    .map(compileGlob);
+  const found = call.uploads.below('').filter((path) => {
+    const segments = path.split('/');
+    return segments.length === globs.length && segments.every((segment, at) => globs[at]?.matches(segment));
+  });
+  if (found.length === 0) throw notUploaded(value);
+  return found.map((path) => ({ path: checkPath(path), bytes: call.uploads.get(path) ?? new Uint8Array() }));
 }
 
 function folder(call: Call, value: string): Source[] {

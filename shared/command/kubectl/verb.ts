@@ -1,5 +1,5 @@
 import type { CommandContext } from '../../config/config.ts';
-import type { CommandRequest, PodSecurity, SentFile } from '../invocation.ts';
+import type { CommandRequest, PodSecurity, Program, SentFile } from '../invocation.ts';
 import type { Parsed } from '../parsed.ts';
 import type { Catalog } from '../../kubernetes/resources.ts';
 import type { Uploads } from '../files.ts';
@@ -47,15 +47,30 @@ export interface Meaning {
   readonly namespace?: 'given' | 'none' | undefined;
   /** What the pods that it brings take; left out by what brings none. */
   readonly podSecurity?: PodSecurity | undefined;
-  /** Flags with which the command asks for less, and does without a part that kubectl forgives; with what the caller is told then. */
-  readonly lesser?: { readonly flags: Readonly<Record<string, string>>; readonly warning: string } | undefined;
+  /**
+   * The same command as it is asked for by who may not have all of it: with other words, or with flags that do without a part which kubectl
+   * forgives; and what the caller is told then.
+   */
+  readonly lesser?: Lesser | undefined;
+  /** Another verb than the caller's: its whole words, with nothing added. */
+  readonly words?: readonly string[] | undefined;
+  /** What takes several calls: the program, of the words that would go out otherwise. */
+  readonly program?: ((words: readonly string[]) => Program) | undefined;
   /** True when a word that goes out holds a secret. */
   readonly secret?: boolean | undefined;
+}
+
+export interface Lesser {
+  readonly args?: readonly string[] | undefined;
+  readonly flags?: Readonly<Record<string, string>> | undefined;
+  readonly warning: string;
 }
 
 /** What becomes of a flag that the grammar knows. A flag in no table is refused too: nothing goes out that was not thought about. */
 export type FlagRule =
   | { readonly kind: 'sent'; readonly send?: Send }
+  /** Left out of what goes out, which the caller is told. */
+  | { readonly kind: 'dropped'; readonly warning: string }
   | { readonly kind: 'refused'; readonly why: string };
 
 /** The value that goes out for one that came, or a refusal thrown. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { Problem } from '../../errors.ts';
 import type { SentCommand, SentFile } from '../invocation.ts';
+import { RUN_ID } from '../program.ts';
 import { quote, quoteWords } from '../quote.ts';
 import { checkUploads, LAUNCHER_FOLDER, zipContext } from './context-zip.ts';
 import { script, stepsScript } from './script.ts';
@@ -39,6 +40,7 @@ export async function compose({ sent, nonce, timeoutSeconds, namespace, tools }:
   const program = [
     `set -- ${quoteWords(sent.words)};`,
     settingsOf(nonce, timeoutSeconds),
+    ...idOf(sent, nonce),
     `V=${tools ? 1 : ''};`,
     ...(namespace === undefined ? [] : [`POD_NAMESPACE=${quote(namespace)}; export POD_NAMESPACE;`]),
     script,
@@ -65,7 +67,7 @@ export async function composeSteps({ steps, onError, namespace, tools }: StepsLa
   for (const { sent } of steps) checkWords(sent.words);
   const texts = steps.map(({ sent, nonce, timeoutSeconds }) => ({
     words: quoteWords(sent.words),
-    settings: settingsOf(nonce, timeoutSeconds),
+    settings: [settingsOf(nonce, timeoutSeconds), ...idOf(sent, nonce)].join(' '),
   }));
   const environment = namespace === undefined ? '' : `POD_NAMESPACE=${quote(namespace)}; export POD_NAMESPACE; `;
   const program = `${environment}${stepsScript(texts, onError, tools)}`;
@@ -86,6 +88,10 @@ function settingsOf(nonce: string, timeoutSeconds: number): string {
     throw new TypeError('A time-out is whole seconds, at least 1');
   return `n=${nonce.slice(0, 16)}; n="$n"${nonce.slice(16)}; t=${timeoutSeconds};`;
 }
+
+/** Of a program: what it marks as its own. In the text anyway, as the marker. */
+const idOf = ({ program }: SentCommand, nonce: string): readonly string[] =>
+  program === undefined ? [] : [`${RUN_ID}=${markerOf(nonce)}; export ${RUN_ID};`];
 
 /**
  * The word by which a pod is recognised by its spec: it tells nothing of the nonce. Whatever is found by it has to prove itself by the

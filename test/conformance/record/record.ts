@@ -2,12 +2,13 @@
  * Writes the recordings: real tools, a real API server, its own audit log.
  *
  *     test/conformance/record/build.sh FOLDER
- *     node test/conformance/record/record.ts FOLDER/bin [--only WORD] [--kubectl 1.37,1.30] [--states ready,absent] [--again REGEXP]
+ *     node test/conformance/record/record.ts FOLDER/bin [--only WORD] [--kubectl 1.37,1.30] [--states ready,absent] [--again REGEXP] [--quiet SECONDS]
  *
  * Every command of kubectl-cases.ts runs with the newest kubectl in every state (states.ts) and with each other one too; of the
  * others only what differs is kept. All states take the better part of an hour for each kubectl, so that older ones are best recorded in a
  * few; in a file that is there already, the other states stay as they were recorded. `--only` runs the commands that begin with WORD and prints instead of writing. `--again`
- * runs those that match once more, those whose words have changed and those that are new, and keeps what was recorded of the others.
+ * runs those that match once more, those whose words have changed and, with the newest kubectl, those that are new; what was recorded of the
+ * others is kept.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,6 +34,7 @@ const { values, positionals } = parseArgs({
     kubectl: { type: 'string' },
     states: { type: 'string' },
     again: { type: 'string' },
+    quiet: { type: 'string', default: '2' },
   },
 });
 const [programs] = positionals;
@@ -75,6 +77,14 @@ async function recordVersion(
     if (compare(version, one.since ?? '') < 0) continue;
     const sent = sentFor(one);
     const kept = before?.get(one.command);
+    // Of an older version only what differs from the newest is kept: what is not there was the same.
+    if (
+      kept === undefined &&
+      version !== newest &&
+      values.again !== undefined &&
+      !new RegExp(values.again, 'u').test(one.command)
+    )
+      continue;
     const same = kept !== undefined && kept.sent.join('\n') === sent.words.join('\n');
     if (same && values.again !== undefined && !new RegExp(values.again, 'u').test(one.command)) {
       commands.push(kept);
@@ -86,7 +96,11 @@ async function recordVersion(
       await restoreKeys(server.etcd, state.keys);
       contention.begin();
       const home = homes.get(state.contended === true ? 'contended' : state.user) ?? '';
-      const ended = await runTool(join(programs ?? '', `kubectl.${version}`), sent, { home, log });
+      const ended = await runTool(join(programs ?? '', `kubectl.${version}`), sent, {
+        home,
+        log,
+        quietMs: Number(values.quiet) * 1000,
+      });
       const requests = requestsOf(ended.events, isNamespaced).map((request) =>
         writeRequest({ asked: request.asked, failed: request.status >= 400 ? request.status : undefined }),
       );
@@ -109,12 +123,9 @@ function isWrite(request: string): boolean {
   return /^(?:update|patch) /u.test(request);
 }
 
-/** What was recorded of the newest version. */
+/** What was recorded of a version before. */
 function readBefore(version: string): ReadonlyMap<string, RecordedCommand> {
-  if (version !== newest) {
-    if (values.again === undefined) return new Map();
-    throw new Error('--again is for the newest kubectl: of the others only what differs is kept');
-  }
+  if (version !== newest && values.again === undefined) return new Map();
   const { commands } = JSON.parse(readFileSync(join(RECORDINGS, `kubectl-${version}.json`), 'utf8')) as Recording;
   return new Map(commands.map((one) => [one.command, one]));
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { SentCommand } from '../../../shared/command/invocation.ts';
+import { runnable } from '../program.ts';
 import { areAnswered, followAuditLog } from './audit-log.ts';
 
 /** A command that asks for nothing more, and does not end, is waiting for something that never comes. */
@@ -34,9 +35,12 @@ export async function runTool(
     writeFileSync(join(folder, file.path), file.bytes);
   }
   log.more();
-  const child = spawn(program, sent.words.slice(1), {
+  const { file, args, env } = runnable(program, sent, home);
+  const child = spawn(file, args, {
     cwd: folder,
-    env: { PATH: '/usr/bin:/bin', HOME: home, KUBECONFIG: join(home, 'config'), LC_ALL: 'C', POD_NAMESPACE: '' },
+    env: { ...env, HOME: home, KUBECONFIG: join(home, 'config'), LC_ALL: 'C', POD_NAMESPACE: '' },
+    // A group of its own: a program has its tool as a child.
+    detached: true,
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -59,7 +63,7 @@ export async function runTool(
     if (more.length > 0) last = Date.now();
     if (Date.now() - last > quietMs || Date.now() - started > LONGEST_MS) {
       cut = true;
-      child.kill('SIGKILL');
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     }
   }
   for (const late = Date.now() + SETTLE_MS; Date.now() < late; await pause(LOOK_MS)) {

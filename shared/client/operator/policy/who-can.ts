@@ -7,6 +7,7 @@ import {
   type ResourceAttributes,
 } from '../../../kubernetes/attributes.ts';
 import { readResource, resourceVerbs } from '../../../kubernetes/known-kinds.ts';
+import { wellKnownCustomResources } from '../../../kubernetes/well-known-custom-resources.ts';
 import { catalogOf } from '../../../kubernetes/resources.ts';
 import { didYouMean } from '../../../lib/suggest.ts';
 import { nameSubject } from '../../../policy/subject.ts';
@@ -81,8 +82,11 @@ function readAsked(config: Config, { cluster: clusterName, verb, resource, name,
     throw new Error(`no verb is called "${verb}".${didYouMean(verb, resourceVerbs)}`);
   if (resource.startsWith('/')) return urlAttributes(verb, resource);
   const [word = '', subresource = ''] = resource.split('/');
-  const custom = new Set(cluster.resources.map((one) => `${one.resource}.${one.group}`));
-  const reading = readResource(resource, custom);
+  const names = new Set([
+    ...wellKnownCustomResources.keys(),
+    ...cluster.resources.map((one) => `${one.resource}.${one.group}`),
+  ]);
+  const reading = readResource(resource, { names, discovered: false });
   if ('pattern' in reading && reading.pattern.resource !== '*') {
     const { resource: plural, group } = reading.pattern;
     const virtual = ['jobs.aksgw', 'signers.certificates.k8s.io'].includes(word);
