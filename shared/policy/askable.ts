@@ -86,8 +86,7 @@ export function* probes(
       for (const namespace of namespaced ? where : ['']) {
         for (const name of called) {
           const asked = { verb, group, resource, subresource, namespace, name };
-          if (side === 'allow' ? contains(rule, asked, namingOfNamed(asked)) : intersects(rule, asked))
-            yield asked;
+          if (side === 'allow' ? contains(rule, asked, namingOfNamed(asked)) : intersects(rule, asked)) yield asked;
         }
       }
   }

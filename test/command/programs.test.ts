@@ -230,20 +230,22 @@ describe('kubectl events -A', () => {
   });
 });
 
+/** Apart from the slash before it, with which it would begin a comment. */
+const ANY = '*';
+
 describe('patterns of -f', () => {
   const files = Object.fromEntries(
-    ['k8s/a.yaml', 'k8s/b.yml', 'k8s/deep/c.yaml'].map((path, at) => [
+    ['apps/a.yaml', 'apps/b.yml', 'apps/deep/c.yaml'].map((path, at) => [
       path,
       `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c${at}}\n`,
     ]),
   );
   test('mean the uploads that they match, folder by folder', () => {
-    expect(call("kubectl apply -f 'k8s/*.yaml'", files).sent.files.map(({ path }) => path)).toEqual(['k8s/a.yaml']);
-    expect(call("kubectl apply -f './k8s/*'", files).sent.files).toHaveLength(2);
-    expect(call("kubectl apply -f '*/*/*.yaml'", files).sent.files.map(({ path }) => path)).toEqual([
-      'k8s/deep/c.yaml',
-    ]);
-    for (const pattern of ['x/*', '../*.yaml', '/etc/*', 'k8s/[ab].yaml', 'k8s/?.yaml'])
+    const sent = (pattern: string) => call(`kubectl apply -f '${pattern}'`, files).sent.files.map(({ path }) => path);
+    expect(sent(`apps/${ANY}.yaml`)).toEqual(['apps/a.yaml']);
+    expect(sent(`./apps/${ANY}`)).toEqual(['apps/a.yaml', 'apps/b.yml']);
+    expect(sent(`${ANY}/${ANY}/${ANY}.yaml`)).toEqual(['apps/deep/c.yaml']);
+    for (const pattern of [`x/${ANY}`, `../${ANY}.yaml`, `/etc/${ANY}`, 'apps/[ab].yaml', 'apps/?.yaml'])
       expect(refusal(() => call(`kubectl apply -f '${pattern}'`, files))).toMatchObject({ word: pattern });
   });
 });

@@ -60,16 +60,16 @@ const who = [holder('Viewer'), holder('Shop.Deployer'), holder('Operator')];
 export function judgeCommand(command: string): { readonly verdicts: string; readonly why: readonly string[] } {
   try {
     const argv = splitWords(command);
-    const reads = argv.some((word) => word === '-' || word === '-i' || word.includes('it'));
+    const reads = argv.some((word, at) => word === '-' && /^(?:-f|--filename)$/u.test(argv[at - 1] ?? ''));
     const request = {
       argv,
       files: uploads,
-      stdin: reads && argv.includes('-') ? stdin : undefined,
+      stdin: reads ? stdin : undefined,
       timeoutSeconds: 300,
     };
     const invocation = interpret(request, cluster);
     const decisions = who.map(
-      (principal) => judge(policy, invocation, { principal, cluster: cluster.name, reason: 'INC-1234' }).decision,
+      (principal) => judge(policy, invocation, { principal, cluster, reason: 'INC-1234' }).decision,
     );
     return {
       verdicts: decisions.map(({ verdict }) => verdict.charAt(0)).join(''),

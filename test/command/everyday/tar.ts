@@ -26,7 +26,7 @@ export function tarOf(members: readonly TarMember[]): Buffer {
     put(148, '        ');
     put(156, type);
     header.write(link, 157, 100, 'utf8');
-    put(257, 'ustar\0' + '00');
+    put(257, 'ustar\u{0}00');
     const sum = header.reduce((total, byte) => total + byte, 0);
     put(148, `${sum.toString(8).padStart(6, '0')}\0 `);
     return [header, body, Buffer.alloc((BLOCK - (body.length % BLOCK)) % BLOCK)];
