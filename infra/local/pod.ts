@@ -30,7 +30,8 @@ export interface PodOptions {
 
 /** More output than any test needs, so that a runaway command cannot take the memory; Azure's own cut comes after. */
 const OUTPUT_CAP = 64 * 1024 * 1024;
-const DRAIN_MS = 500;
+/** How long what the first process left in the pipe is read: in turns, since on a busy machine one timer may be over before the first read. */
+const [DRAIN_TURNS, DRAIN_MS] = [100, 50];
 
 const searchPathOf = ({ tools }: PodOptions): string => [tools, process.env['PATH']].filter(Boolean).join(delimiter);
 
@@ -131,7 +132,8 @@ async function run(shell: string, { command, signal }: Job, cwd: string, env: No
     const [code, killer] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     // The container ends with its first process: nothing that it left behind goes on.
     kill();
-    await Promise.race([ended, delay(DRAIN_MS, undefined, { ref: false })]);
+    for (let turn = 0; turn < DRAIN_TURNS && !child.stdout.closed; turn += 1)
+      await Promise.race([ended, delay(DRAIN_MS, undefined, { ref: false })]);
     child.stdout.destroy();
     const exitCode = code ?? 128 + (killer === null ? 0 : constants.signals[killer]);
     return { exitCode, logs: Buffer.concat(chunks).toString('utf8') };

@@ -20,6 +20,7 @@ const MOST_LOOKED_FOR = 500;
 /** Pods that say to be the same command: anybody who may create pods can write that. */
 const MOST_CANDIDATES = 5;
 const LOOK_SECONDS = 60;
+const CLUSTERS_AT_ONCE = 8;
 
 /**
  * Commands of which nobody knew whether they ran: their pods tell. One look at each cluster for all of them, as a command of the gateway's own.
@@ -34,11 +35,18 @@ export async function settleUnknown(context: GatewayContext, afterMs: number): P
     (record) =>
       !record.azure && !isFollower(record) && now - record.finishedAt >= afterMs && !record.warnings.some(isEvidence),
   );
-  for (const [armId, lost] of Map.groupBy(due, (record) => record.armId)) {
-    const cluster = [...context.config.current().clusters.values()].find(({ arm }) => sameArmId(arm.id, armId));
-    if (cluster?.runAs === 'gateway') await settleOn(context, cluster, lost);
-    else for (const record of lost) await note(context, record, NO_RIGHTS);
-  }
+  const clusters = Map.groupBy(due, (record) => record.armId).entries();
+  // Several at once: where many clusters have lost answers, their pods must not be gone before it is their turn.
+  const settleEach = async (): Promise<void> => {
+    for (const [armId, lost] of clusters) await settleThere(context, armId, lost).catch(context.onError);
+  };
+  await Promise.all(Array.from({ length: CLUSTERS_AT_ONCE }, settleEach));
+}
+
+async function settleThere(context: GatewayContext, armId: string, lost: readonly UnknownRecord[]): Promise<void> {
+  const cluster = [...context.config.current().clusters.values()].find(({ arm }) => sameArmId(arm.id, armId));
+  if (cluster?.runAs === 'gateway') await settleOn(context, cluster, lost);
+  else for (const record of lost) await note(context, record, NO_RIGHTS);
 }
 
 /** One process at a time, and one look: the others find what it noted. */
