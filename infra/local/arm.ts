@@ -15,6 +15,7 @@ import {
   type Answer,
   type RunCommandRequest,
 } from './arm/answers.ts';
+import { endpoints, subscription, subscriptionList, tenantList, type Cloud } from './arm/cloud.ts';
 import { clusterView, idOf, refusal, type EmulatedCluster } from './arm/cluster.ts';
 import { createFaultLine, type FaultLine, type PollFault, type PostFault } from './arm/faults.ts';
 import { createRuns, type Runner, type RunPlan } from './arm/runs.ts';
@@ -68,6 +69,8 @@ export interface ArmOptions {
   readonly port?: number;
   readonly clock?: Clock;
   readonly clusters: readonly EmulatedCluster[];
+  /** Entra's address and tenants, for those who ask where they are. */
+  readonly entra?: Pick<Cloud, 'authority' | 'tenants'>;
   /** What runs the commands; without one each ends at once with exit code 0 and no output. */
   readonly runner?: Runner;
   readonly throttles?: 'documented' | 'off';
@@ -89,6 +92,11 @@ export async function startArm(options: ArmOptions): Promise<EmulatedArm> {
   const clock = options.clock ?? systemClock;
   const { postMs = 0, pollMs = 0, startMs = 0 } = options.latency ?? {};
   const clusters = new Map(options.clusters.map((cluster) => [cluster.resourceId.toLowerCase(), cluster]));
+  const cloud: Cloud = {
+    tenants: [],
+    ...options.entra,
+    subscriptions: [...new Set(options.clusters.map(({ resourceId }) => resourceId.split('/')[2] ?? ''))],
+  };
   const throttles = createThrottles(clock, options.throttles ?? 'off');
   const runner: Runner = options.runner ?? (async () => ({ exitCode: 0, logs: '' }));
   const runs = createRuns({ clock, runner, startMs });
@@ -118,12 +126,15 @@ export async function startArm(options: ArmOptions): Promise<EmulatedArm> {
     body: Buffer | 'too large',
     requestId: string,
   ): Promise<Answer | 'reset'> {
-    if (route.kind === 'endpoints') return { status: 200, body: [] };
+    if (route.kind === 'endpoints') return endpoints(request, url, cloud);
     const wrong = wrongRequest(request, url, route);
     // Recorded even when it is refused.
     if (route.kind === 'runCommand') return post(route, url, body, requestId, wrong);
     if (wrong) return wrong;
     if (route.kind === 'cluster') return view(route);
+    if (route.kind === 'tenants') return tenantList(cloud);
+    if (route.kind === 'subscriptions') return subscriptionList(cloud);
+    if (route.kind === 'subscription') return subscription(route.subscription, cloud);
     if (route.kind === 'commandResult') return poll(route, url);
     return { status: 404 };
   }

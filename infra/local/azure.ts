@@ -60,6 +60,7 @@ export async function startAzure(options: AzureOptions = {}): Promise<EmulatedAz
         port: ports.arm ?? 0,
         clock,
         clusters,
+        entra: { authority: entra.authority, tenants: entra.tenants },
         runner: shellPod(pod),
         ...(throttles !== undefined && { throttles }),
         ...(latency !== undefined && { latency }),

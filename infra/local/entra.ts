@@ -81,6 +81,7 @@ export interface EntraOptions {
 export const DEMO_TENANT = '11111111-1111-4111-8111-111111111111';
 const DEMO_AUDIENCE = '22222222-2222-4222-8222-222222222222';
 const DEMO_APP = '33333333-3333-4333-8333-333333333333';
+const DEMO_JOB = '44444444-4444-4444-8444-444444444444';
 const DEMO_USER = '55555555-5555-4555-8555-555555555555';
 const SLOW_MS = 30_000;
 const BODY_LIMIT = 64 * 1024;
@@ -93,7 +94,11 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
   const clock = options.clock ?? systemClock;
   const tenants = options.tenants ?? [DEMO_TENANT];
   const audience = options.audience ?? DEMO_AUDIENCE;
-  const apps = options.apps ?? [{ clientId: audience, secret: 'emulated-gateway-secret', oid: audience }];
+  const apps = options.apps ?? [
+    { clientId: audience, secret: 'emulated-gateway-secret', oid: audience },
+    { clientId: DEMO_APP, secret: 'emulated-bot-secret', oid: DEMO_APP, roles: ['Commands.Run'] },
+    { clientId: DEMO_JOB, secret: 'emulated-job-secret', oid: DEMO_JOB, roles: ['Commands.Run'] },
+  ];
   const [first, next, stranger] = await Promise.all([createSigningKey(), createSigningKey(), createSigningKey()]);
   let current: SigningKey = first;
   let published: SigningKey[] = [first];

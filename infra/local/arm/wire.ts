@@ -39,14 +39,18 @@ export interface ManagedClusterName {
 export type Route =
   | { readonly kind: 'cluster' | 'runCommand'; readonly cluster: ManagedClusterName }
   | { readonly kind: 'commandResult'; readonly cluster: ManagedClusterName; readonly commandId: string }
-  | { readonly kind: 'endpoints' }
+  | { readonly kind: 'endpoints' | 'subscriptions' | 'tenants' }
+  | { readonly kind: 'subscription'; readonly subscription: string }
   | { readonly kind: 'none' };
 
 const clusterPath =
   /^\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/providers\/Microsoft\.ContainerService\/managedClusters\/([^/]+)(?:\/(runCommand)|\/commandResults\/([^/]+))?$/i;
 
 export function routeOf(path: string): Route {
-  if (path === '/metadata/endpoints') return { kind: 'endpoints' };
+  const list = /^\/(metadata\/endpoints|subscriptions|tenants)\/?$/i.exec(path)?.[1]?.toLowerCase();
+  if (list !== undefined) return { kind: list === 'subscriptions' || list === 'tenants' ? list : 'endpoints' };
+  const [, one] = /^\/subscriptions\/([^/]+)\/?$/i.exec(path) ?? [];
+  if (one !== undefined) return { kind: 'subscription', subscription: one };
   const match = clusterPath.exec(path);
   if (!match) return { kind: 'none' };
   const [, subscription = '', resourceGroup = '', name = '', run, commandId] = match;
