@@ -25,12 +25,12 @@ const node = (
   {
     spec = {},
     conditions = [],
-    kubelet = 'v1.35.2',
+    kubelet,
     ready = 'True',
   }: {
     readonly spec?: JsonObject;
     readonly conditions?: readonly JsonObject[];
-    readonly kubelet?: string;
+    readonly kubelet: string;
     readonly ready?: string;
   },
 ): KubeObject => ({
@@ -54,6 +54,8 @@ const pod = (name: string, status: object, limits?: object): KubeObject =>
     status,
   });
 
+const claim = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+
 const container = (state: object, more: object = {}) => ({
   name: 'app',
   restartCount: 7,
@@ -73,23 +75,24 @@ const unscheduled = (message: string) => ({
 const degraded = (part: string, what: string, object: string) => ({ severity: 'degraded', part, what, object });
 const failing = (part: string, what: string, object: string) => ({ severity: 'failing', part, what, object });
 
-/** The faults that live in objects. `now` is when they are looked at. */
-export const faults = (now: number): readonly Fault[] => [
+/** The faults that live in objects. `now` is when they are looked at, `kubelet` what fits the API server. */
+export const faults = (now: number, kubelet = 'v1.35.2'): readonly Fault[] => [
   {
     name: 'a node that is not ready',
-    objects: [node('aks-sick', { ready: 'False' })],
+    objects: [node('aks-sick', { kubelet, ready: 'False' })],
     finds: failing('nodes', 'node-not-ready', 'node/aks-sick'),
     says: /KubeletNotReady/,
   },
   {
     name: 'a node that nobody hears of',
-    objects: [node('aks-gone', { ready: 'Unknown' })],
+    objects: [node('aks-gone', { kubelet, ready: 'Unknown' })],
     finds: failing('nodes', 'node-not-ready', 'node/aks-gone'),
   },
   {
     name: 'a node under pressure',
     objects: [
       node('aks-full', {
+        kubelet,
         conditions: [{ type: 'MemoryPressure', status: 'True', reason: 'KubeletHasInsufficientMemory' }],
       }),
     ],
@@ -98,14 +101,14 @@ export const faults = (now: number): readonly Fault[] => [
   },
   {
     name: 'a cordoned node',
-    objects: [node('aks-closed', { spec: { unschedulable: true } })],
+    objects: [node('aks-closed', { kubelet, spec: { unschedulable: true } })],
     finds: degraded('nodes', 'node-cordoned', 'node/aks-closed'),
   },
   {
     name: 'a kubelet that is too old',
-    objects: [node('aks-old', { kubelet: 'v1.31.9' })],
+    objects: [node('aks-old', { kubelet: 'v1.30.9' })],
     finds: degraded('nodes', 'kubelet-skew', 'node/aks-old'),
-    says: /v1\.31\.9/,
+    says: /v1\.30\.9/,
   },
   {
     name: 'a crash loop',
@@ -203,7 +206,7 @@ export const faults = (now: number): readonly Fault[] => [
     name: 'a claim without a volume',
     objects: [
       shop('v1', 'PersistentVolumeClaim', 'unbound', {
-        spec: { storageClassName: 'no-such-class' },
+        spec: { storageClassName: 'no-such-class', ...claim },
         status: { phase: 'Pending' },
       }),
     ],
@@ -214,7 +217,7 @@ export const faults = (now: number): readonly Fault[] => [
     name: 'a claim whose volume is gone',
     objects: [
       shop('v1', 'PersistentVolumeClaim', 'lost', {
-        spec: { storageClassName: 'managed-csi' },
+        spec: { storageClassName: 'managed-csi', ...claim },
         status: { phase: 'Lost' },
       }),
     ],
@@ -224,8 +227,16 @@ export const faults = (now: number): readonly Fault[] => [
     name: 'a failed job',
     objects: [
       shop('batch/v1', 'Job', 'nightly', {
-        spec: { template: { spec: { containers: [] } } },
-        status: { failed: 4, conditions: [{ type: 'Failed', status: 'True', reason: 'BackoffLimitExceeded' }] },
+        spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'app', image: 'app:1' }] } } },
+        status: {
+          failed: 4,
+          startTime: LONG_AGO,
+          conditions: ['FailureTarget', 'Failed'].map((type) => ({
+            type,
+            status: 'True',
+            reason: 'BackoffLimitExceeded',
+          })),
+        },
       }),
     ],
     finds: degraded('workloads', 'job-failed', 'job/nightly'),
@@ -238,7 +249,7 @@ export const faults = (now: number): readonly Fault[] => [
         spec: {
           replicas: 3,
           selector: { matchLabels: { app: 'stuck' } },
-          template: { metadata: { labels: { app: 'stuck' } }, spec: { containers: [] } },
+          template: { metadata: { labels: { app: 'stuck' } }, spec: { containers: [{ name: 'app', image: 'app:1' }] } },
         },
         status: {
           replicas: 4,
@@ -262,7 +273,7 @@ export const faults = (now: number): readonly Fault[] => [
         spec: {
           replicas: 2,
           selector: { matchLabels: { app: 'down' } },
-          template: { metadata: { labels: { app: 'down' } }, spec: { containers: [] } },
+          template: { metadata: { labels: { app: 'down' } }, spec: { containers: [{ name: 'app', image: 'app:1' }] } },
         },
         status: { replicas: 2, updatedReplicas: 2, observedGeneration: 1 },
       }),
@@ -277,7 +288,7 @@ export const faults = (now: number): readonly Fault[] => [
           replicas: 3,
           serviceName: 'db',
           selector: { matchLabels: { app: 'db' } },
-          template: { metadata: { labels: { app: 'db' } }, spec: { containers: [] } },
+          template: { metadata: { labels: { app: 'db' } }, spec: { containers: [{ name: 'app', image: 'app:1' }] } },
         },
         status: { replicas: 3, readyReplicas: 2, updatedReplicas: 3, observedGeneration: 1 },
       }),
@@ -291,7 +302,7 @@ export const faults = (now: number): readonly Fault[] => [
       shop('apps/v1', 'DaemonSet', 'agent', {
         spec: {
           selector: { matchLabels: { app: 'agent' } },
-          template: { metadata: { labels: { app: 'agent' } }, spec: { containers: [] } },
+          template: { metadata: { labels: { app: 'agent' } }, spec: { containers: [{ name: 'app', image: 'app:1' }] } },
         },
         status: { desiredNumberScheduled: 2, numberReady: 1, updatedNumberScheduled: 2, observedGeneration: 1 },
       }),
@@ -324,6 +335,9 @@ export const faults = (now: number): readonly Fault[] => [
   },
 ];
 
+/** Kubernetes' MicroTime, which the API server takes with six digits alone. */
+const micro = (time: string): string => time.replace('Z', '.000000Z');
+
 /** Warnings, two of this hour and an old one. */
 export const warnings = (now: number): readonly KubeObject[] => [
   shop('v1', 'Event', 'web.1', {
@@ -338,8 +352,11 @@ export const warnings = (now: number): readonly KubeObject[] => [
     type: 'Warning',
     reason: 'Fail|ed\nPod|shop',
     involvedObject: { kind: 'Pod', name: 'web|2', namespace: 'shop' },
-    eventTime: minutesBefore(now, 50),
-    series: { count: 4, lastObservedTime: minutesBefore(now, 9) },
+    eventTime: micro(minutesBefore(now, 50)),
+    action: 'Pulling',
+    reportingComponent: 'kubelet',
+    reportingInstance: 'aks-1',
+    series: { count: 4, lastObservedTime: micro(minutesBefore(now, 9)) },
   }),
   shop('v1', 'Event', 'web.3', {
     type: 'Warning',
