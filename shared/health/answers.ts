@@ -1,6 +1,6 @@
 import type { ReadName } from './reads.ts';
 import type { Row } from './rows.ts';
-import type { Check, Finding, Part, PartName } from './status.ts';
+import type { Check, Finding, Part, PartName, What } from './status.ts';
 import { worst } from './status.ts';
 
 /** What came of a read. */
@@ -87,7 +87,7 @@ export const finder =
   (part: PartName) =>
   (
     severity: Finding['severity'],
-    what: string,
+    what: What,
     { namespace, name, kind }: Pick<Row, 'namespace' | 'name' | 'kind'>,
     detail = '',
   ): Finding => ({

@@ -1,5 +1,4 @@
 import type { Clock } from '../clock.ts';
-import type { labels } from '../telemetry/metrics.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Health } from './assess.ts';
 import { partNames, type Status } from './status.ts';
@@ -16,8 +15,6 @@ const MOST_NAMESPACES = 30;
 
 /** What a status is as a number. What was not seen is worse than anything that was. */
 const level: Readonly<Record<Status, number>> = { ok: 0, degraded: 1, failing: 2, 'not-allowed': 3, unknown: 3 };
-
-type Kind = (typeof labels)['what'][number];
 
 /**
  * Gauges over the last look of a health job at each cluster. Labels are clusters of the configuration, words of the code, and at most
@@ -80,7 +77,7 @@ const statuses = ({ cluster, parts, status }: Health) => [
 
 const findings = ({ cluster, parts }: Health) => {
   const all = partNames.flatMap((name) => parts[name].findings);
-  const counts = Map.groupBy(all, ({ what }) => what as Kind);
+  const counts = Map.groupBy(all, ({ what }) => what);
   return [...counts].map(([what, some]) => ({ labels: { cluster, what }, value: some.length }));
 };
 

@@ -1,3 +1,5 @@
+import type { labels } from '../telemetry/metrics.ts';
+
 /** How a check, a part or a cluster stands. `not-allowed` and `unknown` are never `ok`: what was not seen is not well. */
 const statuses = ['failing', 'degraded', 'unknown', 'not-allowed', 'ok'] as const;
 export type Status = (typeof statuses)[number];
@@ -23,12 +25,14 @@ export const worst = (some: Iterable<Status>): Status => {
   return statuses.find((status) => seen.has(status)) ?? 'ok';
 };
 
+/** What a look can find; a metric has it as its label. */
+export type What = (typeof labels)['what'][number];
+
 /** Something that is wrong, and where. */
 export interface Finding {
   readonly severity: 'failing' | 'degraded';
   readonly part: PartName;
-  /** Stable, such as `crash-loop`. */
-  readonly what: string;
+  readonly what: What;
   /** `''` for what is in no namespace, or is no object at all. */
   readonly namespace: string;
   /** `pod/web-1`, `node/aks-1`, or what else is meant. */

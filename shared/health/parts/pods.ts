@@ -1,7 +1,7 @@
 import { finder, partOf, rowsOf, type Answers } from '../answers.ts';
 import { percent, resources, total, type Resources } from '../quantity.ts';
 import { count, decoded, items, time, type Row } from '../rows.ts';
-import type { Finding, Part } from '../status.ts';
+import type { Finding, Part, What } from '../status.ts';
 
 const found = finder('pods');
 const HOUR_MS = 3_600_000;
@@ -16,7 +16,7 @@ const HIGHEST = 10;
 const MOST_NAMESPACES = 50;
 
 /** Why a container waits: as long as this lasts it does not start (pkg/kubelet/images, pkg/kubelet/kuberuntime). */
-const WAITS: Readonly<Record<string, string>> = {
+const WAITS: Readonly<Record<string, What>> = {
   CrashLoopBackOff: 'crash-loop',
   ImagePullBackOff: 'image-pull',
   ErrImagePull: 'image-pull',
