@@ -30,7 +30,7 @@ app.http('http', {
     const response = await app.inject({
       method: request.method as 'GET',
       url: pathname + search,
-      headers: Object.fromEntries(request.headers.entries()),
+      headers: { ...Object.fromEntries(request.headers.entries()), ...traceOf(context) },
       ...(request.body && { payload: Buffer.from(await request.arrayBuffer()) }),
     });
     const headers: [string, string][] = [];
@@ -44,6 +44,10 @@ app.http('http', {
 
 app.hook.appTerminate(() => closeGateway());
 preloadGateway();
+
+/** The host goes on with the caller's trace (www.w3.org/TR/trace-context), and its span is the one that called this code. */
+const traceOf = ({ traceContext }: InvocationContext): Readonly<Record<string, string>> =>
+  traceContext?.traceParent ? { traceparent: traceContext.traceParent } : {};
 
 /** What is wrong is for the operator, in the log; the caller hears that nothing was run, and by name which setting is missing. */
 function notStarted(error: Error, context: InvocationContext): HttpResponseInit {

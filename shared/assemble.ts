@@ -18,7 +18,6 @@ import { checkJobs } from './jobs/check.ts';
 import { compiledOnce as compiledJobs } from './jobs/context.ts';
 import { createLooks, type Looks } from './health/looks.ts';
 import { createHealthMetrics } from './health/metrics.ts';
-import { noTelemetry } from './telemetry/no-telemetry.ts';
 import { createJobs, type Jobs } from './jobs/jobs.ts';
 import { createApp } from './http/app.ts';
 import type { LogOptions } from './http/options.ts';
@@ -28,6 +27,16 @@ import { recordConfig } from './gateway/record-config.ts';
 import { openStores } from './open-stores.ts';
 import type { Records } from './store/records.ts';
 import { compilePolicy, type Policy } from './policy/policy.ts';
+import { observedAdmission } from './telemetry/observe/admission.ts';
+import { tracedRuns } from './telemetry/observe/jobs.ts';
+import { observeProcess } from './telemetry/observe/process.ts';
+import { observedRecords } from './telemetry/observe/records.ts';
+import { observedRelay } from './telemetry/observe/relay.ts';
+import { observedTrail } from './telemetry/observe/trail.ts';
+import { openTelemetry } from './telemetry/open.ts';
+import type { OpenedTelemetry } from './telemetry/opened.ts';
+import type { Telemetry } from './telemetry/telemetry.ts';
+import { storageCredential } from './store/azure-storage.ts';
 import { preloadSdk } from './relay/arm.ts';
 import { createRelay } from './relay/create.ts';
 import { createCredential, type Credential } from './relay/credential.ts';
@@ -50,6 +59,8 @@ export interface AssembleOptions {
   readonly settleAfterMs?: number;
   /** In place of the stores that the configuration names. */
   readonly openStores?: typeof openStores;
+  /** In place of what the configuration asks for. */
+  readonly openTelemetry?: typeof openTelemetry;
 }
 
 /** A gateway that is ready: its app for any host, and the sweep for any timer. */
@@ -126,6 +137,9 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
   };
 }
 
+/** Gives a thing that measures what is asked of it, where there is telemetry; the thing itself where there is none. */
+type Observe = <T>(thing: T, observed: (thing: T, telemetry: Telemetry, clock: Clock) => T) => T;
+
 /** What the rooms above stand on. */
 interface Base {
   readonly options: AssembleOptions;
@@ -138,6 +152,8 @@ interface Base {
   readonly records: Records;
   readonly trail: AuditTrail;
   readonly streams: StreamIndex;
+  readonly measured: OpenedTelemetry;
+  readonly observe: Observe;
   /** This process, uniquely. */
   readonly holder: string;
 }
@@ -162,14 +178,27 @@ async function openBase(options: AssembleOptions, own: Own): Promise<Base> {
   const first = config.current();
   const policyOf = compiledOnce();
   const credential = createCredential({ azure: first.azure, authority: first.identity.authority, clock, env });
+  const holder = entropy.uuid();
+  const measured = own(
+    await (options.openTelemetry ?? openTelemetry)(first.telemetry, {
+      version,
+      instance: holder,
+      credential: storageCredential(credential, clock),
+      clock,
+      warn,
+    }),
+  );
+  const { telemetry } = measured;
+  const observe: Observe = (thing, observed) => (telemetry.enabled ? observed(thing, telemetry, clock) : thing);
+  if (telemetry.enabled) own(observeProcess(telemetry, clock));
   const stores = await (options.openStores ?? openStores)(first, { clock, entropy, credential, onError: report, warn });
-  const { records, log, key, copies, seal, siem } = stores;
-  own(records);
+  const { log, key, copies, seal, siem } = stores;
+  const records = observe(own(stores.records), observedRecords);
   const about = {
     tenants: first.identity.tenants,
     clusters: [...first.clusters.values()].map(({ arm }) => arm.id),
   };
-  const trail = own(
+  const written = own(
     await openAuditTrail({
       log,
       key,
@@ -183,6 +212,7 @@ async function openBase(options: AssembleOptions, own: Own): Promise<Base> {
       onError: report,
     }),
   );
+  const trail = observe(written, observedTrail);
   const streams = createStreamIndex(log, clock);
   await recordConfig({
     config,
@@ -192,8 +222,21 @@ async function openBase(options: AssembleOptions, own: Own): Promise<Base> {
     warn,
     onError: report,
   });
-  const holder = entropy.uuid();
-  return { options, clock, entropy, messages, config, policyOf, credential, records, trail, streams, holder };
+  return {
+    options,
+    clock,
+    entropy,
+    messages,
+    config,
+    policyOf,
+    credential,
+    records,
+    trail,
+    streams,
+    measured,
+    observe,
+    holder,
+  };
 }
 
 /** The way of a request, from admission to Azure and back. */
@@ -208,8 +251,26 @@ interface Corridor {
 
 function openCorridor(base: Base, own: Own): Corridor {
   const { options, config, policyOf, credential, records, trail, streams, holder, clock, entropy, messages } = base;
-  const relay = own(
-    createRelay({ config: config.current, credential, clock, entropy, leases: records, holder, env: options.env }),
+  const {
+    observe,
+    measured: { telemetry },
+  } = base;
+  const sender = own(
+    createRelay({
+      config: config.current,
+      credential,
+      clock,
+      entropy,
+      leases: records,
+      holder,
+      env: options.env,
+      told: (cluster, operation, answer) => telemetry.count('aksgw.azure.requests', { cluster, operation, answer }),
+    }),
+  );
+  const relay = observe<Relay>(sender, observedRelay);
+  const admission = observe(
+    createAdmission({ records, limits: () => config.current().limits, clock }),
+    observedAdmission,
   );
   const limits = () => config.current().limits;
   const traffic = createTraffic({ limits, clock });
@@ -230,7 +291,7 @@ function openCorridor(base: Base, own: Own): Corridor {
       auditLog: { events: (query) => queryEvents(streams, query), checkpoints: (query) => checkpoints(streams, query) },
       relay,
       records,
-      admission: createAdmission({ records, limits, clock }),
+      admission,
       traffic,
       results,
       idempotency: createIdempotency({ records, clock }),
@@ -239,9 +300,12 @@ function openCorridor(base: Base, own: Own): Corridor {
       clock,
       entropy,
       onError: messages.report,
+      inRoom: (room, step) => telemetry.span(room, {}, step),
     },
     options.settleAfterMs,
   );
+  telemetry.gauge('aksgw.commands.carried', () => [{ labels: {}, value: lifecycle.carried() }]);
+  telemetry.gauge('aksgw.queue.waiting', () => [{ labels: {}, value: admission.queued() }]);
   return { gateway, lifecycle, relay, traffic, counted };
 }
 
@@ -266,18 +330,18 @@ const openLifecycle = (base: Base, relay: Relay, results: StoredResults): Lifecy
   });
 };
 
-const openLooks = ({ clock }: Base, { gateway, relay }: Corridor): Looks =>
-  createLooks({ gateway, relay, clock, metrics: createHealthMetrics(noTelemetry, clock) });
+const openLooks = ({ clock, measured: { telemetry } }: Base, { gateway, relay }: Corridor): Looks =>
+  createLooks({ gateway, relay, clock, metrics: createHealthMetrics(telemetry, clock) });
 
 const openJobs = (
-  { config, records, holder, clock, entropy, messages }: Base,
+  { config, records, holder, clock, entropy, messages, measured: { telemetry } }: Base,
   { gateway, counted }: Corridor,
   health: Looks,
 ): Jobs =>
   createJobs({
     config,
     jobsOf: compiledJobs(clock),
-    gateway,
+    gateway: tracedRuns(gateway, telemetry),
     health,
     records,
     trail: counted,
@@ -285,6 +349,7 @@ const openJobs = (
     entropy,
     holder,
     onError: messages.report,
+    telemetry,
   });
 
 function openApp(
@@ -293,11 +358,19 @@ function openApp(
   jobs: Jobs,
   looks: Looks,
 ): Promise<FastifyInstance> {
-  const { options, config, records, trail, clock, entropy } = base;
+  const {
+    options,
+    config,
+    records,
+    trail,
+    clock,
+    entropy,
+    measured: { telemetry, prometheus },
+  } = base;
   const identity = createAuthenticator({ config: () => config.current().identity, clock });
   return createApp({
     config: config.current,
-    authenticate: identity.authenticate,
+    authenticate: (header, signal) => telemetry.span('identity', {}, () => identity.authenticate(header, signal)),
     authenticateRequester: identity.authenticateRequester,
     gateway,
     jobs,
@@ -314,6 +387,8 @@ function openApp(
     clock,
     entropy,
     version: options.version,
+    telemetry,
+    prometheus,
     logger: options.logger ?? false,
   });
 }

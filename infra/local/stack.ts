@@ -35,7 +35,7 @@ export interface StackOptions extends Omit<AzureOptions, 'ports'> {
   /** A last word on the configuration's text. */
   readonly edit?: (yaml: string) => string;
   readonly gateway?: Partial<
-    Pick<AssembleOptions, 'clock' | 'entropy' | 'leaseMs' | 'logger' | 'openStores' | 'settleAfterMs'>
+    Pick<AssembleOptions, 'clock' | 'entropy' | 'leaseMs' | 'logger' | 'openStores' | 'openTelemetry' | 'settleAfterMs'>
   >;
 }
 

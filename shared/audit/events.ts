@@ -91,6 +91,8 @@ interface AuditPrincipal {
 /** Who, where from, and on which cluster: what every event about a request carries. */
 export interface RequestFacts {
   readonly requestId: string;
+  /** The trace that the request is part of, 32 hex digits: the caller's where it named one. */
+  readonly traceId?: string | undefined;
   readonly principal?: AuditPrincipal | undefined;
   /** The other end of the socket: a proxy, mostly. */
   readonly peer?: string | undefined;

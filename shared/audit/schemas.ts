@@ -87,6 +87,8 @@ const Presented = Type.Object(
 const Cluster = Type.Object({ name: Short, armId: Text(1024), runAs: Type.Enum(['gateway', 'caller']) }, closed);
 const request = {
   requestId: Short,
+  /** W3C Trace Context: the trace that the request is part of. */
+  traceId: Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' })),
   principal: Type.Optional(Principal),
   peer: Type.Optional(Short),
   requester: Type.Optional(Type.Object({ tid: Short, oid: Short, idtyp: Type.Enum(['user', 'app', 'job']) }, closed)),

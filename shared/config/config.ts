@@ -1,4 +1,5 @@
 import type { ExtraResource } from '../kubernetes/extra-resource.ts';
+import type { Secret } from '../secret.ts';
 import type { PolicyFile } from './schema.ts';
 
 /** The configuration in force: checked, with every default filled in. Made by load.ts only. */
@@ -13,6 +14,7 @@ export interface Config {
   readonly clusters: ReadonlyMap<string, Cluster>;
   readonly storage: StorageConfig;
   readonly monitorLogs?: MonitorLogs | undefined;
+  readonly telemetry?: TelemetryConfig | undefined;
   readonly limits: Limits;
   readonly policy: PolicyFile;
   readonly jobs: readonly JobConfig[];
@@ -109,6 +111,23 @@ export interface MonitorLogs {
   readonly ruleId: string;
   /** `Custom-AksGatewayAudit_CL`. */
   readonly stream: string;
+}
+
+/** Where traces and metrics go. */
+export interface TelemetryConfig {
+  readonly to?:
+    | {
+        readonly kind: 'azureMonitor';
+        /** The connection string of Application Insights. */
+        readonly connection: Secret;
+        /** Whether it takes nothing without a token (APPLICATIONINSIGHTS_AUTHENTICATION_STRING). */
+        readonly authenticated: boolean;
+      }
+    /** The address that `/v1/traces` and `/v1/metrics` are below, no trailing slash. */
+    | { readonly kind: 'otlp'; readonly url: string }
+    | undefined;
+  /** Metrics at `/metrics`. */
+  readonly prometheus: boolean;
 }
 
 /** `file:` and `sqlite:` are paths on this machine, resolved against the configuration's folder; https is Azure. */

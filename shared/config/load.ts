@@ -20,6 +20,7 @@ import {
   readListen,
   readStorageSection,
 } from './sections.ts';
+import { readTelemetry } from './telemetry.ts';
 import { isLoopback } from './values.ts';
 
 interface ParseOptions {
@@ -93,6 +94,7 @@ function readSections(file: ConfigFile, examined: Examined, options: ParseOption
       ? readStorageSection(file, options.baseDir, { azure, reachable, entrance: options.entrance ?? 'port' }, examined)
       : undefined;
   const monitorLogs = sound('monitorLogs') ? readMonitorLogs(file, examined) : undefined;
+  const telemetry = sound('telemetry') ? readTelemetry(file, options.env, examined) : undefined;
   const limits = sound('limits') ? readLimits(file, examined) : undefined;
   const policy =
     sound('policy') && clusters && identity
@@ -109,6 +111,7 @@ function readSections(file: ConfigFile, examined: Examined, options: ParseOption
     clusters,
     storage,
     ...(monitorLogs && { monitorLogs }),
+    ...(telemetry && { telemetry }),
     limits,
     policy,
     jobs,

@@ -234,6 +234,17 @@ export const ConfigSchema = Type.Object(
     monitorLogs: Type.Optional(
       Type.Object({ endpoint: NonEmpty, ruleId: NonEmpty, stream: NonEmpty }, { ...strict, ...fixed }),
     ),
+    /** Traces and metrics: to Application Insights or over OTLP, and metrics as Prometheus' text on request. */
+    telemetry: Type.Optional(
+      Type.Object(
+        {
+          azureMonitor: Type.Optional(Type.Literal(true)),
+          otlp: Type.Optional(NonEmpty),
+          prometheus: Type.Optional(Type.Boolean()),
+        },
+        { ...strict, ...fixed },
+      ),
+    ),
     limits: Type.Optional(
       Type.Object(
         {

@@ -30,6 +30,8 @@ export interface GatewayContext {
   readonly entropy: Entropy;
   /** Gets what fails where no caller waits for it. */
   readonly onError: (error: unknown) => void;
+  /** Does a step of a room, and gives its result; whoever measures rooms measures it. */
+  readonly inRoom: <T>(room: 'command' | 'policy', step: () => T) => T;
 }
 
 /** The trail as it can be read back. */

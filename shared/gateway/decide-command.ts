@@ -46,7 +46,9 @@ export async function decideCommand(
   const where = { ...asked, cluster: { name: cluster.name, armId: cluster.arm.id, runAs: cluster.runAs } };
   const understood = await understand(context, config, requested, cluster, where);
   const { reason } = requested;
-  const { invocation, decision, sent } = judge(policy, understood, { ...asker, cluster, reason });
+  const { invocation, decision, sent } = context.inRoom('policy', () =>
+    judge(policy, understood, { ...asker, cluster, reason }),
+  );
   const { asked: argv, attributes } = invocation;
   const counted = (one: Principal) => countedMemberships(policy.clusters.get(cluster.name), one);
   const memberships = counted(principal);
@@ -82,18 +84,19 @@ async function findCluster(
 }
 
 async function understand(
-  { trail, relay }: GatewayContext,
+  { trail, relay, inRoom }: GatewayContext,
   config: Config,
   requested: RequestedCommand,
   cluster: Cluster,
   facts: RequestFacts & CommandFacts,
 ): Promise<Invocation> {
   const timeouts = config.limits.timeoutSeconds;
-  return refusing(trail, facts, () => {
+  const read = (): Invocation => {
     const { command, timeoutSeconds = timeouts.default } = requested;
     const argv = typeof command === 'string' ? splitWords(command) : command;
     if (timeoutSeconds <= timeouts.max)
       return interpret({ ...requested, argv, timeoutSeconds }, cluster, relay.toolsOf(cluster));
     throw new Problem('request-invalid', `timeoutSeconds is at most ${timeouts.max} here.`);
-  });
+  };
+  return refusing(trail, facts, () => inRoom('command', read));
 }

@@ -9,6 +9,7 @@ import { judgeReads, type ReadVerdict } from './judge-reads.ts';
 import { listClusters } from './list-clusters.ts';
 import { readAuditEvents, readCheckpoints } from './read-audit.ts';
 import { awaitResult, listOwnCommands, readResult, type CommandResult, type OwnCommandsQuery } from './read-results.ts';
+import { admitToMetrics } from './read-metrics.ts';
 import { awaitBatch, readBatch, type BatchResult } from './read-batch.ts';
 import type { AuthenticatedRequest, RequestedBatch, RequestedCommand, Wait } from './request.ts';
 import { SETTLE_AFTER_MS, settleUnknown } from './settle-unknown.ts';
@@ -42,6 +43,8 @@ export interface Gateway {
     request: AuthenticatedRequest,
     query: OwnCommandsQuery,
   ): Promise<{ readonly items: readonly CommandRecord[]; readonly next?: string | undefined }>;
+  /** Throws Problem `policy-denied` where the caller may not read the metrics. */
+  admitToMetrics(request: AuthenticatedRequest): Promise<void>;
   listClusters(request: AuthenticatedRequest): Promise<readonly Cluster[]>;
   whoAmI(request: AuthenticatedRequest): ReturnType<typeof whoAmI>;
   listAccess(request: AuthenticatedRequest, cluster: string): ReturnType<typeof listAccess>;
@@ -67,6 +70,7 @@ export const createGateway = (context: GatewayContext, settleAfterMs = SETTLE_AF
   readResult: (request, id, wait) => readResult(context, request, id, wait),
   listOwnCommands: (request, query) => listOwnCommands(context, request, query),
   judgeReads: (request, commands) => judgeReads(context, request, commands),
+  admitToMetrics: (request) => admitToMetrics(context, request),
   listClusters: (request) => listClusters(context, request),
   whoAmI: (request) => whoAmI(context, request),
   listAccess: (request, cluster) => listAccess(context, request, cluster),

@@ -9,6 +9,7 @@ import { identify, identifyForTrail } from './identify.ts';
 import { readStrictJson } from '../lib/strict-json.ts';
 import { checkUtf8 } from './body-encoding.ts';
 import { malformed } from './malformed.ts';
+import { observeRequests } from './observe-requests.ts';
 import { openApi } from './open-api.ts';
 import { sendProblem, toProblem } from './problem.ts';
 import { logFailures, logRequests } from './request-log.ts';
@@ -20,6 +21,7 @@ import { commandRoutes } from './routes/commands.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { metricsRoutes } from './routes/metrics.ts';
 import { metadataRoutes } from './routes/metadata.ts';
 import { otherMethods } from './routes/other-methods.ts';
 import type { AppOptions } from './options.ts';
@@ -69,6 +71,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     const problem = new Problem('route-not-found', redactText(`There is no ${request.method} ${address}.`));
     return sendProblem(request, reply, await recorded(problem, request, options));
   });
+  observeRequests(app, options.telemetry);
   app.decorateRequest('authenticated', undefined);
   app.decorateRequest('handedOver', false);
   app.addHook('onRequest', async (request, reply) => {
@@ -89,6 +92,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(auditRoutes, options);
   await app.register(healthRoutes, options);
   await app.register(metadataRoutes, options);
+  await app.register(metricsRoutes, options);
   await app.register(docsRoutes, options);
   refuseOtherMethods();
   await app.ready();

@@ -105,6 +105,7 @@ function factsOf(request: FastifyRequest): RequestFacts {
   const ip = first !== undefined && /^[\da-f.:[\]]{2,64}$/i.test(first) ? first : request.ip;
   return {
     requestId: request.id,
+    traceId: request.trace?.traceId,
     peer: request.socket.remoteAddress?.slice(0, 64),
     claimed: { ip: ip.slice(0, 64), userAgent: request.headers['user-agent']?.slice(0, 200) },
   };

@@ -8,7 +8,10 @@ const tags = [
   { name: 'clusters', description: 'Where commands can run.' },
   { name: 'callers', description: 'Who the caller is and what it may do.' },
   { name: 'audit', description: 'The trail: all of it for auditors, their own events for other callers.' },
-  { name: 'service', description: 'The gateway itself: health, metadata, this description. No token needed.' },
+  {
+    name: 'service',
+    description: 'The gateway itself: health, metadata, this description, for which no token is needed, and metrics.',
+  },
 ];
 
 /** What surrounds the routes in the OpenAPI document; the routes describe themselves, and `servers` is known when it is sent. */

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { Looks } from '../health/looks.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Caller, Principal } from '../identity/principal.ts';
 
 /** What the app and its routes work with. */
@@ -22,6 +23,9 @@ export interface AppOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly version: string;
+  readonly telemetry: Telemetry;
+  /** The metrics as Prometheus' text, where they are to be had. */
+  readonly prometheus?: (() => Promise<string>) | undefined;
   readonly logger: LogOptions;
 }
 

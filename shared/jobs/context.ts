@@ -5,6 +5,7 @@ import type { Gateway } from '../gateway/gateway.ts';
 import type { AuthenticatedRequest, RequestedBatch } from '../gateway/request.ts';
 import type { StartedCommand } from '../gateway/run-command.ts';
 import type { Records } from '../store/records.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import { compileJobs, type Job } from './job.ts';
 
 /** A look at a cluster's health, for jobs that are one. */
@@ -33,6 +34,7 @@ export interface JobsContext {
   /** Names this process in leases. */
   readonly holder: string;
   readonly onError: (error: unknown) => void;
+  readonly telemetry: Telemetry;
 }
 
 /** Each configuration's jobs, compiled once. */

@@ -23,11 +23,11 @@ const SKEW_MS = 60 * 60_000;
 
 /** Starts the run of a slot. That it is about to start is stored first: a process that dies on the way leaves a run that the next one starts. */
 export async function fire(context: JobsContext, job: Job, stored: StoredState, due: Due): Promise<StoredState> {
-  const { records, trail, clock } = context;
+  const { trail, clock } = context;
   // A kill between the two tells it twice, alike.
   await trail.record({ event: 'job.fired', job: job.name, slot: due.slot, detail: detailOf(due) });
   const run: Run = { ...due, firedAt: clock.now() };
-  const next = await saveState(records, job.name, stored.version, {
+  const next = await saveState(context, job.name, stored, {
     ...stored.state,
     waiting: undefined,
     starting: run,
@@ -93,13 +93,8 @@ const startedAs = (run: Run, { id, batch }: CommandRecord): StartedRun => ({
   ...(batch && { batchId: batch.id }),
 });
 
-const started = (
-  { records }: JobsContext,
-  { name }: Job,
-  { state, version }: StoredState,
-  run: StartedRun,
-): Promise<StoredState> =>
-  saveState(records, name, version, { ...state, starting: undefined, suspended: undefined, running: run });
+const started = (context: JobsContext, { name }: Job, stored: StoredState, run: StartedRun): Promise<StoredState> =>
+  saveState(context, name, stored, { ...stored.state, starting: undefined, suspended: undefined, running: run });
 
 /** The command of a slot, or the first of its steps, unless it ended before anything was sent. */
 async function findCommand(
@@ -131,17 +126,19 @@ const suspending: ReadonlySet<string> = new Set(['policy-denied', 'cluster-not-f
 
 /** Nothing was started. A denial suspends the job until policy allows it again: each slot asks. */
 export async function notStarted(
-  { records, trail, clock }: JobsContext,
+  context: JobsContext,
   job: Job,
-  { state, version }: StoredState,
+  stored: StoredState,
   { slot, firedAt, missed }: Run,
   { code, why, run }: { readonly code: string; readonly why: string; readonly run?: StartedRun },
 ): Promise<StoredState> {
+  const { trail, clock } = context;
+  const { state } = stored;
   const denied = suspending.has(code);
   const event = denied ? 'job.suspended' : 'job.failed';
   await trail.record({ event, job: job.name, slot, commandId: run?.commandId, detail: why });
   const outcome = denied ? 'suspended' : 'not-started';
-  return saveState(records, job.name, version, {
+  return saveState(context, job.name, stored, {
     ...remember(state, { slot, at: firedAt, missed: missed || undefined, outcome, ...(run && placeOfRun(run)), why }),
     starting: undefined,
     running: undefined,
@@ -199,6 +196,7 @@ export function requestOf(
     caller: { principal },
     facts: {
       requestId: by?.facts.requestId ?? entropy.uuid(),
+      traceId: by?.facts.traceId,
       principal: { tid, oid, azp, uti, idtyp: 'job' },
       ...(requester && { requester: { tid: requester.tid, oid: requester.oid, idtyp: requester.kind } }),
       claimed: by?.facts.claimed,

@@ -1,4 +1,5 @@
 import { Problem } from '../errors.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import { maxNote, type Records } from '../store/records.ts';
 
 /** What the records remember of a job: one note, written by compare-and-set, so that one instance alone takes each step. */
@@ -70,16 +71,25 @@ export async function loadState(records: Pick<Records, 'getNote'>, job: string):
   return note && { version: note.version, state: JSON.parse(note.text) };
 }
 
-/** Throws OtherInstance when the stored state is no longer that of `version` (0: there is none yet). */
+/** Throws OtherInstance when what is stored is no longer `last`. Slots that are remembered anew are counted. */
 export async function saveState(
-  records: Pick<Records, 'putNote'>,
+  { records, telemetry }: { readonly records: Pick<Records, 'putNote'>; readonly telemetry: Telemetry },
   job: string,
-  version: number,
+  last: StoredState | undefined,
   state: JobState,
 ): Promise<StoredState> {
+  const version = last?.version ?? 0;
   if (!(await records.putNote(noteOf(job), { version, text: fitting(state) }))) throw new OtherInstance(`job ${job}`);
+  const known = new Set(last?.state.history);
+  for (const past of state.history) {
+    if (known.has(past)) break; // newest first
+    if (past.outcome !== 'missed') telemetry.count('aksgw.job.runs', { job, status: statusOf(past) });
+  }
   return { version: version + 1, state };
 }
+
+const statusOf = ({ outcome, exitCode }: PastSlot) =>
+  outcome === 'completed' && exitCode !== 0 ? 'nonzero' : (outcome as Exclude<PastSlot['outcome'], 'missed'>);
 
 /** The oldest lines of the history give way where a note cannot hold a hundred. */
 function fitting(state: JobState): string {

@@ -87,9 +87,9 @@ function withoutAbandoned({ version, state }: StoredState): StoredState {
 }
 
 /** A job's first start is now: slots before it was there are not missed. */
-const firstLook = ({ records, clock }: JobsContext, job: Job): Promise<StoredState> =>
-  saveState(records, job.name, 0, {
-    lastSlot: clock.now(),
+const firstLook = (context: JobsContext, job: Job): Promise<StoredState> =>
+  saveState(context, job.name, undefined, {
+    lastSlot: context.clock.now(),
     digest: job.digest,
     schedule: scheduleOf(job),
     history: [],
@@ -100,11 +100,11 @@ const scheduleOf = ({ schedule, enabled }: Job): string =>
 
 /** Another command or schedule under the same name is told before it first fires. A new schedule starts now. */
 async function noteChange(context: JobsContext, job: Job, stored: StoredState): Promise<StoredState> {
-  const { records, trail, clock } = context;
-  const { state, version } = stored;
+  const { trail, clock } = context;
+  const { state } = stored;
   await trail.record({ event: 'job.changed', job: job.name, detail: `${state.digest} → ${job.digest}` });
   const schedule = scheduleOf(job);
-  const next = await saveState(records, job.name, version, {
+  const next = await saveState(context, job.name, stored, {
     ...state,
     digest: job.digest,
     schedule,
@@ -119,7 +119,7 @@ async function noteChange(context: JobsContext, job: Job, stored: StoredState): 
 
 async function noteEnd(context: JobsContext, job: Job, stored: StoredState): Promise<StoredState> {
   const { records, trail } = context;
-  const { state, version } = stored;
+  const { state } = stored;
   const { running } = state;
   if (!running) return stored;
   const record = await records.get(running.commandId);
@@ -130,7 +130,7 @@ async function noteEnd(context: JobsContext, job: Job, stored: StoredState): Pro
     // Its process ended before the command was sent, or Azure was away: the slot is still to be run.
     if (mayTryAgain(code) && !isTooLate(context, job, running) && job.enabled) {
       const starting = { slot, missed, firedAt };
-      return saveState(records, job.name, version, { ...state, running: undefined, starting });
+      return saveState(context, job.name, stored, { ...state, running: undefined, starting });
     }
     return notStarted(context, job, stored, running, { code, why: `${code}: ${message}`, run: running });
   }
@@ -149,7 +149,7 @@ async function noteEnd(context: JobsContext, job: Job, stored: StoredState): Pro
     exitCode,
     why,
   };
-  return saveState(records, job.name, version, { ...remember(state, past), running: undefined });
+  return saveState(context, job.name, stored, { ...remember(state, past), running: undefined });
 }
 
 /** A look that ran went well, whatever it saw: that is told by its metrics, and by alerts on them. */
@@ -187,8 +187,8 @@ const mayTryAgain = (code: string): boolean =>
 
 /** Moves `lastSlot` to the newest slot that has come, once and for all; what is to run of it waits its turn. */
 async function noteDue(context: JobsContext, job: Job, stored: StoredState): Promise<StoredState> {
-  const { records, clock, trail } = context;
-  const { state, version } = stored;
+  const { clock, trail, telemetry } = context;
+  const { state } = stored;
   const now = clock.now();
   const slot = job.schedule?.latest(now, state.lastSlot);
   if (slot === undefined || !job.schedule) return stored;
@@ -202,7 +202,9 @@ async function noteDue(context: JobsContext, job: Job, stored: StoredState): Pro
     if (!runs) next = remember(next, { slot, at: now, missed, outcome: 'missed', why });
   }
   if (runs) next = await queue(context, job, next, { slot, missed });
-  return saveState(records, job.name, version, next);
+  const saved = await saveState(context, job.name, stored, next);
+  if (missed > 0) telemetry.count('aksgw.job.missed', { job: job.name }, missed);
+  return saved;
 }
 
 /** A slot that comes while the job runs is left out, or waits: one at most. */

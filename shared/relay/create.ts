@@ -31,10 +31,19 @@ export interface RelayOptions {
   /** This process, uniquely. */
   readonly holder: string;
   readonly log?: (message: string) => void;
+  /** Hears of every request to Azure and what came of it. */
+  readonly told?: ToldRequest;
   readonly fetch?: typeof fetch;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly clientAssertion?: OnBehalfOfOptions['clientAssertion'];
 }
+
+/** What a request to Azure was for, and what came in answer; `throttled` is a 429. */
+type ToldRequest = (
+  cluster: string,
+  operation: 'post' | 'poll' | 'view',
+  answer: 'answered' | 'throttled' | 'refused' | 'unreached' | 'lost',
+) => void;
 
 /** POSTs of one command: the first, and again after each 429, which says that it was not taken. */
 const MOST_POSTS = 3;
@@ -51,6 +60,7 @@ interface Context {
   readonly meterOf: (cluster: Cluster) => Meter;
   readonly views: ClusterViews;
   readonly toolReports: ToolReports;
+  readonly told: ToldRequest;
   /** When (epoch ms) Azure took a command of this process: a caller may have waited long before that. */
   readonly posted: LruMap<number>;
 }
@@ -58,7 +68,7 @@ interface Context {
 /** `close` stops every poll and hands the shares of the budget back; runs are found again by the process that follows them next. */
 export function createRelay(options: RelayOptions): Relay & { close(): Promise<void> } {
   const { config, credential, clock, holder, leases } = options;
-  const { fetch: request = fetch, env = process.env, log = () => undefined } = options;
+  const { fetch: request = fetch, env = process.env, log = () => undefined, told = () => undefined } = options;
   const { clientAssertion = managedIdentityAssertion } = options;
   const armOf = remembered((endpoint) =>
     createArm({ endpoint, token: (signal) => credential(`${endpoint}/.default`, signal), clock }),
@@ -76,9 +86,11 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
     views: createClusterViews(clock, async (cluster, signal) => {
       const answer = await context.armOf().cluster(cluster.arm, signal);
       learn(context, cluster, answer);
+      told(cluster.name, 'view', nameOfAnswer(answer));
       return answer;
     }),
     toolReports: createToolReports(clock),
+    told,
     posted: new LruMap(MOST_POSTED),
   };
   const { views, toolReports } = context;
@@ -87,7 +99,11 @@ export function createRelay(options: RelayOptions): Relay & { close(): Promise<v
     clock,
     meterOf,
     postedAt: (commandId) => context.posted.get(commandId),
-    ask: (run, signal) => context.armOf().result(run.cluster.arm, run.commandId, signal),
+    ask: async (run, signal) => {
+      const answer = await context.armOf().result(run.cluster.arm, run.commandId, signal);
+      told(run.cluster.name, 'poll', nameOfAnswer(answer));
+      return answer;
+    },
   });
 
   return {
@@ -183,7 +199,7 @@ async function post(
 
 /** One POST, when its turn in the budget has come and it is still permitted. Throws only when nothing was sent. */
 async function postOnce(
-  { armOf, meterOf }: Context,
+  { armOf, meterOf, told }: Context,
   submission: Sending,
   composed: Composed,
   signal: AbortSignal | undefined,
@@ -201,8 +217,14 @@ async function postOnce(
   const unsent = fenced.refusal !== undefined || answer.kind === 'unreached';
   turn.release(unsent ? 'unsent' : answer.kind === 'answer' ? 'started' : 'not-started');
   if (fenced.refusal) throw fenced.refusal.reason; // whatever the request failed with after that, it was not written
+  told(cluster.name, 'post', nameOfAnswer(answer));
   return answer;
 }
+
+const nameOfAnswer = (answer: Answer<unknown>): Parameters<ToldRequest>[2] => {
+  if (answer.kind === 'answer') return 'answered';
+  return answer.kind === 'refused' && answer.status === 429 ? 'throttled' : answer.kind;
+};
 
 function throttled(answer: Answer<unknown>): Problem {
   const retryAfter = answer.kind === 'refused' ? answer.retryAfter : undefined;

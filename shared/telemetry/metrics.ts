@@ -37,7 +37,7 @@ export const labels = {
   operation: ['post', 'poll', 'view'],
   answer: ['answered', 'throttled', 'refused', 'unreached', 'lost'],
   result: ['ok', 'failed'],
-  store: ['append', 'read', 'write', 'list', 'lease', 'output'],
+  store: ['read', 'write', 'list', 'lease', 'output'],
   /** Of a job's slot: `completed` ended with 0, `nonzero` with something else. */
   status: ['completed', 'nonzero', 'failed', 'unknown', 'not-started', 'suspended', 'overlapped'],
   memory: ['rss', 'heap', 'external'],
@@ -236,13 +236,13 @@ export const metrics = {
     kind: 'gauge',
     unit: 's',
     labels: [],
-    says: 'How late timers came, the 99th percentile since the last reading',
+    says: 'How late timers came, the 99th percentile over 15 seconds',
   },
   'aksgw.eventloop.utilization': {
     kind: 'gauge',
     unit: '1',
     labels: [],
-    says: 'The part of the time in which the event loop was busy, since the last reading',
+    says: 'The part of 15 seconds in which the event loop was busy',
   },
   'aksgw.memory': {
     kind: 'gauge',

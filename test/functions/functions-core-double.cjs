@@ -36,13 +36,18 @@ module.exports = {
     for (const [each, callback] of hooks) if (each === name) await callback({ hookData: {}, appHookData: {} });
   },
   /** For tests: one invocation, as the worker's InvocationRequestHandler makes it. */
-  async invoke(name, data) {
+  async invoke(name, data, traceContext) {
     const { metadata, callback } = functions.get(name);
     const [trigger] = Object.entries(metadata.bindings).find(([, { type }]) => type.endsWith('Trigger'));
     const invocation = model.getInvocationModel({
       invocationId: 'invocation-1',
       metadata,
-      request: { invocationId: 'invocation-1', inputData: [{ name: trigger, data }], triggerMetadata: {} },
+      request: {
+        invocationId: 'invocation-1',
+        inputData: [{ name: trigger, data }],
+        triggerMetadata: {},
+        traceContext,
+      },
       state: undefined,
       log: (level, _category, message) => logged.push([level, message]),
     });

@@ -8,6 +8,10 @@ interface Registered {
 
 declare const double: {
   readonly functions: Map<string, Registered>;
-  invoke(name: string, data: unknown): Promise<{ readonly returnValue?: unknown; readonly outputData?: unknown }>;
+  invoke(
+    name: string,
+    data: unknown,
+    traceContext?: { readonly traceParent: string },
+  ): Promise<{ readonly returnValue?: unknown; readonly outputData?: unknown }>;
 };
 export = double;

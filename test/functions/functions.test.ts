@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startAzure, type EmulatedAzure } from '../../infra/local/azure.ts';
@@ -79,6 +79,16 @@ describe('on the Functions host', () => {
     expect(answer.json()).toMatchObject({ status: 'completed', exitCode: 0 });
     expect(answer.headers['content-location']).toMatch(/^\/v1\/commands\//);
     for (const hop of ['connection', 'keep-alive', 'transfer-encoding']) expect(answer.headers).not.toHaveProperty(hop);
+  });
+
+  test("the host's trace is the request's, in the audit trail too", async () => {
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+    const http = { method: 'GET', url: 'https://aksgw.example.com/v1/commands', headers: authorised() };
+    await core.invoke('http', { http }, { traceParent: `00-${traceId}-00f067aa0ba902b7-01` });
+    const lines = readdirSync(join(folder, 'data/audit')).flatMap((name) =>
+      readFileSync(join(folder, 'data/audit', name), 'utf8').split('\n'),
+    );
+    expect(lines.filter((line) => line.includes(`"traceId":"${traceId}"`))).toHaveLength(1);
   });
 
   test('bytes that are no UTF-8 arrive as such, and are refused', async () => {

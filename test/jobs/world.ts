@@ -1,3 +1,4 @@
+import { noTelemetry } from '../../shared/telemetry/no-telemetry.ts';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { AuditEvent } from '../../shared/audit/events.ts';
 import type { Config } from '../../shared/config/config.ts';
@@ -174,6 +175,7 @@ export class World {
       clock,
       entropy: { bytes: (count) => new Uint8Array(count), uuid: () => `id-${(this.#ids += 1)}` },
       holder: `process-${(this.#ids += 1)}`,
+      telemetry: noTelemetry,
       onError: (error) => {
         if (!(error instanceof Killed)) this.errors.push(error);
       },

@@ -206,9 +206,10 @@ const presented = ({ tid, oid, azp, uti, signature }: PresentedToken) => ({
   signature,
 });
 
-function request({ requestId, principal, requester, peer, claimed, cluster }: RequestFacts): RequestMembers {
+function request({ requestId, traceId, principal, requester, peer, claimed, cluster }: RequestFacts): RequestMembers {
   return {
     requestId: short(requestId),
+    traceId,
     requester: optional(requester, ({ tid, oid, idtyp }) => ({ tid: short(tid), oid: short(oid), idtyp })),
     principal: optional(principal, ({ tid, oid, idtyp, azp, uti }) => ({
       tid: short(tid),

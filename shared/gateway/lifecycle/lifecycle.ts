@@ -19,6 +19,8 @@ export interface Lifecycle {
   start(command: NewCommand): Promise<ActiveCommand>;
   /** The command if this process carries it. */
   active(id: string): ActiveCommand | undefined;
+  /** How many commands this process carries. */
+  carried(): number;
   /** See cancelUnsent. */
   cancelUnsent(record: CommandRecord): Promise<CommandRecord | undefined>;
   /** Takes over up to `limit` commands whose process is gone and brings each to its end. Returns how many. */
@@ -48,6 +50,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   return {
     start: (command) => startCommand(context, command),
     active: (id) => context.active.get(id),
+    carried: () => context.active.size,
     cancelUnsent: (record) => cancelUnsent(context, record),
     recover: (limit) => recoverOrphans(context, limit),
     idle: () => allFinished([...context.active.values()]),

@@ -10,12 +10,12 @@ import { RETRY_AFTER, serverTiming } from './running.ts';
 
 /** Waits for a batch that the caller started for as long as it prefers, and answers with it. */
 export async function answerStartedBatch(given: Started): Promise<FastifyReply> {
-  const { gateway, clock, config, request, reply, caller, started, prefer, signal, began } = given;
+  const { gateway, clock, config, telemetry, request, reply, caller, started, prefer, signal, began } = given;
   const hold = (bytes: number): void => request.visit?.hold(bytes);
   const batch = await gateway.awaitBatch(caller, started, { ms: prefer.waitSeconds * 1_000, signal, hold });
   if (prefer.applied) reply.header('preference-applied', prefer.applied);
   const finished = batch.status !== 'running';
-  if (finished) reply.header('server-timing', serverTiming(started, clock.monotonic() - began));
+  if (finished) reply.header('server-timing', serverTiming(telemetry, started, clock.monotonic() - began));
   return answerBatch(request, reply, batch, finished ? 200 : 202, prefixOf(config().publicUrl));
 }
 

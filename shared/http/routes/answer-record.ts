@@ -12,7 +12,7 @@ import { recordStream, STREAMED_BYTES } from '../record-stream.ts';
 import { RETRY_AFTER, serverTiming } from './running.ts';
 
 /** What a caller has just started, and how it wants to hear of it. */
-export interface Started extends Pick<AppOptions, 'gateway' | 'clock' | 'config'> {
+export interface Started extends Pick<AppOptions, 'gateway' | 'clock' | 'config' | 'telemetry'> {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   readonly caller: AuthenticatedRequest;
@@ -26,12 +26,12 @@ export interface Started extends Pick<AppOptions, 'gateway' | 'clock' | 'config'
 
 /** Waits for a command that the caller started for as long as it prefers, and answers with its record. */
 export async function answerStarted(given: Started) {
-  const { gateway, clock, config, request, reply, caller, started, prefer, signal, began } = given;
+  const { gateway, clock, config, telemetry, request, reply, caller, started, prefer, signal, began } = given;
   const hold = (bytes: number): void => request.visit?.hold(bytes);
   const result = await gateway.awaitResult(caller, started, { ms: prefer.waitSeconds * 1_000, signal, hold });
   if (prefer.applied) reply.header('preference-applied', prefer.applied);
   const finished = isFinished(result.record);
-  if (finished) reply.header('server-timing', serverTiming(started, clock.monotonic() - began));
+  if (finished) reply.header('server-timing', serverTiming(telemetry, started, clock.monotonic() - began));
   return answerRecord(request, reply, result, finished ? 200 : 202, prefixOf(config().publicUrl));
 }
 

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { AuthenticatedRequest } from '../../gateway/request.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { StartedCommand } from '../../gateway/run-command.ts';
 
 /** What the routes of commands and of batches have in common. */
@@ -34,11 +35,14 @@ export const RETRY_AFTER = 1;
 /** Until a pod that is to end another one has started. */
 export const CANCEL_SECONDS = 5;
 
-/** W3C Server Timing: where the time went while the caller waited. */
-export function serverTiming({ active, azureMs }: StartedCommand, total: number): string {
+/** W3C Server Timing: where the time went while the caller waited, which the metrics have too. */
+export function serverTiming(telemetry: Telemetry, { active, azureMs }: StartedCommand, total: number): string {
   const azure = azureMs + (active?.spent.azure ?? 0);
   const queue = active?.spent.queue ?? 0;
   const gateway = Math.max(0, total - azure - queue);
+  telemetry.time('aksgw.command.time', { part: 'gateway' }, gateway);
+  telemetry.time('aksgw.command.time', { part: 'queue' }, queue);
+  telemetry.time('aksgw.command.time', { part: 'azure' }, azure);
   return Object.entries({ gateway, queue, azure })
     .map(([name, ms]) => `${name};dur=${ms.toFixed(2)}`)
     .join(', ');

@@ -37,8 +37,9 @@ export function createShares(leases: Leases, subscription: string, holder: strin
   // No slashes: Azure Tables keys cannot hold them.
   const name = (index: number): string => `budget.${subscription}.${index}`;
   const spent = `budget.${subscription}.spent`;
+  /** What a process owes in time is a fraction; the stores keep whole milliseconds. */
   const take = (index: number, now: number, ms: number): Promise<boolean> =>
-    leases.lease(name(index), holder, now + ms, now);
+    leases.lease(name(index), holder, Math.ceil(now + ms), now);
   const release = async (index: number): Promise<void> => {
     mine.delete(index);
     await leases.releaseLease(name(index), holder);
@@ -77,14 +78,14 @@ export function createShares(leases: Leases, subscription: string, holder: strin
       const taken = others + mine.size;
       let alone = others === 0;
       if (alone && first) {
-        alone = await leases.lease(spent, holder, now + LOOK_MS, now);
+        alone = await leases.lease(spent, holder, Math.ceil(now + LOOK_MS), now);
         if (alone) await leases.releaseLease(spent, holder);
       }
       return { part: Math.max(1, mine.size) / Math.max(1, taken), taken, alone };
     },
     leave: async (now, ms) => {
       if (mine.size === 0) return;
-      if (ms > 0) await leases.lease(spent, holder, now + ms, now);
+      if (ms > 0) await leases.lease(spent, holder, Math.ceil(now + ms), now);
       for (const index of mine) await release(index);
     },
   };
