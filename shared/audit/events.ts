@@ -1,3 +1,4 @@
+import type { BatchId, CommandId } from '../lib/ids.ts';
 import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 import type { ProblemCode } from '../errors.ts';
 import type { PresentedToken } from '../identity/refusals.ts';
@@ -208,46 +209,46 @@ export type AuditEvent =
       CommandFacts &
       DecisionFacts & {
         readonly event: 'command.intended';
-        readonly commandId: string;
+        readonly commandId: CommandId;
         /** The batch that it is sent in. */
-        readonly batchId?: string | undefined;
+        readonly batchId?: BatchId | undefined;
         readonly configDigest: string;
       })
   | (RequestFacts & {
       readonly event: 'batch.intended';
-      readonly batchId: string;
+      readonly batchId: BatchId;
       /** In their order. */
-      readonly commandIds: readonly string[];
+      readonly commandIds: readonly CommandId[];
       readonly onError: 'stop' | 'continue';
     })
   | (CommandSubject & {
       /** `stopped`: a step failed or was ended, and the rest was not started. */
       readonly event: 'batch.ended' | 'batch.stopped';
-      readonly batchId: string;
+      readonly batchId: BatchId;
       readonly status: string;
     })
   | (RequestFacts & { readonly event: 'command.replayed' | 'command.cancel-asked'; readonly commandId: string })
   | (CommandSubject & {
       readonly event: 'command.accepted';
-      readonly commandId: string;
+      readonly commandId: CommandId;
       readonly azureCommandId: string;
       readonly azureRequestId?: string | undefined;
     })
   | ({
       readonly event: OutcomeEvent;
-      readonly commandId: string;
+      readonly commandId: CommandId;
     } & CommandSubject &
       OutcomeFacts)
   | ({
       /** After an outcome that was unknown: how it ended, by its pod's own word. No second outcome. */
       readonly event: 'command.settled';
-      readonly commandId: string;
+      readonly commandId: CommandId;
       readonly azureCommandId: string;
     } & CommandSubject &
       OutcomeFacts)
   | (CommandSubject & {
       readonly event: 'command.inconsistent';
-      readonly commandId: string;
+      readonly commandId: CommandId;
       readonly detail: string;
     })
   | (RequestFacts & { readonly event: 'result.read'; readonly commandId: string })

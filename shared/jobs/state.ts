@@ -1,3 +1,4 @@
+import type { BatchId, CommandId } from '../lib/ids.ts';
 import { Problem } from '../errors.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { maxNote, type Records } from '../store/records.ts';
@@ -31,17 +32,17 @@ export interface Run extends Due {
 
 export interface StartedRun extends Run {
   /** Of a batch: its first step's. */
-  readonly commandId: string;
-  readonly batchId?: string | undefined;
+  readonly commandId: CommandId;
+  readonly batchId?: BatchId | undefined;
 }
 
 export interface PastSlot {
   readonly slot: number;
   readonly at: number;
   /** Of a job with one command. */
-  readonly commandId?: string | undefined;
+  readonly commandId?: CommandId | undefined;
   /** Of a job with steps. */
-  readonly batchId?: string | undefined;
+  readonly batchId?: BatchId | undefined;
   /** Of a run that came late: how many slots were missed up to it. */
   readonly missed?: number | undefined;
   readonly outcome: 'completed' | 'failed' | 'unknown' | 'missed' | 'overlapped' | 'suspended' | 'not-started';

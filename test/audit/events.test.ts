@@ -6,10 +6,11 @@ import { FLOOD_SINGLES } from '../../shared/audit/write/flood.ts';
 import { lineSchemas } from '../../shared/audit/schemas.ts';
 import { alice, completed, createBench, facts, intended, linesOf, tenant } from './support/samples.ts';
 import { explainLine, nameOf, tear } from './support/lines.ts';
+import { batchId, commandId } from '../support/records.ts';
 
 const whose = { principal: { tid: tenant, oid: alice }, cluster: { name: 'demo' } };
 const slot = { job: 'nightly', slot: 0, detail: 'in time' };
-const outcome = { commandId: 'cmd-1', failure: { code: 'x', message: 'no\u0000pe' } };
+const outcome = { commandId: commandId('cmd-1'), failure: { code: 'x', message: 'no\u0000pe' } };
 const asked = { ...facts, argv: ['kubectl', 'get', 'pods'] };
 const policyDigest = 'a'.repeat(64);
 const crowd = Array.from({ length: 300 }, (_, n) => ({ path: `f${n}`, bytes: Buffer.from(`${n}`) }));
@@ -69,31 +70,39 @@ const samples: Readonly<Record<AuditEvent['event'], readonly AuditEvent[]>> = {
   ],
   'command.intended': [
     intended('cmd-1'),
-    { ...intended('cmd-1'), batchId: 'b', rule: undefined, files: crowd, stdin: Buffer.from('') },
+    { ...intended('cmd-1'), batchId: batchId('b'), rule: undefined, files: crowd, stdin: Buffer.from('') },
   ],
-  'command.replayed': [{ ...facts, event: 'command.replayed', commandId: 'cmd-1' }],
+  'command.replayed': [{ ...facts, event: 'command.replayed', commandId: commandId('cmd-1') }],
   'command.accepted': [
-    { event: 'command.accepted', commandId: 'cmd-1', azureCommandId: 'a' },
-    { event: 'command.accepted', commandId: 'cmd-1', azureCommandId: 'a', azureRequestId: 'b', whose },
+    { event: 'command.accepted', commandId: commandId('cmd-1'), azureCommandId: 'a' },
+    { event: 'command.accepted', commandId: commandId('cmd-1'), azureCommandId: 'a', azureRequestId: 'b', whose },
   ],
   'command.rejected': [{ ...outcome, event: 'command.rejected' }],
   'command.unknown': [{ ...outcome, event: 'command.unknown' }],
   'command.completed': [completed('cmd-1'), { ...completed('cmd-1'), whose }],
   'command.failed': [{ ...outcome, event: 'command.failed' }],
   'command.inconsistent': [
-    { event: 'command.inconsistent', commandId: 'cmd-1', detail: '3 and 0' },
-    { event: 'command.inconsistent', commandId: 'cmd-1', detail: '3 and 0', whose },
+    { event: 'command.inconsistent', commandId: commandId('cmd-1'), detail: '3 and 0' },
+    { event: 'command.inconsistent', commandId: commandId('cmd-1'), detail: '3 and 0', whose },
   ],
-  'command.interrupted': [{ event: 'command.interrupted', commandId: 'cmd-1' }],
-  'command.settled': [{ event: 'command.settled', commandId: 'cmd-1', azureCommandId: 'a', exitCode: 0, whose }],
-  'command.cancel-asked': [{ ...facts, event: 'command.cancel-asked', commandId: 'cmd-1' }],
-  'command.cancelled': [{ event: 'command.cancelled', commandId: 'cmd-1', whose }],
+  'command.interrupted': [{ event: 'command.interrupted', commandId: commandId('cmd-1') }],
+  'command.settled': [
+    { event: 'command.settled', commandId: commandId('cmd-1'), azureCommandId: 'a', exitCode: 0, whose },
+  ],
+  'command.cancel-asked': [{ ...facts, event: 'command.cancel-asked', commandId: commandId('cmd-1') }],
+  'command.cancelled': [{ event: 'command.cancelled', commandId: commandId('cmd-1'), whose }],
   'batch.intended': [
-    { ...facts, event: 'batch.intended', batchId: 'b', commandIds: ['cmd-1', 'cmd-2'], onError: 'stop' },
+    {
+      ...facts,
+      event: 'batch.intended',
+      batchId: batchId('b'),
+      commandIds: [commandId('cmd-1'), commandId('cmd-2')],
+      onError: 'stop',
+    },
   ],
-  'batch.ended': [{ event: 'batch.ended', batchId: 'b', whose, status: 'completed' }],
-  'batch.stopped': [{ event: 'batch.stopped', batchId: 'b', status: 'completed' }],
-  'result.read': [{ ...facts, event: 'result.read', commandId: 'cmd-1' }],
+  'batch.ended': [{ event: 'batch.ended', batchId: batchId('b'), whose, status: 'completed' }],
+  'batch.stopped': [{ event: 'batch.stopped', batchId: batchId('b'), status: 'completed' }],
+  'result.read': [{ ...facts, event: 'result.read', commandId: commandId('cmd-1') }],
   'audit.read': [{ ...facts, event: 'audit.read', detail: 'all' }],
   'list.read': [{ ...facts, event: 'list.read', detail: 'commands' }],
   'request.refused': [
@@ -104,13 +113,13 @@ const samples: Readonly<Record<AuditEvent['event'], readonly AuditEvent[]>> = {
   'job.fired': [{ ...slot, event: 'job.fired' }],
   'job.failed': [
     { ...slot, event: 'job.failed' },
-    { ...slot, event: 'job.failed', commandId: 'cmd-1' },
+    { ...slot, event: 'job.failed', commandId: commandId('cmd-1') },
   ],
   'job.missed': [{ ...slot, event: 'job.missed' }],
   'job.overlapped': [{ ...slot, event: 'job.overlapped' }],
   'job.suspended': [
     { ...slot, event: 'job.suspended' },
-    { ...slot, event: 'job.suspended', commandId: 'cmd-1' },
+    { ...slot, event: 'job.suspended', commandId: commandId('cmd-1') },
   ],
   'job.run-by-hand': [{ ...facts, event: 'job.run-by-hand', job: 'nightly', detail: '{}' }],
   'job.changed': [{ event: 'job.changed', job: 'nightly', detail: 'a → b' }],

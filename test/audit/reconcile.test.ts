@@ -3,6 +3,7 @@ import { createStreamIndex } from '../../shared/audit/read/stream-index.ts';
 import { readActivityLog } from '../../shared/audit/verify/activity-run.ts';
 import { reconcile } from '../../shared/audit/verify/reconcile.ts';
 import { alice, createBench, facts, intended } from './support/samples.ts';
+import { commandId } from '../support/records.ts';
 
 type ReconcileOptions = Parameters<typeof reconcile>[2];
 
@@ -38,11 +39,11 @@ async function compared(
     ['cmd-3', undefined],
   ] as const) {
     await trail.record(intended(id, { cluster }));
-    if (requestId === undefined) await trail.record({ event: 'command.unknown', commandId: id });
+    if (requestId === undefined) await trail.record({ event: 'command.unknown', commandId: commandId(id) });
     else
       await trail.record({
         event: 'command.accepted',
-        commandId: id,
+        commandId: commandId(id),
         azureCommandId: `azure-${id}`,
         azureRequestId: requestId,
       });

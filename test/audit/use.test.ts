@@ -19,6 +19,7 @@ import { verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { memoryLog } from './support/memory-log.ts';
 import { alice, completed, createBench, facts, intended, linesOf, tenant } from './support/samples.ts';
+import { batchId, commandId } from '../support/records.ts';
 
 const text = async (parts: AsyncIterable<string>): Promise<string> => {
   let all = '';
@@ -323,7 +324,11 @@ describe('the root key', () => {
 describe('every event', () => {
   const planted = Array.from({ length: 40 }, (_, n) => `pl4nted-s3cret-${n}-x`);
   const secret = (n: number): string => planted[n] ?? '';
-  const outcome = { commandId: 'c', exitCode: 1, failure: { code: 'x', message: `password=${secret(0)}` } } as const;
+  const outcome = {
+    commandId: commandId('c'),
+    exitCode: 1,
+    failure: { code: 'x', message: `password=${secret(0)}` },
+  } as const;
   const command = {
     ...facts,
     argv: [
@@ -361,26 +366,26 @@ describe('every event', () => {
     { ...command, event: 'command.denied', detail: 'no rule' },
     { ...command, event: 'command.explained' },
     { ...facts, event: 'rate-limited', detail: 'x' },
-    { ...command, event: 'command.intended', commandId: 'c', configDigest: 'e' },
-    { ...facts, event: 'command.replayed', commandId: 'c' },
-    { event: 'command.accepted', commandId: 'c', azureCommandId: 'a', azureRequestId: 'r' },
+    { ...command, event: 'command.intended', commandId: commandId('c'), configDigest: 'e' },
+    { ...facts, event: 'command.replayed', commandId: commandId('c') },
+    { event: 'command.accepted', commandId: commandId('c'), azureCommandId: 'a', azureRequestId: 'r' },
     { event: 'command.rejected', ...outcome },
     { event: 'command.unknown', ...outcome },
     { event: 'command.completed', ...outcome, stdout: Buffer.from(secret(13)) },
     { event: 'command.failed', ...outcome },
     { event: 'command.interrupted', ...outcome },
     { event: 'command.settled', ...outcome, azureCommandId: 'a' },
-    { ...facts, event: 'command.cancel-asked', commandId: 'c' },
+    { ...facts, event: 'command.cancel-asked', commandId: commandId('c') },
     { event: 'command.cancelled', ...outcome },
-    { event: 'command.inconsistent', commandId: 'c', detail: `https://u:${secret(14)}@h/` },
-    { ...facts, event: 'result.read', commandId: 'c' },
+    { event: 'command.inconsistent', commandId: commandId('c'), detail: `https://u:${secret(14)}@h/` },
+    { ...facts, event: 'result.read', commandId: commandId('c') },
     { ...facts, event: 'audit.read', detail: 'x' },
     { ...facts, event: 'list.read', detail: 'x' },
     { ...facts, event: 'request.refused', problem: 'route-not-found', detail: `token=${secret(16)}` },
     { event: 'result.purged', count: 1 },
-    { ...facts, event: 'batch.intended', batchId: 'b', commandIds: ['c'], onError: 'stop' },
-    { event: 'batch.ended', batchId: 'b', status: 'completed' },
-    { event: 'batch.stopped', batchId: 'b', status: 'completed' },
+    { ...facts, event: 'batch.intended', batchId: batchId('b'), commandIds: [commandId('c')], onError: 'stop' },
+    { event: 'batch.ended', batchId: batchId('b'), status: 'completed' },
+    { event: 'batch.stopped', batchId: batchId('b'), status: 'completed' },
     { event: 'job.fired', job: 'nightly', slot: 0, detail: 'in time' },
     { event: 'job.failed', job: 'nightly', slot: 0, detail: `https://u:${secret(14)}@h/` },
     { event: 'job.missed', job: 'nightly', slot: 0, detail: `https://u:${secret(14)}@h/` },

@@ -14,6 +14,7 @@ import { createFileLog } from '../../shared/store/file-log.ts';
 import { memoryLog } from './support/memory-log.ts';
 import { type Bench, completed, createBench, intended } from './support/samples.ts';
 import { type Trail, joinLines, parseLines, readTrail, rechain, splitLines } from './support/tamper.ts';
+import { commandId } from '../support/records.ts';
 
 const seed = Number(process.env['FC_SEED'] ?? 20_260_104);
 console.log(`seed ${seed}`);
@@ -312,8 +313,8 @@ describe('what an honest but troubled gateway leaves', () => {
       async (own) => {
         const writing = await own.open();
         await writing.record(intended('cmd-1'));
-        await writing.record({ event: 'command.unknown', commandId: 'cmd-1' });
-        await writing.record({ event: 'command.accepted', commandId: 'cmd-1', azureCommandId: 'a' });
+        await writing.record({ event: 'command.unknown', commandId: commandId('cmd-1') });
+        await writing.record({ event: 'command.accepted', commandId: commandId('cmd-1'), azureCommandId: 'a' });
         await writing.close();
       },
     ],
@@ -341,7 +342,7 @@ describe('what an honest but troubled gateway leaves', () => {
       ['sent-without-intent'],
       async (own) => {
         const writing = await own.open();
-        await writing.record({ event: 'command.accepted', commandId: 'cmd-1', azureCommandId: 'a' });
+        await writing.record({ event: 'command.accepted', commandId: commandId('cmd-1'), azureCommandId: 'a' });
         await writing.close();
       },
     ],
@@ -361,7 +362,7 @@ describe('what an honest but troubled gateway leaves', () => {
       [],
       async (own) => {
         const writing = await own.open();
-        await writing.record({ event: 'command.interrupted', commandId: 'cmd-1' });
+        await writing.record({ event: 'command.interrupted', commandId: commandId('cmd-1') });
         await writing.close();
       },
     ],
@@ -446,10 +447,11 @@ describe('what an honest but troubled gateway leaves', () => {
         const oneIsRead = (await name(one)) < (await name(two)); // streams are read by name
         const [heir, first] = oneIsRead === heirFirst ? [one, two] : [two, one];
         await first.record(intended('cmd-1'));
-        const send = () => first.record({ event: 'command.accepted', commandId: 'cmd-1', azureCommandId: 'a' });
+        const send = () =>
+          first.record({ event: 'command.accepted', commandId: commandId('cmd-1'), azureCommandId: 'a' });
         if (sentFirst) await send();
         await own.clock.advance(1_000);
-        await heir.record({ event: outcome, commandId: 'cmd-1' });
+        await heir.record({ event: outcome, commandId: commandId('cmd-1') });
         await own.clock.advance(1_000);
         if (!sentFirst) await send();
         await first.close();

@@ -1,5 +1,5 @@
 import type { PrincipalKey } from '../../shared/lib/ids.ts';
-import type { CommandId } from '../../shared/lib/ids.ts';
+import type { BatchId, CommandId } from '../../shared/lib/ids.ts';
 import type {
   AcceptedRecord,
   CommandRecord,
@@ -9,6 +9,7 @@ import type {
 } from '../../shared/store/records.ts';
 
 export const commandId = (id: string): CommandId => id as CommandId;
+export const batchId = (id: string): BatchId => id as BatchId;
 export const ownerKey = (owner: string): PrincipalKey => owner as PrincipalKey;
 
 export const alice = ownerKey('user:aaaaaaaa-0000-4000-8000-000000000001:dddddddd-0000-4000-8000-000000000001');

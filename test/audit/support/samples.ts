@@ -9,6 +9,7 @@ import { systemEntropy } from '../../../shared/clock.ts';
 import type { AppendLog } from '../../../shared/store/append-log.ts';
 import { createFileLog } from '../../../shared/store/file-log.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
+import { commandId } from '../../support/records.ts';
 
 export const tenant = '11111111-1111-4111-8111-111111111111';
 export const alice = '22222222-2222-4222-8222-222222222222';
@@ -24,11 +25,11 @@ export const facts: RequestFacts = {
   },
 };
 
-export const intended = (commandId: string, more: Partial<Extract<AuditEvent, { event: 'command.intended' }>> = {}) =>
+export const intended = (id: string, more: Partial<Extract<AuditEvent, { event: 'command.intended' }>> = {}) =>
   ({
     ...facts,
     event: 'command.intended',
-    commandId,
+    commandId: commandId(id),
     argv: ['kubectl', 'get', 'pods', '-n', 'shop'],
     attributes: [{ verb: 'list', group: '', resource: 'pods', subresource: '', namespace: 'shop', name: '' }],
     reason: 'INC-1234',
@@ -40,10 +41,10 @@ export const intended = (commandId: string, more: Partial<Extract<AuditEvent, { 
     ...more,
   }) as const satisfies AuditEvent;
 
-export const completed = (commandId: string, exitCode = 0) =>
+export const completed = (id: string, exitCode = 0) =>
   ({
     event: 'command.completed',
-    commandId,
+    commandId: commandId(id),
     exitCode,
     timedOut: false,
     bytes: 5,

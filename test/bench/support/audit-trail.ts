@@ -1,3 +1,4 @@
+import type { CommandId } from '../../../shared/lib/ids.ts';
 import { constants } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
 import { openAuditTrail } from '../../../shared/audit/write/open-trail.ts';
@@ -56,7 +57,7 @@ export async function writeTrail(folder: string, key: RootKey, events: number): 
   for (let command = 0; step < events; command += 1) {
     const trail = trails[command % PROCESSES];
     if (!trail) continue;
-    const commandId = commandOf(command);
+    const commandId = commandOf(command) as CommandId;
     for (const event of [
       intended(commandId, requestOf(command)),
       { event: 'command.accepted', commandId, azureCommandId: commandId.replaceAll('-', '') } as const,
