@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { systemClock } from '../shared/clock.ts';
+import { systemClock, type Clock } from '../shared/clock.ts';
 import { pause } from '../shared/lib/abort.ts';
 
 /** On average; by up to a quarter more or less, so that processes that were started together do not work in step. */
@@ -12,6 +12,7 @@ export function regularly(
   name: string,
   { app }: { readonly app: Pick<FastifyInstance, 'log'> },
   work: () => Promise<unknown>,
+  clock: Pick<Clock, 'sleep'> = systemClock,
 ): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const working = (async () => {
@@ -19,7 +20,7 @@ export function regularly(
       await work().catch((error: unknown) =>
         app.log.error({ err: error }, `${name} failed; the next time it is tried again`),
       );
-      await pause(systemClock, nextTime(), stopping.signal);
+      await pause(clock, nextTime(), stopping.signal);
     }
   })();
   return {

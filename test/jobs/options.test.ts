@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { interpret } from '../../shared/command/interpret.ts';
 import type { Cluster } from '../../shared/config/config.ts';
+import { ConfigError } from '../../shared/config/problem.ts';
 import { Problem } from '../../shared/errors.ts';
 import { checkJobs } from '../../shared/jobs/check.ts';
 import { chooseValues, compileJobs, fillStep, type Job } from '../../shared/jobs/job.ts';
@@ -111,4 +112,98 @@ test('a value is one word at its place, and asks of its own name or namespace wh
     { numRuns: 600 },
   );
   expect(Math.min(taken, refused)).toBeGreaterThan(50);
+});
+
+/** Commands in which any word may be an option; most places are refused as the file is read. */
+const commands = [
+  'kubectl get pods web-0 -n shop',
+  'kubectl get deployments,services -n shop -l app=web',
+  'kubectl describe deployment web -n shop',
+  'kubectl logs web-0 -c app -n shop --tail 491',
+  'kubectl delete pod web-0 -n shop --grace-period 491',
+  'kubectl scale deployment web -n shop --replicas 491',
+  'kubectl rollout undo deployment web -n shop --to-revision 491',
+  'kubectl rollout restart deployment web api -n shop',
+  'kubectl annotate deployment web note=later -n shop',
+  'kubectl exec web-0 -n shop -- cat notes',
+  'kubectl cordon node-1',
+  'kubectl top pods web-0 -n shop',
+  'kubectl create job run-1 --from cronjob/nightly -n shop',
+  'helm rollback web 491 -n shop',
+  'helm status web -n shop --revision 491',
+  'helm uninstall web -n shop',
+];
+/** What stands for a number in these commands, and in nothing that is added to them. */
+const NUMBER = '487';
+
+interface Placed {
+  readonly job: Job;
+  readonly cluster: Cluster;
+  readonly sample: string;
+}
+
+/** Each command with each of its words as an option of each kind: those that a configuration takes. */
+function placements(): { readonly placed: readonly Placed[]; readonly refused: number } {
+  const placed: Placed[] = [];
+  let refused = 0;
+  for (const line of commands) {
+    const words = line.split(' ');
+    for (const [index] of words.entries())
+      for (const [sample, form] of [
+        [SAMPLE, '{ type: name }'],
+        [NUMBER, '{ type: integer, min: 0, max: 500 }'],
+      ] as const) {
+        const argv = JSON.stringify(words.with(index, '{x}'));
+        const text = withSections({
+          jobs: `jobs: [{ name: job, cluster: demo, argv: ${argv}, options: { x: ${form} } }]`,
+        });
+        try {
+          const config = parse(text, { checks: [checkJobs(() => now)] });
+          const [job, cluster] = [compileJobs(config, now).get('job'), config.clusters.get('demo')];
+          if (job && cluster) placed.push({ job, cluster, sample });
+        } catch (error) {
+          expect(error).toBeInstanceOf(ConfigError);
+          refused += 1;
+        }
+      }
+  }
+  return { placed, refused };
+}
+
+test('wherever an option may stand, its value becomes no flag, no other word and no other resource', () => {
+  const { placed, refused } = placements();
+  // A verb, a kind and a flag are never places of an option.
+  const places = placed.map(({ job }) => job.steps[0]?.argv.join(' ') ?? '');
+  expect(places.filter((line) => /^\S+ (\{x\}|rollout \{x\})|(get|describe|delete|scale) \{x\}/.test(line))).toEqual(
+    [],
+  );
+  expect([placed.length > 30, refused > 60]).toEqual([true, true]);
+  let taken = 0;
+  fc.assert(
+    fc.property(fc.constantFrom(...placed), text, ({ job, cluster, sample }, x) => {
+      const filled = (value: string) => fill({ job, cluster }, new Map([['x', value]]));
+      const meant = filled(sample);
+      let asked: ReturnType<typeof fill>;
+      try {
+        asked = filled(x);
+      } catch (error) {
+        return expect(error).toBeInstanceOf(Problem);
+      }
+      taken += 1;
+      const put = (word: string): string => word.replaceAll(sample, x);
+      expect(asked.words).toEqual(meant.template.map((word) => (word === '{x}' ? x : word)));
+      expect(asked.sent.words).toEqual(meant.sent.words.map(put));
+      expect([asked.tool, asked.verb]).toEqual([meant.tool, meant.verb]);
+      // As a set: a value may name what the command names already.
+      const placedAttributes = meant.attributes.map((each) => ({
+        ...each,
+        name: put(each.name),
+        namespace: put(each.namespace),
+      }));
+      const spelt = (each: object): string => JSON.stringify(Object.entries(each).toSorted());
+      expect(new Set(asked.attributes.map(spelt))).toEqual(new Set(placedAttributes.map(spelt)));
+    }),
+    { numRuns: 1500 },
+  );
+  expect(taken).toBeGreaterThan(200);
 });
