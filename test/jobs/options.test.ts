@@ -4,6 +4,7 @@ import { interpret } from '../../shared/command/interpret.ts';
 import type { Cluster } from '../../shared/config/config.ts';
 import { ConfigError } from '../../shared/config/problem.ts';
 import { Problem } from '../../shared/errors.ts';
+import { describeAttributes, type ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
 import { checkJobs } from '../../shared/jobs/check.ts';
 import { chooseValues, compileJobs, fillStep, type Job } from '../../shared/jobs/job.ts';
 import { parse, withSections } from '../config/valid.ts';
@@ -200,8 +201,8 @@ test('wherever an option may stand, its value becomes no flag, no other word and
         name: put(each.name),
         namespace: put(each.namespace),
       }));
-      const spelt = (each: object): string => JSON.stringify(Object.entries(each).toSorted());
-      expect(new Set(asked.attributes.map(spelt))).toEqual(new Set(placedAttributes.map(spelt)));
+      const spelt = (all: readonly ResourceAttributes[]) => new Set(all.map(describeAttributes));
+      expect(spelt(asked.attributes)).toEqual(spelt(placedAttributes));
     }),
     { numRuns: 1500 },
   );
