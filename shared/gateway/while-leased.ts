@@ -25,11 +25,11 @@ export async function whileLeased(
   try {
     await work();
   } finally {
-    done.abort(DONE);
+    done.abort(workDone);
     await renewing;
     await records.releaseLease(lease, holder);
   }
 }
 
 /** Made once: an abort without a reason creates an exception with a stack each time. */
-const DONE = new Error('the work is done');
+const workDone = new Error('the work is done');
