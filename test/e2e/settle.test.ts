@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { BatchOutputBody } from '../../shared/http/schemas.ts';
+import { CLUSTER_ID } from '../../infra/local/stack.ts';
 import { testStack, type Answer, type TestStack } from '../support/stack.ts';
 
 /** AKSGW_LOST_ANSWERS=200 for the whole. */
@@ -135,5 +136,22 @@ describe('what is unknown', () => {
     const [looked] = await settled([lost.body.id]);
     expect(looked?.body.status).toBe('unknown');
     expect(looked?.body.warnings.join()).toMatch(/Looked for in the cluster at 20.*no pod of it/);
+  }, 60_000);
+
+  test('that never ran stays unknown though somebody with Azure rights ran another command under its marker', async () => {
+    stack.azure.arm.faults.post({ kind: 'resetBefore' });
+    const lost = await stack.command(missing);
+    expect(lost.body.status).toBe('unknown');
+    const marker = /^: ([0-9a-f]{16});/.exec(stack.azure.arm.posts.at(-1)?.command ?? '')?.[1] ?? '';
+    // A pod and a result of Azure's own, with the marker in its spec; only the frames tell whose it is, and it prints none.
+    const forged = await fetch(`${stack.azure.arm.url}${CLUSTER_ID}/runCommand?api-version=2025-02-01`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer anybody', 'content-type': 'application/json' },
+      body: JSON.stringify({ command: `: ${marker}; echo forged` }),
+    });
+    expect(forged.status).toBe(202);
+    const [looked] = await settled([lost.body.id]);
+    expect(looked?.body).toMatchObject({ status: 'unknown', exitCode: null, stdout: '' });
+    expect(looked?.body.warnings.join()).toContain('none could prove it');
   }, 60_000);
 });
