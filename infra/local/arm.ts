@@ -15,7 +15,7 @@ import {
   type Answer,
   type RunCommandRequest,
 } from './arm/answers.ts';
-import { endpoints, subscription, subscriptionList, tenantList, type Cloud } from './arm/cloud.ts';
+import { asAsked, endpoints, subscription, subscriptionList, tenantList, type Cloud } from './arm/cloud.ts';
 import { clusterView, idOf, refusal, type EmulatedCluster } from './arm/cluster.ts';
 import { createFaultLine, type FaultLine, type PollFault, type PostFault } from './arm/faults.ts';
 import { createRuns, type Runner, type RunPlan } from './arm/runs.ts';
@@ -116,7 +116,10 @@ export async function startArm(options: ArmOptions): Promise<EmulatedArm> {
     const requestId = randomUUID();
     const answer = await respond(request, url, route, body, requestId);
     if (answer === 'reset') request.socket.destroy();
-    else send(response, { ...answer, headers: { ...standardHeaders(requestId), ...answer.headers } });
+    else {
+      const headers = { ...standardHeaders(requestId), ...answer.headers };
+      send(response, { ...answer, headers: asAsked(request, headers, emulated.url) });
+    }
   }
 
   async function respond(

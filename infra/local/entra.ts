@@ -193,7 +193,7 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
     }
     switch (kind) {
       case 'configuration':
-        respond(response, 200, configuration(emulated.authority, tenant, issuerOf(tenant)));
+        respond(response, 200, configuration(addressFor(request) ?? emulated.authority, tenant, issuerOf(tenant)));
         return;
       case 'keys':
         respond(response, 200, { keys: published.map((key) => publicJwk(key, issuerOf(tenant))) });
@@ -301,6 +301,10 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
   });
   return Object.assign(emulated, { authority: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
 }
+
+/** Where something that speaks TLS stands before this, its address: MSAL asks nothing else. */
+const addressFor = ({ headers }: IncomingMessage): string | undefined =>
+  headers['x-forwarded-proto'] === 'https' ? `https://${headers.host ?? ''}` : undefined;
 
 function kindOf(method: string, path: string): EntraRequest['kind'] {
   if (method === 'GET' && path === 'v2.0/.well-known/openid-configuration') return 'configuration';

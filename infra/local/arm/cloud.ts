@@ -14,10 +14,22 @@ export interface Cloud {
 const addressOf = ({ headers }: IncomingMessage): string =>
   `${headers['x-forwarded-proto'] === 'https' ? 'https' : 'http'}://${headers.host ?? ''}`;
 
-/**
- * GET /metadata/endpoints, which nobody needs a token for: one cloud to those who ask for one (`az cloud register --endpoint-resource-manager`,
- * api-version 2015-01-01), a list of them to later versions (ARM_CLOUD_METADATA_URL, terraform's `metadata_host`).
- */
+/** Where something that speaks TLS stands before this, a Location leads there too: az sends its token over nothing else. */
+export function asAsked(
+  request: IncomingMessage,
+  headers: Readonly<Record<string, string>>,
+  own: string,
+): Readonly<Record<string, string>> {
+  const { location } = headers;
+  const asked = addressOf(request);
+  if (!asked.startsWith('https:') || !location?.startsWith(own)) return headers;
+  return { ...headers, location: asked + location.slice(own.length) };
+}
+
+/** The one version that answers with a list of clouds; the others, by which az and terraform ask, answer with one. */
+const LISTS = '2019-05-01';
+
+/** GET /metadata/endpoints, which nobody needs a token for. */
 export function endpoints(request: IncomingMessage, url: URL, { authority, tenants }: Cloud): Answer {
   const own = addressOf(request);
   const login = own.startsWith('https:') ? own : (authority ?? own);
@@ -40,9 +52,7 @@ export function endpoints(request: IncomingMessage, url: URL, { authority, tenan
     resourceManager: own,
     suffixes: {},
   };
-  if ((url.searchParams.get('api-version') ?? '') > '2019') return { status: 200, body: [cloud] };
-  const single = { galleryEndpoint: own, graphEndpoint: own, portalEndpoint: own, authentication };
-  return { status: 200, body: single };
+  return { status: 200, body: url.searchParams.get('api-version') === LISTS ? [cloud] : cloud };
 }
 
 export const tenantList = ({ tenants }: Cloud): Answer => ({
