@@ -17,6 +17,8 @@ export interface Uploads {
    * not uploaded, or is used in both ways.
    */
   use(path: string, rewritten?: Uint8Array): SentFile;
+  /** Goes out beside what was uploaded: what the verb made of it. Throws Problem `command-refused` where there is another of that name. */
+  add(file: SentFile): void;
   /** Paths below a folder, sorted as kubectl walks them. */
   below(folder: string): string[];
   /** Those of them that are in the folder itself. */
@@ -72,6 +74,10 @@ export function createUploads(files: readonly RequestFile[]): Uploads {
       if (before !== undefined && Buffer.compare(before, file.bytes) !== 0) throw usedTwice(file.path);
       used.set(file.path, file);
       return file;
+    },
+    add: (file) => {
+      if (contents?.has(file.path)) throw usedTwice(file.path);
+      used.set(file.path, file);
     },
     below,
     filesIn: (folder) => {

@@ -30,14 +30,12 @@ describe('flags and sources of helm', () => {
     ['--username', 'x'],
     ['--password', 'x'],
     ['--repo', 'https://attacker.example'],
-    ['--version', '1.0.0'],
   ];
-  const switches = ['--kube-insecure-skip-tls-verify', '--debug'];
+  const switches = ['--kube-insecure-skip-tls-verify'];
   const localSwitches = [
     '--pass-credentials',
     '--insecure-skip-tls-verify',
     '--plain-http',
-    '--devel',
     '--verify',
     '--dependency-update',
   ];
@@ -86,7 +84,7 @@ describe('flags and sources of helm', () => {
     ['create web', 'create'],
     ['verify web.tgz', 'verify'],
     ['completion bash', 'completion bash'],
-    ['install web ./web --generate-name', '--generate-name'],
+    ['install web ./web --generate-name', './web'],
     ['install web ./web --name-template={{randAlpha}}', '--name-template'],
     ['install web ./web --enable-dns', '--enable-dns'],
     ['template ./web --output-dir=/tmp/x', '--output-dir'],

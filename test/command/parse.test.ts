@@ -162,7 +162,7 @@ describe('flags that change where a command goes, as whom, or what it runs are r
   const helm =
     'kube-apiserver kube-token kube-as-user kube-as-group kube-ca-file kube-context kubeconfig kube-insecure-skip-tls-verify ' +
     'kube-tls-server-name registry-config repository-config repository-cache content-cache keyring ca-file cert-file key-file ' +
-    'username password pass-credentials burst-limit qps post-renderer post-renderer-args repo version devel debug verify ' +
+    'username password pass-credentials burst-limit qps post-renderer post-renderer-args repo verify ' +
     'dependency-update insecure-skip-tls-verify plain-http';
   const cases = [
     ...kubectl.split(' ').map((flag) => ['kubectl get pods', flag] as const),
@@ -206,7 +206,7 @@ describe('flags that change where a command goes, as whom, or what it runs are r
         'v',
         'warnings-as-errors',
       ],
-      helm: ['namespace'],
+      helm: ['debug', 'namespace'],
     };
     for (const [tool, path] of [
       ['kubectl', ['get']],

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
-import type { Uploads } from '../files.ts';
+import { createUploads, type Uploads } from '../files.ts';
 import type { SentFile } from '../invocation.ts';
 import { isList, isObject, readJson, type Json, type JsonObject } from '../json.ts';
 import { canonicalPath, foldCase } from '../paths.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { lookupsOf, type Lookup } from './lookups.ts';
+import { PACKED, unpackChart } from './packed-chart.ts';
 import { decodeText, readYaml, type YamlBudget } from '../yaml.ts';
 
 /**
- * A chart that came with the request as a folder. Nothing is fetched and nothing is unpacked, so what is judged here is what helm
- * reads: no archives (CVE-2025-32386, CVE-2026-35206), no links (CVE-2025-53547), no dependency that is not in the folder, no schema
+ * A chart that came with the request, as a folder or packed. Nothing is fetched, and what goes out are the files that were judged here,
+ * so that they are what helm reads: no archives (CVE-2025-32386, CVE-2026-35206), no links (CVE-2025-53547), no dependency that is not in the folder, no schema
  * that refers to anything outside itself (CVE-2025-55199).
  */
 export interface UploadedChart {
@@ -61,7 +62,8 @@ function readChart(source: Source, word: string): UploadedChart {
   const { uploads } = source;
   if (/^[a-z][a-z0-9+.-]*:/iu.test(word))
     throw refuse(word, 'is fetched from elsewhere; send the chart as a folder with the request');
-  if (/\.(?:tgz|tar\.gz|tar)$/u.test(word)) throw refuse(word, 'is a packed chart; send its folder, unpacked');
+  if (PACKED.test(word)) return readPacked(source, word);
+  if (/\.tar$/u.test(word)) throw refuse(word, 'is not a packed chart: those end in .tgz; or send its folder');
   const folder = canonicalPath(word);
   if (folder === undefined)
     throw refuse(word, 'is not below the working folder; charts from elsewhere are not fetched');
@@ -88,6 +90,17 @@ function readChart(source: Source, word: string): UploadedChart {
     digest: digestOf(files.map(({ path, bytes }) => ({ path: path.slice(prefix.length), bytes }))),
     lookups: lookupsOf(files),
   };
+}
+
+/** An uploaded .tgz: unpacked here, judged and sent as the folder that it holds. */
+function readPacked(source: Source, word: string): UploadedChart {
+  const { uploads } = source;
+  const { path, bytes } = uploads.find(word);
+  const { folder, files } = unpackChart(path, bytes);
+  if (uploads.below(folder).length > 0) throw refuse(word, `would be unpacked into ${folder}, of which there are files too`);
+  const chart = readChart({ ...source, uploads: createUploads(files), maps: new Map() }, folder);
+  for (const file of chart.files) uploads.add(file);
+  return chart;
 }
 
 /**

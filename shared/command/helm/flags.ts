@@ -5,13 +5,26 @@ import type { HelmCall } from './call.ts';
 
 /** What becomes of one value of a flag: the word that is sent, or a refusal thrown. */
 type Send = (value: string, call: HelmCall, flag: string) => string;
-type FlagRule = { readonly kind: 'sent'; readonly send: Send } | { readonly kind: 'refused'; readonly why: string };
+type FlagRule =
+  | { readonly kind: 'sent'; readonly send: Send }
+  /** Left out, which the caller is told. */
+  | { readonly kind: 'dropped'; readonly warning: string }
+  | { readonly kind: 'refused'; readonly why: string };
 export type FlagTable = Readonly<Record<string, FlagRule>>;
 
 const MOST_VALUES_BYTES = 1024 * 1024;
 
 const rule = (send: Send): FlagRule => ({ kind: 'sent', send });
 const refused = (why: string): FlagRule => ({ kind: 'refused', why });
+const dropped = (warning: string): FlagRule => ({ kind: 'dropped', warning });
+
+/** Chooses among the charts of a repository; helm itself does nothing with them for a chart on disk. */
+const choosing = {
+  version: dropped('--version was left out: the chart is the one that was sent.'),
+  devel: dropped('--devel was left out: the chart is the one that was sent.'),
+} as const;
+/** Of commands that print no more with it than where they are. */
+export const DEBUG_DROPPED = dropped('--debug was left out: it is sent with install, upgrade, status and template.');
 
 const plain = rule((value) => value);
 const csv = rule((value) => csvWord(value));
@@ -85,6 +98,8 @@ const renderOnly = oneOf('client', 'server', 'true');
 /** What renders a chart: the same for install, upgrade and template. */
 const rendering: FlagTable = {
   ...values,
+  ...choosing,
+  debug: plain,
   'dry-run': dryRun,
   description: plain,
   'disable-openapi-validation': plain,
@@ -95,7 +110,7 @@ const rendering: FlagTable = {
   'skip-crds': plain,
   'skip-schema-validation': plain,
   'name-template': refused('makes up the name of the release, on which policy decides; give the name'),
-  'generate-name': refused('makes up the name of the release, on which policy decides; give the name'),
+  'generate-name': plain,
 };
 
 const changing: FlagTable = {
@@ -132,7 +147,7 @@ export const flagTables = {
     uninstalled: plain,
     uninstalling: plain,
   },
-  status: { ...revision, ...output, 'show-desc': plain, 'show-resources': plain },
+  status: { ...revision, ...output, debug: plain, 'show-desc': plain, 'show-resources': plain },
   history: { max: plain, ...output },
   'get all': { ...revision, template: plain },
   'get hooks': revision,
@@ -191,11 +206,12 @@ export const flagTables = {
     'skip-schema-validation': plain,
     'with-subcharts': plain,
   },
-  'show all': {},
-  'show chart': {},
-  'show crds': {},
-  'show readme': {},
-  'show values': { jsonpath: plain },
+  'dependency list': { 'max-col-width': plain },
+  'show all': choosing,
+  'show chart': choosing,
+  'show crds': choosing,
+  'show readme': choosing,
+  'show values': { ...choosing, jsonpath: plain },
   version: { short: plain, template: plain },
   env: {},
 } as const satisfies Record<string, FlagTable>;

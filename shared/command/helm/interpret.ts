@@ -9,7 +9,7 @@ import { refuse } from '../../lib/refuse.ts';
 import { createCall, type HelmCall } from './call.ts';
 import type { Lookup } from './lookups.ts';
 import type { UploadedChart } from './chart.ts';
-import { flagTables, type FlagTable, type HelmVerb } from './flags.ts';
+import { DEBUG_DROPPED, flagTables, type FlagTable, type HelmVerb } from './flags.ts';
 
 const HELM_TIMEOUT_SECONDS = 300;
 /** helm's limit (pkg/chart/common/util, maxReleaseNameLen): a release's name becomes part of labels. */
@@ -80,9 +80,13 @@ function sentFlags(verb: HelmVerb, call: HelmCall): string[] {
   const words: string[] = [];
   for (const [name, values] of call.parsed.flags) {
     if (name === 'namespace') continue;
-    const rule = Object.hasOwn(table, name) ? table[name] : undefined;
+    const rule = Object.hasOwn(table, name) ? table[name] : name === 'debug' ? DEBUG_DROPPED : undefined;
     if (rule === undefined) throw refuse(`--${name}`, `is not a flag of helm ${verb} that the gateway relays`);
     if (rule.kind === 'refused') throw refuse(`--${name}`, rule.why);
+    if (rule.kind === 'dropped') {
+      call.warn(rule.warning);
+      continue;
+    }
     for (const value of values) words.push(`--${name}=${rule.send(value, call, name)}`);
   }
   // helm's own default is five minutes.
@@ -109,7 +113,7 @@ const readers: Readonly<Record<HelmVerb, Reader>> = {
     return { words: [], charts: [], attributes: [release(call, 'list', '', namespace)] };
   },
   // As JSON or YAML it is the whole release, values and manifest in it.
-  status: ofRelease('get', (call) => call.isOn('show-resources') || printsRelease(call)),
+  status: ofRelease('get', (call) => call.isOn('show-resources') || call.isOn('debug') || printsRelease(call)),
   history: ofRelease('get', () => false),
   'get notes': ofRelease('get', () => false),
   'get metadata': ofRelease('get', () => false),
@@ -148,6 +152,7 @@ const readers: Readonly<Record<HelmVerb, Reader>> = {
     const charts = positionals(call, 1, 20, 'one or more charts').map((word) => call.readChart(word));
     return { words: charts.map(({ word }) => word), charts, attributes: [] };
   },
+  'dependency list': showChart,
   'show all': showChart,
   'show chart': showChart,
   'show crds': showChart,
@@ -186,14 +191,18 @@ function ofRelease(verb: string, printsSecrets: (call: HelmCall) => boolean): Re
 
 function ofChart(verbs: readonly string[]): Reader {
   return (call) => {
-    const [name = '', word = ''] = positionals(call, 2, 2, 'a release and a chart');
+    // With a name that helm makes up, the right has to be to any.
+    const [name, word] = call.isOn('generate-name')
+      ? ['', positionals(call, 1, 1, 'a chart beside --generate-name')[0] ?? '']
+      : releaseAndChart(call);
     const chart = call.readChart(word);
     const namespaces = call.isOn('create-namespace')
       ? [{ verb: 'create', group: '', resource: 'namespaces', subresource: '', namespace: '', name: call.namespace }]
       : [];
-    const printed = isDryRun(call) || printsRelease(call) ? [secrets(call, 'get')] : [];
+    // With --debug it prints the values of the release, those that it keeps from before too (cmd/helm, statusPrinter).
+    const printed = isDryRun(call) || call.isOn('debug') || printsRelease(call) ? [secrets(call, 'get')] : [];
     return {
-      words: [checkRelease(name), chart.word],
+      words: [...(name === '' ? [] : [name]), chart.word],
       charts: [chart],
       attributes: [
         ...verbs.map((verb) => release(call, verb, name)),
@@ -204,6 +213,11 @@ function ofChart(verbs: readonly string[]): Reader {
       ],
     };
   };
+}
+
+function releaseAndChart(call: HelmCall): readonly [name: string, word: string] {
+  const [name = '', word = ''] = positionals(call, 2, 2, 'a release and a chart');
+  return [checkRelease(name), word];
 }
 
 /** template prints all that it renders; alone it asks the cluster nothing, and a `lookup` finds nothing. */

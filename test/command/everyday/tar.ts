@@ -2,6 +2,7 @@
 export interface TarMember {
   readonly path: string;
   readonly text?: string | undefined;
+  readonly bytes?: Uint8Array | undefined;
   /** `0` a file, `1` a hard link, `2` a symbolic link, `5` a folder, … */
   readonly type?: string | undefined;
   readonly link?: string | undefined;
@@ -13,8 +14,8 @@ const BLOCK = 512;
 
 /** A ustar archive (POSIX.1-2017, pax, "ustar Interchange Format"), with whatever members a test wants, forbidden ones too. */
 export function tarOf(members: readonly TarMember[]): Buffer {
-  const blocks = members.flatMap(({ path, text = '', type = '0', link = '', size }) => {
-    const body = Buffer.from(text);
+  const blocks = members.flatMap(({ path, text = '', bytes, type = '0', link = '', size }) => {
+    const body = Buffer.from(bytes ?? text);
     const header = Buffer.alloc(BLOCK);
     const put = (at: number, value: string): number => header.write(value, at, 'latin1');
     header.write(path, 0, 100, 'utf8');
