@@ -16,7 +16,7 @@ export function readTar(archive: Uint8Array, fault: (path: string, why: string) 
   const files: TarFile[] = [];
   const bytes = Buffer.from(archive.buffer, archive.byteOffset, archive.byteLength);
   let longName: string | undefined;
-  for (let at = 0; at + BLOCK <= bytes.length; ) {
+  for (let at = 0; at + BLOCK <= bytes.length;) {
     const header = bytes.subarray(at, at + BLOCK);
     at += BLOCK;
     if (header.every((byte) => byte === 0)) break;
@@ -33,7 +33,8 @@ export function readTar(archive: Uint8Array, fault: (path: string, why: string) 
       longName = undefined;
       // A file's name that ends in a slash is a folder of old.
       if (type === '5' || path.endsWith('/')) continue;
-      if (type !== '0' && type !== '7') throw fault(path, 'is a link or a device; an archive may hold files and folders only');
+      if (type !== '0' && type !== '7')
+        throw fault(path, 'is a link or a device; an archive may hold files and folders only');
       files.push({ path, bytes: body });
     }
   }
@@ -70,7 +71,7 @@ function isSound(header: Buffer): boolean {
 /** `path` of a pax header: records `LENGTH KEY=VALUE\n`. */
 function paxPath(body: Buffer): string | undefined {
   let path: string | undefined;
-  for (let at = 0; at < body.length; ) {
+  for (let at = 0; at < body.length;) {
     const length = Number.parseInt(body.toString('latin1', at, at + 8), 10);
     if (!(length > 4) || at + length > body.length) return path;
     const record = body.toString('utf8', at, at + length - 1);

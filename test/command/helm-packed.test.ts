@@ -15,7 +15,10 @@ const chart: readonly TarMember[] = [
   { path: 'web/', type: '5' },
   { path: 'web/Chart.yaml', text: 'apiVersion: v2\nname: web\nversion: 1.2.3\n' },
   { path: 'web/values.yaml', text: 'color: red\n' },
-  { path: 'web/templates/map.yaml', text: 'kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\ndata: {c: "{{ .Values.color }}"}\n' },
+  {
+    path: 'web/templates/map.yaml',
+    text: 'kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\ndata: {c: "{{ .Values.color }}"}\n',
+  },
 ];
 const pack = (members: readonly TarMember[]): Buffer => gzipSync(tarOf(members));
 
@@ -52,7 +55,10 @@ describe('a packed chart', () => {
   test('may hold others, packed too', () => {
     const inner = pack([{ path: 'sub/Chart.yaml', text: 'apiVersion: v2\nname: sub\nversion: 0.1.0\n' }]);
     const outer = [
-      { path: 'web/Chart.yaml', text: 'apiVersion: v2\nname: web\nversion: 1.2.3\ndependencies: [{name: sub, version: 0.1.0}]\n' },
+      {
+        path: 'web/Chart.yaml',
+        text: 'apiVersion: v2\nname: web\nversion: 1.2.3\ndependencies: [{name: sub, version: 0.1.0}]\n',
+      },
       { path: 'web/charts/sub-0.1.0.tgz', bytes: inner },
     ];
     expect(helm(INSTALL, pack(outer)).sent.files.map(({ path }) => path)).toEqual([
@@ -110,7 +116,10 @@ describe('an archive that is more than a chart is refused', () => {
 
   test('a bomb in pieces: many archives in one, archives in archives', () => {
     const sub = (name: string, text: string): Buffer =>
-      pack([{ path: `${name}/Chart.yaml`, text: `name: ${name}\n` }, { path: `${name}/x`, text }]);
+      pack([
+        { path: `${name}/Chart.yaml`, text: `name: ${name}\n` },
+        { path: `${name}/x`, text },
+      ]);
     const many = Array.from({ length: 8 }, (_, at) => ({
       path: `web/charts/s${at}.tgz`,
       bytes: sub(`s${at}`, '\0'.repeat(4 * 1024 * 1024)),
@@ -119,15 +128,23 @@ describe('an archive that is more than a chart is refused', () => {
       why: expect.stringContaining('larger than'),
     });
     let deep = sub('s', '');
-    for (let level = 0; level < 8; level++) deep = pack([{ path: 's/Chart.yaml', text: 'name: s\n' }, { path: 's/charts/s.tgz', bytes: deep }]);
+    for (let level = 0; level < 8; level++)
+      deep = pack([
+        { path: 's/Chart.yaml', text: 'name: s\n' },
+        { path: 's/charts/s.tgz', bytes: deep },
+      ]);
     expect(refusal(() => helm(INSTALL, deep))).toMatchObject({ why: expect.stringContaining('archives inside') });
     const crowd = Array.from({ length: 2_100 }, (_, at) => ({ path: `web/f${at}`, text: '' }));
-    expect(refusal(() => helm(INSTALL, pack([...chart, ...crowd])))).toMatchObject({ why: expect.stringContaining('2000 files') });
+    expect(refusal(() => helm(INSTALL, pack([...chart, ...crowd])))).toMatchObject({
+      why: expect.stringContaining('2000 files'),
+    });
   });
 
   test('what is not an archive, not gzip, or would lie on other uploads', () => {
     expect(refusal(() => helm(INSTALL, Buffer.from('text')))).toMatchObject({ why: 'is not a gzip archive' });
-    expect(refusal(() => helm(INSTALL, gzipSync('x'.repeat(2000))))).toMatchObject({ why: expect.stringContaining('not a tar') });
+    expect(refusal(() => helm(INSTALL, gzipSync('x'.repeat(2000))))).toMatchObject({
+      why: expect.stringContaining('not a tar'),
+    });
     expect(refusal(() => helm(INSTALL, pack(chart), { 'web-1.2.3/values.yaml': 'a: b\n' }))).toMatchObject({
       word: 'web-1.2.3.tgz',
     });
@@ -156,7 +173,13 @@ describe('further words of helm', () => {
 
   test('dep list reads the chart alone; --version says nothing of a chart that was sent', () => {
     const uploads = Object.fromEntries(chart.slice(1).map(({ path, text = '' }) => [path, text]));
-    expect(call('helm dep list ./web', uploads).sent.words).toEqual(['helm', 'dependency', 'list', '--namespace=shop', './web']);
+    expect(call('helm dep list ./web', uploads).sent.words).toEqual([
+      'helm',
+      'dependency',
+      'list',
+      '--namespace=shop',
+      './web',
+    ]);
     expect(call('helm dep list ./web', uploads).attributes).toEqual([]);
     const upgrade = call('helm upgrade web ./web --version 9.9.9', uploads);
     expect(upgrade.sent.words.join(' ')).not.toContain('version');

@@ -97,7 +97,8 @@ function readPacked(source: Source, word: string): UploadedChart {
   const { uploads } = source;
   const { path, bytes } = uploads.find(word);
   const { folder, files } = unpackChart(path, bytes);
-  if (uploads.below(folder).length > 0) throw refuse(word, `would be unpacked into ${folder}, of which there are files too`);
+  if (uploads.below(folder).length > 0)
+    throw refuse(word, `would be unpacked into ${folder}, of which there are files too`);
   const chart = readChart({ ...source, uploads: createUploads(files), maps: new Map() }, folder);
   for (const file of chart.files) uploads.add(file);
   return chart;

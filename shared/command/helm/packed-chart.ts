@@ -20,7 +20,10 @@ interface Budget {
  * The files of a packed chart, in a folder called as the archive is without its ending. The archive itself is never sent: what is judged is what
  * helm reads, whatever its own reader would make of the archive (CVE-2025-32386, CVE-2026-35206). Throws Problem `command-refused`.
  */
-export function unpackChart(path: string, bytes: Uint8Array): { readonly folder: string; readonly files: readonly RequestFile[] } {
+export function unpackChart(
+  path: string,
+  bytes: Uint8Array,
+): { readonly folder: string; readonly files: readonly RequestFile[] } {
   const folder = path.replace(PACKED, '');
   return { folder, files: unpack(path, bytes, folder, { bytes: MOST_BYTES, files: MOST_FILES }, 0) };
 }
