@@ -1,11 +1,14 @@
 import type { CommandContext } from '../config/config.ts';
+import { helpFor } from './help.ts';
 import { interpretHelm } from './helm/interpret.ts';
 import { checkVersions } from './grammar/versions.ts';
 import type { CommandRequest, Invocation } from './invocation.ts';
 import { interpretKubectl } from './kubectl/interpret.ts';
 import { parse } from './parse.ts';
 import type { Parsed } from './parsed.ts';
+import { NO_PODS } from './pod-security/findings.ts';
 import type { PodTools } from './pod-tools.ts';
+import { shownWords } from './redact-words.ts';
 
 /**
  * What a command means: what Kubernetes will be asked, and the words and files that are sent for it. Throws Problem
@@ -13,6 +16,8 @@ import type { PodTools } from './pod-tools.ts';
  * they are known.
  */
 export function interpret(request: CommandRequest, context: CommandContext, tools?: PodTools): Invocation {
+  const help = helpFor(request.argv);
+  if (help !== undefined) return helping(request, help);
   const parsed = parse(request.argv);
   const invocation = meaningOf(parsed, request, context);
   return { ...invocation, warnings: [...checkVersions(parsed, tools), ...invocation.warnings] };
@@ -23,3 +28,17 @@ function meaningOf(parsed: Parsed, request: CommandRequest, context: CommandCont
     ? interpretKubectl(parsed, request, context)
     : interpretHelm(parsed, request, context);
 }
+
+/** Asked of no cluster: the gateway answers. */
+const helping = ({ argv }: CommandRequest, stdout: string): Invocation => ({
+  tool: argv[0] === 'helm' ? 'helm' : 'kubectl',
+  verb: 'help',
+  asked: argv,
+  argv: shownWords(argv),
+  attributes: [],
+  podSecurity: NO_PODS,
+  charts: [],
+  sent: { words: [argv[0] ?? '', 'help'], files: [], secret: false },
+  answer: { kind: 'text', stdout },
+  warnings: [],
+});

@@ -34,6 +34,8 @@ export interface Invocation {
   /** Uploaded charts by digest, for rules with `charts:`. */
   readonly charts: readonly ChartDigest[];
   readonly sent: SentCommand;
+  /** Set for what the gateway answers itself: nothing is sent, and no pod starts. */
+  readonly answer?: Answer | undefined;
   /** Set for a command without an end of its own: it gets no more than these seconds, whatever time-out was asked for. */
   readonly windowSeconds?: number | undefined;
   /** What the caller should know: a limit that was cut, a warning of the parser. */
@@ -44,6 +46,14 @@ export interface Invocation {
    */
   readonly lesser?: (() => Invocation) | undefined;
 }
+
+/** A question that is about the gateway and not about the cluster. */
+export type Answer =
+  | { readonly kind: 'text'; readonly stdout: string }
+  /** Whether all of these are allowed. */
+  | { readonly kind: 'can-i'; readonly asked: readonly ResourceAttributes[]; readonly quiet: boolean }
+  | { readonly kind: 'can-i-list'; readonly namespace: string; readonly headers: boolean }
+  | { readonly kind: 'whoami'; readonly output: 'table' | 'json' };
 
 /** What the pods of a command take, held to the Pod Security Standards. */
 export interface PodSecurity {

@@ -4,7 +4,7 @@ import type { Policy } from '../policy/policy.ts';
 import { stepsOfBatch } from '../store/batch-steps.ts';
 import { batchStatus, type BatchStatus } from '../store/batch-status.ts';
 import { stepId } from '../store/derived-ids.ts';
-import { isFinished, type CommandRecord, type OnError } from '../store/records.ts';
+import { isFinished, notSent, type CommandRecord, type OnError } from '../store/records.ts';
 import { admitCaller } from './admit-caller.ts';
 import type { GatewayContext } from './context.ts';
 import { denyPrincipal } from './deny.ts';
@@ -81,7 +81,7 @@ function stepsBehind({ records }: GatewayContext, leader: CommandRecord): Promis
 
 /** A step that has ended before the batch has: its output is given out with the others'. */
 const unread = (record: CommandRecord): CommandResult => ({
-  record: record.status === 'completed' ? { ...record, status: 'running' } : record,
+  record: record.status === 'completed' ? { ...record, azure: record.azure ?? notSent, status: 'running' } : record,
 });
 
 /** As it stands, without output. */

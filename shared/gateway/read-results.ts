@@ -5,7 +5,7 @@ import { decideNonResource } from '../policy/decide.ts';
 import { decideOnJob } from './decide-on-job.ts';
 import type { Policy } from '../policy/policy.ts';
 import { StorageUnavailable } from '../store/append-log.ts';
-import { isFinished, type CommandOutput, type CommandRecord, type CommandStatus } from '../store/records.ts';
+import { isFinished, notSent, type CommandOutput, type CommandRecord, type CommandStatus } from '../store/records.ts';
 import { admitCaller } from './admit-caller.ts';
 import type { GatewayContext } from './context.ts';
 import { denyPrincipal } from './deny.ts';
@@ -181,7 +181,9 @@ export async function withOutput(
 }
 
 const withoutOutputYet = (record: CommandRecord): CommandResult =>
-  record.status === 'completed' ? { record: { ...record, status: 'running' } } : { record };
+  record.status === 'completed'
+    ? { record: { ...record, azure: record.azure ?? notSent, status: 'running' } }
+    : { record };
 
 /** Output that is gone must not look like empty output. */
 const resultLost = (record: CommandRecord, { code, message }: LostOutput): Problem =>

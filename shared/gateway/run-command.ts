@@ -3,13 +3,15 @@ import type { FirstRequest, KeyedCommand } from '../admission/idempotency.ts';
 import type { Cluster } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import type { BatchId } from '../lib/ids.ts';
+import { refuse } from '../lib/refuse.ts';
 import type { AcceptedRecord, CommandRecord, OnError } from '../store/records.ts';
 import { atStep, stepsOf } from './batch-steps.ts';
 import type { GatewayContext } from './context.ts';
+import { answerCommand } from './answer-command.ts';
 import { assertInForce, decideAgain, type AllowedCommand } from './decide-again.ts';
 import { decideCommand } from './decide-command.ts';
 import { denyCommand } from './deny-command.ts';
-import { limiting, refusing } from './deny.ts';
+import { limiting, refuseCommand, refusing } from './deny.ts';
 import type { ActiveCommand } from './lifecycle/context.ts';
 import type { CommandToSend, NewCommand } from './lifecycle/start.ts';
 import { newRecord } from './new-record.ts';
@@ -67,6 +69,9 @@ async function run(
   if (key?.kind === 'replay') return replay(context, allowed, key.record);
   try {
     await limitStored(context, request, allowed);
+    const own = answeredHere(asked, allowed);
+    if (own)
+      return { record: await answerCommand(context, request, own, records[0], key), active: undefined, azureMs: 0 };
     const azureMs = await authorise(context, request, allowed, signal);
     const release = await holdSent(context, request, allowed);
     const slot = await requestSlot(context, request, allowed).catch((error: unknown) => {
@@ -79,6 +84,13 @@ async function run(
     await key?.release();
     throw error;
   }
+}
+
+/** A question that the gateway answers itself, where it is asked alone. */
+function answeredHere({ onError }: Asked, [decided]: OneOrMore<AllowedCommand>) {
+  const { invocation } = decided;
+  const { answer } = invocation;
+  return onError === undefined && answer ? { ...decided, invocation: { ...invocation, answer } } : undefined;
 }
 
 /** Also the first step of explain. Throws Problem `rate-limited`. */
@@ -98,6 +110,8 @@ async function decideAll(
     const deciding = async (): Promise<AllowedCommand> => {
       const decided = await decideCommand(context, request, requested);
       const { decision } = decided;
+      if (decided.invocation.answer && (onError !== undefined || requested.job))
+        return refuseCommand(context.trail, decided.facts, notAlone(decided.invocation.verb));
       return decision.verdict === 'deny' ? denyCommand(context, decided, decision) : { ...decided, decision };
     };
     allowed.push(await (onError === undefined ? deciding() : atStep(index, deciding)));
@@ -273,3 +287,6 @@ const none = (): never => {
 };
 
 const KEY_TAKEN = 'Another request with this Idempotency-Key came first.';
+
+const notAlone = (verb: string): Problem =>
+  refuse(verb, 'is answered by the gateway and starts no pod: ask for it by itself, not in a batch or a job');

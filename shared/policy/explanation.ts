@@ -2,7 +2,16 @@ import { ALL_NAMESPACES, describeAttributes, resourceName, type ResourceAttribut
 import type { RuleReference } from '../config/rule-reference.ts';
 import type { Denied } from './decision.ts';
 import type { Role } from './policy.ts';
-import { beyond, foreignAccounts, type Circumstances, type Condition, type ResourceRule } from './rule.ts';
+import { builtInRole, builtInRoleNames } from '../config/built-in-roles.ts';
+import {
+  beyond,
+  compileResourceRule,
+  contains,
+  foreignAccounts,
+  type Circumstances,
+  type Condition,
+  type ResourceRule,
+} from './rule.ts';
 import { needsNamedVerb, type Naming } from './sensitive.ts';
 
 // Each denial is one sentence for the caller: what was asked, which rule decided, what would allow it.
@@ -12,7 +21,9 @@ export const noRule = (explanation: string): Denied => ({ verdict: 'deny', reaso
 export function notAllowed(asked: ResourceAttributes, roles: readonly Role[], cluster: string, naming: Naming): Denied {
   const what = `${describeAttributes(asked)} on cluster ${cluster}`;
   return {
-    ...noRule(`No rule of ${listRoles(roles)} allows ${what}; it would take a rule with ${wouldAllow(asked, naming)}.`),
+    ...noRule(
+      `No rule of ${listRoles(roles)} allows ${what}; it would take a rule with ${wouldAllow(asked, naming)}.${builtInHint(asked, naming)}`,
+    ),
     attributes: asked,
   };
 }
@@ -84,4 +95,22 @@ function wouldAllow(asked: ResourceAttributes, naming: Naming): string {
   const byName = spelled.length === 0 ? '' : ` (${spelled.join(' and ')} by name: "*" does not grant this)`;
   const names = name === '' ? ' and no names' : '';
   return `verbs [${verb}], resources [${resourceName(asked)}], namespaces [${star ? '"*"' : namespace}]${names}${byName}`;
+}
+
+/** The smallest of Kubernetes' own roles that allows it: everybody may know what these grant. */
+function builtInHint(asked: ResourceAttributes, naming: Naming): string {
+  const name = builtInRoleNames.find((one) => builtInRules(one).some((rule) => contains(rule, asked, naming)));
+  return name === undefined ? '' : ` The built-in role ${name} has one.`;
+}
+
+const compiled = new Map<string, readonly ResourceRule[]>();
+
+function builtInRules(name: (typeof builtInRoleNames)[number]): readonly ResourceRule[] {
+  const known = compiled.get(name);
+  if (known) return known;
+  const rules = (builtInRole(name, ['*']).allow ?? []).map((rule) =>
+    compileResourceRule(rule, { role: name, rule: '' }),
+  );
+  compiled.set(name, rules);
+  return rules;
 }

@@ -208,7 +208,8 @@ export interface RunningRecord extends RecordBase, Open, Intended {
 /** It ran to its end. */
 export interface CompletedRecord extends RecordBase, Intended {
   readonly status: 'completed';
-  readonly azure: AzureRun;
+  /** Absent where the gateway itself answered: nothing was sent. */
+  readonly azure?: AzureRun | undefined;
   readonly exitCode: number;
   readonly timedOut: boolean;
   readonly truncated: boolean;
@@ -250,6 +251,9 @@ export interface AzureRun {
   readonly commandId: string;
   readonly requestId?: string | undefined;
 }
+
+/** For showing a record that has none as one that runs. */
+export const notSent: AzureRun = { commandId: '' };
 
 export interface Failure {
   readonly code: string;

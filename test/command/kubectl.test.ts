@@ -163,7 +163,7 @@ describe('verbs that change, and what they need', () => {
     ],
     ['cluster-info', 'cluster-info --namespace=kube-system', ['list services in kube-system']],
     [
-      'auth can-i create deploy/web',
+      'auth can-i create deploy/web --in-cluster',
       'auth can-i create deployments.v1.apps/web --namespace=shop',
       ['create selfsubjectaccessreviews.authorization.k8s.io'],
     ],

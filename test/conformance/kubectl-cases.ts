@@ -598,12 +598,12 @@ export const cases: readonly Case[] = [
 
   // auth, certificates, run, debug, expose, autoscale
   ...plain(
-    'auth can-i get pods',
-    'auth can-i create deployments.apps/web --subresource=scale',
-    'auth can-i list secrets -A',
-    'auth can-i get /healthz',
-    'auth can-i --list',
-    'auth whoami',
+    'auth can-i get pods --in-cluster',
+    'auth can-i create deployments.apps/web --subresource=scale --in-cluster',
+    'auth can-i list secrets -A --in-cluster',
+    'auth can-i get /healthz --in-cluster',
+    'auth can-i --list --in-cluster',
+    'auth whoami --in-cluster',
     'certificate approve joining',
     'certificate deny joining',
     'run probe --image=probe',

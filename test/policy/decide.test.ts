@@ -643,15 +643,15 @@ describe('what a denial says', () => {
   const cases: readonly [asked: string, explanation: string][] = [
     [
       'delete pods web-0 @shop',
-      'No rule of your role r allows delete pods web-0 in shop on cluster demo; it would take a rule with verbs [delete], resources [pods], namespaces [shop].',
+      'No rule of your role r allows delete pods web-0 in shop on cluster demo; it would take a rule with verbs [delete], resources [pods], namespaces [shop]. The built-in role edit has one.',
     ],
     [
       'list pods @*',
-      'No rule of your role r allows list pods in all namespaces on cluster demo; it would take a rule with verbs [list], resources [pods], namespaces ["*"] and no names.',
+      'No rule of your role r allows list pods in all namespaces on cluster demo; it would take a rule with verbs [list], resources [pods], namespaces ["*"] and no names. The built-in role view has one.',
     ],
     [
       'create pods/exec web-0 @shop',
-      'No rule of your role r allows create pods/exec web-0 in shop on cluster demo; it would take a rule with verbs [create], resources [pods/exec], namespaces [shop] (the resource by name: "*" does not grant this).',
+      'No rule of your role r allows create pods/exec web-0 in shop on cluster demo; it would take a rule with verbs [create], resources [pods/exec], namespaces [shop] (the resource by name: "*" does not grant this). The built-in role edit has one.',
     ],
     [
       'get pods x @aks-command',

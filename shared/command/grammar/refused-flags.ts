@@ -1,11 +1,13 @@
 import type { ToolGrammar } from './grammar.ts';
 
 const WHERE = "where the command goes is the cluster in the address, not the command's choice";
-const WHO = "who runs the command is the caller of the gateway, not the command's choice";
+const WHO =
+  "who runs the command is the caller of the gateway, not the command's choice; aksgw policy who-can tells what others may";
 const TLS = "how the connection is secured is not the command's choice";
 const LOCAL = 'it reads or writes files of the machine that runs the command';
 const TUNING = 'it sets how the tool itself runs, which the gateway does';
-const REMOTE = 'it fetches content that nobody has seen; only files sent with the request are used';
+const REMOTE =
+  'it fetches content that nobody has seen; send the chart, as a folder or a .tgz (helm pull), with the request';
 const PROGRAM = 'it runs a program of its own';
 const HELP = 'help is not relayed; run the tool on your own machine to read it';
 
@@ -66,7 +68,8 @@ const global: Readonly<Record<ToolGrammar['tool'], Readonly<Record<string, strin
 /** Flags that are refused wherever a command has them as its own. */
 const local: Readonly<Record<ToolGrammar['tool'], Readonly<Record<string, string>>>> = {
   kubectl: {
-    kustomize: 'a kustomization may name remote bases and plugins; send the built manifests with -f',
+    kustomize:
+      'a kustomization may name remote bases and plugins; render it (kubectl kustomize FOLDER) and send the result with -f',
     'enable-helm': PROGRAM,
     'helm-command': PROGRAM,
     'enable-alpha-plugins': PROGRAM,

@@ -61,9 +61,12 @@ interface Source {
 function readChart(source: Source, word: string): UploadedChart {
   const { uploads } = source;
   if (/^[a-z][a-z0-9+.-]*:/iu.test(word))
-    throw refuse(word, 'is fetched from elsewhere; send the chart as a folder with the request');
+    throw refuse(
+      word,
+      'is fetched from elsewhere; pull it yourself and send it with the request, as a folder or a .tgz',
+    );
   if (PACKED.test(word)) return readPacked(source, word);
-  if (/\.tar$/u.test(word)) throw refuse(word, 'is not a packed chart: those end in .tgz; or send its folder');
+  if (word.endsWith('.tar')) throw refuse(word, 'is not a packed chart: those end in .tgz; or send its folder');
   const folder = canonicalPath(word);
   if (folder === undefined)
     throw refuse(word, 'is not below the working folder; charts from elsewhere are not fetched');
@@ -71,7 +74,7 @@ function readChart(source: Source, word: string): UploadedChart {
   if (uploads.get(`${prefix}Chart.yaml`) === undefined) {
     throw refuse(
       word,
-      'is not a folder with a Chart.yaml among the files sent; charts of repositories are not fetched',
+      'is not a folder with a Chart.yaml, or a .tgz, among the files sent; charts of repositories are not fetched: helm pull it and send it',
     );
   }
   const paths = uploads.below(folder);
@@ -132,7 +135,10 @@ function checkChart(walk: Walk, at: string, depth: number): void {
     if (!path.startsWith(`${at}charts/`)) continue;
     const rest = path.slice(at.length + 'charts/'.length);
     if (/\.(?:tgz|tar\.gz|tar|gz)$/iu.test(path))
-      throw refuse(`${walk.prefix}${path}`, 'is a packed chart; unpack it into a folder');
+      throw refuse(
+        `${walk.prefix}${path}`,
+        'is a packed chart; unpack it into a folder, or send the whole chart packed',
+      );
     // helm skips what begins with one of these, and files that lie in charts/ itself.
     if (rest.includes('/') && !/^[._]/u.test(rest)) children.add(rest.slice(0, rest.indexOf('/')));
   }

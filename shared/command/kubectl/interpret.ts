@@ -53,6 +53,7 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
       secret: meaning.secret === true || holdsData(request.argv),
     },
     warnings,
+    ...(meaning.answer && { answer: meaning.answer }),
     windowSeconds: windowOf(call, path),
     lesser: lesser && (() => withLess(parsed, request, context, lesser)),
   };

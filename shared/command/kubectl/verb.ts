@@ -1,5 +1,5 @@
 import type { CommandContext } from '../../config/config.ts';
-import type { CommandRequest, PodSecurity, Program, SentFile } from '../invocation.ts';
+import type { Answer, CommandRequest, PodSecurity, Program, SentFile } from '../invocation.ts';
 import type { Parsed } from '../parsed.ts';
 import type { Catalog } from '../../kubernetes/resources.ts';
 import type { Uploads } from '../files.ts';
@@ -56,6 +56,8 @@ export interface Meaning {
   readonly words?: readonly string[] | undefined;
   /** What takes several calls: the program, of the words that would go out otherwise. */
   readonly program?: ((words: readonly string[]) => Program) | undefined;
+  /** What the gateway answers itself. */
+  readonly answer?: Answer | undefined;
   /** True when a word that goes out holds a secret. */
   readonly secret?: boolean | undefined;
 }

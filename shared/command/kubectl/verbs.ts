@@ -66,14 +66,17 @@ export const refusedVerbs: ReadonlyMap<string, string> = new Map(
   Object.entries({
     'apply edit-last-applied': 'needs an editor',
     'auth reconcile': 'changes roles and bindings in ways that are only known afterwards; apply them',
-    'cluster-info dump': 'reads everything of whole namespaces, logs too; ask for what you need',
+    'cluster-info dump':
+      'reads everything of whole namespaces, logs too; ask for what you need: kubectl get all, kubectl events, kubectl logs',
     completion: 'is for a shell of your own',
-    config: 'is about a kubeconfig, which the gateway does not use',
-    edit: 'needs an editor; get the object, change it and apply it',
+    config:
+      'is about a kubeconfig, which the gateway does not use; the cluster is in the address, a namespace is given with -n',
+    edit: 'needs an editor; kubectl get … -o yaml, change the file, kubectl apply -f it; or kubectl patch, kubectl set',
     kuberc: 'is about preferences of your own machine',
-    kustomize: 'can fetch remote bases and run plugins; run it yourself and send the result',
+    kustomize: 'can fetch remote bases and run plugins; run it yourself and send the result with -f',
     plugin: 'runs programs that nobody has judged',
-    'port-forward': 'needs a connection that lasts, and run command has none',
-    proxy: 'needs a connection that lasts, and run command has none',
+    'port-forward':
+      'needs a connection that lasts, and run command has none; kubectl exec POD -- curl …, or run tmp --rm -i --image=… -- curl … ask from inside',
+    proxy: 'needs a connection that lasts, and run command has none; name what you want to read: kubectl get …',
   }),
 );
