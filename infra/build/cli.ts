@@ -26,9 +26,9 @@ export async function bundleCli(outdir: string): Promise<readonly string[]> {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ['shared/client/aksgw.ts'],
-    outfile: join(outdir, 'aksgw.mjs'),
+    outfile: join(outdir, 'aksgw.cjs'),
     bundle: true,
-    format: 'esm',
+    format: 'cjs', // what is required lazily is loaded lazily, node's own modules too
     platform: 'node',
     target: 'node20.19',
     minify: true,
@@ -40,8 +40,6 @@ export async function bundleCli(outdir: string): Promise<readonly string[]> {
       parsedJson,
       shortManifests({ path: join(root, 'package.json'), version: manifest.version }),
     ],
-    // CommonJS packages inside the bundle call require for node: modules
-    banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
     logLevel: 'warning',
   });
   cpSync(join(root, 'LICENSE'), join(outdir, 'LICENSE'));
@@ -51,11 +49,11 @@ export async function bundleCli(outdir: string): Promise<readonly string[]> {
   writeFileSync(join(outdir, 'THIRD-PARTY-NOTICES.txt'), notices(packages));
   writeFileSync(join(outdir, 'README.md'), readme());
   const { version, license } = manifest;
-  const bin = { aksgw: 'aksgw.mjs', 'kubectl-aksgw': 'aksgw.mjs' };
+  const bin = { aksgw: 'aksgw.cjs', 'kubectl-aksgw': 'aksgw.cjs' };
   const description = 'kubectl and helm on private AKS clusters, through aks-access-gateway';
   writeFileSync(
     join(outdir, 'package.json'),
-    `${JSON.stringify({ name: NAME, version, description, license, type: 'module', bin, engines: manifest.engines }, null, 2)}\n`,
+    `${JSON.stringify({ name: NAME, version, description, license, bin, engines: manifest.engines }, null, 2)}\n`,
   );
   return Object.keys(metafile.inputs);
 }

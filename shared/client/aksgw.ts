@@ -27,8 +27,7 @@ const secondInterrupt = (ms: number): Promise<boolean> =>
     };
   }).finally(() => (pressed = undefined)) as Promise<boolean>;
 
-process.exitCode = await main(
-  argv.slice(2),
-  { env, stdin, stdout, stderr, cwd: () => process.cwd(), signal: interrupt.signal, secondInterrupt },
-  basename(argv[1] ?? 'aksgw'),
-);
+const host = { env, stdin, stdout, stderr, cwd: () => process.cwd(), signal: interrupt.signal, secondInterrupt };
+void main(argv.slice(2), host, basename(argv[1] ?? 'aksgw')).then((code) => {
+  process.exitCode = code;
+});

@@ -17,6 +17,7 @@ const PLUGIN = 'kubectl-aksgw';
 export function readCall(argv: readonly string[], env: NodeJS.ProcessEnv, calledAs: string): Call {
   const tool = calledAs.replace(/(?:\.[cm]?js|\.exe)$/i, '');
   // Standing in for a tool, every word is the tool's.
+  if (tool === 'kubectl' && argv[0] === 'aksgw') return readCall(argv.slice(1), env, PLUGIN);
   if (tool === 'kubectl' || tool === 'helm') return { options: optionsOf(new Map(), env), words: [tool, ...argv] };
   const { given, rest } = readOptions(argv);
   const options = optionsOf(given, env);

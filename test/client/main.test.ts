@@ -245,6 +245,44 @@ describe('aksgw', () => {
     expect(ended.err).toMatch(words);
   });
 
+  test.each<[string, Answer, number, RegExp, readonly string[]]>([
+    ['output that was cut', record({ truncated: true }), 123, /not all of it/, []],
+    ['output that was cut, where that is allowed', record({ truncated: true }), 0, /not all/, ['--allow-truncated']],
+    ['cut output of what failed', record({ truncated: true, exitCode: 4 }), 4, /not all/, []],
+    ['a time-out', record({ timedOut: true, exitCode: 124 }), 124, /timed out/, []],
+    ['a time-out whose code was lost', record({ timedOut: true, exitCode: 0 }), 124, /timed out/, []],
+    ['an answer without members', json(200, 'application/json', {}), 126, /not as a gateway does/, []],
+    ['an exit code that no process has', record({ exitCode: 256 }), 126, /not as a gateway does/, []],
+    ['an id that a terminal would obey', record({ id: '\u001b]52;c;eA==\u0007' }), 126, /^[^\u001b]*$/, []],
+    ['what is completed without an exit code', record({ exitCode: null }), 126, /^$/, []],
+  ])('does not end with 0 for %s', async (_what, answer, code, words, options) => {
+    const { url } = await gateway(answer);
+    const ended = await aksgw([...options, ...GET], { AKSGW_URL: url });
+    expect(ended.code).toBe(code);
+    expect(ended.err).toMatch(words);
+  });
+
+  test('names address and cause of what it cannot reach, within seconds', async () => {
+    const began = performance.now();
+    const refused = await aksgw(GET, { AKSGW_URL: 'http://127.0.0.1:1' });
+    expect(refused).toMatchObject({ code: 125, err: expect.stringMatching(/http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/) });
+    const unknown = await aksgw(GET, { AKSGW_URL: 'https://gateway.invalid' });
+    expect(unknown).toMatchObject({
+      code: 125,
+      err: expect.stringMatching(/gateway\.invalid: .*(?:ENOTFOUND|EAI_AGAIN)/),
+    });
+    // 5 s for each on a quiet machine.
+    expect(performance.now() - began).toBeLessThan(30_000);
+  });
+
+  test('shows a terminal nothing that it would obey, and a pipe the bytes', async () => {
+    const evil = '\u001b]0;x\u0007 \u200e \u061c \u2028 \u202e';
+    const { url } = await gateway(record({ stdout: evil, warnings: [evil], id: 'c1' }));
+    const piped = await aksgw(GET, { AKSGW_URL: url });
+    expect(piped.out).toBe(evil);
+    expect(piped.err).toBe('aksgw: warning: \\x1b]0;x\\x07 \\u200e \\u061c \\u2028 \\u202e\n');
+  });
+
   test('says what it waits for, and Ctrl-C ends the wait', async () => {
     const interrupt = new AbortController();
     const { url } = await gateway(problem(503, 'gateway-busy', true, '50'));
