@@ -28,6 +28,7 @@ const secondInterrupt = (ms: number): Promise<boolean> =>
   }).finally(() => (pressed = undefined)) as Promise<boolean>;
 
 const host = { env, stdin, stdout, stderr, cwd: () => process.cwd(), signal: interrupt.signal, secondInterrupt };
-void main(argv.slice(2), host, basename(argv[1] ?? 'aksgw')).then((code) => {
+const setExitCode = (code: number): void => {
   process.exitCode = code;
-});
+};
+void main(argv.slice(2), host, basename(argv[1] ?? 'aksgw')).then(setExitCode);

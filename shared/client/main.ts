@@ -83,6 +83,10 @@ const commands: Readonly<Record<string, Command>> = {
   rerun: ofOne('ID', async (id, options, host) => (await import('./commands/relay.ts')).rerun(id, options, host)),
   batch: ofOne('FILE', async (file, options, host) => (await import('./commands/batch.ts')).batch(file, options, host)),
   jobs: async (words, options, host) => (await import('./commands/jobs.ts')).jobs(words, options, host),
+  completion: ofOne('bash, zsh, fish or powershell', async (shell, _, host) =>
+    (await import('./commands/completion.ts')).completion(shell, host),
+  ),
+  __complete: async (words, _, host) => (await import('./commands/completion.ts')).complete(words, host),
   health: async (words, options, host) => (await import('./commands/health.ts')).health(words, options, host),
   audit: (words, options, host) => operator(['audit', ...words], options, host),
   policy: (words, options, host) => operator(['policy', ...words], options, host),

@@ -253,7 +253,7 @@ describe('aksgw', () => {
     ['a time-out whose code was lost', record({ timedOut: true, exitCode: 0 }), 124, /timed out/, []],
     ['an answer without members', json(200, 'application/json', {}), 126, /not as a gateway does/, []],
     ['an exit code that no process has', record({ exitCode: 256 }), 126, /not as a gateway does/, []],
-    ['an id that a terminal would obey', record({ id: '\u001b]52;c;eA==\u0007' }), 126, /^[^\u001b]*$/, []],
+    ['an id that a terminal would obey', record({ id: '\u001b]52;c;eA==\u0007' }), 126, /not as a gateway does/, []],
     ['what is completed without an exit code', record({ exitCode: null }), 126, /^$/, []],
   ])('does not end with 0 for %s', async (_what, answer, code, words, options) => {
     const { url } = await gateway(answer);

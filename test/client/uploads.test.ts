@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { collectUploads } from '../../shared/client/uploads.ts';
+import { collectUploads } from '../../shared/client/uploads/collect.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'aksgw-uploads-'));
 for (const [path, text] of Object.entries({
@@ -73,5 +73,54 @@ describe('the wrapper uploads', () => {
     [['kubectl', 'apply', '-f'], /no file behind it/],
   ])('nothing for %j, and says why', (argv, why) => {
     expect(() => uploaded(...argv)).toThrow(why);
+  });
+});
+
+describe('one path has one spelling, and argv is rewritten to it', () => {
+  test.each([
+    [
+      ['kubectl', 'apply', '-f', './k8s/../app.yaml'],
+      ['kubectl', 'apply', '-f', 'app.yaml'],
+    ],
+    [
+      ['kubectl', 'apply', '-f', join(folder, 'app.yaml')],
+      ['kubectl', 'apply', '-f', 'app.yaml'],
+    ],
+    [
+      ['kubectl', 'apply', `--filename=${folder}/k8s/`],
+      ['kubectl', 'apply', '--filename=k8s'],
+    ],
+    [
+      ['kubectl', 'create', 'configmap', 'c', '--from-file=k=./app.yaml'],
+      ['kubectl', 'create', 'configmap', 'c', '--from-file=k=app.yaml'],
+    ],
+    [
+      ['helm', 'upgrade', 'r', join(folder, 'chart'), '--set-file', 'a=./app.yaml'],
+      ['helm', 'upgrade', 'r', './chart', '--set-file', 'a=app.yaml'],
+    ],
+    [
+      ['kubectl', 'cp', './app.yaml', 'shop/web-0:/tmp/x'],
+      ['kubectl', 'cp', 'app.yaml', 'shop/web-0:/tmp/x'],
+    ],
+    [
+      ['kubectl', 'cp', 'shop/web-0:/tmp/x', './here'],
+      ['kubectl', 'cp', 'shop/web-0:/tmp/x', './here'],
+    ],
+    [
+      ['kubectl', 'exec', 'web-0', '--', 'cat', '-f', './app.yaml'],
+      ['kubectl', 'exec', 'web-0', '--', 'cat', '-f', './app.yaml'],
+    ],
+  ])('%j is sent as %j', (argv, words) => {
+    expect(collectUploads(argv, folder).argv).toEqual(words);
+  });
+
+  test('of .git nothing is sent, and of too much nothing at all', () => {
+    mkdirSync(join(folder, 'repo/.git'), { recursive: true });
+    writeFileSync(join(folder, 'repo/.git/x.yaml'), 'a: 1');
+    writeFileSync(join(folder, 'repo/y.yaml'), 'a: 1');
+    expect(uploaded('kubectl', 'apply', '-R', '-f', 'repo').paths).toEqual(['repo/y.yaml']);
+    expect(() => uploaded('kubectl', 'apply', '-f', 'repo/.git/x.yaml')).toThrow(/nothing is sent/);
+    writeFileSync(join(folder, 'repo/big.yaml'), Buffer.alloc(7 * 1024 * 1024, ' '));
+    expect(() => uploaded('kubectl', 'apply', '-f', 'repo')).toThrow(/MiB that a gateway takes/);
   });
 });

@@ -50,7 +50,7 @@ const jobs: readonly {
     job: 'what a relative path is',
     home: 'shared/command/paths.ts',
     sign: /=== '\.\.'|function canonicalPath/,
-    also: ['shared/client/uploads.ts'], // paths of the caller's own machine, before they are sent
+    also: ['shared/client/uploads/folder.ts'], // paths of the caller's own machine, before they are sent
   },
 ];
 

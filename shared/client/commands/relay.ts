@@ -6,7 +6,9 @@ import { digestOf, note, readHistory } from '../history.ts';
 import type { Host } from '../host.ts';
 import { NotRun, UsageError } from '../exits.ts';
 import { runToEnd } from '../run-to-end.ts';
-import { collectUploads, UploadRefused } from '../uploads.ts';
+import { collectUploads } from '../uploads/collect.ts';
+import { fetchWhatThePodMayNot } from '../uploads/fetched.ts';
+import { UploadRefused } from '../uploads/upload.ts';
 
 /** `aksgw kubectl …`, `aksgw helm …`. Throws UsageError, UploadRefused, NotRun, GatewayProblem where nothing was run. */
 export async function relay(argv: readonly string[], options: Options, host: Host): Promise<number> {
@@ -18,10 +20,12 @@ export async function relay(argv: readonly string[], options: Options, host: Hos
 
 /** A command with the files that it names, and standard input where it reads that. */
 export async function commandOf(argv: readonly string[], host: Host): Promise<CommandInput> {
-  const { files, stdin } = collectUploads(argv, host.cwd());
+  const fetched = await fetchWhatThePodMayNot(argv, host);
+  const { argv: words, files: own, stdin } = collectUploads(fetched.argv, host.cwd(), fetched.files);
+  const files = [...own, ...fetched.files];
   return {
-    argv: [...argv],
-    ...(files.length > 0 && { files: [...files] }),
+    argv: [...words],
+    ...(files.length > 0 && { files }),
     ...(stdin && { stdin: await readAll(host.stdin) }),
   };
 }
@@ -59,7 +63,11 @@ async function send(
       },
       host,
     );
-  const start = (to: Parameters<typeof client.run>[2]) => client.run(cluster, command, to);
+  const start = async (to: Parameters<typeof client.run>[2]) => {
+    const record = await client.run(cluster, command, to);
+    if (host.stdout.isTTY) (await import('./completion.ts')).rememberNames(argv, record.stdout, host);
+    return record;
+  };
   return runToEnd(host, { client, idempotencyKey: randomUUID(), start, onAccepted }, options);
 }
 

@@ -13,7 +13,7 @@ import { judge } from '../../../policy/judge.ts';
 import { frozenFor } from '../../../policy/frozen.ts';
 import { compilePolicy } from '../../../policy/policy.ts';
 import type { Host } from '../../host.ts';
-import { collectUploads } from '../../uploads.ts';
+import { collectUploads } from '../../uploads/collect.ts';
 import { readPolicyConfig } from '../config.ts';
 
 const USAGE = `aksgw policy explain --cluster CLUSTER (--user ID | --app ID | --job NAME) [--tenant ID] [--group ID]… [--app-role ROLE]…
