@@ -16,6 +16,7 @@ import { checkJobs } from '../../jobs/check.ts';
 import { withDeadline } from '../../lib/abort.ts';
 import { fetchBounded } from '../../lib/bounded-fetch.ts';
 import { printable } from '../../lib/safe-text.ts';
+import { trimEnd } from '../../lib/trim-end.ts';
 import { compilePolicy } from '../../policy/policy.ts';
 import { Secret } from '../../secret.ts';
 import type { Host } from '../host.ts';
@@ -151,8 +152,7 @@ async function compare(config: Config, url: string, host: Host): Promise<number>
 /** Throws Error for an address that a token must not go to. */
 function readAgainst(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname)))
-    return text.replace(/\/+$/, '');
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))) return trimEnd(text, '/');
   throw new Error('--against takes an https address: over plain http your token could be read on the way');
 }
 
