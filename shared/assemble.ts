@@ -18,6 +18,7 @@ import { checkJobs } from './jobs/check.ts';
 import { compiledOnce as compiledJobs } from './jobs/context.ts';
 import { createLooks, type Looks } from './health/looks.ts';
 import { createHealthMetrics } from './health/metrics.ts';
+import { createSharedLooks } from './health/shared-looks.ts';
 import { createJobs, type Jobs } from './jobs/jobs.ts';
 import { createApp } from './http/app.ts';
 import type { LogOptions } from './http/options.ts';
@@ -330,8 +331,14 @@ const openLifecycle = (base: Base, relay: Relay, results: StoredResults): Lifecy
   });
 };
 
-const openLooks = ({ clock, measured: { telemetry } }: Base, { gateway, relay }: Corridor): Looks =>
-  createLooks({ gateway, relay, clock, metrics: createHealthMetrics(telemetry, clock) });
+const openLooks = ({ clock, records, measured: { telemetry } }: Base, { gateway, relay }: Corridor): Looks =>
+  createLooks({
+    gateway,
+    relay,
+    clock,
+    metrics: createHealthMetrics(telemetry, clock),
+    shared: createSharedLooks(records, clock),
+  });
 
 const openJobs = (
   { config, records, holder, clock, entropy, messages, measured: { telemetry } }: Base,

@@ -3,6 +3,7 @@ import { after, type Clock } from '../clock.ts';
 import { Problem } from '../errors.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { AuthenticatedRequest, RequestedBatch, Wait } from '../gateway/request.ts';
+import type { BatchResult } from '../gateway/read-batch.ts';
 import type { StartedCommand } from '../gateway/run-command.ts';
 import { principalKey } from '../identity/principal.ts';
 import { onAbort } from '../lib/abort.ts';
@@ -11,6 +12,7 @@ import type { Answer } from './answers.ts';
 import { assess, type Health } from './assess.ts';
 import type { AzureAnswer } from './azure-view.ts';
 import type { HealthMetrics } from './metrics.ts';
+import { isFresh, type SharedLooks } from './shared-looks.ts';
 import { readLook, type BatchReading } from './read-batch.ts';
 import { readsIn, stepsFor, type Read, type ReadName } from './reads.ts';
 
@@ -44,6 +46,8 @@ interface LooksContext {
   readonly relay: Pick<Relay, 'view'>;
   readonly clock: Clock;
   readonly metrics: HealthMetrics;
+  /** Looks of other processes. */
+  readonly shared: SharedLooks;
 }
 
 /** How long a look is as good as a new one. */
@@ -193,11 +197,47 @@ async function runReads(
   judged: Judged,
 ): Promise<BatchReading> {
   try {
-    const started = await startBatch(context, request, scope, judged, {});
-    return readLook(await context.gateway.awaitBatch(request, started, { ms: LONGEST_MS }));
+    return readLook(
+      (await joinOther(context, request, scope, judged)) ?? (await runOwn(context, request, scope, judged)),
+    );
   } catch (error) {
     if (!isUnreachable(error)) throw error;
     return { answers: new Map(), run: notRun(error) };
+  }
+}
+
+async function runOwn(
+  context: LooksContext,
+  request: AuthenticatedRequest,
+  scope: Scope,
+  judged: Judged,
+): Promise<BatchResult> {
+  const { gateway, shared } = context;
+  const started = await startBatch(context, request, scope, judged, {});
+  const { batch } = started.record;
+  const owner = principalKey(request.caller.principal);
+  if (batch) await shared.put(owner, scope.cluster, keyOf(request, scope, judged), batch.id);
+  return gateway.awaitBatch(request, started, { ms: LONGEST_MS });
+}
+
+/** The batch of a look that another process began for the same caller, if it serves. */
+async function joinOther(
+  { gateway, shared, clock }: LooksContext,
+  request: AuthenticatedRequest,
+  scope: Scope,
+  judged: Judged,
+): Promise<BatchResult | undefined> {
+  const owner = principalKey(request.caller.principal);
+  const [id] = await shared.find(owner, scope.cluster, keyOf(request, scope, judged));
+  if (id === undefined) return undefined;
+  try {
+    const batch = await gateway.readBatch(request, id, { ms: 0 });
+    if (!isFresh(batch, clock.now(), FRESH_MS)) return undefined;
+    return batch.status === 'running' ? await gateway.readBatch(request, id, { ms: LONGEST_MS }) : batch;
+  } catch (error) {
+    // Its record is gone: then it serves nobody.
+    if (error instanceof Problem && error.code === 'batch-not-found') return undefined;
+    throw error;
   }
 }
 

@@ -154,11 +154,14 @@ test('its numbers are gauges with few labels, and say nothing of what is old or 
   for (const name of gauges.keys()) expect([name, read(name)]).toEqual([name, []]);
 });
 
+/** No other process. */
+const alone = { find: async () => [], put: async () => undefined };
+
 /** A look of the job's, as the gateway has it; `seen` gets what becomes metrics. */
 async function look(seen: Health[]): Promise<Health> {
   const view = () => Promise.reject(new Problem('azure-unreachable', 'Azure is away.'));
   const metrics = { set: (health: Health) => void seen.push(health) };
-  const looks = createLooks({ gateway: stack.gateway.gateway, relay: { view }, clock, metrics });
+  const looks = createLooks({ gateway: stack.gateway.gateway, relay: { view }, clock, metrics, shared: alone });
   const principal = { tid: '', oid: 'watch', azp: '', uti: '', idtyp: 'job' } as const;
   const request = { caller: { principal: jobPrincipal('watch') }, facts: { requestId: 'r', principal } };
   const started = await looks.start(request, 'demo', {});

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { parser } from '@prometheus-io/lezer-promql';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { alerts, GATEWAY } from '../../infra/monitoring/alerts.ts';
@@ -85,6 +86,18 @@ describe('KQL, bound by the Kusto language service', () => {
   });
 });
 
+/** Places that Prometheus' own grammar does not take; Grafana's variables stand for values. */
+function promqlErrors(expr: string): number {
+  let errors = 0;
+  const tree = parser.parse(expr.replaceAll('$__rate_interval', '5m'));
+  tree.iterate({
+    enter: ({ type }) => {
+      if (type.isError) errors += 1;
+    },
+  });
+  return errors;
+}
+
 describe('dashboards', () => {
   interface Panel {
     readonly type: string;
@@ -121,6 +134,7 @@ describe('dashboards', () => {
           expect(createBinder(tables)(azureLogAnalytics.query).problems).toEqual([]);
           continue;
         }
+        expect([title, promqlErrors(expr ?? '')]).toEqual([title, 0]);
         const series = expr?.match(/\b(aksgw|http)_\w+/g) ?? [];
         const found = series.filter((word) => known.has(word));
         expect([title, found.length > 0]).toEqual([title, true]);
@@ -138,6 +152,8 @@ describe('dashboards', () => {
       }
     }
   });
+
+  test('PromQL that is none is seen', () => expect(promqlErrors('sum by (cluster (x')).toBeGreaterThan(0));
 
   test('the variable of clusters asks for a series that exists', () => {
     for (const [, text] of Object.entries(files))
