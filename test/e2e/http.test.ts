@@ -87,6 +87,23 @@ describe('POST /v1/clusters/{cluster}/commands', () => {
     expect(end.body.status).toBe('completed');
   });
 
+  test('gives the first or the last lines of an output, its size told of the whole', async () => {
+    const whole = (await stack.command(PODS)).body;
+    const lines = whole.stdout.split(/(?<=\n)/);
+    expect(lines.length).toBeGreaterThan(2);
+    const part = (query: string, headers = {}) =>
+      stack.request('GET', `/v1/commands/${whole.id}?${query}`, { headers });
+    const [first = ''] = lines;
+    const last = lines.at(-1) ?? '';
+    expect((await part('head=1')).body).toMatchObject({ stdout: first, outputBytes: whole.outputBytes });
+    expect((await part('tail=1')).body).toMatchObject({ stdout: last, outputBytes: whole.outputBytes });
+    expect((await part('tail=2')).body.stdout).toBe(lines.slice(-2).join(''));
+    expect((await part('head=1000000')).body.stdout).toBe(whole.stdout);
+    expect((await part('tail=1', { accept: 'text/plain' })).text).toBe(last);
+    for (const query of ['head=1&tail=1', 'head=0', 'tail=-1', 'tail=x', 'head=1000001', 'lines=1'])
+      expect([query, (await part(query)).body.code]).toEqual([query, 'request-invalid']);
+  });
+
   test('gives plain text on request: stdout, then stderr, and the exit code in a header', async () => {
     const fine = await stack.command(PODS, { headers: { accept: 'text/plain' } });
     expect([fine.status, fine.headers.get('exit-code')]).toEqual([200, '0']);
