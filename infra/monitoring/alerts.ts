@@ -133,12 +133,17 @@ const ofClusters: readonly Alert[] = [
   },
   {
     name: 'cluster-not-looked-at',
-    says: 'The last look at the cluster is more than an hour old: its health job does not run',
+    says: 'There was no look at the cluster for an hour: its health job does not run',
     severity: 2,
     every: 'PT15M',
-    window: 'PT30M',
+    // What was looked at before, and no longer.
+    window: 'PT6H',
     dimensions: ['Cluster'],
-    query: [rowsOf('aksgw.cluster.age'), by('cluster', 'Cluster', 'min(Min) - 3600'), over(0)].join('\n'),
+    query: [
+      rowsOf('aksgw.cluster.age'),
+      by('cluster', 'Cluster', 'datetime_diff("minute", now(), max(TimeGenerated))'),
+      over(60),
+    ].join('\n'),
   },
   {
     name: 'nodes-not-ready',

@@ -34,9 +34,15 @@ export interface Looks {
    */
   look(request: AuthenticatedRequest, scope: Scope, wait: Wait): Promise<Looked>;
   /** Starts the batch of a job's look. Throws Problem `policy-denied` when none of the reads may be made. */
-  start(request: AuthenticatedRequest, cluster: string, about: About, signal?: AbortSignal): Promise<StartedCommand>;
-  /** Judges a job's look that has ended, and keeps its numbers as metrics. Gives its status and reason in one line. */
-  note(request: AuthenticatedRequest, cluster: string, batchId: string): Promise<string>;
+  start(
+    request: AuthenticatedRequest,
+    cluster: string,
+    about: About,
+    until: number,
+    signal?: AbortSignal,
+  ): Promise<StartedCommand>;
+  /** Judges a job's look that has ended, and keeps its numbers as metrics `until` then (epoch ms). Gives its status and reason in one line. */
+  note(request: AuthenticatedRequest, cluster: string, batchId: string, until: number): Promise<string>;
 }
 
 type About = Pick<RequestedBatch, 'reason' | 'job' | 'requester' | 'idempotency'>;
@@ -89,10 +95,10 @@ export function createLooks(context: LooksContext): Looks {
       const { done } = share(keyOf(request, scope, judged), () => begin(context, request, scope, judged));
       return { health: await within(clock, done, wait) };
     },
-    start: (request, cluster, about, signal) => startForJob(context, request, { cluster }, about, signal),
-    note: async (request, cluster, batchId) => {
+    start: (request, cluster, about, until, signal) => startForJob(context, request, { cluster }, about, until, signal),
+    note: async (request, cluster, batchId, until) => {
       const reading = readLook(await context.gateway.readBatch(request, batchId, { ms: 0 }));
-      const { status, reason } = await noted(context, request, cluster, reading);
+      const { status, reason } = await noted(context, request, cluster, reading, until);
       return `${status}: ${reason}`;
     },
   };
@@ -114,13 +120,15 @@ async function startForJob(
   request: AuthenticatedRequest,
   scope: Scope,
   about: About,
+  until: number,
   signal: AbortSignal | undefined,
 ): Promise<StartedCommand> {
   try {
     return await startBatch(context, request, scope, await judge(context, request, scope), about, signal);
   } catch (error) {
     // That it cannot be reached is what the look was to find out.
-    if (isUnreachable(error)) await noted(context, request, scope.cluster, { answers: new Map(), run: notRun(error) });
+    if (isUnreachable(error))
+      await noted(context, request, scope.cluster, { answers: new Map(), run: notRun(error) }, until);
     throw error;
   }
 }
@@ -131,11 +139,12 @@ async function noted(
   request: AuthenticatedRequest,
   cluster: string,
   reading: BatchReading,
+  until: number,
 ): Promise<Health> {
   const azure = await askAzure(context, request, { cluster }, true);
   const seen = { cluster, namespace: undefined, denied: new Map(), now: context.clock.now() };
   const health = assess({ ...seen, ...reading, azure });
-  context.metrics.set(health);
+  context.metrics.set(health, until);
   return health;
 }
 

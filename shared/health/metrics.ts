@@ -5,11 +5,10 @@ import { partNames, type Status } from './status.ts';
 
 /** The numbers of the last look at each cluster, as metrics. */
 export interface HealthMetrics {
-  set(health: Health): void;
+  /** `until`: epoch ms, from when on they say nothing of now: a job that no longer runs must not leave a cluster green. */
+  set(health: Health, until: number): void;
 }
 
-/** A look that is older says nothing of now: a job that no longer runs must not leave a cluster green. */
-const STALE_MS = 3 * 3_600_000;
 /** Namespaces told apart, of each cluster; the others are told as one, called ''. */
 const MOST_NAMESPACES = 30;
 
@@ -21,10 +20,10 @@ const level: Readonly<Record<Status, number>> = { ok: 0, degraded: 1, failing: 2
  * `MOST_NAMESPACES` namespaces of a cluster at a time.
  */
 export function createHealthMetrics(telemetry: Pick<Telemetry, 'gauge'>, clock: Pick<Clock, 'now'>): HealthMetrics {
-  const looks = new Map<string, Health>();
+  const looks = new Map<string, { readonly health: Health; readonly until: number }>();
   const fresh = (): readonly Health[] => {
-    for (const [cluster, { at }] of looks) if (clock.now() - at > STALE_MS) looks.delete(cluster);
-    return [...looks.values()];
+    for (const [cluster, { until }] of looks) if (clock.now() > until) looks.delete(cluster);
+    return [...looks.values()].map(({ health }) => health);
   };
   const one =
     <T>(read: (health: Health) => readonly T[]) =>
@@ -54,9 +53,9 @@ export function createHealthMetrics(telemetry: Pick<Telemetry, 'gauge'>, clock: 
     one((health) => single(health, Math.max(0, (clock.now() - health.at) / 1_000))),
   );
   return {
-    set: (health) => {
+    set: (health, until) => {
       // A look at one namespace is nothing to compare with one at all of them.
-      if (health.namespace === undefined) looks.set(health.cluster, health);
+      if (health.namespace === undefined) looks.set(health.cluster, { health, until });
     },
   };
 }

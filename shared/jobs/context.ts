@@ -15,10 +15,12 @@ interface HealthLook {
     request: AuthenticatedRequest,
     cluster: string,
     about: Pick<RequestedBatch, 'reason' | 'job' | 'requester' | 'idempotency'>,
+    /** Epoch ms: until when its numbers say something of now. */
+    until: number,
     signal?: AbortSignal,
   ): Promise<StartedCommand>;
   /** Judges one that has ended, and keeps its numbers as metrics. One line on how the cluster is. */
-  note(request: AuthenticatedRequest, cluster: string, batchId: string): Promise<string>;
+  note(request: AuthenticatedRequest, cluster: string, batchId: string, until: number): Promise<string>;
 }
 
 /** What the steps of a job work with. */

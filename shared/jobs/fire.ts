@@ -155,7 +155,7 @@ interface RunOf {
 
 /** Runs the job's command, or its steps as one batch, as the job's own principal, judged by the policy of this moment. */
 export function startRun(
-  { gateway, health, entropy }: JobsContext,
+  { gateway, health, clock, entropy }: JobsContext,
   job: Job,
   values: OptionValues,
   { idempotency, slot, by }: RunOf,
@@ -169,7 +169,7 @@ export function startRun(
     ...(by && { requester: personOf(by.request), startedBy: ownerKey(by.request) }),
     idempotency,
   };
-  if (job.health) return health.start(request, job.cluster, shared, signal);
+  if (job.health) return health.start(request, job.cluster, shared, numbersUntil(job, clock.now()), signal);
   const steps = job.steps.map((step) => {
     const { argv, ...filled } = fillStep(step, values);
     return { ...filled, command: argv };
@@ -182,6 +182,13 @@ export function startRun(
 
 /** Who ran a job by hand: the person behind the caller, where there is one. */
 const personOf = ({ caller, requester }: AuthenticatedRequest) => (requester ?? caller).principal;
+
+/** A look by hand says something of now for so long. */
+const BY_HAND_MS = 3 * 60 * 60_000;
+
+/** The slot after the next: a process that notes no more looks, since another one does, stops telling of its last one then. */
+export const numbersUntil = ({ schedule }: Job, now: number): number =>
+  schedule?.next(schedule.next(now) ?? now) ?? now + BY_HAND_MS;
 
 /** The job asks; who ran it by hand is told beside it. */
 export function requestOf(

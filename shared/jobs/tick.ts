@@ -2,7 +2,7 @@ import { stepsOfBatch } from '../store/batch-steps.ts';
 import { isFinished, type CommandRecord } from '../store/records.ts';
 import { problems } from '../errors.ts';
 import type { JobsContext } from './context.ts';
-import { dropUnstarted, fire, isTooLate, isUnsent, notStarted, requestOf, resume } from './fire.ts';
+import { dropUnstarted, fire, isTooLate, isUnsent, notStarted, numbersUntil, requestOf, resume } from './fire.ts';
 import type { Job } from './job.ts';
 import { outcomeOf, type Outcome } from './outcome.ts';
 import {
@@ -154,14 +154,19 @@ async function noteEnd(context: JobsContext, job: Job, stored: StoredState): Pro
 
 /** A look that ran went well, whatever it saw: that is told by its metrics, and by alerts on them. */
 async function noteHealth(
-  { health, entropy, onError }: JobsContext,
+  { health, clock, entropy, onError }: JobsContext,
   job: Job,
   { batchId }: StartedRun,
   ended: Outcome,
 ): Promise<Outcome> {
   if (batchId === undefined) return ended;
   try {
-    const why = await health.note(requestOf(job, undefined, entropy), job.cluster, batchId);
+    const why = await health.note(
+      requestOf(job, undefined, entropy),
+      job.cluster,
+      batchId,
+      numbersUntil(job, clock.now()),
+    );
     return ended.status === 'completed' ? { ...ended, exitCode: 0, why } : ended;
   } catch (error) {
     // Its numbers are lost until the next slot; that it ended is not.

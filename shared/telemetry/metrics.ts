@@ -308,7 +308,7 @@ export const metrics = {
     kind: 'gauge',
     unit: 's',
     labels: ['cluster'],
-    says: 'How long ago the last look ended; one that is three hours old is told no longer',
+    says: 'How long ago the last look ended; none is told after the slot of its job that comes after the next',
   },
   'http.server.request.duration': {
     kind: 'histogram',

@@ -35,17 +35,20 @@ beforeAll(async () => {
           '  bindings:\n',
           `  bindings:
     - { role: viewer, clusters: [demo], subjects: [{ job: watch }] }
-    - { role: keeper, clusters: [demo], subjects: [{ user: 77777777-7777-4777-8777-777777777777 }] }\n`,
+    - { role: keeper, clusters: ['*'], subjects: [{ user: 77777777-7777-4777-8777-777777777777 }] }\n`,
         )
         .replace(
           '    auditor:\n',
           `    keeper:
-      allow: [{ verbs: [get, run], resources: [jobs.aksgw], namespaces: ['*'], names: [watch, blind] }]
+      allow:
+        - { verbs: [get, run], resources: [jobs.aksgw], namespaces: ['*'], names: [watch, blind] }
+        - { verbs: [get], nonResourceURLs: ['/metrics'] }
     auditor:\n`,
         )
         .replace(
           '\n...\n',
           `
+telemetry: { prometheus: true }
 jobs:
   - { name: watch, cluster: demo, health: true, schedule: "*/5 * * * *" }
   - { name: blind, cluster: demo, health: true, schedule: "*/5 * * * *" }
@@ -77,6 +80,14 @@ test('a job with health: true looks as itself by schedule, whatever it sees is n
     exitCode: 0,
     why: expect.stringMatching(/^failing: node-not-ready/),
   });
+  const { text } = await stack.request('GET', '/metrics', { token: stack.tokens.auditor });
+  const line = (name: string, ...labels: readonly string[]): string | undefined =>
+    text.split('\n').find((one) => one.startsWith(`${name}{`) && labels.every((label) => one.includes(label)));
+  expect(line('aksgw_cluster_status', 'aspect="nodes"', 'cluster="demo"')).toMatch(/ 2( \d+)?$/);
+  expect(line('aksgw_cluster_status', 'aspect="storage"')).toMatch(/ 0( \d+)?$/);
+  expect(line('aksgw_cluster_findings', 'what="crash-loop"')).toMatch(/ 1( \d+)?$/);
+  expect(line('aksgw_cluster_nodes', 'node="notReady"')).toMatch(/ 2( \d+)?$/);
+  expect(line('aksgw_cluster_pods', 'namespace="shop"', 'pod="problem"')).toMatch(/ 1( \d+)?$/);
   // Nothing is bound to the other job, so it may see nothing.
   expect((await job('blind')).lastRun).toMatchObject({ outcome: 'suspended' });
 }, 60_000);
@@ -130,7 +141,7 @@ test('its numbers are gauges with few labels, and say nothing of what is old or 
   for (const { objects } of faults(clock.now()).slice(0, 6))
     for (const one of objects) stack.azure.kubernetes.place(one);
   const health = await look([]);
-  metrics.set(health);
+  metrics.set(health, clock.now() + 3 * 3_600_000);
   const status = Object.fromEntries(
     read('aksgw.cluster.status').map(({ labels: { aspect = '' }, value }) => [aspect, value]),
   );
@@ -146,7 +157,7 @@ test('its numbers are gauges with few labels, and say nothing of what is old or 
 
   const many = Array.from({ length: 500 }, (_, index) => ({ namespace: `n${index}`, pods: 1, problems: 0 }));
   const pods = { ...health.parts.pods, numbers: { ...health.parts.pods.numbers, namespaces: many } };
-  metrics.set({ ...health, parts: { ...health.parts, pods } });
+  metrics.set({ ...health, parts: { ...health.parts, pods } }, clock.now() + 3 * 3_600_000);
   expect(new Set(read('aksgw.cluster.pods').map(({ labels: { namespace } }) => namespace)).size).toBe(31);
   expect(read('aksgw.cluster.pods').reduce((sum, { value }) => sum + value, 0)).toBe(500);
 
@@ -164,9 +175,9 @@ async function look(seen: Health[]): Promise<Health> {
   const looks = createLooks({ gateway: stack.gateway.gateway, relay: { view }, clock, metrics, shared: alone });
   const principal = { tid: '', oid: 'watch', azp: '', uti: '', idtyp: 'job' } as const;
   const request = { caller: { principal: jobPrincipal('watch') }, facts: { requestId: 'r', principal } };
-  const started = await looks.start(request, 'demo', {});
+  const started = await looks.start(request, 'demo', {}, clock.now() + 1_000);
   await started.active?.finished;
-  await looks.note(request, 'demo', started.record.batch?.id ?? '');
+  await looks.note(request, 'demo', started.record.batch?.id ?? '', clock.now() + 1_000);
   const [health] = seen;
   if (!health) throw new Error('nothing was noted');
   return health;
