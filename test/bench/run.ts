@@ -7,7 +7,7 @@ import { join } from 'node:path';
  * program of its own that says what it measures. `npm run bench -- [--quick] [NAME …]`; the relay's takes half an hour, or some minutes.
  * `npm run bench -- --chaos` is no measurement, so it stands alone: it kills gateways, and fails when a command is lost or runs twice.
  */
-const benches = ['http', 'bundle', 'command', 'policy', 'judge', 'replay', 'audit', 'relay'] as const;
+const benches = ['http', 'telemetry', 'bundle', 'command', 'policy', 'judge', 'replay', 'audit', 'relay'] as const;
 const chaos = process.argv.includes('--chaos');
 const flags = process.argv.slice(2).filter((word) => word.startsWith('-') && word !== '--chaos');
 const named = process.argv.slice(2).filter((word) => !word.startsWith('-'));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { outcomeEvents } from '../../shared/audit/events.ts';
 import { labels, metrics, outcomeOf, prometheusName, type MetricName } from '../../shared/telemetry/metrics.ts';
 import { spans } from '../../shared/telemetry/spans.ts';
+import { parse, withSections } from '../config/valid.ts';
 
 const read = (path: string): string => readFileSync(join(import.meta.dirname, '../..', path), 'utf8');
 const names = Object.keys(metrics) as MetricName[];
@@ -50,4 +51,33 @@ test('the table of spans stands in the README of the room', () => {
     .split('\n')
     .filter((line) => /^\| `[a-z]+` \|/.test(line));
   expect(rows).toEqual(Object.entries(spans).map(([name, says]) => `| \`${name}\` | ${says} |`));
+});
+
+describe("the README's section on what is measured", () => {
+  const section = /\n## What it measures\n([^]*?)\n## /.exec(read('README.md'))?.[1] ?? '';
+  const quoted = [...section.matchAll(/`([^`\n]+)`/g)].map(([, text = '']) => text);
+
+  test('names metrics that there are, by the names that they have', () => {
+    const named = quoted.filter((text) => /^(aksgw|http)[._]/.test(text));
+    expect(named.length).toBeGreaterThan(10);
+    const known: readonly string[] = [...names, ...names.map(prometheusName)];
+    expect(named.filter((name) => !known.includes(name))).toEqual([]);
+  });
+
+  test('names each span, in the order of a command, and no other', () => {
+    const line = /A span for each step:([^]*?)\n- /.exec(section)?.[1] ?? '';
+    const named = [...line.matchAll(/`([^`\n]+)`/g)].map(([, name]) => name);
+    const { job, ...steps } = spans;
+    expect(job).toBeDefined();
+    expect(named).toEqual([...Object.keys(steps), 'job']);
+  });
+
+  test('shows keys that the configuration takes', () => {
+    const yaml = /```yaml\n([^]*?)```/.exec(section)?.[1] ?? '';
+    const env = {
+      APPLICATIONINSIGHTS_CONNECTION_STRING: `InstrumentationKey=${'1'.repeat(8)}-1111-4111-8111-111111111111`,
+    };
+    const { telemetry } = parse(`${withSections({})}\n${yaml}`, { env });
+    expect(telemetry).toMatchObject({ to: { kind: 'azureMonitor' }, prometheus: true });
+  });
 });
