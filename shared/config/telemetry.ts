@@ -48,7 +48,8 @@ function whyNotConnection(text: string): string | undefined {
   if (!readGuid(parts.get('instrumentationkey') ?? '').ok)
     return `${CONNECTION} is not a connection string of Application Insights: it has no InstrumentationKey=<GUID>`;
   const endpoint = parts.get('ingestionendpoint');
-  if (endpoint !== undefined && !readUrl(endpoint).ok)
+  // The exporter speaks https whatever stands there.
+  if (endpoint !== undefined && !(readUrl(endpoint).ok && endpoint.startsWith('https://')))
     return `the IngestionEndpoint in ${CONNECTION} is not an https address`;
   return undefined;
 }

@@ -86,7 +86,8 @@ function known(given: Given): Attributes {
   return given;
 }
 
-const said = (attributes: SpanAttributes): Attributes => attributes as Attributes;
+const said = (attributes: SpanAttributes): Attributes =>
+  Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined));
 
 function spanOver<T>(span: Span, step: () => T): T {
   try {

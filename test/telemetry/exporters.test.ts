@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { testStack, type TestStack } from '../support/stack.ts';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { testStack } from '../support/stack.ts';
 import { createFailures } from '../../shared/telemetry/sdk/failures.ts';
 import { noTelemetry } from '../../shared/telemetry/no-telemetry.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -11,36 +11,54 @@ const closedPort = 'http://127.0.0.1:9';
 /** Far above what a command takes, far below what an export that hangs takes. */
 const SOON_MS = 20_000;
 
-describe.each([
-  ['is not there', undefined],
-  ['refuses', 'refuse'],
-  ['never answers', 'hang'],
-  ['breaks every connection', 'reset'],
-] as const)('where telemetry goes to a place that %s', (_what, how) => {
-  let receiver: Awaited<ReturnType<typeof startReceiver>> | undefined;
-  let stack: TestStack;
-  const log: string[] = [];
-  beforeAll(async () => {
-    receiver = how && (await startReceiver(how));
-    const place = receiver?.url ?? closedPort;
-    stack = await testStack({
-      jobs: false,
-      edit: (yaml) => yaml.replace('\nstorage:', `\ntelemetry: { otlp: "${place}" }\nstorage:`),
-      gateway: { logger: { level: 'warn', stream: { write: (line) => void log.push(line) } } },
-    });
-  }, 60_000);
-  afterAll(() => receiver?.close());
+const places = {
+  'is not there': undefined,
+  refuses: 'refuse',
+  'never answers': 'hang',
+  'breaks every connection': 'reset',
+} as const;
+type Place = keyof typeof places;
 
-  test('commands run as ever, the gateway stops in time, and the log says once that telemetry is lost', async () => {
-    const began = performance.now();
-    const answers = await Promise.all([stack.command(GET), stack.command(GET)]);
-    expect(answers.map(({ body }) => body.status)).toEqual(['completed', 'completed']);
-    await stack.close();
-    expect(performance.now() - began).toBeLessThan(SOON_MS);
-    // What answers is heard at once; for the others the stop does not wait.
-    const told = log.filter((line) => /telemetry is being lost|the last telemetry could not be sent/.test(line));
-    expect(told).toHaveLength(1);
-    expect(log.join('')).not.toContain('unhandled');
+/** A gateway whose telemetry goes to such a place: two commands, and a stop. Side by side, since they mostly wait. */
+async function commandsWith(place: Place) {
+  const how = places[place];
+  const receiver = how && (await startReceiver(how));
+  const log: string[] = [];
+  const stack = await testStack({
+    jobs: false,
+    edit: (yaml) => yaml.replace('\nstorage:', `\ntelemetry: { otlp: "${receiver?.url ?? closedPort}" }\nstorage:`),
+    gateway: { logger: { level: 'warn', stream: { write: (line) => void log.push(line) } } },
+  });
+  const answers = await Promise.all([stack.command(GET), stack.command(GET)]);
+  const metrics = await stack.request('GET', '/metrics');
+  const began = performance.now();
+  await stack.close();
+  receiver?.close();
+  return { statuses: answers.map(({ body }) => body.status), metrics, stopMs: performance.now() - began, log };
+}
+
+describe('where telemetry goes to a place that', () => {
+  const ran = new Map<string, Awaited<ReturnType<typeof commandsWith>>>();
+  beforeAll(async () => {
+    const all = Object.keys(places) as Place[];
+    await Promise.all(all.map(async (place) => ran.set(place, await commandsWith(place))));
+  }, 90_000);
+
+  test.each(Object.keys(places))(
+    '%s, commands run, the gateway stops in time, and the log says that it is lost',
+    (place) => {
+      const { statuses, stopMs, log } = ran.get(place) ?? { statuses: [], stopMs: Infinity, log: [] };
+      expect(statuses).toEqual(['completed', 'completed']);
+      expect(stopMs).toBeLessThan(SOON_MS);
+      // What answers is heard at once; for the others the stop does not wait.
+      const told = log.filter((line) => /telemetry is being lost|the last telemetry could not be sent/.test(line));
+      expect(told).toHaveLength(1);
+      expect(log.join('')).not.toContain('unhandled');
+    },
+  );
+
+  test('there is no /metrics where none is asked for', () => {
+    expect(ran.get('refuses')?.metrics.body.code).toBe('route-not-found');
   });
 });
 

@@ -8,12 +8,16 @@ import type { AppOptions } from '../options.ts';
 /** The text format of Prometheus (prometheus.io/docs/instrumenting/exposition_formats). */
 const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 
+/** Every series is read. */
+const READING_COST = 5;
+
 /** Metrics, where the configuration says `telemetry: { prometheus: true }`; elsewhere there is no such address. */
 export async function metricsRoutes(app: FastifyInstance, { gateway, prometheus }: AppOptions): Promise<void> {
   if (!prometheus) return;
   app.get(
     METRICS_PATH,
     {
+      config: { cost: READING_COST },
       schema: {
         operationId: 'getMetrics',
         tags: ['service'],

@@ -13,6 +13,7 @@ export function azureMonitorExporters(
   { connection, authenticated }: AzureMonitor,
   credential: TokenCredential,
 ): Exporters {
+  for (const name of ownStatistics) process.env[name] ??= 'true';
   const options = {
     connectionString: connection.reveal(),
     disableOfflineStorage: true,
@@ -21,3 +22,9 @@ export function azureMonitorExporters(
   };
   return { traces: new AzureMonitorTraceExporter(options), metrics: new AzureMonitorMetricExporter(options) };
 }
+
+/**
+ * The exporter's own numbers about itself go to Microsoft unless these are set (learn.microsoft.com/azure/azure-monitor/app/statsbeat): the
+ * gateway speaks to hosts that its operator named.
+ */
+const ownStatistics = ['APPLICATION_INSIGHTS_NO_STATSBEAT', 'APPLICATIONINSIGHTS_SDKSTATS_DISABLED'];
