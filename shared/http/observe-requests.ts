@@ -18,14 +18,9 @@ export function observeRequests(app: FastifyInstance, telemetry: Telemetry): voi
     const { traceparent } = request.headers;
     // Sent twice it comes as one text with a comma, which is malformed.
     request.trace = telemetry.request(typeof traceparent === 'string' ? traceparent : undefined);
-    request.trace.within(done);
+    request.trace.within(done); // fastify keeps it over the events by which a body comes
   });
   if (!telemetry.enabled) return;
-  // A body comes by events of the socket, which are not part of the request: from here on it is again.
-  app.addHook('preValidation', (request, _reply, done) => {
-    if (request.trace) request.trace.within(done);
-    else done();
-  });
   app.addHook('onResponse', async (request, reply) => measure(telemetry, request, reply));
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createNoopMeter, SpanKind } from '@opentelemetry/api';
+import { request } from 'node:http';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { createTelemetry } from '../../shared/telemetry/create.ts';
 import { spans as names } from '../../shared/telemetry/spans.ts';
@@ -66,6 +67,31 @@ describe('a command', () => {
       'aksgw.command.id': answer.id,
       'aksgw.outcome': 'completed',
     });
+  });
+
+  test('is one trace also where its body comes long after its head', async () => {
+    exported.reset();
+    const body = JSON.stringify(RESTART);
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const headers = {
+        authorization: `Bearer ${stack.tokens.user}`,
+        'content-type': 'application/json',
+        'content-length': String(body.length),
+        traceparent: `00-${TRACE}-${CALLER}-01`,
+      };
+      const sending = request(`${stack.url}/v1/clusters/demo/commands`, { method: 'POST', headers }, (response) => {
+        response.resume().once('end', () => resolve(response.statusCode));
+      });
+      sending.once('error', reject).flushHeaders();
+      const sendBody = (): void => {
+        if (exported.getFinishedSpans().some(({ name }) => name === 'identity')) sending.end(body);
+        else setImmediate(sendBody);
+      };
+      sendBody();
+    });
+    expect(status).toBe(200);
+    const names = exported.getFinishedSpans().map(({ name }) => name);
+    for (const room of ['command', 'intent', 'relay', 'outcome']) expect(names).toContain(room);
   });
 
   test('has its trace in its intent, so that who reads one finds the other', async () => {
