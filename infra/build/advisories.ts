@@ -28,7 +28,7 @@ interface Report {
   >;
 }
 
-export interface Verdict {
+interface Verdict {
   /** Advisories that nobody accepted, or not for today; and acceptances that run out too late or that nothing needs. */
   readonly problems: readonly string[];
   /** Undefined when the registry gave an answer; else why there is none. */

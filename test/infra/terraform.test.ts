@@ -474,7 +474,7 @@ describe('the README', () => {
 
   test('asks for outputs that the example has', () => {
     const asked = [...readme.matchAll(/output -raw (\w+)/g)].map(([, name = '']) => name);
-    expect(new Set(asked)).toEqual(new Set(['optional_claims_command', 'publish_url', 'url', 'token_scope']));
+    expect(new Set(asked)).toEqual(new Set(['optional_claims_command', 'deploy_command', 'url', 'token_scope']));
     expect(Object.keys(moduleAt('examples/one-cluster').outputs)).toEqual(expect.arrayContaining(asked));
   });
 

@@ -8,6 +8,11 @@ output "publish_url" {
   value       = module.gateway.publish_url
 }
 
+output "deploy_command" {
+  description = "Builds and publishes the gateway, from the root of the repository; with --rollback behind it, goes back."
+  value       = "infra/deploy --resource-group ${azurerm_resource_group.gateway.name} --name ${module.gateway.site.name}"
+}
+
 output "token_scope" {
   description = "What a caller asks a token for."
   value       = "${module.entra.identifier_uri}/.default"
