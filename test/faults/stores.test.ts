@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
 import {
   openSync,
   closeSync,
@@ -7,11 +8,13 @@ import {
   rmSync,
   statSync,
   truncateSync,
-  chmodSync,
+  mkdtempSync,
+  writeFileSync,
   existsSync,
   readdirSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -161,23 +164,69 @@ describe('the audit trail', () => {
       expect(auditFile()).not.toBe(path);
     }
   }, 60_000);
+});
 
-  const root = process.getuid?.() === 0;
-  (root || process.platform === 'win32' ? test.skip : test)(
-    `whose folder may not be written to is told by /readyz${root ? ' (skipped: root may write anywhere)' : ''}`,
-    async () => {
+const canFreeze = mayFreeze();
+(canFreeze ? describe : describe.skip)(
+  `what may no longer be written to${canFreeze ? '' : ' (skipped: no file can be made immutable here)'}`,
+  () => {
+    test('as the trail refuses, is told by /readyz, and goes on when it may be', async () => {
       stack = await testStack();
       await runs();
-      chmodSync(join(stack.folder, 'data/audit'), 0o500);
-      expect(await eventually(ready, ({ status }) => status === 503)).toMatchObject({
-        body: { checks: { audit: 'failing' } },
-      });
-      chmodSync(join(stack.folder, 'data/audit'), 0o700);
+      const frozen = [auditFile(), join(stack.folder, 'data/audit')];
+      frozen.forEach((path) => freeze(path, true));
+      try {
+        const before = posts();
+        expect(await stack.command(get)).toMatchObject({ status: 503, body: { code: 'audit-unavailable' } });
+        expect(posts()).toBe(before);
+        expect(await eventually(ready, ({ status }) => status === 503)).toMatchObject({
+          body: { checks: { audit: 'failing', records: 'ok' }, lastFailures: { audit: {} } },
+        });
+      } finally {
+        frozen.forEach((path) => freeze(path, false));
+      }
+      await runs();
       expect((await eventually(ready, ({ status }) => status === 200)).status).toBe(200);
-    },
-    60_000,
-  );
-});
+    }, 60_000);
+
+    test('as the records refuses, is told by /readyz, and goes on when it may be', async () => {
+      stack = await testStack();
+      await runs();
+      const frozen = ['', '-wal'].map((suffix) => `${database()}${suffix}`);
+      frozen.forEach((path) => freeze(path, true));
+      try {
+        await refused('gateway-busy');
+        expect(await eventually(ready, ({ status }) => status === 503)).toMatchObject({
+          body: { checks: { records: 'failing', audit: 'ok' } },
+        });
+      } finally {
+        frozen.forEach((path) => freeze(path, false));
+      }
+      await runs();
+      expect((await eventually(ready, ({ status }) => status === 200)).status).toBe(200);
+    }, 60_000);
+  },
+);
+
+/** Nobody may write to it any more, through what is open already neither (chattr(1), `i`): permission lost, or a disk that went read-only. */
+function freeze(path: string, isFrozen: boolean): void {
+  execFileSync('chattr', [isFrozen ? '+i' : '-i', path], { stdio: 'ignore' });
+}
+
+function mayFreeze(): boolean {
+  const folder = mkdtempSync(join(tmpdir(), 'aksgw-freeze-'));
+  const path = join(folder, 'file');
+  writeFileSync(path, '');
+  try {
+    freeze(path, true);
+    freeze(path, false);
+    return true;
+  } catch {
+    return false; // no such program, no such right, or a file system without it
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
 
 /** The next call of this kind on any file fails as a failing disk's does. Gives what puts it right. */
 async function failOnce(call: 'datasync' | 'write'): Promise<() => void> {
