@@ -87,3 +87,20 @@ test('everything that a look can find is a value of the label of its metric', ()
   for (const what of labels.what) expect([what, words.has(what)]).toEqual([what, true]);
   for (const { finds } of faults(0)) expect(labels.what).toContain(finds.what);
 });
+
+test('an answer that was cut is told: its last line does not count, and its part is not well', () => {
+  const cut = (item: Recorded['items'][number]) => {
+    const pods = item.argv[2] === 'pods';
+    // In the middle of the last line, as the launcher cuts.
+    return pods ? { ...item, stdout: item.stdout.slice(0, -20), truncated: true } : item;
+  };
+  const whole = replay(recording.asker);
+  const seen = replay({ ...recording.asker, items: recording.asker.items.map(cut) });
+  expect([whole.cut, seen.cut]).toEqual([false, true]);
+  expect(seen.parts.pods.numbers).toMatchObject({ cut: true, total: Number(whole.parts.pods.numbers['total']) - 1 });
+  expect(seen.parts.pods.checks['pods']?.reason).toMatch(/was cut/);
+
+  const healthy = (item: Recorded['items'][number]) =>
+    item.argv[2] === 'pods' ? { ...item, stdout: '', truncated: true } : item;
+  expect(replay({ ...recording.asker, items: recording.asker.items.map(healthy) }).parts.pods.status).toBe('unknown');
+});
