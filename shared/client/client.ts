@@ -337,6 +337,10 @@ export function createClient({ url, token, fetch: send = sendByNode, sleep = pau
         signal,
       ),
 
+    /** Ends what stands at a path, a command or a batch. Throws GatewayProblem. */
+    cancelAt: (path: string, signal?: AbortSignal): Promise<object> =>
+      persistently(() => request('POST', `${path}/cancel`, {}, { is: isAnything, ...(signal && { signal }) }), signal),
+
     /** The caller's own commands, newest first. Throws GatewayProblem. */
     listCommands: async (
       query: Readonly<Record<string, string>>,

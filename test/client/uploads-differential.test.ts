@@ -232,7 +232,7 @@ const helmCases = charts.flatMap((name) => [
   ['helm', 'lint', `./charts/${name}/`],
 ]);
 helmCases.push(
-  ['helm', 'template', 'r', './charts/web', '-f', 'env', '--set-file', 'a=t.tmpl'],
+  ['helm', 'template', 'r', './charts/web', '-f', 'patch.yaml', '--set-file', 'a=t.tmpl'],
   ['helm', 'template', 'charts/web', '--generate-name', '--values', './charts/../charts/web/values.yaml'],
   ['helm', 'show', 'values', 'charts/web'],
 );

@@ -131,6 +131,11 @@ export function collectUploads(argv: readonly string[], cwd: string, fetched: re
     if (folder.isFile(plain)) words[at] = one(word);
     else if (folder.isFolder(plain)) {
       add(chartFiles(plain, folder));
+      // helm lint looks at these two by itself, whatever `.helmignore` says (helm pkg/lint/rules).
+      if (path[0] === 'lint')
+        add(
+          ['Chart.yaml', 'values.yaml'].map((name) => (plain === '' ? name : `${plain}/${name}`)).filter(folder.isFile),
+        );
       words[at] = plain === '' ? '.' : `./${plain}`;
     } else if (/^[./]/.test(word)) throw new UploadRefused(`${word} does not exist`);
   }
