@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { main } from '../../shared/client/main.ts';
 import { createSeam } from '../../shared/client/follow/seam.ts';
+import { createWatch } from '../../shared/client/follow/watch.ts';
 
 const stamp = (ms: number): string => `${new Date(ms).toISOString().replace('Z', '')}000001Z`;
 
@@ -98,4 +99,33 @@ test('logs -f: looks, takes the end of a restarted container along, and Ctrl-C c
     ],
   ]);
   expect(paths.at(-1)).toBe('POST /v1/batches/b1/cancel');
+});
+
+test('get -w: each version of each object is shown once, and rows are never taken for those of other versions', () => {
+  const change = fc.record({ name: fc.constantFrom('a', 'b', 'c'), gone: fc.boolean(), during: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
+      const state = new Map<string, number>();
+      let version = 0;
+      const seen: string[] = [];
+      const shown: string[] = [];
+      const watch = createWatch();
+      const versions = () => [...state].map(([name, at]) => `shop   ${name}   ${at}\n`).join('');
+      const rows = () => [...state].map(([name, at]) => `${name}@${at}\n`).join('');
+      const apply = ({ name, gone }: { name: string; gone: boolean }) =>
+        gone ? state.delete(name) : state.set(name, ++version);
+      for (const one of changes) {
+        if (!one.during) apply(one);
+        const before = versions();
+        if (one.during) apply(one);
+        const looked = watch.take({ before, rows: rows(), after: versions() });
+        if (looked === undefined) expect(before).not.toBe(versions());
+        else {
+          shown.push(...looked.split('\n').filter(Boolean));
+          for (const [name, at] of state) if (!seen.includes(`${name}@${at}`)) seen.push(`${name}@${at}`);
+        }
+      }
+      expect(shown.toSorted()).toEqual(seen.toSorted());
+    }),
+  );
 });

@@ -18,7 +18,12 @@ afterAll(async () => {
   for (const path of [folder, tools]) rmSync(path, { recursive: true, force: true });
 });
 
-async function aksgw(argv: readonly string[], stdin = '', watched?: (err: string, interrupt: AbortController) => void) {
+async function aksgw(
+  argv: readonly string[],
+  stdin = '',
+  watched?: (err: string, interrupt: AbortController) => void,
+  onOut?: (out: string, interrupt: AbortController) => void,
+) {
   const interrupt = new AbortController();
   let [out, err] = ['', ''];
   const code = await main(argv, {
@@ -32,7 +37,12 @@ async function aksgw(argv: readonly string[], stdin = '', watched?: (err: string
     stdin: (async function* () {
       yield stdin;
     })(),
-    stdout: { write: (chunk) => (out += Buffer.from(chunk as string).toString()) },
+    stdout: {
+      write(chunk) {
+        out += Buffer.from(chunk as string).toString();
+        onOut?.(out, interrupt);
+      },
+    },
     stderr: {
       write(chunk) {
         err += Buffer.from(chunk as string).toString();
@@ -136,4 +146,18 @@ test('-o json is the record; explain, access, clusters and batch answer', async 
   );
   const batch = await aksgw(['batch', 'batch.yaml']);
   expect(batch).toMatchObject({ code: 0, out: expect.stringMatching(/from-records[^]*pod\/web-/) });
+}, 60_000);
+
+test('get -w shows a row when its object changes, and Ctrl-C ends it at once', async () => {
+  let changing: Promise<unknown> | undefined;
+  const seen = await aksgw(['kubectl', 'get', 'deployments', '-n', 'shop', '-w'], '', undefined, (out, interrupt) => {
+    const rows = out.split('\n').filter((row) => row.startsWith('web ')).length;
+    if (rows === 1) changing ??= aksgw(['kubectl', 'scale', 'deployment', 'web', '-n', 'shop', '--replicas=4']);
+    if (rows > 1) interrupt.abort(new Error('interrupted'));
+  });
+  await changing;
+  expect(seen.code).toBe(130);
+  expect(seen.out).toMatch(/^NAME +READY/);
+  expect(seen.out.match(/^NAME/gm)).toHaveLength(1);
+  expect(seen.out).toMatch(/^web .*\/4 /m);
 }, 60_000);

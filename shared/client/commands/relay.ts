@@ -21,7 +21,7 @@ export async function relay(argv: readonly string[], options: Options, host: Hos
 }
 
 /** Whether it is worth a closer look. */
-const FOLLOWING = /^kubectl .*\blogs\b/s;
+const FOLLOWING = /^kubectl .*\b(?:logs|get)\b/s;
 
 /** A command with the files that it names, and standard input where it reads that. */
 export async function commandOf(argv: readonly string[], host: Host): Promise<CommandInput> {

@@ -3,10 +3,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { CommandOutputBody } from '../../http/schemas.ts';
 import { printable } from '../../lib/safe-text.ts';
 import type { Client } from '../connect.ts';
-import { exits } from '../exits.ts';
+import { exits, UsageError } from '../exits.ts';
 import { tell, type Host } from '../host.ts';
 import { readArgv, type ReadArgv } from '../uploads/argv.ts';
 import { createSeam } from './seam.ts';
+import { createWatch } from './watch.ts';
 
 /** Between two looks: each is a command of its own, with a pod of its own. */
 const PAUSE_MS = 3_000;
@@ -24,6 +25,8 @@ export function followed(argv: readonly string[]): ((following: Following, host:
   const on = (name: string): boolean => read.flags.some(({ flag, value }) => flag.name === name && isTrue(value));
   if (read.path.join(' ') === 'logs' && on('follow'))
     return (following, host) => followLogs(argv, read, following, host);
+  const watches = on('watch') || on('watch-only');
+  if (read.path.join(' ') === 'get' && watches) return (following, host) => watchList(argv, read, following, host);
   return undefined;
 }
 
@@ -59,6 +62,56 @@ async function followLogs(argv: readonly string[], read: ReadArgv, following: Fo
           : exits.unknown;
     }
     if (await interruptedIn(PAUSE_MS, host)) return exits.interrupted;
+  }
+}
+
+/** The forms of output that have a line for each object. */
+const ROWS = /^(?:wide|name|custom-columns=.*)$/s;
+const VERSIONS = 'custom-columns=NS:.metadata.namespace,N:.metadata.name,RV:.metadata.resourceVersion';
+
+async function watchList(argv: readonly string[], read: ReadArgv, following: Following, host: Host): Promise<number> {
+  const valueOf = (name: string): string | undefined => read.flags.findLast(({ flag }) => flag.name === name)?.value;
+  const output = valueOf('output');
+  if (output !== undefined && !ROWS.test(output))
+    throw new UsageError(`get -w -o ${output} is not followed: -o wide, -o name and -o custom-columns= are`);
+  if (valueOf('output-watch-events') !== undefined) throw new UsageError('get -w has no --output-watch-events here');
+  const watch = createWatch();
+  const base = without(argv, read, ['watch', 'watch-only', 'no-headers']);
+  const versions = inserted(without(argv, read, ['watch', 'watch-only', 'no-headers', 'output']), [
+    '--no-headers',
+    '-o',
+    VERSIONS,
+  ]);
+  const headless = isTrue(valueOf('no-headers') ?? 'false') || output === 'name';
+  let silent = isTrue(valueOf('watch-only') ?? 'false');
+  tell(
+    host,
+    'watching by a look every few seconds, each a command of its own: what changes twice between two looks is shown once; Ctrl-C ends it',
+  );
+  for (let head = !headless; ;) {
+    const looked = await look([versions, base, versions], following, host);
+    if (looked === undefined) return exits.interrupted;
+    const failed = looked.find((record) => record.status !== 'completed' || record.exitCode !== 0 || record.truncated);
+    const [before, shown, after] = looked;
+    if (failed || !before || !shown || !after) {
+      host.stderr.write(printable(failed?.stderr ?? ''));
+      if (failed?.truncated) tell(host, 'the list is too long to be followed');
+      return failed?.status === 'completed'
+        ? failed.exitCode || exits.truncated
+        : failed?.status === 'failed'
+          ? exits.notRun
+          : exits.unknown;
+    }
+    const [first = '', ...rest] = shown.stdout.split('\n');
+    const rows = output === 'name' ? shown.stdout : rest.join('\n');
+    const changed = watch.take({ before: before.stdout, rows, after: after.stdout });
+    if (changed !== undefined && !silent) {
+      if (head && changed !== '') show(`${first}\n`, host);
+      head &&= changed === '';
+      show(changed, host);
+    }
+    if (changed !== undefined) silent = false;
+    if (await interruptedIn(changed === undefined ? PAUSE_MS / 3 : PAUSE_MS, host)) return exits.interrupted;
   }
 }
 
