@@ -25,5 +25,5 @@ test(
     expect(seen.kills).toBeGreaterThan(0);
     expect(seen.ended['completed']).toBeGreaterThan(count / 4);
   },
-  240_000 + count * 500,
+  420_000 + count * 500,
 );
