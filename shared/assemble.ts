@@ -298,6 +298,7 @@ function openCorridor(base: Base, own: Own): Corridor {
       idempotency: createIdempotency({ records, clock }),
       lifecycle,
       cancelRefused: new Map(),
+      discovered: new Map(),
       clock,
       entropy,
       onError: messages.report,

@@ -15,7 +15,7 @@ interface SweepContext {
   readonly config: Pick<ConfigSource, 'current'>;
   readonly records: Records;
   readonly trail: AuditTrail;
-  readonly gateway: Pick<Gateway, 'cancelBlocked' | 'settleUnknown'>;
+  readonly gateway: Pick<Gateway, 'cancelBlocked' | 'settleUnknown' | 'discoverResources'>;
   readonly lifecycle: Pick<Lifecycle, 'recover' | 'idle'>;
   readonly clock: Clock;
   /** Gets what fails where no caller waits for it. */
@@ -28,9 +28,11 @@ const ORPHANS_A_SWEEP = 100;
 export function createSweep(context: SweepContext): Sweep {
   const { gateway, lifecycle, clock, onError } = context;
   const settle = oneAtATime(() => gateway.settleUnknown(), onError);
+  const discover = oneAtATime(() => gateway.discoverResources(), onError);
   return async (waitMs = 0) => {
     // What is found is followed to its end, for which no sweep waits.
     settle();
+    discover();
     // Each though another fails: a record that cannot be taken over must not keep what is past its retention, nor the other way round.
     const [recovery, purge, blocked] = await Promise.allSettled([
       lifecycle.recover(ORPHANS_A_SWEEP),

@@ -27,7 +27,11 @@ function sweeping({
       },
     },
     trail: { record: async (event: AuditEvent) => void recorded.push(event) },
-    gateway: { cancelBlocked: async () => undefined, settleUnknown: async () => undefined },
+    gateway: {
+      cancelBlocked: async () => undefined,
+      settleUnknown: async () => undefined,
+      discoverResources: async () => undefined,
+    },
     lifecycle: { recover, idle: async () => undefined },
     clock,
     onError: (error: unknown) => errors.push(error),

@@ -5,7 +5,7 @@ import type { Idempotency } from '../admission/idempotency.ts';
 import type { AuditItem, EventQuery, Page } from '../audit/read/match.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import type { Clock, Entropy } from '../clock.ts';
-import type { Config, ConfigSource } from '../config/config.ts';
+import type { Config, ConfigSource, Discovered } from '../config/config.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { Records } from '../store/records.ts';
@@ -26,6 +26,8 @@ export interface GatewayContext {
   readonly lifecycle: Lifecycle;
   /** Clusters (by ARM id) that let the gateway into no pod, and when (monotonic) they last did not. */
   readonly cancelRefused: Map<string, number>;
+  /** What was read of clusters' own definitions, and when (monotonic), by cluster: see discovered.ts. */
+  readonly discovered: Map<string, { readonly readAt: number; readonly is: Discovered | undefined }>;
   readonly clock: Clock;
   readonly entropy: Entropy;
   /** Gets what fails where no caller waits for it. */

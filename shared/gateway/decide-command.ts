@@ -14,6 +14,7 @@ import { countedMemberships, type Policy } from '../policy/policy.ts';
 import { admitCaller } from './admit-caller.ts';
 import type { GatewayContext, InForce } from './context.ts';
 import { refuseCommand, refusing } from './deny.ts';
+import { discoveredOf } from './discovered.ts';
 import { refuseFrozen } from './refuse-frozen.ts';
 import { askerOf, type AuthenticatedRequest, type RequestedCommand } from './request.ts';
 
@@ -84,18 +85,21 @@ async function findCluster(
 }
 
 async function understand(
-  { trail, relay, inRoom }: GatewayContext,
+  context: GatewayContext,
   config: Config,
   requested: RequestedCommand,
   cluster: Cluster,
   facts: RequestFacts & CommandFacts,
 ): Promise<Invocation> {
+  const { trail, relay, inRoom } = context;
   const timeouts = config.limits.timeoutSeconds;
+  const discovered = await discoveredOf(context, cluster);
+  const known = discovered ? { ...cluster, discovered } : cluster;
   const read = (): Invocation => {
     const { command, timeoutSeconds = timeouts.default } = requested;
     const argv = typeof command === 'string' ? splitWords(command) : command;
     if (timeoutSeconds <= timeouts.max)
-      return interpret({ ...requested, argv, timeoutSeconds }, cluster, relay.toolsOf(cluster));
+      return interpret({ ...requested, argv, timeoutSeconds }, known, relay.toolsOf(cluster));
     throw new Problem('request-invalid', `timeoutSeconds is at most ${timeouts.max} here.`);
   };
   return refusing(trail, facts, () => inRoom('command', read));

@@ -6,7 +6,8 @@ import { cancelBatch, cancelBlocked, cancelCommand } from './cancel-command.ts';
 import type { GatewayContext, InForce } from './context.ts';
 import { explainBatch, explainCommand, type ExplainedCommand } from './explain-command.ts';
 import { judgeReads, type ReadVerdict } from './judge-reads.ts';
-import { listClusters } from './list-clusters.ts';
+import { discoverResources } from './discover.ts';
+import { listClusters, readCluster } from './list-clusters.ts';
 import { readAuditEvents, readCheckpoints } from './read-audit.ts';
 import { awaitResult, listOwnCommands, readResult, type CommandResult, type OwnCommandsQuery } from './read-results.ts';
 import { admitToMetrics } from './read-metrics.ts';
@@ -34,6 +35,8 @@ export interface Gateway {
   cancelBlocked(): Promise<void>;
   /** For a timer: settles unknown commands by what their pods tell. */
   settleUnknown(): Promise<void>;
+  /** For a timer: reads the custom resources of clusters that say so, once a day. */
+  discoverResources(): Promise<void>;
   /** Which of some reads a caller may run; runs none. */
   judgeReads(request: AuthenticatedRequest, commands: readonly RequestedCommand[]): Promise<readonly ReadVerdict[]>;
   awaitResult(request: AuthenticatedRequest, started: StartedCommand, wait: Wait): Promise<CommandResult>;
@@ -46,6 +49,7 @@ export interface Gateway {
   /** Throws Problem `policy-denied` where the caller may not read the metrics. */
   admitToMetrics(request: AuthenticatedRequest): Promise<void>;
   listClusters(request: AuthenticatedRequest): Promise<readonly Cluster[]>;
+  readCluster(request: AuthenticatedRequest, cluster: string): ReturnType<typeof readCluster>;
   whoAmI(request: AuthenticatedRequest): ReturnType<typeof whoAmI>;
   listAccess(request: AuthenticatedRequest, cluster: string): ReturnType<typeof listAccess>;
   readAuditEvents(request: AuthenticatedRequest, query: EventQuery, asked: string): Promise<Page<AuditItem>>;
@@ -65,6 +69,8 @@ export const createGateway = (context: GatewayContext, settleAfterMs = SETTLE_AF
   cancelBatch: (request, id) => cancelBatch(context, request, id),
   cancelBlocked: () => cancelBlocked(context),
   settleUnknown: () => settleUnknown(context, settleAfterMs),
+  discoverResources: () => discoverResources(context),
+  readCluster: (request, name) => readCluster(context, request, name),
   awaitResult: (request, started, wait) => awaitResult(context, request, started, wait),
   explainCommand: (request, requested) => explainCommand(context, request, requested),
   readResult: (request, id, wait) => readResult(context, request, id, wait),

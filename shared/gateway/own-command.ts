@@ -12,7 +12,7 @@ import type { ActiveCommand } from './lifecycle/context.ts';
 interface OwnCommand {
   readonly id: CommandId;
   readonly cluster: Cluster;
-  readonly purpose: 'cancel' | 'settle';
+  readonly purpose: 'cancel' | 'settle' | 'discover';
   /** For what, and on whose behalf. */
   readonly reason: string;
   readonly words: readonly string[];

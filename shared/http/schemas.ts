@@ -205,6 +205,39 @@ export const ClusterBody = Type.Object(
   { title: 'Cluster' },
 );
 
+const CustomResource = Type.Object({
+  name: Type.String({ description: '`resource.group`.' }),
+  kind: Type.String(),
+  version: Type.String(),
+  namespaced: Type.Boolean(),
+  shortNames: Type.Array(Type.String()),
+});
+
+export const ClusterDetailBody = Type.Object(
+  {
+    ...ClusterBody.properties,
+    resources: Type.Object(
+      {
+        listed: Type.Array(CustomResource, { description: 'Named by the configuration.' }),
+        discovered: Nullable(
+          Type.Object({
+            at: Time,
+            items: Type.Array(CustomResource),
+            disputed: Type.Array(Type.String(), { description: 'Their scope changed: refused until a reload.' }),
+            truncated: Type.Boolean(),
+          }),
+        ),
+      },
+      { description: "Custom resources that are known beside Kubernetes' own and the well-known ones." },
+    ),
+    tools: Type.Object(
+      { kubectl: Nullable(Type.String()), helm: Nullable(Type.String()) },
+      { description: "Versions of the tools in the cluster's pod, as far as they were seen." },
+    ),
+  },
+  { title: 'ClusterDetail' },
+);
+
 const JobRunBody = Type.Object(
   {
     slot: Nullable(Type.String({ format: 'date-time', description: 'When it was due; null for a run by hand.' })),

@@ -12,6 +12,8 @@ const builtIn: ReadonlyMap<string, readonly string[]> = new Map([
   ...virtualResources.map((name): [string, readonly string[]] => [name, []]),
 ]);
 
+const groupOf = (name: string): string => (name.includes('.') ? name.slice(name.indexOf('.') + 1) : '');
+
 /** What people write on the command line, and what a rule has to say. The first group that has a short name keeps it. */
 const shortNames: ReadonlyMap<string, string> = new Map([
   ...builtInTypes
@@ -79,13 +81,15 @@ export function readResource(
 }
 
 /** A group of a custom resource has a dot (apiextensions.k8s.io/v1), and is none that Kubernetes itself serves. */
-const isOthersGroup = (group: string): boolean =>
-  group.includes('.') && ![...builtIn.keys()].some((name) => groupOf(name) === group);
+const isOthersGroup = (group: string): boolean => group.includes('.') && !isBuiltInGroup(group);
+
+const builtInGroups: ReadonlySet<string> = new Set([...builtIn.keys()].map((name) => groupOf(name)));
+
+/** Whether Kubernetes itself serves resources in this group. */
+export const isBuiltInGroup = (group: string): boolean => builtInGroups.has(group);
 
 const subresourcesOf = (name: string, custom: ReadonlySet<string>): readonly string[] =>
   builtIn.get(name) ?? (custom.has(name) ? customSubresources : []);
-
-const groupOf = (name: string): string => (name.includes('.') ? name.slice(name.indexOf('.') + 1) : '');
 
 /** Short names, singulars and kinds, a missing group, a slip of the finger: in that order. */
 function suggest(name: string, custom: ReadonlySet<string>): string | undefined {

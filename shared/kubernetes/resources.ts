@@ -83,7 +83,7 @@ const customType = (one: ExtraResource): ResourceType => ({
   custom: true,
 });
 
-function createCatalog(extra: readonly ExtraResource[], discovered: readonly ExtraResource[]): Catalog {
+function createCatalog(extra: readonly ExtraResource[], { resources: discovered, disputed }: FromCluster): Catalog {
   const own = new Map([...discovered, ...extra].map((one) => [`${one.resource}.${one.group}`, customType(one)]));
   const wellKnown = [...wellKnownCustomResources].filter(([name]) => !own.has(name)).map(([, one]) => customType(one));
   // In this order nobody takes a word from who had it before: neither a definition of the cluster from Kubernetes, nor one that happens to be
@@ -127,9 +127,18 @@ function createCatalog(extra: readonly ExtraResource[], discovered: readonly Ext
     return folded.get(dot === -1 ? head : head + word.slice(dot)) ?? exact.get(word);
   };
 
+  const uncertain = new Set(disputed);
+  const certain = (type: ResourceType, word: string): ResourceType => {
+    if (!uncertain.has(groupName(type))) return type;
+    throw refuse(
+      word,
+      'has another scope on this cluster than before: namespaced or not is what rules go by. The operator has to look, and to reload the configuration',
+    );
+  };
+
   const resolve = (word: string): ResourceType => {
     const type = find(word);
-    if (type !== undefined) return type;
+    if (type !== undefined) return certain(type, word);
     const dot = word.indexOf('.');
     const near = dot === -1 ? find(word.toLowerCase()) : find(word.slice(0, dot));
     const hint = near === undefined ? '' : `; ${groupName(near)} is known`;
@@ -149,17 +158,27 @@ function createCatalog(extra: readonly ExtraResource[], discovered: readonly Ext
       }
       return [...found];
     },
-    ofKind: (apiVersion, kind) => kinds.get(`${apiVersion} ${kind}`),
+    ofKind: (apiVersion, kind) => {
+      const type = kinds.get(`${apiVersion} ${kind}`);
+      return type && certain(type, `${kind}.${apiVersion}`);
+    },
     builtIn,
   };
 }
 
-const catalogs = new WeakMap<readonly ExtraResource[], WeakMap<readonly ExtraResource[], Catalog>>();
-const NONE: readonly ExtraResource[] = [];
+/** What a cluster's own definitions say. */
+interface FromCluster {
+  readonly resources: readonly ExtraResource[];
+  /** `resource.group` of those whose scope is not certain: they are refused. */
+  readonly disputed: readonly string[];
+}
+
+const catalogs = new WeakMap<readonly ExtraResource[], WeakMap<FromCluster, Catalog>>();
+const NONE: FromCluster = { resources: [], disputed: [] };
 
 /** The catalog of a cluster, built once for each list of extra resources, and of those that were read from the cluster itself. */
-export function catalogOf(extra: readonly ExtraResource[], discovered: readonly ExtraResource[] = NONE): Catalog {
-  const ofExtra = catalogs.get(extra) ?? new WeakMap<readonly ExtraResource[], Catalog>();
+export function catalogOf(extra: readonly ExtraResource[], discovered: FromCluster = NONE): Catalog {
+  const ofExtra = catalogs.get(extra) ?? new WeakMap<FromCluster, Catalog>();
   catalogs.set(extra, ofExtra);
   const catalog = ofExtra.get(discovered) ?? createCatalog(extra, discovered);
   ofExtra.set(discovered, catalog);

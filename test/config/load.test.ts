@@ -302,6 +302,21 @@ describe('what is refused', () => {
       '5 clusters.a/b: a cluster\'s name is letters, digits, ".", "_" and "-", at most 63',
     ],
     [
+      'definitions read where commands run as the caller',
+      'clusters',
+      `clusters: { demo: { resourceId: ${armId('demo')}, runAs: caller, resources: discover } }`,
+      [
+        "5 clusters.demo.resources: discover cannot go with runAs: caller: the gateway has no rights of its own to read the cluster's definitions",
+        '5 clusters.demo.runAs: runAs: caller needs azure.onBehalfOf, to get a token for the caller',
+      ].join('; '),
+    ],
+    [
+      'resources that are neither a list nor discover',
+      'clusters',
+      `clusters: { demo: { resourceId: ${armId('demo')}, resources: all } }`,
+      '5 clusters.demo.resources: must be a list or discover, not "all"',
+    ],
+    [
       'runAs: caller without on-behalf-of',
       'clusters',
       `clusters: { demo: { resourceId: ${armId('demo')}, runAs: caller } }`,

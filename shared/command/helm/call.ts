@@ -45,7 +45,7 @@ export function createCall(parsed: Parsed, request: CommandRequest, context: Com
   return {
     parsed,
     namespace: checkNamespace(flag('namespace') ?? context.defaultNamespace),
-    catalog: catalogOf(context.resources),
+    catalog: catalogOf(context.resources, context.discovered),
     uploads,
     readChart: createChartReader(uploads, yamlBudget()),
     mostSeconds: (rollsBack ? rollbackSeconds : toolSeconds)(request.timeoutSeconds),

@@ -148,7 +148,7 @@ function copyOut(call: Call, from: PathInContainer, destination: string): Meanin
   if (!file) {
     checkPath(destination.replace(/^\.\/+/u, ''));
     call.warn(
-      `stdout is a tar archive of ${from.path}: aksgw kubectl cp unpacks it; kubectl cp POD:FILE - gives a file as it is.`,
+      `stdout is a tar archive of ${from.path}: unpack it with tar xf -. kubectl cp POD:FILE - gives a file as it is.`,
     );
   }
   const program = file ? ['cat', '--', from.path] : ['tar', 'cf', '-', '--', from.path];

@@ -93,7 +93,7 @@ function createCall(parsed: Parsed, request: CommandRequest, context: CommandCon
     parsed,
     request,
     context,
-    catalog: catalogOf(context.resources),
+    catalog: catalogOf(context.resources, context.discovered),
     uploads: createUploads(request.files),
     yamlBudget: yamlBudget(),
     namespace: given === undefined || given === '' ? context.defaultNamespace : checkNamespace(given),

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { quoteWords } from '../../command/quote.ts';
 import type { Cluster } from '../../config/config.ts';
+import type { ExtraResource } from '../../kubernetes/extra-resource.ts';
 import type { ExplainedCommand } from '../../gateway/explain-command.ts';
 import { ruleName } from '../../config/rule-reference.ts';
 import type { AppOptions } from '../options.ts';
@@ -13,6 +14,7 @@ import {
   AccessBody,
   WhoAmIBody,
   ClusterBody,
+  ClusterDetailBody,
   ExplainBatchBody,
   ExplainBody,
   ExplainInputBody,
@@ -38,6 +40,37 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
     async (request) => {
       const clusters = await gateway.listClusters(authenticated(request));
       return { items: clusters.map(clusterBody), next: null };
+    },
+  );
+
+  app.get<{ Params: Static<typeof ClusterParams> }>(
+    '/v1/clusters/:cluster',
+    {
+      schema: {
+        operationId: 'getCluster',
+        tags: ['clusters'],
+        summary: 'A cluster, the custom resources known there, and the versions of its tools',
+        params: ClusterParams,
+        response: { ...problemsOf('cluster-not-found'), 200: json('The cluster.', ClusterDetailBody) },
+      },
+    },
+    async (request) => {
+      const { cluster, discovered, tools } = await gateway.readCluster(authenticated(request), request.params.cluster);
+      return {
+        ...clusterBody(cluster),
+        resources: {
+          listed: cluster.resources.map(resourceBody),
+          discovered: discovered
+            ? {
+                at: new Date(discovered.at).toISOString(),
+                items: discovered.resources.map(resourceBody),
+                disputed: [...discovered.disputed],
+                truncated: discovered.cut,
+              }
+            : null,
+        },
+        tools: { kubectl: tools?.kubectl ?? null, helm: tools?.helm ?? null },
+      };
     },
   );
 
@@ -124,6 +157,14 @@ const clusterBody = ({ name, arm, runAs, defaultNamespace, frozen }: Cluster): S
   runAs,
   defaultNamespace,
   ...(frozen !== undefined && { frozen }),
+});
+
+const resourceBody = ({ resource, group, kind, version, namespaced, shortNames }: ExtraResource) => ({
+  name: `${resource}.${group}`,
+  kind,
+  version,
+  namespaced,
+  shortNames: [...shortNames],
 });
 
 function explainBody(explained: ExplainedCommand): Static<typeof ExplainBody> {
