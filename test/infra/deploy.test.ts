@@ -44,6 +44,7 @@ describeWith(PROGRAMS, 'infra/deploy', () => {
   /** Digests of what went to the app. */
   let published: string[];
   let live = '';
+  let asked = 0;
 
   const answers: Readonly<Record<string, (args: readonly string[]) => AzAnswer | Promise<AzAnswer>>> = {
     'account show': () => (signedIn ? {} : { code: 1, stderr: "Please run 'az login' to setup account.\n" }),
@@ -79,6 +80,8 @@ describeWith(PROGRAMS, 'infra/deploy', () => {
     rest: async (args) => {
       const { hostname, pathname } = new URL(flag(args, '--url'));
       expect(hostname).toBe('func-aksgw-shop.azurewebsites.net');
+      // The instance before answers on for a while, and is ready.
+      if (!real && asked < 2) return { stdout: `${pathname === '/healthz' ? `0.0.9+${(asked += 1)}` : 'ready'}\n` };
       if (!real && pathname === '/healthz') return { stdout: `${live}\n` };
       if (!real && appSettings !== env) return { code: 1, stderr: 'Service Unavailable(AKSGW_CONFIG missing)\n' };
       if (!real) return { stdout: 'ready\n' };
@@ -128,6 +131,7 @@ describeWith(PROGRAMS, 'infra/deploy', () => {
     az.calls.length = 0;
     published = [];
     signedIn = true;
+    asked = 0;
     real = false;
     appSettings = env;
     await host?.terminate();
@@ -196,6 +200,8 @@ describeWith(PROGRAMS, 'infra/deploy', () => {
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain(`built: ${build}, sha256 ${sha256}`);
     expect(stdout).toContain(`live: ${build}, ready, https://func-aksgw-shop.azurewebsites.net`);
+    const asks = az.calls.filter(([first]) => first === 'rest').map((args) => new URL(flag(args, '--url')).pathname);
+    if (!real) expect(asks).toEqual(['/healthz', '/healthz', '/healthz', '/readyz']);
     expect(stdout).toContain(`Go back: infra/deploy ${APP.join(' ')} --rollback`);
     expect(published).toEqual([sha256]);
     expect(blobs.get(`configuration/packages/${build}.zip`)?.equals(readFileSync(zip))).toBe(true);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accepted, judgeAudit } from '../../infra/build/advisories.ts';
 import lock from '../../package-lock.json' with { type: 'json' };
@@ -61,7 +62,7 @@ describe('npm audit', () => {
 
 describe('npm ci', () => {
   test('runs no script of any package, by npm’s own word', () => {
-    const env = { PATH: process.env['PATH'], HOME: root };
+    const env = { PATH: process.env['PATH'], HOME: tmpdir() };
     const words = process.platform === 'win32' ? [] : ['config', 'get', 'ignore-scripts'];
     expect(execFileSync('npm', words, { cwd: root, env, encoding: 'utf8' }).trim()).toBe('true');
   });
