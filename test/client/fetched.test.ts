@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { main } from '../../shared/client/main.ts';
 import { commandOf } from '../../shared/client/commands/relay.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'aksgw-fetched-'));
@@ -61,6 +62,28 @@ describe('what the pod may not fetch, the wrapper fetches:', () => {
     expect(files).toEqual([['aksgw-fetched/kustomized-0.yaml', 'built: kustomize overlay']]);
     program('kubectl', 'echo "no such overlay" >&2; exit 1');
     await expect(command('kubectl', 'apply', '--kustomize=overlay')).rejects.toThrow(/overlay: no such overlay/);
+  });
+
+  test('dependencies of a chart, with the helm here', async () => {
+    program('helm', `echo "$*" >> "${folder}/dependencies.log"`);
+    mkdirSync(join(folder, 'own/templates'), { recursive: true });
+    writeFileSync(join(folder, 'own/Chart.yaml'), 'name: own\n');
+    const { words } = await command('helm', 'upgrade', 'r', './own', '--dependency-update', '-n', 'shop');
+    expect(words).toEqual(['helm', 'upgrade', 'r', './own', '-n', 'shop']);
+    const sink = { write: () => undefined };
+    const host = {
+      env: { PATH: `${bin}:/usr/bin` },
+      stdin: (async function* () {})(),
+      stdout: sink,
+      stderr: sink,
+      cwd: () => folder,
+    };
+    expect(await main(['helm', 'dependency', 'build', './own'], host)).toBe(0);
+    expect(readFileSync(join(folder, 'dependencies.log'), 'utf8')).toBe(
+      'dependency update ./own\ndependency build ./own\n',
+    );
+    rmSync(join(bin, 'helm'));
+    expect(await main(['helm', 'dependency', 'build', './own'], host)).toBe(2);
   });
 
   test('charts of repositories and registries, with the helm here; refused by name without one', async () => {

@@ -7,11 +7,13 @@ import type { Host } from '../host.ts';
 import { NotRun, UsageError } from '../exits.ts';
 import { runToEnd } from '../run-to-end.ts';
 import { collectUploads } from '../uploads/collect.ts';
-import { fetchWhatThePodMayNot } from '../uploads/fetched.ts';
+import { fetchWhatThePodMayNot, helmOfThisMachine } from '../uploads/fetched.ts';
 import { UploadRefused } from '../uploads/upload.ts';
 
 /** `aksgw kubectl …`, `aksgw helm …`. Throws UsageError, UploadRefused, NotRun, GatewayProblem where nothing was run. */
 export async function relay(argv: readonly string[], options: Options, host: Host): Promise<number> {
+  const here = argv[0] === 'helm' ? await helmOfThisMachine(argv, host) : undefined;
+  if (here !== undefined) return here;
   const connection = await connect(options, host);
   const cluster = clusterOf(connection);
   const following = FOLLOWING.test(argv.join(' ')) ? (await import('../follow/follow.ts')).followed(argv) : undefined;

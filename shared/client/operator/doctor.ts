@@ -28,7 +28,7 @@ export async function doctor(argv: readonly string[], host: Host): Promise<numbe
   });
   const config = readConfig(values.config, host);
   if (values.help || values.cluster === undefined || !config) {
-    host.stderr.write(USAGE);
+    (values.help ? host.stdout : host.stderr).write(USAGE);
     return values.help ? 0 : 2;
   }
   const cluster = config.clusters.get(values.cluster);

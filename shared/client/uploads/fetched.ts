@@ -50,7 +50,10 @@ export async function fetchWhatThePodMayNot(argv: readonly string[], host: Host)
         words[use.at] = `${(words[use.at] ?? '').slice(0, use.from)}${items.join(',')}`;
     }
   }
-  if (read.tool === 'helm') files.push(...(await remoteChart(read, words, host)));
+  if (read.tool === 'helm') {
+    await updateDependencies(read, words, host);
+    files.push(...(await remoteChart(read, words, host)));
+  }
   return { argv: words.filter((word) => word !== undefined), files };
 }
 
@@ -100,6 +103,45 @@ async function download(address: string, { signal }: Host): Promise<Uint8Array> 
   throw new UploadRefused(`${address} leads on and on`);
 }
 
+/** `--dependency-update` is done here, to the chart's own folder, as helm does it. */
+async function updateDependencies(
+  { path, args, flags }: ReadArgv,
+  words: (string | undefined)[],
+  host: Host,
+): Promise<void> {
+  const asked = flags.find(({ flag, value }) => flag.name === 'dependency-update' && value === 'true');
+  const place = chartAt[path.join(' ')]?.(
+    args.map((at) => words[at] ?? ''),
+    new Set(),
+  );
+  const chart = place === undefined ? undefined : words[args[place] ?? -1];
+  if (!asked || chart === undefined) return;
+  const { code, stderr } = await run(
+    helmHere(`--dependency-update of ${chart}`, host),
+    ['dependency', 'update', chart],
+    host,
+  );
+  if (code !== 0) throw new UploadRefused(`${chart}: ${stderr.trim()}`);
+  words[asked.nameAt] = undefined;
+}
+
+/** helm of this machine. Throws UploadRefused, with the name of what it is needed for. */
+function helmHere(what: string, { env }: Host): string {
+  const helm = findProgram('helm', env);
+  if (helm !== undefined) return helm;
+  throw new UploadRefused(`${what} is done on this machine, and there is no helm on the PATH`);
+}
+
+/** `helm dependency build` and `update` change a folder of this machine, and need no cluster: undefined for anything else. */
+export async function helmOfThisMachine(argv: readonly string[], host: Host): Promise<number | undefined> {
+  const read = readArgv(argv);
+  if (read?.tool !== 'helm' || !/^dependency (?:build|update)$/.test(read.path.join(' '))) return undefined;
+  const { code, stdout, stderr } = await run(helmHere(`helm ${read.path.join(' ')}`, host), argv.slice(1), host);
+  host.stdout.write(stdout);
+  host.stderr.write(stderr);
+  return code;
+}
+
 /** Flags that say where a chart comes from: the helm here has them, and the pod has the chart. */
 const OF_THE_SOURCE = new Set([
   'repo',
@@ -135,11 +177,7 @@ async function remoteChart(
     repo ||
     (/^[\w.-]+\/[\w.-]+$/.test(chart) && !exists(join(host.cwd(), chart)));
   if (!named) return [];
-  const helm = findProgram('helm', host.env);
-  if (helm === undefined)
-    throw new UploadRefused(
-      `${chart} comes from a repository: it is fetched on this machine, and there is no helm on the PATH`,
-    );
+  const helm = helmHere(`fetching ${chart} from its repository`, host);
   const folder = mkdtempSync(join(tmpdir(), 'aksgw-chart-'));
   try {
     const source = flags.filter(({ flag }) => OF_THE_SOURCE.has(flag.name));
