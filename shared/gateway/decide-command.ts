@@ -2,7 +2,7 @@ import type { CommandFacts, RequestFacts } from '../audit/events.ts';
 import { interpret } from '../command/interpret.ts';
 import type { Invocation, SentCommand } from '../command/invocation.ts';
 import { quoteWords } from '../command/quote.ts';
-import { splitWords } from '../command/words.ts';
+import { readTypedLine } from '../command/typed-line.ts';
 import type { Cluster, Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import { redactText } from '../lib/redact.ts';
@@ -96,10 +96,13 @@ async function understand(
   const discovered = await discoveredOf(context, cluster);
   const known = discovered ? { ...cluster, discovered } : cluster;
   const read = (): Invocation => {
-    const { command, timeoutSeconds = timeouts.default } = requested;
-    const argv = typeof command === 'string' ? splitWords(command) : command;
-    if (timeoutSeconds <= timeouts.max)
-      return interpret({ ...requested, argv, timeoutSeconds }, known, relay.toolsOf(cluster));
+    const { command, fromSlack, timeoutSeconds = timeouts.default } = requested;
+    const typed =
+      typeof command === 'string' ? readTypedLine(command, { slack: fromSlack }) : { argv: command, warnings: [] };
+    if (timeoutSeconds <= timeouts.max) {
+      const invocation = interpret({ ...requested, argv: typed.argv, timeoutSeconds }, known, relay.toolsOf(cluster));
+      return { ...invocation, warnings: [...typed.warnings, ...invocation.warnings] };
+    }
     throw new Problem('request-invalid', `timeoutSeconds is at most ${timeouts.max} here.`);
   };
   return refusing(trail, facts, () => inRoom('command', read));

@@ -36,6 +36,8 @@ export interface RequestedCommand extends Omit<CommandRequest, 'argv'> {
   readonly cluster: string;
   /** Words, or one text to be split into words. */
   readonly command: readonly string[] | string;
+  /** The text comes as Slack hands it over. */
+  readonly fromSlack?: boolean | undefined;
   readonly reason?: string | undefined;
   readonly requestedBy?: string | undefined;
   readonly timeoutSeconds?: number | undefined;
@@ -54,7 +56,7 @@ export interface RequestedBatch extends Pick<
   RequestedCommand,
   'cluster' | 'reason' | 'requestedBy' | 'job' | 'requester' | 'startedBy' | 'idempotency'
 > {
-  readonly steps: readonly Pick<RequestedCommand, 'command' | 'files' | 'stdin' | 'timeoutSeconds'>[];
+  readonly steps: readonly Pick<RequestedCommand, 'command' | 'fromSlack' | 'files' | 'stdin' | 'timeoutSeconds'>[];
   readonly onError: OnError;
 }
 
