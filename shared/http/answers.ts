@@ -53,6 +53,15 @@ export const json = (description: string, schema: TSchema): Described => ({
   content: { 'application/json': { schema } },
 });
 
+/** Ready to be posted into a chat: Accept: text/markdown;profile=slack|teams|github. */
+const message = { 'text/markdown': { schema: Type.String() } };
+
+/** The same, or a message for people. */
+export const jsonOrMessage = (description: string, schema: TSchema): Described => ({
+  description,
+  content: { ...json('', schema).content, ...message },
+});
+
 /** The problems of a route behind a token, by status: those that every such route has, and `more`. */
 export function problemsOf(...more: readonly ProblemCode[]): Answers {
   const answers: Record<number, Described> = {};
@@ -66,6 +75,7 @@ export function problemsOf(...more: readonly ProblemCode[]): Answers {
         'application/problem+json': {
           schema: Type.Unsafe({ allOf: [ProblemBody], properties: { code: Type.Enum([...codes]) } }),
         },
+        ...message,
       },
     };
   }
@@ -113,12 +123,12 @@ function recordsOr(others: Answers, body: TSchema, what: string, who: string): A
         'Retry-After': Header('Seconds, while it is not finished.'),
         'Exit-Code': Header('With text: of the command; of a batch the first that is not 0.'),
       },
-      content: { ...json('', body).content, ...text },
+      content: { ...json('', body).content, ...text, ...message },
     },
     202: {
       description: `${what} so far, of ${who} that is not finished.`,
       headers: { ...Applied, ...RetryAfter, Location: Header('Where to ask again.') },
-      content: { ...json('', body).content, ...text },
+      content: { ...json('', body).content, ...text, ...message },
     },
     ...asText(502, `as text also ${who} that failed: it did not run`),
     ...asText(504, `as text only: ${who} that may or may not have run`),

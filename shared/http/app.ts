@@ -10,6 +10,7 @@ import { readStrictJson } from '../lib/strict-json.ts';
 import { checkUtf8 } from './body-encoding.ts';
 import { malformed } from './malformed.ts';
 import { observeRequests } from './observe-requests.ts';
+import { profileOf } from './markdown.ts';
 import { openApi } from './open-api.ts';
 import { sendProblem, toProblem } from './problem.ts';
 import { logFailures, logRequests } from './request-log.ts';
@@ -80,6 +81,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     refuseRepeated(request);
   });
   app.addHook('onRequest', identify({ ...options, publicUrl: () => options.config().publicUrl }));
+  app.addHook('onRequest', async (request) => void profileOf(request)); // before anything is done that could not be told
   countTraffic(app, { ...options, bodyLimit: options.config().limits.bodyBytes });
 
   const refuseOtherMethods = otherMethods(app);

@@ -1,22 +1,33 @@
 import type { RequestFile } from '../command/invocation.ts';
 import { parseIdempotencyKey } from '../admission/idempotency.ts';
+import type { Profile } from '../chat/profile.ts';
 import { Problem } from '../errors.ts';
 import type { RequestedBatch, RequestedCommand } from '../gateway/request.ts';
 import { trimEnd } from '../lib/trim-end.ts';
 import type { BatchInput, CommandInput, ExplainInput } from './schemas.ts';
 
 /** The body as the gateway takes it, files decoded. Throws Problem `request-invalid`. */
-export function requestedCommand(cluster: string, body: CommandInput, keyHeader?: string): RequestedCommand {
+export function requestedCommand(
+  cluster: string,
+  body: CommandInput,
+  keyHeader?: string,
+  profile?: Profile,
+): RequestedCommand {
   const { reason, requestedBy } = body;
-  return { cluster, ...stepOf(body), reason, requestedBy, idempotency: keyed(body, keyHeader) };
+  return { cluster, ...stepOf(body, profile), reason, requestedBy, idempotency: keyed(body, keyHeader) };
 }
 
 /** The same for a batch. A Problem about one of its steps has its number as `step`. */
-export function requestedBatch(cluster: string, body: BatchInput, keyHeader?: string): RequestedBatch {
+export function requestedBatch(
+  cluster: string,
+  body: BatchInput,
+  keyHeader?: string,
+  profile?: Profile,
+): RequestedBatch {
   const { onError = 'stop', reason, requestedBy } = body;
   const steps = body.steps.map((step, index) => {
     try {
-      return stepOf(step);
+      return stepOf(step, profile);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       throw new Problem(error.code, error.message, { members: { step: index } });
@@ -29,12 +40,13 @@ export function requestedBatch(cluster: string, body: BatchInput, keyHeader?: st
 export function explained(
   cluster: string,
   { steps, onError = 'stop', ...body }: ExplainInput,
+  profile?: Profile,
 ): { readonly command: RequestedCommand } | { readonly batch: RequestedBatch } {
-  if (steps === undefined) return { command: requestedCommand(cluster, body) };
+  if (steps === undefined) return { command: requestedCommand(cluster, body, undefined, profile) };
   const { argv, command, files, stdin, timeoutSeconds, ...about } = body;
   if ([argv, command, files, stdin, timeoutSeconds].some((member) => member !== undefined))
     throw new Problem('request-invalid', 'A body with steps has everything of a command in them.');
-  return { batch: requestedBatch(cluster, { steps, onError, ...about }) };
+  return { batch: requestedBatch(cluster, { steps, onError, ...about }, undefined, profile) };
 }
 
 function keyed(body: unknown, header: string | undefined): RequestedCommand['idempotency'] {
@@ -44,9 +56,10 @@ function keyed(body: unknown, header: string | undefined): RequestedCommand['ide
 
 type StepInput = BatchInput['steps'][number];
 
-function stepOf(body: StepInput): RequestedBatch['steps'][number] {
+function stepOf(body: StepInput, profile: Profile | undefined): RequestedBatch['steps'][number] {
   const { stdin, timeoutSeconds } = body;
-  return { command: commandOf(body), files: (body.files ?? []).map(fileOf), stdin, timeoutSeconds };
+  const fromSlack = profile === 'slack';
+  return { command: commandOf(body), fromSlack, files: (body.files ?? []).map(fileOf), stdin, timeoutSeconds };
 }
 
 function commandOf({ argv, command }: StepInput): readonly string[] | string {

@@ -1,8 +1,10 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, problems, type ProblemCode } from '../errors.ts';
 import { commonHeaders } from './common-headers.ts';
+import { problemMessage } from '../chat/messages.ts';
 import { recordsUnavailable } from '../gateway/deny.ts';
 import { StorageUnavailable } from '../store/append-log.ts';
+import { profileForProblem, sendMessage } from './markdown.ts';
 import type { ProblemDocument } from './schemas.ts';
 
 /** RFC 9457, section 3.1: `type` is this project's own name for the code; `instance` names this one request, as the logs do. */
@@ -28,8 +30,10 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
   reply.headers(commonHeaders(request.id)); // fastify's own refusals pass no hook
   if (headers) reply.headers(headers);
   if (retryAfter !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfter))));
+  const profile = profileForProblem(request);
+  reply.code(problem.status);
+  if (profile) return sendMessage(reply, problemMessage(problem.code, problem.message), profile);
   return reply
-    .code(problem.status)
     .header('content-type', 'application/problem+json; charset=utf-8')
     .send(JSON.stringify(problemDocument(problem, request.id)));
 }

@@ -59,3 +59,10 @@ export const printable = (text: string): string =>
     const point = character.codePointAt(0) ?? 0;
     return point < 0x100 ? `\\x${point.toString(16).padStart(2, '0')}` : `\\u${point.toString(16).padStart(4, '0')}`;
   });
+
+/** The same for a chat, which shows lone surrogates and fillers as nothing. Lines end as everywhere else. */
+export const visibleText = (text: string): string =>
+  printable(text.replaceAll('\r\n', '\n')).replace(
+    /[\p{Cs}\u115f\u1160\u3164\uffa0]/gu,
+    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16)}`,
+  );

@@ -1,6 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { BatchResult } from '../../gateway/read-batch.ts';
-import { prefixOf } from '../address.ts';
+import { batchMessage } from '../../chat/messages.ts';
+import { addressOf, prefixOf } from '../address.ts';
+import { profileOf, sendMessage } from '../markdown.ts';
 import { sendBatchText, wantsText } from '../plain-text.ts';
 import { recordBody } from '../record-body.ts';
 import { batchStream, STREAMED_BYTES } from '../record-stream.ts';
@@ -16,19 +18,20 @@ export async function answerStartedBatch(given: Started): Promise<FastifyReply> 
   if (prefer.applied) reply.header('preference-applied', prefer.applied);
   const finished = batch.status !== 'running';
   if (finished) reply.header('server-timing', serverTiming(telemetry, started, clock.monotonic() - began));
-  return answerBatch(request, reply, batch, finished ? 200 : 202, prefixOf(config().publicUrl));
+  return answerBatch(request, reply, batch, finished ? 200 : 202, config().publicUrl);
 }
 
-/** A batch as it stands, as JSON or text: 202 while a caller who started it may ask again. */
+/** A batch as it stands, as JSON, text or a message: 202 while a caller who started it may ask again. */
 export function answerBatch(
   request: FastifyRequest,
   reply: FastifyReply,
   batch: BatchResult,
   status: 200 | 202,
-  prefix: string,
+  publicUrl: string | undefined,
   retryAfter = RETRY_AFTER,
 ): FastifyReply {
-  const address = `${prefix}/v1/batches/${batch.id}`;
+  const path = `/v1/batches/${batch.id}`;
+  const address = `${prefixOf(publicUrl)}${path}`;
   if (batch.status !== 'running') reply.header('content-location', address);
   else {
     reply.header('retry-after', String(retryAfter));
@@ -36,6 +39,8 @@ export function answerBatch(
   }
   if (wantsText(request.headers.accept)) return sendBatchText(reply, batch);
   reply.code(status);
+  const profile = profileOf(request);
+  if (profile) return sendMessage(reply, batchMessage(batch, `${addressOf(request, publicUrl)}${path}`), profile);
   const { id, onError, items } = batch;
   const bytes = items.reduce((sum, { output }) => sum + bytesOf(output), 0);
   if (bytes >= STREAMED_BYTES) return reply.type('application/json; charset=utf-8').send(batchStream(batch));

@@ -3,7 +3,9 @@ import type { CommandResult } from '../../gateway/read-results.ts';
 import type { AuthenticatedRequest } from '../../gateway/request.ts';
 import type { StartedCommand } from '../../gateway/run-command.ts';
 import { isFinished } from '../../store/records.ts';
-import { prefixOf } from '../address.ts';
+import { recordMessage } from '../../chat/messages.ts';
+import { addressOf, prefixOf } from '../address.ts';
+import { profileOf, sendMessage } from '../markdown.ts';
 import type { AppOptions } from '../options.ts';
 import { sendText, wantsText } from '../plain-text.ts';
 import type { readPrefer } from '../prefer.ts';
@@ -32,19 +34,20 @@ export async function answerStarted(given: Started) {
   if (prefer.applied) reply.header('preference-applied', prefer.applied);
   const finished = isFinished(result.record);
   if (finished) reply.header('server-timing', serverTiming(telemetry, started, clock.monotonic() - began));
-  return answerRecord(request, reply, result, finished ? 200 : 202, prefixOf(config().publicUrl));
+  return answerRecord(request, reply, result, finished ? 200 : 202, config().publicUrl);
 }
 
-/** A record as it stands, as JSON or text: 202 while a caller who started it may ask again. */
+/** A record as it stands, as JSON, text or a message: 202 while a caller who started it may ask again. */
 export function answerRecord(
   request: FastifyRequest,
   reply: FastifyReply,
   result: CommandResult,
   status: 200 | 202,
-  prefix: string,
+  publicUrl: string | undefined,
   retryAfter = RETRY_AFTER,
 ) {
-  const address = `${prefix}/v1/commands/${result.record.id}`;
+  const path = `/v1/commands/${result.record.id}`;
+  const address = `${prefixOf(publicUrl)}${path}`;
   if (isFinished(result.record)) reply.header('content-location', address);
   else {
     reply.header('retry-after', String(retryAfter));
@@ -52,6 +55,8 @@ export function answerRecord(
   }
   if (wantsText(request.headers.accept)) return sendText(reply, result);
   reply.code(status);
+  const profile = profileOf(request);
+  if (profile) return sendMessage(reply, recordMessage(result, `${addressOf(request, publicUrl)}${path}`), profile);
   const bytes = (result.output?.stdout.byteLength ?? 0) + (result.output?.stderr.byteLength ?? 0);
   if (bytes < STREAMED_BYTES) return reply.send(recordBody(result));
   return reply.type('application/json; charset=utf-8').send(recordStream(result));

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
 import { ABOUT_A_COMMAND, ABOUT_A_RUN, batchOr, problemsOf } from '../answers.ts';
-import { prefixOf } from '../address.ts';
 import { requestedBatch } from '../command-body.ts';
 import { disconnectSignal } from '../disconnect.ts';
 import { authenticated } from '../identify.ts';
 import type { AppOptions } from '../options.ts';
+import { profileOf } from '../markdown.ts';
 import { readPrefer } from '../prefer.ts';
 import { BatchBody, type BatchInput } from '../schemas.ts';
 import { answerBatch, answerStartedBatch } from './answer-batch.ts';
@@ -42,7 +42,7 @@ export async function batchRoutes(app: FastifyInstance, options: AppOptions): Pr
     async (request, reply) => {
       const prefer = readPrefer(request.headers.prefer);
       const key = request.headers['idempotency-key']?.toString();
-      const requested = requestedBatch(request.params.cluster, request.body, key);
+      const requested = requestedBatch(request.params.cluster, request.body, key, profileOf(request));
       const caller = withClaim(authenticated(request), requested.requestedBy);
       request.handedOver = true;
       const began = clock.monotonic();
@@ -71,7 +71,7 @@ export async function batchRoutes(app: FastifyInstance, options: AppOptions): Pr
       const wait = { ms, signal: disconnectSignal(reply), hold: (bytes: number) => request.visit?.hold(bytes) };
       const batch = await gateway.readBatch(authenticated(request), request.params.id, wait);
       if (prefer?.applied) reply.header('preference-applied', prefer.applied);
-      return answerBatch(request, reply, batch, 200, prefixOf(config().publicUrl));
+      return answerBatch(request, reply, batch, 200, config().publicUrl);
     },
   );
 
@@ -92,7 +92,7 @@ export async function batchRoutes(app: FastifyInstance, options: AppOptions): Pr
       request.handedOver = true;
       const batch = await gateway.cancelBatch(authenticated(request), request.params.id);
       const status = batch.status === 'running' ? 202 : 200;
-      return answerBatch(request, reply, batch, status, prefixOf(config().publicUrl), CANCEL_SECONDS);
+      return answerBatch(request, reply, batch, status, config().publicUrl, CANCEL_SECONDS);
     },
   );
 }

@@ -6,8 +6,10 @@ import type { ExtraResource } from '../../kubernetes/extra-resource.ts';
 import type { ExplainedCommand } from '../../gateway/explain-command.ts';
 import { ruleName } from '../../config/rule-reference.ts';
 import type { AppOptions } from '../options.ts';
-import { ABOUT_A_COMMAND, json, problemsOf } from '../answers.ts';
+import { ABOUT_A_COMMAND, json, jsonOrMessage, problemsOf } from '../answers.ts';
+import { explainBatchMessage, explainMessage } from '../../chat/messages.ts';
 import { authenticated } from '../identify.ts';
+import { profileOf, sendMessage } from '../markdown.ts';
 import { explained } from '../command-body.ts';
 import { RequesterHeaders, withRequester } from './running.ts';
 import {
@@ -137,15 +139,21 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
         headers: RequesterHeaders,
         response: {
           ...problemsOf(...ABOUT_A_COMMAND),
-          200: json('What it would be; a batch has its steps.', Type.Union([ExplainBody, ExplainBatchBody])),
+          200: jsonOrMessage('What it would be; a batch has its steps.', Type.Union([ExplainBody, ExplainBatchBody])),
         },
       },
     },
-    async (request) => {
-      const asked = explained(request.params.cluster, request.body);
+    async (request, reply) => {
+      const profile = profileOf(request);
+      const asked = explained(request.params.cluster, request.body, profile);
       request.handedOver = true;
-      if ('command' in asked) return explainBody(await gateway.explainCommand(authenticated(request), asked.command));
-      const steps = (await gateway.explainBatch(authenticated(request), asked.batch)).map(explainBody);
+      if ('command' in asked) {
+        const one = await gateway.explainCommand(authenticated(request), asked.command);
+        return profile ? sendMessage(reply, explainMessage(one), profile) : explainBody(one);
+      }
+      const all = await gateway.explainBatch(authenticated(request), asked.batch);
+      if (profile) return sendMessage(reply, explainBatchMessage(all), profile);
+      const steps = all.map(explainBody);
       return { cluster: steps[0]?.cluster, allowed: steps.every(({ allowed }) => allowed), steps };
     },
   );

@@ -9,7 +9,7 @@ import { disconnectSignal } from '../disconnect.ts';
 import { authenticated } from '../identify.ts';
 import { requestedCommand } from '../command-body.ts';
 import { cutLines } from '../output-lines.ts';
-import { prefixOf } from '../address.ts';
+import { profileOf } from '../markdown.ts';
 import { readPrefer } from '../prefer.ts';
 import { recordBody } from '../record-body.ts';
 import { CommandBody, ListBody, RecordBody, type CommandInput } from '../schemas.ts';
@@ -62,7 +62,7 @@ export async function commandRoutes(app: FastifyInstance, options: AppOptions): 
     async (request, reply) => {
       const prefer = readPrefer(request.headers.prefer);
       const key = request.headers['idempotency-key']?.toString();
-      const requested = requestedCommand(request.params.cluster, request.body, key);
+      const requested = requestedCommand(request.params.cluster, request.body, key, profileOf(request));
       const caller = withClaim(authenticated(request), requested.requestedBy);
       request.handedOver = true;
       const began = clock.monotonic();
@@ -96,7 +96,7 @@ export async function commandRoutes(app: FastifyInstance, options: AppOptions): 
       const whole = await gateway.readResult(authenticated(request), request.params.id, wait);
       const result = withLines(whole, head === undefined ? 'tail' : 'head', head ?? tail);
       if (prefer?.applied) reply.header('preference-applied', prefer.applied);
-      return answerRecord(request, reply, result, 200, prefixOf(config().publicUrl));
+      return answerRecord(request, reply, result, 200, config().publicUrl);
     },
   );
 
@@ -120,7 +120,7 @@ export async function commandRoutes(app: FastifyInstance, options: AppOptions): 
       request.handedOver = true;
       const result = await gateway.cancelCommand(authenticated(request), request.params.id);
       const status = isFinished(result.record) ? 200 : 202;
-      return answerRecord(request, reply, result, status, prefixOf(config().publicUrl), CANCEL_SECONDS);
+      return answerRecord(request, reply, result, status, config().publicUrl, CANCEL_SECONDS);
     },
   );
 

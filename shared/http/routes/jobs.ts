@@ -5,9 +5,11 @@ import { shownWords } from '../../command/redact-words.ts';
 import { placeOf } from '../../config/jobs.ts';
 import type { JobView } from '../../jobs/jobs.ts';
 import type { PastRun } from '../../jobs/past-runs.ts';
-import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOrBatchOr } from '../answers.ts';
+import { ABOUT_A_COMMAND, ABOUT_A_RUN, jsonOrMessage, problemsOf, recordOrBatchOr } from '../answers.ts';
 import { disconnectSignal } from '../disconnect.ts';
+import { jobsMessage } from '../../chat/messages.ts';
 import { authenticated } from '../identify.ts';
+import { profileOf, sendMessage } from '../markdown.ts';
 import type { AppOptions } from '../options.ts';
 import { readPrefer } from '../prefer.ts';
 import { JobBody, JobWithRunsBody, ListBody, RunJobBody, type JobOutput, type RunJobInput } from '../schemas.ts';
@@ -28,10 +30,14 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
         tags: ['jobs'],
         summary: 'The scheduled jobs that the caller may see or run',
         headers: RequesterHeaders,
-        response: { ...problemsOf(), 200: json('All of them.', ListBody(JobBody)) },
+        response: { ...problemsOf(), 200: jsonOrMessage('All of them.', ListBody(JobBody)) },
       },
     },
-    async (request) => ({ items: (await jobs.list(authenticated(request))).map(jobBody), next: null }),
+    async (request, reply) => {
+      const items = (await jobs.list(authenticated(request))).map(jobBody);
+      const profile = profileOf(request);
+      return profile ? sendMessage(reply, jobsMessage(items), profile) : { items, next: null };
+    },
   );
 
   app.get<{ Params: Static<typeof JobParams> }>(
@@ -44,11 +50,13 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
         summary: 'A job with its last runs',
         params: JobParams,
         headers: RequesterHeaders,
-        response: { ...problemsOf('job-not-found'), 200: json('The job.', JobWithRunsBody) },
+        response: { ...problemsOf('job-not-found'), 200: jsonOrMessage('The job.', JobWithRunsBody) },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const view = await jobs.get(authenticated(request), request.params.job);
+      const profile = profileOf(request);
+      if (profile) return sendMessage(reply, jobsMessage([jobBody(view)]), profile);
       return { ...jobBody(view), runs: view.runs.map(runBody) };
     },
   );
