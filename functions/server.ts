@@ -12,7 +12,7 @@ if (!location) {
 }
 
 try {
-  const { app, config, sweep, runJobs, close } = await assemble({
+  const { app, config, sweep, runJobs, runDeliveries, close } = await assemble({
     location,
     env: process.env,
     version,
@@ -22,6 +22,7 @@ try {
   const timers = [
     regularly('the sweep', { app }, () => sweep()),
     regularly('a look at the jobs', { app }, () => runJobs()),
+    regularly('the deliveries', { app }, () => runDeliveries()),
   ];
   const address = await app.listen(config.current().listen).catch((error: unknown) => {
     throw isTaken(error) ? new Error(`${error.message}; \`listen:\` in ${location} moves it`, { cause: error }) : error;

@@ -26,7 +26,7 @@ export async function bundle(outdir: string): Promise<readonly string[]> {
   cpSync(join(root, 'host.json'), join(outdir, 'host.json'));
   cpSync(join(root, 'LICENSE'), join(outdir, 'LICENSE'));
   const { name, license } = manifest;
-  const main = 'functions/{http,jobs,sweep}.js';
+  const main = 'functions/{deliveries,http,jobs,sweep}.js';
   writeFileSync(
     join(outdir, 'package.json'),
     `${JSON.stringify({ name, version, license, private: true, type: 'module', main, engines: { node: '>=22' } }, null, 2)}\n`,
@@ -38,7 +38,13 @@ export async function bundle(outdir: string): Promise<readonly string[]> {
 async function compile(outdir: string): Promise<Metafile> {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: ['functions/http.ts', 'functions/sweep.ts', 'functions/jobs.ts', 'functions/server.ts'],
+    entryPoints: [
+      'functions/http.ts',
+      'functions/sweep.ts',
+      'functions/jobs.ts',
+      'functions/deliveries.ts',
+      'functions/server.ts',
+    ],
     outdir: join(outdir, 'functions'),
     bundle: true,
     splitting: true, // the entrances share one copy of the gateway, and what is imported lazily stays apart

@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises';
 import type { FastifyInstance } from 'fastify';
 import { createAdmission } from './admission/admission.ts';
 import { countingLines } from './admission/count-lines.ts';
@@ -26,6 +27,9 @@ import { createAuthenticator } from './identity/authenticate.ts';
 import { createLifecycle, type Lifecycle } from './gateway/lifecycle/lifecycle.ts';
 import { recordConfig } from './gateway/record-config.ts';
 import { openStores } from './open-stores.ts';
+import { createDeliveries, type Deliveries } from './notify/deliver.ts';
+import type { Resolve } from './notify/post.ts';
+import { createNotices } from './notices.ts';
 import type { Records } from './store/records.ts';
 import { compilePolicy, type Policy } from './policy/policy.ts';
 import { observedAdmission } from './telemetry/observe/admission.ts';
@@ -58,6 +62,8 @@ export interface AssembleOptions {
   readonly leaseMs?: number;
   /** How long after its answer was lost a command's pod is looked for. */
   readonly settleAfterMs?: number;
+  /** In place of the system's own look-up of host names, for deliveries. */
+  readonly resolve?: Resolve;
   /** In place of the stores that the configuration names. */
   readonly openStores?: typeof openStores;
   /** In place of what the configuration asks for. */
@@ -72,6 +78,8 @@ export interface Assembled {
   readonly sweep: Sweep;
   /** One look at every scheduled job. Waits up to `waitMs` for the commands that this process carries. */
   runJobs(waitMs?: number): Promise<void>;
+  /** One attempt at everything that webhooks are to be told. */
+  runDeliveries(): Promise<void>;
   /** Stops taking requests, gives running commands back to the next process, closes the trail. */
   close(): Promise<void>;
 }
@@ -80,6 +88,8 @@ const BOOTSTRAP = { resourceManager: 'https://management.azure.com', credential:
 
 /** How long answers may still be on their way out after everything behind them has stopped. */
 const LAST_ANSWERS_MS = 2_000;
+
+const resolveHost: Resolve = async (host) => (await lookup(host, { all: true })).map(({ address }) => address);
 
 type Close = () => void | Promise<void>;
 
@@ -131,6 +141,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     config,
     gateway,
     sweep: createSweep({ config, records, trail, gateway, lifecycle, clock, onError: messages.report }),
+    runDeliveries: () => base.deliveries.run(),
     async runJobs(waitMs = 0) {
       await jobs.tick();
       if (waitMs > 0) await Promise.race([lifecycle.idle(), clock.sleep(waitMs, { unref: true })]);
@@ -157,6 +168,7 @@ interface Base {
   readonly observe: Observe;
   /** This process, uniquely. */
   readonly holder: string;
+  readonly deliveries: Deliveries;
 }
 
 /** The configuration, the stores that it names, and the trail, where every configuration that is loaded is recorded. */
@@ -223,6 +235,11 @@ async function openBase(options: AssembleOptions, own: Own): Promise<Base> {
     warn,
     onError: report,
   });
+  const tell = createNotices({ config, policyOf, records });
+  const resolve = options.resolve ?? resolveHost;
+  const deliveries = own(
+    createDeliveries({ config, env, records, trail, tell, resolve, clock, entropy, onError: report }),
+  );
   return {
     options,
     clock,
@@ -237,6 +254,7 @@ async function openBase(options: AssembleOptions, own: Own): Promise<Base> {
     measured,
     observe,
     holder,
+    deliveries,
   };
 }
 
@@ -314,6 +332,7 @@ function openCorridor(base: Base, own: Own): Corridor {
 const openLifecycle = (base: Base, relay: Relay, results: StoredResults): Lifecycle => {
   const { options, config, records, trail, streams, holder, clock, entropy, messages } = base;
   return createLifecycle({
+    onDelivery: base.deliveries.soon,
     records,
     results,
     trail,
@@ -342,7 +361,7 @@ const openLooks = ({ clock, records, measured: { telemetry } }: Base, { gateway,
   });
 
 const openJobs = (
-  { config, records, holder, clock, entropy, messages, measured: { telemetry } }: Base,
+  { config, records, holder, clock, entropy, messages, deliveries, measured: { telemetry } }: Base,
   { gateway, counted }: Corridor,
   health: Looks,
 ): Jobs =>
@@ -353,6 +372,7 @@ const openJobs = (
     health,
     records,
     trail: counted,
+    onDelivery: deliveries.soon,
     clock,
     entropy,
     holder,

@@ -32,10 +32,15 @@ export interface StackOptions extends Omit<AzureOptions, 'ports'> {
   readonly ports?: Ports;
   /** Whether a timer looks at the jobs; false where a test does. */
   readonly jobs?: boolean;
+  /** More for the gateway's environment. */
+  readonly env?: NodeJS.ProcessEnv;
   /** A last word on the configuration's text. */
   readonly edit?: (yaml: string) => string;
   readonly gateway?: Partial<
-    Pick<AssembleOptions, 'clock' | 'entropy' | 'leaseMs' | 'logger' | 'openStores' | 'openTelemetry' | 'settleAfterMs'>
+    Pick<
+      AssembleOptions,
+      'clock' | 'entropy' | 'leaseMs' | 'logger' | 'openStores' | 'openTelemetry' | 'settleAfterMs' | 'resolve'
+    >
   >;
 }
 
@@ -67,12 +72,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ports,
   });
   try {
-    const { config, env } = writeConfig(folder, azure, ports.gateway, edit);
+    const written = writeConfig(folder, azure, ports.gateway, edit);
+    const { config } = written;
+    const env = { ...written.env, ...options.env };
     const gateway = await assemble({ location: config, env, version, ...own });
     await gateway.app.listen({ host: '127.0.0.1', port: ports.gateway });
     const { port } = gateway.app.server.address() as AddressInfo;
     const timers = [
       regularly('the sweep', gateway, () => gateway.sweep()),
+      regularly('the deliveries', gateway, () => gateway.runDeliveries()),
       ...(options.jobs === false ? [] : [regularly('a look at the jobs', gateway, () => gateway.runJobs())]),
     ];
     const close = async (): Promise<void> => {

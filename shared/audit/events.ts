@@ -54,6 +54,9 @@ export const eventCodes = {
   'job.suspended': 'AKG504W',
   'job.run-by-hand': 'AKG505I',
   'job.changed': 'AKG506I',
+  'delivery.sent': 'AKG510I',
+  'delivery.failed': 'AKG511W',
+  'delivery.refused': 'AKG512W',
 } as const;
 
 export type EventName = keyof typeof eventCodes;
@@ -69,9 +72,6 @@ export const reservedCodes = {
   'approval.released': 'AKG416I',
   'grant.given': 'AKG417I',
   'break-glass': 'AKG418E',
-  'delivery.sent': 'AKG510I',
-  'delivery.failed': 'AKG511W',
-  'delivery.refused': 'AKG512W',
   'session.opened': 'AKG520I',
   'session.closed': 'AKG521I',
   'session.request-intended': 'AKG522I',
@@ -257,6 +257,18 @@ export type AuditEvent =
   | { readonly event: 'result.purged'; readonly count: number }
   | (SlotFacts & { readonly event: 'job.fired' | 'job.missed' | 'job.overlapped' })
   | (SlotFacts & { readonly event: 'job.failed' | 'job.suspended'; readonly commandId?: string | undefined })
+  | (CommandSubject & {
+      /** `failed`: it was given up. `refused`: the address is not one that the gateway sends to; it may be tried again. */
+      readonly event: 'delivery.sent' | 'delivery.failed' | 'delivery.refused';
+      readonly deliveryId: string;
+      readonly webhook: string;
+      /** What it tells: `command.ended`, `job.failed`. */
+      readonly about: string;
+      readonly commandId?: string | undefined;
+      readonly job?: string | undefined;
+      readonly attempts: number;
+      readonly detail: string;
+    })
   | { readonly event: 'job.changed'; readonly job: string; readonly detail: string }
   | (RequestFacts & {
       readonly event: 'job.run-by-hand';

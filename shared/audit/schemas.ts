@@ -160,6 +160,17 @@ const ended = {
   ),
 };
 
+/** Of what a webhook was told, or was to be. */
+const ofDelivery = {
+  deliveryId: Short,
+  webhook: Short,
+  about: Short,
+  commandId: Type.Optional(Short),
+  job: Type.Optional(Short),
+  whose: ofCommand.whose,
+  attempts: Count,
+  ...detail,
+};
 /** Of a time at which a job was due. */
 const ofSlot = { job: Short, slot: Time, ...detail };
 
@@ -234,6 +245,9 @@ const memberSchemas = {
   'job.suspended': { ...ofSlot, commandId: Type.Optional(Short) },
   'job.run-by-hand': { ...request, job: Short, ...detail },
   'job.changed': { job: Short, ...detail },
+  'delivery.sent': ofDelivery,
+  'delivery.failed': ofDelivery,
+  'delivery.refused': ofDelivery,
 } as const satisfies Record<EventName, Record<string, TSchema>>;
 
 /** One line for many of a flood (flood.ts): of the one who asks only what all of them share. */

@@ -18,6 +18,7 @@ export interface Config {
   readonly limits: Limits;
   readonly policy: PolicyFile;
   readonly jobs: readonly JobConfig[];
+  readonly webhooks: ReadonlyMap<string, Webhook>;
   /** SHA-256 of the file as read, hex: goes into the audit trail. */
   readonly digest: string;
   /** What the operator should know: what is insecure, what a role implies. */
@@ -178,6 +179,22 @@ export interface ConfigSource {
   problem(): Error | undefined;
 }
 
+/** Where the gateway may send to. The address itself may be a secret, and then stands in the environment. */
+export interface Webhook {
+  readonly name: string;
+  readonly url?: string | undefined;
+  readonly urlEnv?: string | undefined;
+  readonly secretEnv?: string | undefined;
+  readonly profile: 'json' | 'slack' | 'teams';
+  /** The events that it lists. */
+  readonly events: readonly string[];
+  /** Whether what commands printed goes out too, not only how they ended. */
+  readonly output: boolean;
+  /** Whether `hosts` may have private addresses. */
+  readonly private: boolean;
+  readonly hosts: readonly string[];
+}
+
 /** A job as the file has it, with defaults. Whether its schedule and its commands make sense is the jobs room's question. */
 export interface JobConfig {
   readonly name: string;
@@ -191,6 +208,7 @@ export interface JobConfig {
   readonly onError: 'stop' | 'continue';
   readonly reason?: string | undefined;
   readonly options: ReadonlyMap<string, JobOption>;
+  readonly notify?: { readonly webhook: string; readonly on: 'always' | 'failure' } | undefined;
   readonly onMissed: 'skip' | 'run';
   readonly onOverlap: 'skip' | 'queue';
   readonly enabled: boolean;

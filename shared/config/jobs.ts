@@ -26,6 +26,7 @@ export function readJobs(file: ConfigFile, clusters: Clusters, report: Report): 
     const steps = readSteps(job, at, report);
     const options = readOptions(job, at, report);
     checkPlaces(job, steps, options, at, report);
+    checkNotify(job, Object.keys(file.webhooks ?? {}), at, report);
     return {
       name: job.name,
       cluster: job.cluster,
@@ -36,6 +37,7 @@ export function readJobs(file: ConfigFile, clusters: Clusters, report: Report): 
       onError: job.onError ?? 'stop',
       reason: job.reason,
       options,
+      ...(job.notify !== undefined && { notify: { webhook: job.notify, on: job.notifyOn ?? 'failure' } }),
       onMissed: job.onMissed ?? 'skip',
       onOverlap: job.onOverlap ?? 'skip',
       enabled: job.enabled ?? true,
@@ -51,6 +53,12 @@ function readCluster({ cluster }: JobFile, clusters: Clusters, path: Path, repor
   else if (found.runAs === 'caller') {
     report.problem(path, `${cluster} has runAs: caller, and a job has no token of its own to run a command with`);
   }
+}
+
+function checkNotify({ notify, notifyOn }: JobFile, webhooks: readonly string[], at: At, report: Report): void {
+  if (notify === undefined && notifyOn !== undefined) report.problem(at('notifyOn'), 'needs notify');
+  if (notify !== undefined && !webhooks.includes(notify))
+    report.problem(at('notify'), `no webhook is called "${notify}".${didYouMean(notify, webhooks)}`);
 }
 
 function readSchedule(job: JobFile, options: JobConfig['options'], at: At, report: Report): JobConfig['schedule'] {

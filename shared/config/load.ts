@@ -1,5 +1,6 @@
 import { readPolicy } from './bindings.ts';
 import { readJobs } from './jobs.ts';
+import { readWebhooks } from './webhooks.ts';
 import type { Report } from './problem.ts';
 import { sha256 } from '../lib/digest.ts';
 import type { Config, Entrance } from './config.ts';
@@ -101,7 +102,9 @@ function readSections(file: ConfigFile, examined: Examined, options: ParseOption
       ? checkPolicy(file, clusters, identity, sound('jobs'), examined)
       : undefined;
   const jobs = sound('jobs', 'clusters') && clusters ? readJobs(file, clusters, examined) : undefined;
-  if (!(listen && identity && azure && clusters && storage && limits && policy && jobs)) return undefined;
+  const onLoopback = listen !== undefined && azure !== undefined && reachable === undefined;
+  const webhooks = sound('webhooks') ? readWebhooks(file, { env: options.env, onLoopback }, examined) : undefined;
+  if (!(listen && identity && azure && clusters && storage && limits && policy && jobs && webhooks)) return undefined;
   return {
     ...(publicUrl !== undefined && { publicUrl }),
     graceSeconds: file.shutdown?.graceSeconds ?? 25,
@@ -115,6 +118,7 @@ function readSections(file: ConfigFile, examined: Examined, options: ParseOption
     limits,
     policy,
     jobs,
+    webhooks,
   };
 }
 

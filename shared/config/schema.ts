@@ -172,9 +172,27 @@ const JobSchema = Type.Object(
     onError: Type.Optional(Type.Union([Type.Literal('stop'), Type.Literal('continue')])),
     reason: Type.Optional(NonEmpty),
     options: Type.Optional(Type.Record(NonEmpty, JobOptionSchema)),
+    /** A webhook, told of the job's failures; of each end with `notifyOn: always`. */
+    notify: Type.Optional(NonEmpty),
+    notifyOn: Type.Optional(Type.Union([Type.Literal('failure'), Type.Literal('always')])),
     onMissed: Type.Optional(Type.Union([Type.Literal('skip'), Type.Literal('run')])),
     onOverlap: Type.Optional(Type.Union([Type.Literal('skip'), Type.Literal('queue')])),
     enabled: Type.Optional(Type.Boolean()),
+  },
+  strict,
+);
+
+/** Where the gateway may send to. Its secrets come from the environment. */
+const WebhookSchema = Type.Object(
+  {
+    url: Type.Optional(NonEmpty),
+    urlEnv: Type.Optional(NonEmpty),
+    secretEnv: Type.Optional(NonEmpty),
+    profile: Type.Optional(Type.Union([Type.Literal('json'), Type.Literal('slack'), Type.Literal('teams')])),
+    events: Type.Optional(Names),
+    output: Type.Optional(Type.Boolean()),
+    private: Type.Optional(Type.Boolean()),
+    hosts: Type.Optional(Names),
   },
   strict,
 );
@@ -273,11 +291,13 @@ export const ConfigSchema = Type.Object(
     ),
     policy: PolicySchema,
     jobs: Type.Optional(Type.Array(JobSchema, live)),
+    webhooks: Type.Optional(Type.Record(NonEmpty, WebhookSchema, live)),
   },
   strict,
 );
 
 export type ConfigFile = Static<typeof ConfigSchema>;
+export type WebhookFile = Static<typeof WebhookSchema>;
 export type JobFile = Static<typeof JobSchema>;
 export type PolicyFile = Static<typeof PolicySchema>;
 export type BindingFile = PolicyFile['bindings'][number];

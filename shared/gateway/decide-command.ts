@@ -7,12 +7,13 @@ import type { Cluster, Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import { redactText } from '../lib/redact.ts';
 import { maySee } from '../policy/decide.ts';
-import type { Decision } from '../policy/decision.ts';
+import type { Allowed, Decision } from '../policy/decision.ts';
 import { judge } from '../policy/judge.ts';
 import type { Principal } from '../identity/principal.ts';
 import { countedMemberships, type Policy } from '../policy/policy.ts';
 import { admitCaller } from './admit-caller.ts';
 import type { GatewayContext, InForce } from './context.ts';
+import { decideOnWebhook } from './decide-on-webhook.ts';
 import { refuseCommand, refusing } from './deny.ts';
 import { discoveredOf } from './discovered.ts';
 import { refuseFrozen } from './refuse-frozen.ts';
@@ -47,9 +48,10 @@ export async function decideCommand(
   const where = { ...asked, cluster: { name: cluster.name, armId: cluster.arm.id, runAs: cluster.runAs } };
   const understood = await understand(context, config, requested, cluster, where);
   const { reason } = requested;
-  const { invocation, decision, sent } = context.inRoom('policy', () =>
-    judge(policy, understood, { ...asker, cluster, reason }),
-  );
+  const judged = context.inRoom('policy', () => judge(policy, understood, { ...asker, cluster, reason }));
+  const { invocation, sent } = judged;
+  const decision =
+    judged.decision.verdict === 'allow' ? decideNotify(policy, request, requested, judged.decision) : judged.decision;
   const { asked: argv, attributes } = invocation;
   const counted = (one: Principal) => countedMemberships(policy.clusters.get(cluster.name), one);
   const memberships = counted(principal);
@@ -57,8 +59,33 @@ export async function decideCommand(
   const text = quoteWords(sent.words);
   const decisive = { attributes, memberships, requesterMemberships };
   const facts = { ...where, argv, ...decisive, text, files: sent.files, stdin: sent.stdin };
+  if (decision.verdict === 'allow') await findWebhook(context, config, requested, facts);
   if (decision.verdict === 'allow') await refuseFrozen(context.trail, cluster, invocation, facts);
   return { cluster, invocation, decision, sent, config, policy, facts };
+}
+
+/** A command may tell its end to a webhook only where its caller may. A job's own is the operator's choice. */
+function decideNotify(
+  policy: Policy,
+  request: AuthenticatedRequest,
+  { notify, job, cluster, reason }: RequestedCommand,
+  allowed: Allowed,
+): Decision {
+  if (!notify || job) return allowed;
+  const decision = decideOnWebhook(policy, { asker: askerOf(request), name: notify.webhook, cluster, reason });
+  return decision.verdict === 'allow' ? allowed : decision;
+}
+
+/** After the decision, so that nobody learns which webhooks there are. */
+async function findWebhook(
+  { trail }: GatewayContext,
+  config: Config,
+  { notify }: RequestedCommand,
+  facts: RequestFacts & CommandFacts,
+): Promise<void> {
+  if (!notify || config.webhooks.has(notify.webhook)) return;
+  const detail = `notify: no webhook is called ${JSON.stringify(redactText(notify.webhook.slice(0, 100)))}.`;
+  await refuseCommand(trail, facts, new Problem('request-invalid', detail));
 }
 
 function factsOf({ facts }: AuthenticatedRequest, { command, reason }: RequestedCommand): RequestFacts & CommandFacts {

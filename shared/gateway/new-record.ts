@@ -29,6 +29,7 @@ export function newRecord(
     requestedBy: requested.requestedBy && redactText(requested.requestedBy),
     ...(requested.job && { job: requested.job }),
     ...(requester && { requester: idOf(requester) }),
+    ...(requested.notify && { notify: requested.notify }),
     ...(requested.startedBy && { startedBy: requested.startedBy }),
     decision: rule,
     status: 'accepted',

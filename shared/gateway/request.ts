@@ -1,5 +1,6 @@
 import type { RequestFacts } from '../audit/events.ts';
 import type { CommandRequest } from '../command/invocation.ts';
+import type { Notify } from '../store/delivery.ts';
 import type { OnError } from '../store/records.ts';
 import type { Caller } from '../identity/principal.ts';
 import { principalKey } from '../identity/principal.ts';
@@ -47,6 +48,8 @@ export interface RequestedCommand extends Omit<CommandRequest, 'argv'> {
   readonly requester?: PrincipalId | undefined;
   /** Who ran a job by hand, where the job owns the record: an application together with the person behind it, or a person. */
   readonly startedBy?: PrincipalKey | undefined;
+  /** Where its end is told. For a job's own webhook nobody has to be asked. */
+  readonly notify?: Notify | undefined;
   /** With the body as it came: a key stands for exactly that body. */
   readonly idempotency?: { readonly key: string; readonly body: unknown } | undefined;
 }
@@ -54,7 +57,7 @@ export interface RequestedCommand extends Omit<CommandRequest, 'argv'> {
 /** Several commands that are to run one after the other in one pod, and where. */
 export interface RequestedBatch extends Pick<
   RequestedCommand,
-  'cluster' | 'reason' | 'requestedBy' | 'job' | 'requester' | 'startedBy' | 'idempotency'
+  'cluster' | 'reason' | 'requestedBy' | 'job' | 'requester' | 'startedBy' | 'notify' | 'idempotency'
 > {
   readonly steps: readonly Pick<RequestedCommand, 'command' | 'fromSlack' | 'files' | 'stdin' | 'timeoutSeconds'>[];
   readonly onError: OnError;

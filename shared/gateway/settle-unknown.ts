@@ -8,6 +8,7 @@ import type { Ended } from '../relay/relay.ts';
 import { stepId } from '../store/derived-ids.ts';
 import { isFollower, type CompletedRecord, type UnknownRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
+import { endDelivery } from './lifecycle/end-delivery.ts';
 import { subjectOf, withinQuota } from './lifecycle/finish.ts';
 import { startOwnCommand } from './own-command.ts';
 import { whileLeased } from './while-leased.ts';
@@ -205,5 +206,5 @@ async function settle(
     warnings: [...record.warnings, ...end.warnings],
     settledBy: 'pod',
   };
-  await records.replace(settled);
+  await records.replace(settled, endDelivery(record, settled));
 }

@@ -14,7 +14,14 @@ export function requestedCommand(
   profile?: Profile,
 ): RequestedCommand {
   const { reason, requestedBy } = body;
-  return { cluster, ...stepOf(body, profile), reason, requestedBy, idempotency: keyed(body, keyHeader) };
+  return {
+    cluster,
+    ...stepOf(body, profile),
+    reason,
+    requestedBy,
+    notify: notifyOf(body),
+    idempotency: keyed(body, keyHeader),
+  };
 }
 
 /** The same for a batch. A Problem about one of its steps has its number as `step`. */
@@ -33,7 +40,7 @@ export function requestedBatch(
       throw new Problem(error.code, error.message, { members: { step: index } });
     }
   });
-  return { cluster, steps, onError, reason, requestedBy, idempotency: keyed(body, keyHeader) };
+  return { cluster, steps, onError, reason, requestedBy, notify: notifyOf(body), idempotency: keyed(body, keyHeader) };
 }
 
 /** What is to be explained: a batch where the body has steps. Throws Problem `request-invalid`. */
@@ -48,6 +55,9 @@ export function explained(
     throw new Problem('request-invalid', 'A body with steps has everything of a command in them.');
   return { batch: requestedBatch(cluster, { steps, onError, ...about }, undefined, profile) };
 }
+
+const notifyOf = ({ notify }: Pick<CommandInput, 'notify'>): RequestedCommand['notify'] =>
+  notify === undefined ? undefined : { webhook: notify, on: 'always' };
 
 function keyed(body: unknown, header: string | undefined): RequestedCommand['idempotency'] {
   const key = parseIdempotencyKey(header);

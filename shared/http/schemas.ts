@@ -42,11 +42,12 @@ export const CommandBody = Type.Object(
     ),
     reason: Type.Optional(Text(1_000, 'Why: recorded; some rules require it.')),
     requestedBy: Type.Optional(Text(200, 'For whom a bot acts: recorded as a claim, authorises nothing.')),
+    notify: Type.Optional(Text(63, 'A webhook of the configuration that is told how it ended.')),
   },
   { ...closed, title: 'Command', description: 'Exactly one of argv and command.', examples: sampleCommands },
 );
 
-const { reason, requestedBy, ...StepMembers } = CommandBody.properties;
+const { reason, requestedBy, notify, ...StepMembers } = CommandBody.properties;
 
 const Step = Type.Object(StepMembers, {
   ...closed,
@@ -64,7 +65,7 @@ const OnError = Type.Optional(
 );
 
 export const BatchBody = Type.Object(
-  { steps: Steps, onError: OnError, reason, requestedBy },
+  { steps: Steps, onError: OnError, reason, requestedBy, notify },
   { ...closed, title: 'Batch', examples: [sampleBatch] },
 );
 
@@ -304,6 +305,7 @@ export const RunJobBody = Type.Object(
   {
     options: Type.Optional(Type.Record(Type.String(), Type.String({ maxLength: 253 }), { maxProperties: 100 })),
     reason: Type.Optional(Text(1_000, 'Why: recorded; some rules require it.')),
+    notify,
   },
   { ...closed, title: 'JobRunRequest', description: "Values of the job's options; defaults for the rest." },
 );

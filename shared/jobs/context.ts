@@ -29,7 +29,9 @@ export interface JobsContext {
   readonly jobsOf: (config: Config) => ReadonlyMap<string, Job>;
   readonly gateway: Pick<Gateway, 'admitCaller' | 'limitRate' | 'runCommand' | 'runBatch'>;
   readonly health: HealthLook;
-  readonly records: Pick<Records, 'get' | 'list' | 'getNote' | 'putNote' | 'lease' | 'releaseLease'>;
+  readonly records: Pick<Records, 'get' | 'list' | 'getNote' | 'putNote' | 'lease' | 'releaseLease' | 'addDelivery'>;
+  /** Something was stored that a webhook is to be told. */
+  readonly onDelivery?: (() => void) | undefined;
   readonly trail: AuditTrail;
   readonly clock: Clock;
   readonly entropy: Entropy;

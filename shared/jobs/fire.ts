@@ -4,6 +4,7 @@ import type { StartedCommand } from '../gateway/run-command.ts';
 import { jobPrincipal, principalKey } from '../identity/principal.ts';
 import { isFinished, isFollower, maxListed, type CommandRecord } from '../store/records.ts';
 import type { JobsContext } from './context.ts';
+import { tellOfJob } from './tell.ts';
 import { chooseValues, fillStep, type Job, type OptionValues } from './job.ts';
 import {
   placeOfRun,
@@ -23,9 +24,9 @@ const SKEW_MS = 60 * 60_000;
 
 /** Starts the run of a slot. That it is about to start is stored first: a process that dies on the way leaves a run that the next one starts. */
 export async function fire(context: JobsContext, job: Job, stored: StoredState, due: Due): Promise<StoredState> {
-  const { trail, clock } = context;
+  const { clock } = context;
   // A kill between the two tells it twice, alike.
-  await trail.record({ event: 'job.fired', job: job.name, slot: due.slot, detail: detailOf(due) });
+  await tellOfJob(context, job, { event: 'job.fired', job: job.name, slot: due.slot, detail: detailOf(due) });
   const run: Run = { ...due, firedAt: clock.now() };
   const next = await saveState(context, job.name, stored, {
     ...stored.state,
@@ -132,11 +133,16 @@ export async function notStarted(
   { slot, firedAt, missed }: Run,
   { code, why, run }: { readonly code: string; readonly why: string; readonly run?: StartedRun },
 ): Promise<StoredState> {
-  const { trail, clock } = context;
+  const { clock } = context;
   const { state } = stored;
   const denied = suspending.has(code);
   const event = denied ? 'job.suspended' : 'job.failed';
-  await trail.record({ event, job: job.name, slot, commandId: run?.commandId, detail: why });
+  await tellOfJob(
+    context,
+    job,
+    { event, job: job.name, slot, commandId: run?.commandId, detail: why },
+    { ownToo: true },
+  );
   const outcome = denied ? 'suspended' : 'not-started';
   return saveState(context, job.name, stored, {
     ...remember(state, { slot, at: firedAt, missed: missed || undefined, outcome, ...(run && placeOfRun(run)), why }),
@@ -150,7 +156,11 @@ interface RunOf {
   readonly idempotency: RequestedCommand['idempotency'];
   /** Left out for a run by hand. */
   readonly slot?: number | undefined;
-  readonly by?: { readonly request: AuthenticatedRequest; readonly reason?: string | undefined };
+  readonly by?: {
+    readonly request: AuthenticatedRequest;
+    readonly reason?: string | undefined;
+    readonly notify?: string | undefined;
+  };
 }
 
 /** Runs the job's command, or its steps as one batch, as the job's own principal, judged by the policy of this moment. */
@@ -168,6 +178,7 @@ export function startRun(
     job: { name: job.name, ...(slot !== undefined && { slot }) },
     ...(by && { requester: personOf(by.request), startedBy: ownerKey(by.request) }),
     idempotency,
+    notify: by?.notify === undefined ? job.notify : ({ webhook: by.notify, on: 'always' } as const),
   };
   if (job.health) return health.start(request, job.cluster, shared, numbersUntil(job, clock.now()), signal);
   const steps = job.steps.map((step) => {

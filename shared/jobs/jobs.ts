@@ -1,4 +1,5 @@
 import { Problem } from '../errors.ts';
+import { decideOnWebhook } from '../gateway/decide-on-webhook.ts';
 import { decideOnJob } from '../gateway/decide-on-job.ts';
 import { denyPrincipal } from '../gateway/deny.ts';
 import { askerOf, ownerKey, type AuthenticatedRequest } from '../gateway/request.ts';
@@ -7,6 +8,7 @@ import { describeAttributes } from '../kubernetes/attributes.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { JobsContext } from './context.ts';
 import { startRun } from './fire.ts';
+import { tellOfJob } from './tell.ts';
 import { chooseValues, type Job } from './job.ts';
 import { lastRuns, type PastRun } from './past-runs.ts';
 import { loadState, type JobState } from './state.ts';
@@ -26,6 +28,8 @@ interface RunByHand {
   readonly options: ReadonlyMap<string, string>;
   readonly reason?: string | undefined;
   readonly idempotencyKey?: string | undefined;
+  /** A webhook that is told how it ended. */
+  readonly notify?: string | undefined;
 }
 
 /** Scheduled maintenance: the timer's part, and what people ask of it. */
@@ -93,7 +97,7 @@ async function runByHand(
   context: JobsContext,
   request: AuthenticatedRequest,
   name: string,
-  { options, reason, idempotencyKey }: RunByHand,
+  { options, reason, idempotencyKey, notify }: RunByHand,
   signal: AbortSignal | undefined,
 ): Promise<StartedCommand> {
   const { gateway, entropy, trail } = context;
@@ -101,8 +105,12 @@ async function runByHand(
   const { job, policy } = await findJob(context, request, name);
   const asker = askerOf(request);
   const decision = decideOnJob(policy, { asker, verb: 'run', name, cluster: job.cluster, reason });
-  if (decision.verdict === 'deny') {
-    const { rule, reason: why, explanation, attributes } = decision;
+  const told =
+    notify === undefined || decision.verdict === 'deny'
+      ? decision
+      : decideOnWebhook(policy, { asker, name: notify, cluster: job.cluster, reason });
+  if (told.verdict === 'deny') {
+    const { rule, reason: why, explanation, attributes } = told;
     const members = {
       reason: why,
       role: rule?.role ?? null,
@@ -114,9 +122,14 @@ async function runByHand(
   }
   const values = chooseValues(job, options);
   const chosen = Object.fromEntries(values);
-  await trail.record({ ...request.facts, event: 'job.run-by-hand', job: name, detail: JSON.stringify(chosen) });
+  await tellOfJob(context, job, {
+    ...request.facts,
+    event: 'job.run-by-hand',
+    job: name,
+    detail: JSON.stringify(chosen),
+  });
   // The key is the person's own: the command is the job's.
   const key = `${ownerKey(request)}:${idempotencyKey ?? entropy.uuid()}`;
-  const idempotency = { key, body: { job: name, options: chosen, reason } };
-  return startRun(context, job, values, { idempotency, by: { request, reason } }, signal);
+  const idempotency = { key, body: { job: name, options: chosen, reason, ...(notify !== undefined && { notify }) } };
+  return startRun(context, job, values, { idempotency, by: { request, reason, notify } }, signal);
 }

@@ -4,6 +4,7 @@ import { problems } from '../errors.ts';
 import type { JobsContext } from './context.ts';
 import { dropUnstarted, fire, isTooLate, isUnsent, notStarted, numbersUntil, requestOf, resume } from './fire.ts';
 import type { Job } from './job.ts';
+import { tellOfJob } from './tell.ts';
 import { outcomeOf, type Outcome } from './outcome.ts';
 import {
   loadState,
@@ -118,7 +119,7 @@ async function noteChange(context: JobsContext, job: Job, stored: StoredState): 
 }
 
 async function noteEnd(context: JobsContext, job: Job, stored: StoredState): Promise<StoredState> {
-  const { records, trail } = context;
+  const { records } = context;
   const { state } = stored;
   const { running } = state;
   if (!running) return stored;
@@ -138,7 +139,7 @@ async function noteEnd(context: JobsContext, job: Job, stored: StoredState): Pro
   const { status, exitCode, why, commandId } = job.health ? await noteHealth(context, job, running, ended) : ended;
   if (exitCode !== 0) {
     const detail = why ?? `exit code ${exitCode}`;
-    await trail.record({ event: 'job.failed', job: job.name, slot, commandId, detail });
+    await tellOfJob(context, job, { event: 'job.failed', job: job.name, slot, commandId, detail });
   }
   const past = {
     slot,
@@ -192,7 +193,7 @@ const mayTryAgain = (code: string): boolean =>
 
 /** Moves `lastSlot` to the newest slot that has come, once and for all; what is to run of it waits its turn. */
 async function noteDue(context: JobsContext, job: Job, stored: StoredState): Promise<StoredState> {
-  const { clock, trail, telemetry } = context;
+  const { clock, telemetry } = context;
   const { state } = stored;
   const now = clock.now();
   const slot = job.schedule?.latest(now, state.lastSlot);
@@ -203,7 +204,7 @@ async function noteDue(context: JobsContext, job: Job, stored: StoredState): Pro
   let next: JobState = { ...state, lastSlot: slot };
   if (missed > 0) {
     const why = `${missed >= MOST_COUNTED ? 'at least ' : ''}${missed} missed${runs ? ', the newest slot runs' : ''}`;
-    await trail.record({ event: 'job.missed', job: job.name, slot, detail: why });
+    await tellOfJob(context, job, { event: 'job.missed', job: job.name, slot, detail: why }, { ownToo: true });
     if (!runs) next = remember(next, { slot, at: now, missed, outcome: 'missed', why });
   }
   if (runs) next = await queue(context, job, next, { slot, missed });
@@ -213,10 +214,10 @@ async function noteDue(context: JobsContext, job: Job, stored: StoredState): Pro
 }
 
 /** A slot that comes while the job runs is left out, or waits: one at most. */
-async function queue({ trail, clock }: JobsContext, job: Job, state: JobState, due: Due): Promise<JobState> {
+async function queue(context: JobsContext, job: Job, state: JobState, due: Due): Promise<JobState> {
   const busy = state.running !== undefined || state.starting !== undefined;
   if (!state.waiting && (!busy || job.onOverlap === 'queue')) return { ...state, waiting: due };
   const why = job.onOverlap === 'queue' ? 'one slot waits already' : 'the run before it has not ended';
-  await trail.record({ event: 'job.overlapped', job: job.name, slot: due.slot, detail: why });
-  return remember(state, { slot: due.slot, at: clock.now(), outcome: 'overlapped', why });
+  await tellOfJob(context, job, { event: 'job.overlapped', job: job.name, slot: due.slot, detail: why });
+  return remember(state, { slot: due.slot, at: context.clock.now(), outcome: 'overlapped', why });
 }

@@ -11,6 +11,9 @@ export const stepId = (batch: BatchId, step: number): CommandId => derivedId(`ak
 export const cancelId = (target: CommandId | BatchId, attempt: number): CommandId =>
   derivedId(`aksgw.cancel.v1/${target}/${attempt}`);
 
+/** What is told to a webhook once, however often it comes up. */
+export const deliveryId = (webhook: string, what: string): string => derivedId(`aksgw.delivery.v1/${webhook}/${what}`);
+
 function derivedId(meaning: string): CommandId {
   const hex = createHash('sha256').update(meaning).digest('hex');
   const parts = [

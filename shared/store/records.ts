@@ -1,4 +1,5 @@
 import type { RuleReference } from '../config/rule-reference.ts';
+import type { Delivery, Notify } from './delivery.ts';
 import type { BatchId, CommandId, PrincipalId, PrincipalKey } from '../lib/ids.ts';
 
 /**
@@ -11,8 +12,11 @@ import type { BatchId, CommandId, PrincipalId, PrincipalKey } from '../lib/ids.t
 export interface Records {
   create(record: CommandRecord): Promise<void>;
   get(id: string): Promise<CommandRecord | undefined>;
-  /** Replaces the record if its stored version is still `record.version`; gives the stored one (version + 1), or undefined when it lost. */
-  replace(record: CommandRecord): Promise<CommandRecord | undefined>;
+  /**
+   * Replaces the record if its stored version is still `record.version`; gives the stored one (version + 1), or undefined when it lost. A
+   * delivery is stored with it, both or none.
+   */
+  replace(record: CommandRecord, delivery?: Delivery): Promise<CommandRecord | undefined>;
   /** A caller's own commands, newest first. */
   list(query: ListQuery): Promise<{ readonly items: readonly CommandRecord[]; readonly next?: string | undefined }>;
   /** Records that are not finished, oldest first. One that cannot be read holds up none of the others: it is named beside them. */
@@ -50,6 +54,15 @@ export interface Records {
   getNote(name: string): Promise<Note | undefined>;
   /** Writes a note if its stored version is still `note.version` (0: there is none yet); gives whether it did. Durable when it resolves. */
   putNote(name: string, note: Note): Promise<boolean>;
+
+  /** Stores a delivery, unless there is one with its id. */
+  addDelivery(delivery: Delivery): Promise<void>;
+  /** Up to `limit` deliveries that are due. */
+  dueDeliveries(now: number, limit: number): Promise<readonly Delivery[]>;
+  /** As `replace`, of a delivery. */
+  replaceDelivery(delivery: Delivery): Promise<Delivery | undefined>;
+  /** Removes a delivery if its stored version is still `delivery.version`; gives whether it did. */
+  dropDelivery(delivery: Delivery): Promise<boolean>;
 
   /** Rejects with StorageUnavailable when the store does not answer. */
   ping(): Promise<void>;
@@ -141,6 +154,8 @@ interface RecordBase {
   readonly startedBy?: PrincipalKey | undefined;
   /** The job that this is a run of. */
   readonly job?: JobRun | undefined;
+  /** Where its end is told. */
+  readonly notify?: Notify | undefined;
   /** Redacted. */
   readonly argv: readonly string[];
   readonly reason?: string | undefined;

@@ -7,12 +7,15 @@ import type { Clock } from '../clock.ts';
 import { StorageUnavailable } from './append-log.ts';
 import { readCursor, writeCursor } from './records-cursor.ts';
 import { isFinished, maxListed } from './records.ts';
+import type { Delivery } from './delivery.ts';
 import type { CommandId } from '../lib/ids.ts';
 import type { CommandOutput, CommandRecord, KeyClaim, Records, UnknownRecord } from './records.ts';
 import { reopening, type Connection } from './reopening.ts';
 import { purgeExpired, type Purging } from './sqlite-purge.ts';
 import {
   columns,
+  deliveryColumns,
+  parseDelivery,
   number,
   optional,
   parseClaim,
@@ -109,7 +112,7 @@ function createRecords(parts: Parts): Connection {
   return {
     create: (record) => writer.write(() => void sql.insert.run(columns(record))),
     get: (id) => store.read(() => optional(sql.get.get({ id }), parseRecord)),
-    replace: (record) => replace(store, record),
+    replace: (record, delivery) => replace(store, record, delivery),
     list: (query) => list(store, query),
     unfinished: (limit) => store.read(() => unfinished(sql.unfinished.all({ limit }))),
     unknown: (since, limit) => store.read(() => sql.unknown.all({ since, limit }).map(readable).filter(isUnknown)),
@@ -125,6 +128,16 @@ function createRecords(parts: Parts): Connection {
     getNote: (name) => store.read(() => optional(sql.getNote.get({ name }), parseNote)),
     putNote: (name, note) =>
       writer.write(() => sql.putNote.run({ name, old: note.version, text: note.text }).changes === 1),
+    addDelivery: (delivery) => writer.write(() => void sql.addDelivery.run(deliveryColumns(delivery))),
+    dueDeliveries: (now, limit) => store.read(() => sql.dueDeliveries.all({ now, limit }).map(parseDelivery)),
+    replaceDelivery: (delivery) =>
+      writer.write(() => {
+        const next = { ...delivery, version: delivery.version + 1 };
+        return sql.replaceDelivery.run({ ...deliveryColumns(next), old: delivery.version }).changes === 1
+          ? next
+          : undefined;
+      }),
+    dropDelivery: ({ id, version }) => writer.write(() => sql.dropDelivery.run({ id, version }).changes === 1),
     ping: () => ping(store),
     broken: () => store.lost ?? writer.broken(),
     close: () => close(store),
@@ -140,11 +153,17 @@ async function read<Result>(store: SqliteStore, work: () => Result): Promise<Res
   }
 }
 
-const replace = ({ writer, sql }: SqliteStore, record: CommandRecord): Promise<CommandRecord | undefined> =>
+const replace = (
+  { writer, sql }: SqliteStore,
+  record: CommandRecord,
+  delivery: Delivery | undefined,
+): Promise<CommandRecord | undefined> =>
   writer.write(
     () => {
       const next = { ...record, version: record.version + 1 };
-      return sql.replace.run({ ...columns(next), old: record.version }).changes === 1 ? next : undefined;
+      if (sql.replace.run({ ...columns(next), old: record.version }).changes !== 1) return undefined;
+      if (delivery) sql.addDelivery.run(deliveryColumns(delivery));
+      return next;
     },
     { lazy: isFinished(record) || record.ending !== undefined },
   );

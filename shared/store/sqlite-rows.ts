@@ -1,6 +1,7 @@
 import type { SQLOutputValue } from 'node:sqlite';
 
 import type { CommandId } from '../lib/ids.ts';
+import type { Delivery } from './delivery.ts';
 import { endedAt, isFinished } from './records.ts';
 import type { CommandOutput, CommandRecord, InFlight, KeyClaim } from './records.ts';
 
@@ -52,6 +53,16 @@ export const parseOutput = (row: Row): CommandOutput => ({
 });
 
 export const parseNote = (row: Row) => ({ version: number(row, 'version'), text: text(row, 'text') });
+
+/** What stands of a delivery in columns. */
+export const deliveryColumns = ({ id, version, due, ...rest }: Delivery) => ({
+  id,
+  version,
+  due,
+  body: JSON.stringify({ id, version, due, ...rest }),
+});
+
+export const parseDelivery = (row: Row): Delivery => JSON.parse(text(row, 'body'));
 
 export const optional = <Result>(row: Row | undefined, read: (row: Row) => Result): Result | undefined =>
   row === undefined ? undefined : read(row);

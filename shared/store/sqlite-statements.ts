@@ -3,7 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { number } from './sqlite-rows.ts';
 
 /** Raised with every change of the schema; a file of another version is refused, never guessed at. */
-const schemaVersion = 2;
+const schemaVersion = 3;
 
 const schema = `
   CREATE TABLE records (
@@ -21,6 +21,8 @@ const schema = `
   ) STRICT;
   CREATE INDEX key_claims_by_expiry ON key_claims (expires_at);
   CREATE TABLE notes (name TEXT PRIMARY KEY, version INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
+  CREATE TABLE deliveries (id TEXT PRIMARY KEY, version INTEGER NOT NULL, due INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+  CREATE INDEX deliveries_by_due ON deliveries (due);
   CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) STRICT;
 `;
 
@@ -75,6 +77,12 @@ export function prepare(database: DatabaseSync) {
       ON CONFLICT (name) DO UPDATE SET holder = :holder, until = :until WHERE holder = :holder OR leases.until <= :now`),
     unlease: statement('DELETE FROM leases WHERE name = :name AND holder = :holder'),
     pinged: statement('SELECT until FROM leases WHERE name = :name'),
+    addDelivery: statement(`INSERT INTO deliveries (id, version, due, body) VALUES (:id, :version, :due, :body)
+      ON CONFLICT (id) DO NOTHING`),
+    dueDeliveries: statement('SELECT body FROM deliveries WHERE due <= :now ORDER BY due LIMIT :limit'),
+    replaceDelivery: statement(`UPDATE deliveries SET version = :version, due = :due, body = :body
+      WHERE id = :id AND version = :old`),
+    dropDelivery: statement('DELETE FROM deliveries WHERE id = :id AND version = :version'),
     getNote: statement('SELECT version, text FROM notes WHERE name = :name'),
     putNote: statement(`INSERT INTO notes (name, version, text) SELECT :name, 1, :text
       WHERE :old = 0 OR EXISTS (SELECT 1 FROM notes WHERE name = :name)

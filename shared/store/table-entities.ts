@@ -14,6 +14,9 @@ import type { Row, StoredRow } from './table-rows.ts';
  *   kept         <time of end>:<id>          … and then, until the record itself is
  *   key:<2 hex>  <scope>                     claims of idempotency keys
  *   lease        <name>
+ *   cmd:<owner>  dlv:<id>                    what a webhook is to be told of a record's end
+ *   jobs-told    dlv:<id>                    … or of a job
+ *   outbox       <id>                        one for each of these: when it is due, and where it is
  *   note         <name>                      small texts of the gateway's own (the state of a job)
  *
  * A transaction spans one partition only, so the rows about a record are written in an order that a crash may cut anywhere:
@@ -115,5 +118,10 @@ export const stateRow = (record: CommandRecord): Row => (isFinished(record) ? en
 
 /** Spread over 256 partitions, so that claims do not queue behind each other. */
 export const keyPartition = (scope: string): string => `key:${safeKey(scope.slice(0, 2))}`;
+
+/** Deliveries lie behind the records of their owner, whose rows begin with a digit. */
+export const deliveryRows = 'dlv:';
+export const toldPartition = 'jobs-told';
+export const outboxPartition = 'outbox';
 
 export const leasePartition = 'lease';

@@ -1,7 +1,14 @@
 import { readCursor, writeCursor } from './records-cursor.ts';
 import { isFinished, maxListed } from './records.ts';
 import type { CommandRecord, InFlight, Records, UnknownRecord } from './records.ts';
-import { endedPartition, ownerPartition, readRecord, timeRow, unfinishedPartition } from './table-entities.ts';
+import {
+  deliveryRows,
+  endedPartition,
+  ownerPartition,
+  readRecord,
+  timeRow,
+  unfinishedPartition,
+} from './table-entities.ts';
 import { readBehind } from './table-record.ts';
 import type { TableStore } from './table-record.ts';
 import { inGroups, odata, parallel, sortable } from './table-rows.ts';
@@ -18,7 +25,7 @@ export async function listRecords(
   const after = cursor === undefined ? '' : timeRowAfter(cursor);
   const wanted = Math.max(1, Math.min(limit, maxListed));
   const filter = [
-    odata`PartitionKey eq ${ownerPartition(owner)} and RowKey gt ${after}`,
+    odata`PartitionKey eq ${ownerPartition(owner)} and RowKey gt ${after} and RowKey lt ${deliveryRows}`,
     ...(cluster === undefined ? [] : [odata`cluster eq ${cluster}`]),
     ...(status === undefined ? [] : [odata`status eq ${status}`]),
   ].join(' and ');

@@ -3,6 +3,8 @@ import { LruMap } from 'toad-cache';
 import type { Clock, Entropy } from '../clock.ts';
 import { StorageUnavailable } from './append-log.ts';
 import type { OutputBlobs } from './output-blobs.ts';
+import type { Delivery } from './delivery.ts';
+import { deliveryRow, outboxRow } from './table-deliveries.ts';
 import { isFinished } from './records.ts';
 import type { CommandRecord } from './records.ts';
 import { placeOf, pointerRow, readPlace, readRecord, recordRow, stateRow, unfinishedRow } from './table-entities.ts';
@@ -60,12 +62,18 @@ export async function readBehind(store: TableStore, row: StoredRow): Promise<Com
 }
 
 /** The stored record, version + 1; undefined when another write came first. */
-export async function replaceRecord(store: TableStore, record: CommandRecord): Promise<CommandRecord | undefined> {
+export async function replaceRecord(
+  store: TableStore,
+  record: CommandRecord,
+  delivery?: Delivery,
+): Promise<CommandRecord | undefined> {
   const etag = await etagOf(store, record);
   if (etag === undefined) return undefined;
   const next = { ...record, version: record.version + 1 };
   if (isFinished(next)) await store.rows.put(stateRow(next));
-  const stored = await replaceOnce(store, recordRow(next, store.entropy.uuid()), etag);
+  const told = delivery && deliveryRow(delivery, placeOf(next).partition);
+  if (delivery && told) await store.rows.put(outboxRow(delivery, told));
+  const stored = await replaceOnce(store, recordRow(next, store.entropy.uuid()), etag, told);
   if (stored === undefined) return undefined;
   store.etags.set(next.id, { version: next.version, etag: stored });
   await updateUnfinished(store, next);
@@ -88,8 +96,13 @@ async function insertOnce({ rows }: TableStore, row: Row): Promise<boolean> {
 }
 
 /** The new etag: of a replace that won, also when its answer was lost and it was sent again. Undefined for one that lost. */
-async function replaceOnce({ rows }: TableStore, row: Row, etag: string): Promise<string | undefined> {
-  const replaced = await rows.replace(row, etag);
+async function replaceOnce(
+  { rows }: TableStore,
+  row: Row,
+  etag: string,
+  other: Row | undefined,
+): Promise<string | undefined> {
+  const replaced = await (other ? rows.replaceAndInsert(row, etag, other) : rows.replace(row, etag));
   if (replaced !== undefined) return replaced;
   const stored = await rows.get(row.partition, row.row);
   return stored?.columns['write'] === row.columns['write'] ? stored?.etag : undefined;

@@ -12,6 +12,7 @@ import type { Records } from './records.ts';
 import { createClaims } from './table-claims.ts';
 import { leasePartition } from './table-entities.ts';
 import { countInFlight, listRecords, listUnfinished, listUnknown } from './table-listing.ts';
+import { createDeliveries } from './table-deliveries.ts';
 import { createNotes } from './table-notes.ts';
 import { purgeExpired } from './table-purge.ts';
 import { createRecord, createTableStore, findRecord, replaceRecord } from './table-record.ts';
@@ -81,6 +82,7 @@ function createRecords(store: TableStore): Records {
   const { rows, blobs, entropy } = store;
   const claims = createClaims(rows);
   const notes = createNotes(rows, entropy);
+  const deliveries = createDeliveries(rows, store.clock);
   let closed = false;
   const whileOpen =
     <Args extends readonly unknown[], Result>(call: (...args: Args) => Promise<Result>) =>
@@ -92,7 +94,7 @@ function createRecords(store: TableStore): Records {
   return {
     create: whileOpen((record) => createRecord(store, record)),
     get: whileOpen((id) => findRecord(store, id)),
-    replace: whileOpen((record) => replaceRecord(store, record)),
+    replace: whileOpen((record, delivery) => replaceRecord(store, record, delivery)),
     list: whileOpen((query) => listRecords(store, query)),
     unfinished: whileOpen((limit) => listUnfinished(store, limit)),
     unknown: whileOpen((since, limit) => listUnknown(store, since, limit)),
@@ -109,6 +111,10 @@ function createRecords(store: TableStore): Records {
     releaseLease: whileOpen(claims.releaseLease),
     getNote: whileOpen(notes.getNote),
     putNote: whileOpen(notes.putNote),
+    addDelivery: whileOpen(deliveries.addDelivery),
+    dueDeliveries: whileOpen(deliveries.dueDeliveries),
+    replaceDelivery: whileOpen(deliveries.replaceDelivery),
+    dropDelivery: whileOpen(deliveries.dropDelivery),
     ping: whileOpen(() => ping(store)),
     close: async () => {
       closed = true;

@@ -21,6 +21,8 @@ export interface Rows {
   insert(row: Row): Promise<string | undefined>;
   /** Undefined when the row is not there, or not as `etag` says; else its new etag. */
   replace(row: Row, etag: string): Promise<string | undefined>;
+  /** As `replace`, and inserts another row of the same partition with it, both or none. */
+  replaceAndInsert(row: Row, etag: string, other: Row): Promise<string | undefined>;
   /** Writes the columns given, and leaves the others; nothing happens when the row is not there. */
   merge(row: Row): Promise<void>;
   put(row: Row): Promise<void>;
@@ -50,6 +52,14 @@ export function createRows(client: TableClient): Rows {
       unless([ABSENT, CHANGED], undefined, async () =>
         given((await client.updateEntity(toEntity(row), 'Replace', { etag })).etag),
       ),
+    replaceAndInsert: (row, etag, other) =>
+      unless([ABSENT, CHANGED, THERE], undefined, async () => {
+        const { subResponses } = await client.submitTransaction([
+          ['update', toEntity(row), 'Replace', { etag }],
+          ['create', toEntity(other)],
+        ]);
+        return given(subResponses[0]?.etag);
+      }),
     merge: (row) =>
       unless([ABSENT], undefined, async () => {
         await client.updateEntity(toEntity(row), 'Merge', { etag: '*' });

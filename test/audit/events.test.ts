@@ -122,6 +122,39 @@ const samples: Readonly<Record<AuditEvent['event'], readonly AuditEvent[]>> = {
     { ...slot, event: 'job.suspended', commandId: commandId('cmd-1') },
   ],
   'job.run-by-hand': [{ ...facts, event: 'job.run-by-hand', job: 'nightly', detail: '{}' }],
+  'delivery.sent': [
+    {
+      event: 'delivery.sent',
+      deliveryId: 'd',
+      webhook: 'ops',
+      about: 'command.ended',
+      commandId: 'c',
+      attempts: 1,
+      detail: 'answered 200',
+      whose,
+    },
+  ],
+  'delivery.failed': [
+    {
+      event: 'delivery.failed',
+      deliveryId: 'd',
+      webhook: 'ops',
+      about: 'job.failed',
+      job: 'nightly',
+      attempts: 12,
+      detail: 'given up',
+    },
+  ],
+  'delivery.refused': [
+    {
+      event: 'delivery.refused',
+      deliveryId: 'd',
+      webhook: 'ops',
+      about: 'command.ended',
+      attempts: 1,
+      detail: 'a private address',
+    },
+  ],
   'job.changed': [{ event: 'job.changed', job: 'nightly', detail: 'a → b' }],
 };
 

@@ -21,7 +21,7 @@ const RESTART = { argv: ['kubectl', 'rollout', 'restart', 'deployment/web', '-n'
  * is purged must be a day old.
  */
 const elsewhere = (name: string): boolean =>
-  /^job\.|^command\.(cancel|settled)/.test(name) ||
+  /^job\.|^delivery\.|^command\.(cancel|settled)/.test(name) ||
   ['result.purged', 'config.loading', 'config.refused'].includes(name);
 
 test('the whole house writes every event there is but those of jobs, cancelling, settling and reloads, each as its schema says', async () => {

@@ -28,6 +28,7 @@ describe('on the Functions host', () => {
     await import('../../functions/http.ts');
     await import('../../functions/sweep.ts');
     await import('../../functions/jobs.ts');
+    await import('../../functions/deliveries.ts');
     const { gateway } = await import('../../functions/gateway.ts');
     close = async () => (await gateway()).close();
   });
@@ -56,7 +57,7 @@ describe('on the Functions host', () => {
   }
   const authorised = () => ({ authorization: `Bearer ${token}`, 'content-type': 'application/json' });
 
-  test('three functions are registered: every address, a sweep and a look at the jobs each minute', () => {
+  test('four functions are registered: every address, a sweep, a look at the jobs and the deliveries each minute', () => {
     const bindings = [...core.functions].map(([name, { metadata }]) => [
       name,
       Object.values(metadata.bindings).map(({ type, route, schedule }) => ({ type, route, schedule })),
@@ -65,6 +66,7 @@ describe('on the Functions host', () => {
       ['http', [{ type: 'httpTrigger', route: '{*path}' }, { type: 'http' }]],
       ['sweep', [{ type: 'timerTrigger', schedule: '0 * * * * *' }]],
       ['jobs', [{ type: 'timerTrigger', schedule: '0 * * * * *' }]],
+      ['deliveries', [{ type: 'timerTrigger', schedule: '0 * * * * *' }]],
     ]);
   });
 

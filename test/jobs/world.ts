@@ -147,6 +147,7 @@ export class World {
               .slice(0, limit),
           })),
         getNote: (name) => effect(() => this.notes.get(name)),
+        addDelivery: async () => undefined,
         putNote: (name, { version, text }) =>
           effect(() => {
             if ((this.notes.get(name)?.version ?? 0) !== version) return false;

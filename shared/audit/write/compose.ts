@@ -170,6 +170,19 @@ export function composeEvent(event: AuditEvent, digest: Digest): JsonObject {
         job: short(event.job),
         detail: free(event.detail),
       } satisfies Members<'job.run-by-hand'>;
+    case 'delivery.sent':
+    case 'delivery.failed':
+    case 'delivery.refused':
+      return {
+        deliveryId: short(event.deliveryId),
+        webhook: short(event.webhook),
+        about: short(event.about),
+        commandId: optional(event.commandId, short),
+        job: optional(event.job, short),
+        whose: whose(event),
+        attempts: event.attempts,
+        detail: free(event.detail),
+      } satisfies Members<'delivery.sent' | 'delivery.failed' | 'delivery.refused'>;
     case 'job.changed':
       return { job: short(event.job), detail: free(event.detail) } satisfies Members<'job.changed'>;
     case 'job.fired':

@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.ts';
 import { Problem } from '../../errors.ts';
 import { elapsedSince, mark, type Mark } from '../../lib/elapsed.ts';
 import type { CommandRecord, Records } from '../../store/records.ts';
+import { endDelivery } from './end-delivery.ts';
 import { unchanged, type Transition } from './transitions.ts';
 
 /** What leases need: where records are, and who this process is. */
@@ -12,6 +13,8 @@ export interface LeaseContext {
   readonly holder: string;
   /** How long a record may stand still before another process takes it over. */
   readonly leaseMs: number;
+  /** Something was stored that a webhook is to be told. */
+  readonly onDelivery?: (() => void) | undefined;
 }
 
 /**
@@ -145,11 +148,17 @@ async function store(context: LeaseContext, leased: LeasedRecord, change: Transi
   leased.confirmedAt = began;
 }
 
-const write = (
-  { records, holder }: LeaseContext,
+async function write(
+  { records, holder, onDelivery }: LeaseContext,
   record: CommandRecord,
   change: Transition,
-): Promise<CommandRecord | undefined> => records.replace({ ...change(record), carrier: holder });
+): Promise<CommandRecord | undefined> {
+  const next = { ...change(record), carrier: holder };
+  const delivery = endDelivery(record, next);
+  const stored = await records.replace(next, delivery);
+  if (stored && delivery) onDelivery?.();
+  return stored;
+}
 
 /**
  * The compare-and-set failed. Either another process has the record, or the store took a write of this process and its answer was

@@ -80,12 +80,12 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
     async (request, reply) => {
       const prefer = readPrefer(request.headers.prefer);
       const idempotencyKey = parseIdempotencyKey(request.headers['idempotency-key']?.toString());
-      const { options: values = {}, reason } = request.body;
+      const { options: values = {}, reason, notify } = request.body;
       const caller = authenticated(request);
       request.handedOver = true;
       const began = clock.monotonic();
       const signal = disconnectSignal(reply);
-      const by = { options: new Map(Object.entries(values)), reason, idempotencyKey };
+      const by = { options: new Map(Object.entries(values)), reason, idempotencyKey, notify };
       const started = await jobs.run(caller, request.params.job, by, signal);
       const answer = started.record.batch ? answerStartedBatch : answerStarted;
       return answer({ ...options, request, reply, caller, started, prefer, signal, began });

@@ -1,0 +1,242 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { AuditEvent } from '../../shared/audit/events.ts';
+import { systemEntropy } from '../../shared/clock.ts';
+import type { Config } from '../../shared/config/config.ts';
+import { endDelivery } from '../../shared/gateway/lifecycle/end-delivery.ts';
+import { createDeliveries, type NotifyContext } from '../../shared/notify/deliver.ts';
+import type { Records } from '../../shared/store/records.ts';
+import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
+import { openAzuriteRecords } from '../../shared/store/table-records.ts';
+import * as azurite from '../support/azurite.ts';
+import { alice, changed, commandRecord } from '../support/records.ts';
+
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+
+class Killed extends Error {}
+
+/** A store, a receiver on loopback, and as many gateways as a test wants, in time that the test makes. */
+class World {
+  now = Date.UTC(2026, 0, 1);
+  readonly events: AuditEvent[] = [];
+  readonly errors: unknown[] = [];
+  readonly received: string[] = [];
+  /** What the receiver answers, from now on. */
+  answer = 200;
+  readonly records: Records;
+  readonly #server = createServer((request, response) => {
+    this.received.push(String(request.headers['webhook-id']));
+    response.writeHead(this.answer, this.answer === 307 ? { location: 'http://169.254.169.254/' } : {}).end();
+  });
+
+  constructor(records: Records) {
+    this.records = records;
+  }
+
+  async start(): Promise<void> {
+    this.#server.listen(0, '127.0.0.1');
+    await new Promise((resolve) => this.#server.once('listening', resolve));
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  /** One look of a gateway that is killed at its n-th effect, before or after it is made. */
+  async look({ at = Number.POSITIVE_INFINITY, when = 'before' } = {}): Promise<void> {
+    let effects = 0;
+    let dead = false;
+    const mortal =
+      <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+      async (...args: A): Promise<R> => {
+        if (dead) throw new Killed();
+        const fatal = ++effects === at;
+        if (fatal && when === 'before') dead = true;
+        if (dead) throw new Killed();
+        const result = await call(...args);
+        if (fatal) dead = true;
+        if (dead) throw new Killed();
+        return result;
+      };
+    const { records } = this;
+    const { port } = this.#server.address() as AddressInfo;
+    const webhook = {
+      name: 'ops',
+      url: `http://127.0.0.1:${port}/`,
+      profile: 'json',
+      events: [],
+      output: false,
+      private: false,
+      hosts: [],
+    };
+    const config = {
+      webhooks: new Map([['ops', webhook]]),
+      listen: { host: '127.0.0.1', port: 0 },
+    } as unknown as Config;
+    const context: NotifyContext = {
+      config: { current: () => config, fresh: async () => config, isFresh: () => true, problem: () => undefined },
+      env: {},
+      records: {
+        get: mortal((id: string) => records.get(id)),
+        dueDeliveries: mortal((now: number, limit: number) => records.dueDeliveries(now, limit)),
+        replaceDelivery: mortal((one: Parameters<Records['replaceDelivery']>[0]) => records.replaceDelivery(one)),
+        dropDelivery: mortal((one: Parameters<Records['dropDelivery']>[0]) => records.dropDelivery(one)),
+      },
+      trail: {
+        record: mortal(async (event: AuditEvent) => {
+          this.events.push(event);
+          return undefined as never;
+        }),
+      } as unknown as NotifyContext['trail'],
+      tell: mortal(async () => ({ event: 'command.ended', at: this.now, data: {}, say: () => 'done' })),
+      resolve: async () => [],
+      clock: { now: () => this.now, monotonic: () => this.now, sleep: () => new Promise(() => undefined) },
+      entropy: systemEntropy,
+      onError: (error) => void (error instanceof Killed || this.errors.push(error)),
+    };
+    await createDeliveries(context)
+      .run()
+      .catch((error: unknown) => {
+        if (!(error instanceof Killed)) throw error;
+      });
+  }
+
+  /** A command that ends, with its delivery in one transaction. */
+  async end(id: string): Promise<void> {
+    const first = commandRecord(id, {
+      status: 'running',
+      submittedAt: this.now,
+      notify: { webhook: 'ops', on: 'always' },
+    });
+    await this.records.create(first);
+    const ended = changed(first, { status: 'completed', finishedAt: this.now, version: 1 });
+    const delivery = endDelivery(first, ended);
+    expect(delivery).toBeDefined();
+    expect(await this.records.replace(ended, delivery)).toBeDefined();
+  }
+
+  kinds(): string[] {
+    return this.events.map(({ event }) => event);
+  }
+}
+
+const describeOutbox = (
+  name: string,
+  suite: (name: string, run: () => void) => void,
+  open: () => Promise<Records>,
+  close: () => Promise<void>,
+) =>
+  suite(`the outbox in ${name}`, () => {
+    let records: Records;
+    let world: World;
+    let ids = 0;
+    beforeAll(async () => {
+      records = await open();
+    }, 60_000);
+    afterAll(async () => {
+      await records.close();
+      await close();
+    });
+    const fresh = async (): Promise<World> => {
+      world = new World(records);
+      await world.start();
+      await world.end(`outbox-${name.length}-${(ids += 1)}`);
+      return world;
+    };
+
+    test('gives a message once to who takes it, and no other record is listed for it', async () => {
+      const world = await fresh();
+      await Promise.all([world.look(), world.look()]);
+      await world.look();
+      expect([world.received.length, world.kinds()]).toEqual([1, ['delivery.sent']]);
+      expect(await records.dueDeliveries(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+      const { items } = await records.list({ owner: alice, limit: 100 });
+      expect(items.every(({ id }) => id.startsWith('outbox-'))).toBe(true);
+      world.close();
+    });
+
+    test('loses none that a gateway was killed over, at whichever step, and lets the next one take it in time', async () => {
+      for (const when of ['before', 'after'])
+        for (let at = 1; at <= 7; at += 1) {
+          const world = await fresh();
+          await world.look({ at, when });
+          world.now += 3 * MINUTE;
+          await Promise.all([world.look(), world.look()]);
+          expect([at, when, world.received.length >= 1 && world.received.length <= 2]).toEqual([at, when, true]);
+          expect(new Set(world.received).size).toBe(1); // a receiver knows it again by its id
+          expect(await records.dueDeliveries(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+          expect(world.errors).toEqual([]);
+          world.close();
+        }
+    }, 60_000);
+
+    test('gives up after a day, in bounds, and says so', async () => {
+      const world = await fresh();
+      world.answer = 503;
+      const began = world.now;
+      while (world.now < began + 2 * DAY) {
+        await world.look();
+        world.now += 10 * MINUTE;
+      }
+      expect(world.kinds()).toEqual(['delivery.failed']);
+      expect(world.received.length).toBeGreaterThan(6);
+      expect(world.received.length).toBeLessThanOrEqual(15);
+      world.close();
+    }, 60_000);
+
+    test('takes 410 for the end, and a redirect for nothing', async () => {
+      const gone = await fresh();
+      gone.answer = 410;
+      await gone.look();
+      expect(gone.kinds()).toEqual(['delivery.failed']);
+      gone.close();
+      const away = await fresh();
+      away.answer = 307;
+      await away.look();
+      expect([away.received.length, away.kinds(), away.errors]).toEqual([1, [], []]);
+      away.answer = 200;
+      away.now += MINUTE;
+      await away.look();
+      expect(away.kinds()).toEqual(['delivery.sent']);
+      away.close();
+    });
+
+    test('stores no message with an end that somebody else wrote first', async () => {
+      const world = await fresh();
+      await world.look();
+      const first = commandRecord(`lost-${name}`, {
+        status: 'running',
+        submittedAt: world.now,
+        notify: { webhook: 'ops', on: 'always' },
+      });
+      await records.create(first);
+      const ended = changed(first, { status: 'completed', finishedAt: world.now, version: 7 });
+      expect(await records.replace(ended, endDelivery(first, ended))).toBeUndefined();
+      expect(await records.dueDeliveries(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+      world.close();
+    });
+  });
+
+describeOutbox(
+  'SQLite',
+  describe,
+  () => openSqliteRecords(':memory:'),
+  async () => undefined,
+);
+
+let emulator: azurite.Azurite | undefined;
+describeOutbox(
+  'Azure Tables',
+  azurite.describeAzurite,
+  async () => {
+    emulator = await azurite.startAzurite();
+    return openAzuriteRecords(emulator.tableUrl, {
+      blobs: emulator.blobUrl,
+      clock: { now: () => Date.UTC(2026, 0, 1), monotonic: () => 0, sleep: async () => undefined },
+    });
+  },
+  async () => emulator?.close(),
+);
