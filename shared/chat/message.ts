@@ -13,7 +13,7 @@ export interface Message {
   readonly outcome: string;
   /** Where, what, who. */
   readonly facts: readonly (string | undefined)[];
-  /** The gateway's own words behind the facts: how long. */
+  /** The gateway's own words after these: how long. */
   readonly after?: string | undefined;
   readonly body?: Ends | undefined;
   readonly notes?: readonly string[] | undefined;

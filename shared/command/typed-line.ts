@@ -57,12 +57,16 @@ const lookalikes: ReadonlyMap<string, readonly [name: string, meant: string]> = 
 ]);
 
 function entries(characters: string, name: string, meant: string): [string, readonly [string, string]][] {
-  return [...characters].map((character) => [character, [name, meant]]);
+  return characters.split('').map((character) => [character, [name, meant]]);
 }
 
 /** Zero width, direction, soft hyphen and their like: seen by nobody (CVE-2021-42574). */
 const invisible = /[\p{Cf}\u180b-\u180e\u115f\u1160\u3164\uffa0]/u;
 const dash = /[\u2012-\u2015]/u;
+
+/** All of them are one UTF-16 unit. */
+const foreignIn = (word: string): string | undefined =>
+  word.split('').find((one) => lookalikes.has(one) || dash.test(one));
 
 function refuseLookalikes(line: string): void {
   const hidden = invisible.exec(line)?.[0];
@@ -72,9 +76,9 @@ function refuseLookalikes(line: string): void {
       `is an invisible character (${codeOf(hidden)}): write "${line.replaceAll(new RegExp(invisible, 'gu'), '').slice(0, 200)}"`,
     );
   outsideQuotes(line, (text) => {
-    const word = text.split(/[ \t]+/).find((each) => [...each].some((one) => lookalikes.has(one) || dash.test(one)));
+    const word = text.split(/[ \t]+/).find((each) => foreignIn(each) !== undefined);
     if (word === undefined) return text;
-    const character = [...word].find((one) => lookalikes.has(one) || dash.test(one)) ?? '';
+    const character = foreignIn(word) ?? '';
     const [name] = lookalikes.get(character) ?? ['a dash'];
     throw refuse(
       word,

@@ -35,15 +35,9 @@ function meantBy(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
   if (!(address instanceof ipaddr.IPv6)) return address;
   const bytes = address.toByteArray();
   if (address.isIPv4MappedAddress()) return address.toIPv4Address();
-  switch (address.range()) {
-    case 'rfc6052':
-    case 'rfc6145':
-      return new ipaddr.IPv4(bytes.slice(12, 16));
-    case '6to4':
-      return new ipaddr.IPv4(bytes.slice(2, 6));
-    default:
-      return address;
-  }
+  const range = address.range();
+  if (range === 'rfc6052' || range === 'rfc6145') return new ipaddr.IPv4(bytes.slice(12, 16));
+  return range === '6to4' ? new ipaddr.IPv4(bytes.slice(2, 6)) : address;
 }
 
 /** Of IPv6 only 2000::/3 was given out (iana.org/assignments/ipv6-address-space). */

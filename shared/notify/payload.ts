@@ -1,6 +1,6 @@
 import type { Webhook } from '../config/config.ts';
 
-/** What there is to tell: words for people, written for a chat or without a chat's markup, and facts for programs. */
+/** What there is to tell: words for people, written for a chat or without a chat's markup, and what programs read. */
 export interface Told {
   readonly event: string;
   readonly at: number;

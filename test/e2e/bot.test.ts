@@ -75,10 +75,11 @@ async function stopBot(): Promise<void> {
 beforeAll(async () => {
   slack = await listening(
     createServer((request, response) => {
-      void bodyOf(request).then((text) => {
-        posted.push({ path: request.url ?? '', text: (JSON.parse(text) as { text: string }).text });
+      const take = async (): Promise<void> => {
+        posted.push({ path: request.url ?? '', text: (JSON.parse(await bodyOf(request)) as { text: string }).text });
         response.end('ok');
-      });
+      };
+      void take();
     }),
   );
   const free = await listening(createServer());

@@ -50,8 +50,8 @@ describe('the built folder on a Functions host', () => {
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...init.headers },
     });
 
-  test('has three functions, answers every address, and says which build it is', async () => {
-    expect(host.functions.map(({ name }) => name).sort()).toEqual(['http', 'jobs', 'sweep']);
+  test('has four functions, answers every address, and says which build it is', async () => {
+    expect(host.functions.map(({ name }) => name).sort()).toEqual(['deliveries', 'http', 'jobs', 'sweep']);
     const { version } = JSON.parse(readFileSync(join(dist, 'package.json'), 'utf8')) as { version: string };
     const answers = await Promise.all(['/healthz', '/readyz', '/openapi.json'].map((path) => fetch(host.url + path)));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
@@ -101,7 +101,7 @@ describe('the built folder on a Functions host', () => {
     expect(await second.terminate()).toBe(0);
   }, 60_000);
 
-  test.each(['sweep', 'jobs'])('the timer %s does its work', async (name) => {
+  test.each(['sweep', 'jobs', 'deliveries'])('the timer %s does its work', async (name) => {
     await expect(host.tick(name)).resolves.toBeDefined();
   });
 
