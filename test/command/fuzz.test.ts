@@ -120,7 +120,7 @@ function usage(flags: readonly Flag[]): fc.Arbitrary<string[]> {
       const word = useLetter ? `-${before}${flag.short}` : `--${name}`;
       if (form === '=') return [`${word}=${value}`];
       if (form === 'beside' && useLetter) return [`${word}${value}`];
-      if (form === 'next' && flag.type !== 'bool') return [word, value];
+      if (form === 'next' && flag.type !== 'bool' && flag.type !== 'switch') return [word, value];
       return [word];
     });
 }

@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { merge, readTool, render, type Earlier, type HelpReading } from '../../shared/command/grammar/generate.ts';
+import {
+  merge,
+  readTool,
+  render,
+  withNext,
+  type Earlier,
+  type HelpReading,
+} from '../../shared/command/grammar/generate.ts';
 import type { CommandGrammar, FlagGrammar, ToolGrammar } from '../../shared/command/grammar/grammar.ts';
 import { findTools } from './tools.ts';
 
@@ -43,26 +50,41 @@ describe.each(['kubectl', 'helm'] as const)('the grammar of %s', (tool) => {
         const like = readings.length < count ? undefined : readings[count - 1];
         readings.push(await readTool(tool, binary ?? '', like === undefined ? { earlier } : { like }));
       }
-      expect(render(merge(tool, readings.slice(0, count), readings.slice(count)))).toBe(written(tool));
+      let merged = merge(tool, readings.slice(0, count), readings.slice(count));
+      for (const binary of found.slice(count)) merged = withNext(merged, await readTool(tool, binary ?? ''));
+      expect(render(merged)).toBe(written(tool));
     },
     3_600_000,
   );
 });
 
 /** The newest version alone, with these commands alone. */
-function asOfNow({ tool, versions, globals, commands }: ToolGrammar, wanted: readonly string[]): ToolGrammar {
+function asOfNow(
+  { tool, versions, next = [], globals, commands }: ToolGrammar,
+  wanted: readonly string[],
+): ToolGrammar {
   return {
     tool,
     versions: versions.slice(-1),
-    globals: withoutHistory(globals),
+    globals: withoutHistory(globals, next),
     commands: Object.fromEntries(
       wanted.map((path) => {
         const { since: _since, gone: _gone, ...command }: CommandGrammar = commands[path] ?? { flags: {} };
-        return [path, { ...command, flags: withoutHistory(command.flags) }];
+        return [path, { ...command, flags: withoutHistory(command.flags, next) }];
       }),
     ),
   };
 }
 
-const withoutHistory = (flags: Readonly<Record<string, FlagGrammar>>): Record<string, FlagGrammar> =>
-  Object.fromEntries(Object.entries(flags).map(([name, { since: _since, gone: _gone, ...flag }]) => [name, flag]));
+const withoutHistory = (
+  flags: Readonly<Record<string, FlagGrammar>>,
+  next: readonly string[],
+): Record<string, FlagGrammar> =>
+  Object.fromEntries(
+    Object.entries(flags)
+      .filter(([, { since }]) => since === undefined || !next.includes(since))
+      .map(([name, { since: _since, gone: _gone, words: _words, ...flag }]) => [
+        name,
+        flag.type === 'switch' ? { ...flag, type: 'bool' } : flag,
+      ]),
+  );

@@ -23,6 +23,7 @@ const values: Readonly<Record<string, readonly string[]>> = {
   duration: ['5m', '99h', '5'],
   csv: ['a', 'a,b', '"a,b"', 'blue.yaml', './blue.yaml', '"a,""b.yaml"', '-', 'https://x'],
   map: ['a=b', 'a=b,c=d', 'a'],
+  switch: ['true', 'false', '0', 'watcher', 'legacy', 'x', ''],
   string: [
     'x',
     '',

@@ -164,6 +164,47 @@ describe('what a chart looks up', () => {
   });
 });
 
+describe('what is new in helm 4, and what was another thing in helm 3.12', () => {
+  const words = (line: string): string => sent(call(line, chart));
+  test.each([
+    ['helm install web ./web --rollback-on-failure', '--rollback-on-failure=true'],
+    ['helm upgrade web ./web --force-replace', '--force-replace=true'],
+    ['helm rollback web --force-conflicts', '--force-conflicts=true'],
+    ['helm install web ./web --server-side=false', '--server-side=false'],
+    ['helm upgrade web ./web --server-side auto', '--server-side=auto'],
+    ['helm install web ./web --wait=watcher', '--wait=watcher'],
+    ['helm uninstall web --wait=legacy', '--wait=legacy'],
+    ['helm install web ./web --wait', '--wait=true'],
+    ['helm install web ./web --wait=0', '--wait=false'],
+    // A boolean for helm 3.12, and the same to all that came after it.
+    ['helm install web ./web --dry-run', '--dry-run=true'],
+    ['helm install web ./web --dry-run=client', '--dry-run=true'],
+    ['helm upgrade web ./web --dry-run=none', '--dry-run=false'],
+    ['helm template ./web --dry-run=client', '--dry-run=true'],
+    ['helm rollback web --dry-run=client', '--dry-run=true'],
+    ['helm upgrade web ./web --dry-run=server', '--dry-run=server'],
+  ])('%s', (line, word) => {
+    expect(words(line).split(' ')).toContain(word);
+  });
+
+  test('what may have to roll back gets half of the time', () => {
+    expect(words('helm upgrade web ./web --rollback-on-failure')).toBe(
+      words('helm upgrade web ./web --atomic').replace('--atomic', '--rollback-on-failure'),
+    );
+  });
+
+  test.each([
+    ['helm install web ./web --wait=forever', '--wait=forever', /watcher/u],
+    ['helm upgrade web ./web --server-side=maybe', '--server-side=maybe', /auto/u],
+    ['helm rollback web --dry-run=maybe', '--dry-run=maybe', /one of none/u],
+    ['helm install web ./web --wait watcher', 'watcher', /a release and a chart/u],
+  ])('%s is refused', (line, word, why) => {
+    const found = refusalOf(() => call(line, chart));
+    expect(found.word).toBe(word);
+    expect(found.why).toMatch(why);
+  });
+});
+
 describe('what helm is sent', () => {
   test.each<readonly [string, Record<string, string>, string]>([
     ['helm ls', {}, 'helm list --namespace=shop'],

@@ -45,6 +45,38 @@ describe("the tools of a cluster's pod", () => {
     },
   );
 
+  describe("helm's, older and newer", () => {
+    const files = [{ path: 'web/Chart.yaml', bytes: Buffer.from('apiVersion: v2\nname: web\nversion: 1.0.0\n') }];
+    const told = (flag: string, helm?: string): string => {
+      try {
+        const request = { argv: ['helm', 'upgrade', 'web', './web', flag, '-n', 'shop'], files };
+        return interpret(request, context, helm === undefined ? undefined : { helm }).warnings.join(' ');
+      } catch (error) {
+        if (error instanceof Problem) return `refused: ${String(error.options.members?.['why'])}`;
+        throw error;
+      }
+    };
+    test.each([
+      [
+        '--rollback-on-failure',
+        '3.22',
+        /refused: is known to helm 4\.3 and later; the pod of this cluster has helm 3\.22/,
+      ],
+      ['--wait=watcher', '3.18', /refused: is known to helm 4\.3 and later/],
+      ['--dry-run=server', '3.12', /refused: is known to helm 3\.15 and later/],
+      ['--force-replace', undefined, /^--force-replace is known to helm 4\.3, and not to every older one\.$/],
+      ['--wait=watcher', undefined, /^--wait=watcher is known to helm 4\.3/],
+      ['--rollback-on-failure', '4.3', /^$/],
+      ['--wait=watcher', '4.3', /^$/],
+      ['--wait', '3.12', /^$/],
+      ['--dry-run', '3.12', /^$/],
+      ['--dry-run=client', '3.12', /^$/],
+      ['--dry-run=client', undefined, /^$/],
+    ])('%s for helm %s', (flag, helm, words) => {
+      expect(told(flag, helm)).toMatch(words);
+    });
+  });
+
   test("helm's versions are its own, the next major ones included", () => {
     expect(warningsOf(['helm', 'list', '-n', 'shop'], { kubectl: '1.1', helm: '3.18' })).toEqual([]);
     expect(warningsOf(['helm', 'list', '-n', 'shop'], { helm: '3.1' })).toHaveLength(1);

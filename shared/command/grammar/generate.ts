@@ -5,7 +5,8 @@
  *     node shared/command/grammar/generate.ts helm FOLDER/helm-3.12 … FOLDER/helm-3.22 -- FOLDER/helm-4.3
  *
  * Old to new: the newest before `--` is the grammar, older ones give `since`. A program after `--` is a next major version: commands
- * that it lacks and flags that it does not take (hidden ones are tried) are marked `gone`. helm is built by
+ * that it lacks and flags that it does not take (hidden ones are tried) are marked `gone`, flags that are new in it are added with `since`, and
+ * booleans for which it takes words become a `switch`. helm is built by
  * `GOBIN=FOLDER go install helm.sh/helm/v3/cmd/helm@v3.22.0` and `…/helm/v4/cmd/helm@v4.3.1`; test/conformance/record/build.sh
  * builds every version of both.
  *
@@ -119,6 +120,24 @@ export function merge(tool: Tool, readings: readonly HelpReading[], next: readon
       flags: flags(({ commands }) => commands[path]?.flags),
     })),
   };
+}
+
+/** With what a next major version, read whole, has besides: flags that are new in it, and words where there was a boolean. */
+export function withNext(grammar: ToolGrammar, { version, commands }: HelpReading): ToolGrammar {
+  const extend = (path: string, flags: Flags): Flags => {
+    const theirs = commands[path]?.flags ?? {};
+    const added = Object.entries(theirs).flatMap(([name, flag]) =>
+      Object.hasOwn(flags, name) ? [] : [[name, { ...flag, since: version }] as const],
+    );
+    const own = Object.entries(flags).map(([name, flag]) => {
+      const { type, optional } = theirs[name] ?? flag;
+      const worded = flag.type === 'bool' && type === 'string' && optional !== undefined;
+      return [name, worded ? { ...flag, type: 'switch' as const, words: version } : flag] as const;
+    });
+    return sorted(Object.fromEntries([...own, ...added]), (_, flag) => flag);
+  };
+  const extended = sorted(grammar.commands, (path, own) => ({ ...own, flags: extend(path, own.flags) }));
+  return { ...grammar, commands: extended };
 }
 
 function alike(other: FlagGrammar | CommandGrammar | undefined, own: FlagGrammar | CommandGrammar): boolean {
@@ -338,6 +357,7 @@ function typeFromError(text: string): FlagType | undefined {
     ['comma-separated list of filename=N', 'vmodule'],
     // helm's own kinds of text: -o and --post-renderer, which looks for the program while flags are read.
     ['invalid format type', 'string'],
+    ['invalid wait input', 'string'],
     ['unable to find binary', 'string'],
     // --kuberc names a file that kubectl reads before the other flags.
     ['kuberc error kuberc: open ', 'string'],
@@ -366,6 +386,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     const newest = at < split ? undefined : readings[split - 1];
     readings.push(await readTool(tool, binary, newest === undefined ? { earlier } : { like: newest }));
   }
-  const grammar = merge(tool, readings.slice(0, split), readings.slice(split));
+  let grammar = merge(tool, readings.slice(0, split), readings.slice(split));
+  for (const binary of binaries.slice(split + 1)) grammar = withNext(grammar, await readTool(tool, binary));
   await writeFile(join(import.meta.dirname, `${tool}.json`), render(grammar));
 }

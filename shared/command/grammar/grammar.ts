@@ -3,9 +3,9 @@ import kubectlJson from './kubectl.json' with { type: 'json' };
 
 /**
  * Types as pflag reads them: `csv` is a StringSlice (commas split, CSV quotes), `map` a StringToString; `vmodule` is klog's own.
- * A StringArray is a `string` here: repeated, never split.
+ * A StringArray is a `string` here: repeated, never split. `switch` is a boolean that a next major version takes words for too.
  */
-export type FlagType = 'bool' | 'string' | 'int' | 'float' | 'duration' | 'csv' | 'map' | 'vmodule';
+export type FlagType = 'bool' | 'switch' | 'string' | 'int' | 'float' | 'duration' | 'csv' | 'map' | 'vmodule';
 
 export interface FlagGrammar {
   readonly type: FlagType;
@@ -17,6 +17,8 @@ export interface FlagGrammar {
   readonly since?: string;
   /** The next major version that lacks it or reads it otherwise. */
   readonly gone?: string;
+  /** Of a `switch`: the next major version that takes words for it. */
+  readonly words?: string;
 }
 
 export interface CommandGrammar {
@@ -85,7 +87,18 @@ function unsentFlagsOf(tool: ToolGrammar['tool'], path: readonly string[]): read
   const all = path.join(' ');
   return Object.entries(unsentFlags).flatMap(([name, commands]): Flag[] =>
     commands.some((one) => all === one || all.startsWith(`${one} `))
-      ? [{ name, type: 'bool', short: undefined, bare: 'true', own: true, since: undefined, gone: undefined }]
+      ? [
+          {
+            name,
+            type: 'bool',
+            short: undefined,
+            bare: 'true',
+            own: true,
+            since: undefined,
+            gone: undefined,
+            words: undefined,
+          },
+        ]
       : [],
   );
 }
@@ -102,6 +115,7 @@ export interface Flag {
   readonly own: boolean;
   readonly since: string | undefined;
   readonly gone: string | undefined;
+  readonly words: string | undefined;
 }
 
 export interface Command {
@@ -142,10 +156,10 @@ export function flagsOf(tool: ToolGrammar['tool'], path: readonly string[]): rea
 export const normalizeFlag = (tool: ToolGrammar['tool'], name: string): string =>
   tool === 'kubectl' ? name.replaceAll('_', '-') : name;
 
-function toFlag(name: string, { type, short, optional, since, gone }: FlagGrammar, own: boolean): Flag {
-  const bare = type === 'bool' ? 'true' : optional === true ? bareMeaning[name] : optional;
+function toFlag(name: string, { type, short, optional, since, gone, words }: FlagGrammar, own: boolean): Flag {
+  const bare = type === 'bool' || type === 'switch' ? 'true' : optional === true ? bareMeaning[name] : optional;
   if (optional === true && bare === undefined) throw new Error(`The grammar does not say what a bare --${name} means`);
-  return { name, type, short, bare, own, since, gone };
+  return { name, type, short, bare, own, since, gone, words };
 }
 
 const commands = { kubectl: index('kubectl'), helm: index('helm') };

@@ -24,6 +24,10 @@ const readers: Readonly<Record<FlagType, (spelt: string, value: string) => strin
     if (FALSE.includes(value)) return ['false'];
     throw refuse(`${spelt}=${value}`, 'is a boolean: true or false, after an equals sign');
   },
+  switch(_, value) {
+    if (TRUE.includes(value)) return ['true'];
+    return [FALSE.includes(value) ? 'false' : value];
+  },
   int(spelt, value) {
     // Reading a number takes the square of its length; no number of 64 bits is longer than this.
     const number = value.length <= 20 && DECIMAL.test(value) ? BigInt(value.replace('+', '')) : INT64;

@@ -12,15 +12,27 @@ export function checkVersions({ tool, path, flags }: Parsed, tools: PodTools | u
   const command = commandOf(tool, path);
   const words = [
     { word: path.join(' '), since: command?.since, gone: command?.gone },
-    ...[...flags.keys()].map((name) => {
+    ...[...flags].map(([name, values]) => {
       const flag = command?.long(name);
-      return { word: `--${name}`, since: flag?.since, gone: flag?.gone };
+      const since = isAsEver(tool, name, values) ? undefined : flag?.since;
+      return { word: `--${name}`, since, gone: flag?.gone };
+    }),
+    ...[...flags].flatMap(([name, values]) => {
+      const since = command?.long(name)?.words;
+      const word = values.find((value) => value !== 'true' && value !== 'false');
+      return since === undefined || word === undefined || isAsEver(tool, name, values)
+        ? []
+        : [{ word: `--${name}=${word}`, since, gone: undefined }];
     }),
   ];
   if (pod === undefined) return words.flatMap((word) => warningsOf(tool, word));
   for (const word of words) checkWord(tool, pod, word);
   return outside(tool, pod);
 }
+
+/** helm's --dry-run was a boolean, and is sent as one (helm/flags.ts) unless the server is asked: that alone is newer. */
+const isAsEver = (tool: Parsed['tool'], name: string, values: readonly string[]): boolean =>
+  tool === 'helm' && name === 'dry-run' && !values.includes('server');
 
 interface VersionedWord {
   readonly word: string;

@@ -90,10 +90,28 @@ const values = {
   'set-file': setFile,
   values: valuesFile,
 };
-const waiting = { timeout: wait, wait: plain, 'wait-for-jobs': plain };
-const dryRun = oneOf('none', 'client', 'server', 'true', 'false');
+/** The ways to wait of helm 4; a boolean before it (helm 4, pkg/cmd/flags.go, waitValue). */
+const waitFor = oneOf('true', 'false', 'watcher', 'hookOnly', 'legacy');
+const waiting = { timeout: wait, wait: waitFor, 'wait-for-jobs': plain };
+/**
+ * A boolean until helm 3.12, a word since; `true` and `false` are what every version takes, for `client` and `none` (cmd/helm/install.go,
+ * validateDryRunOptionFlag; helm 4, pkg/cmd/helpers.go, cmdGetDryRunFlagStrategy).
+ */
+const dryRun = rule((value, _, flag) => {
+  if (value === 'client' || value === 'true') return 'true';
+  if (value === 'none' || value === 'false') return 'false';
+  if (value === 'server') return value;
+  throw refuse(`--${flag}=${value}`, 'is one of none, client, server, true, false');
+});
 /** Told `none` or `false`, `helm template` still creates nothing, but looks things up in the cluster (pkg/action/install.go). */
-const renderOnly = oneOf('client', 'server', 'true');
+const renderOnly = rule((value, _, flag) => {
+  if (value === 'client' || value === 'true') return 'true';
+  if (value === 'server') return value;
+  throw refuse(`--${flag}=${value}`, 'is one of client, server, true');
+});
+/** helm 4: how objects are written. On what is there, by default as the release was written before. */
+const replacing = { force: plain, 'force-replace': plain, 'force-conflicts': plain };
+const serverSide = oneOf('true', 'false', 'auto');
 
 /** What renders a chart: the same for install, upgrade and template. */
 const rendering: FlagTable = {
@@ -118,8 +136,9 @@ const changing: FlagTable = {
   ...waiting,
   ...output,
   atomic: plain,
+  'rollback-on-failure': plain,
   'create-namespace': plain,
-  force: plain,
+  ...replacing,
   'hide-secret': plain,
   labels: plain,
   'take-ownership': plain,
@@ -155,9 +174,10 @@ export const flagTables = {
   'get metadata': { ...revision, ...output },
   'get notes': revision,
   'get values': { ...revision, ...output, all: plain },
-  install: { ...changing, replace: plain },
+  install: { ...changing, replace: plain, 'server-side': plain },
   upgrade: {
     ...changing,
+    'server-side': serverSide,
     install: plain,
     'cleanup-on-fail': plain,
     'history-max': plain,
@@ -168,18 +188,19 @@ export const flagTables = {
   rollback: {
     ...waiting,
     'cleanup-on-fail': plain,
-    'dry-run': plain,
-    force: plain,
+    'dry-run': dryRun,
+    ...replacing,
+    'server-side': serverSide,
     'history-max': plain,
     'no-hooks': plain,
     'recreate-pods': plain,
   },
   uninstall: {
     timeout: wait,
-    wait: plain,
+    wait: waitFor,
     cascade: oneOf('background', 'orphan', 'foreground'),
     description: plain,
-    'dry-run': plain,
+    'dry-run': dryRun,
     'ignore-not-found': plain,
     'keep-history': plain,
     'no-hooks': plain,
