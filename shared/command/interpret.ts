@@ -19,14 +19,19 @@ export function interpret(request: CommandRequest, context: CommandContext, tool
   const help = helpFor(request.argv);
   if (help !== undefined) return helping(request, help);
   const parsed = parse(request.argv);
-  const invocation = meaningOf(parsed, request, context);
+  const invocation = meaningOf(parsed, request, context, tools);
   return { ...invocation, warnings: [...checkVersions(parsed, tools), ...invocation.warnings] };
 }
 
-function meaningOf(parsed: Parsed, request: CommandRequest, context: CommandContext): Invocation {
+function meaningOf(
+  parsed: Parsed,
+  request: CommandRequest,
+  context: CommandContext,
+  tools: PodTools | undefined,
+): Invocation {
   return parsed.tool === 'kubectl'
     ? interpretKubectl(parsed, request, context)
-    : interpretHelm(parsed, request, context);
+    : interpretHelm(parsed, request, context, tools?.helm);
 }
 
 /** Asked of no cluster: the gateway answers. */

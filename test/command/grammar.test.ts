@@ -51,7 +51,8 @@ describe.each(['kubectl', 'helm'] as const)('the grammar of %s', (tool) => {
         readings.push(await readTool(tool, binary ?? '', like === undefined ? { earlier } : { like }));
       }
       let merged = merge(tool, readings.slice(0, count), readings.slice(count));
-      for (const binary of found.slice(count)) merged = withNext(merged, await readTool(tool, binary ?? ''));
+      for (const binary of found.slice(count))
+        merged = withNext(merged, await readTool(tool, binary ?? '', { next: true }));
       expect(render(merged)).toBe(written(tool));
     },
     3_600_000,

@@ -164,7 +164,7 @@ describe('what a chart looks up', () => {
   });
 });
 
-describe('what is new in helm 4, and what was another thing in helm 3.12', () => {
+describe('what is new in helm 4', () => {
   const words = (line: string): string => sent(call(line, chart));
   test.each([
     ['helm install web ./web --rollback-on-failure', '--rollback-on-failure=true'],
@@ -176,13 +176,11 @@ describe('what is new in helm 4, and what was another thing in helm 3.12', () =>
     ['helm uninstall web --wait=legacy', '--wait=legacy'],
     ['helm install web ./web --wait', '--wait=true'],
     ['helm install web ./web --wait=0', '--wait=false'],
-    // A boolean for helm 3.12, and the same to all that came after it.
-    ['helm install web ./web --dry-run', '--dry-run=true'],
-    ['helm install web ./web --dry-run=client', '--dry-run=true'],
-    ['helm upgrade web ./web --dry-run=none', '--dry-run=false'],
-    ['helm template ./web --dry-run=client', '--dry-run=true'],
+    ['helm install web ./web --dry-run', '--dry-run=client'],
+    ['helm upgrade web ./web --dry-run=none', '--dry-run=none'],
+    // A boolean in every helm 3, and the same to helm 4.
     ['helm rollback web --dry-run=client', '--dry-run=true'],
-    ['helm upgrade web ./web --dry-run=server', '--dry-run=server'],
+    ['helm uninstall web --dry-run', '--dry-run=true'],
   ])('%s', (line, word) => {
     expect(words(line).split(' ')).toContain(word);
   });

@@ -47,6 +47,16 @@ describe("the tools of a cluster's pod", () => {
 
   describe("helm's, older and newer", () => {
     const files = [{ path: 'web/Chart.yaml', bytes: Buffer.from('apiVersion: v2\nname: web\nversion: 1.0.0\n') }];
+    test.each([
+      ['--dry-run', '3.12', '--dry-run=true'],
+      ['--dry-run=none', '3.12', '--dry-run=false'],
+      ['--dry-run', '3.15', '--dry-run=client'],
+      ['--dry-run=client', '4.3', '--dry-run=client'],
+    ])('%s is sent to helm %s as %s', (flag, helm, word) => {
+      const request = { argv: ['helm', 'upgrade', 'web', './web', flag, '-n', 'shop'], files };
+      expect(interpret(request, context, { helm }).sent.words).toContain(word);
+    });
+
     const told = (flag: string, helm?: string): string => {
       try {
         const request = { argv: ['helm', 'upgrade', 'web', './web', flag, '-n', 'shop'], files };
@@ -71,7 +81,7 @@ describe("the tools of a cluster's pod", () => {
       ['--wait', '3.12', /^$/],
       ['--dry-run', '3.12', /^$/],
       ['--dry-run=client', '3.12', /^$/],
-      ['--dry-run=client', undefined, /^$/],
+      ['--dry-run=client', undefined, /^--dry-run is known to helm 3\.15/],
     ])('%s for helm %s', (flag, helm, words) => {
       expect(told(flag, helm)).toMatch(words);
     });

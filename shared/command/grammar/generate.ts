@@ -48,25 +48,28 @@ export interface Earlier {
 /**
  * Reads one program. `only` limits it to the commands that begin with one of these words, which is what a test of one slice
  * needs; `like` to the commands and flags of another version, of which only the presence is read (hidden ones are tried too).
- * Throws when an answer is not understood: an unclassified flag would be a hole in the grammar.
+ * `next`: a next major version, whose global flags are read by name alone. Throws when an answer is not understood: an unclassified flag would be a hole in the grammar.
  */
 export async function readTool(
   tool: Tool,
   binary: string,
-  options: { readonly only?: readonly string[]; readonly like?: HelpReading; readonly earlier?: Earlier } = {},
+  options: {
+    readonly only?: readonly string[];
+    readonly like?: HelpReading;
+    readonly earlier?: Earlier;
+    readonly next?: true;
+  } = {},
 ): Promise<HelpReading> {
-  const { only, like } = options;
+  const { only, like, next } = options;
   const earlier: Earlier = options.earlier ?? { types: new Map() };
   const home = await mkdtemp(join(tmpdir(), 'aksgw-grammar-'));
   try {
     const run = runner(binary, home);
     const version = await readVersion(tool, run);
-    const globals = await classify(
-      run,
-      [only?.[0] ?? (tool === 'kubectl' ? 'get' : 'list')],
-      asIn(await readGlobals(tool, run), like?.globals),
-      earlier,
-    );
+    const listed = await readGlobals(tool, run);
+    const globals = next
+      ? Object.fromEntries(listed.map(({ name }) => [name, { type: 'string' as const }]))
+      : await classify(run, [only?.[0] ?? (tool === 'kubectl' ? 'get' : 'list')], asIn(listed, like?.globals), earlier);
     const commands: Record<string, CommandGrammar> = {};
     const visit = async (path: readonly string[]): Promise<void> => {
       const help = await run([...path, '--help']);
@@ -359,6 +362,7 @@ function typeFromError(text: string): FlagType | undefined {
     ['invalid format type', 'string'],
     ['invalid wait input', 'string'],
     ['unable to find binary', 'string'],
+    ['plugin: {Name:', 'string'],
     // --kuberc names a file that kubectl reads before the other flags.
     ['kuberc error kuberc: open ', 'string'],
     ['unknown flag: --zz1', 'string'],
@@ -387,6 +391,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     readings.push(await readTool(tool, binary, newest === undefined ? { earlier } : { like: newest }));
   }
   let grammar = merge(tool, readings.slice(0, split), readings.slice(split));
-  for (const binary of binaries.slice(split + 1)) grammar = withNext(grammar, await readTool(tool, binary));
+  for (const binary of binaries.slice(split + 1))
+    grammar = withNext(grammar, await readTool(tool, binary, { next: true }));
   await writeFile(join(import.meta.dirname, `${tool}.json`), render(grammar));
 }

@@ -14,7 +14,7 @@ export function checkVersions({ tool, path, flags }: Parsed, tools: PodTools | u
     { word: path.join(' '), since: command?.since, gone: command?.gone },
     ...[...flags].map(([name, values]) => {
       const flag = command?.long(name);
-      const since = isAsEver(tool, name, values) ? undefined : flag?.since;
+      const since = pod !== undefined && isAsEver(tool, name, values) ? undefined : flag?.since;
       return { word: `--${name}`, since, gone: flag?.gone };
     }),
     ...[...flags].flatMap(([name, values]) => {
@@ -30,7 +30,7 @@ export function checkVersions({ tool, path, flags }: Parsed, tools: PodTools | u
   return outside(tool, pod);
 }
 
-/** helm's --dry-run was a boolean, and is sent as one (helm/flags.ts) unless the server is asked: that alone is newer. */
+/** helm's --dry-run was a boolean, and is sent as one to those that know no other (helm/flags.ts); to ask the server is newer. */
 const isAsEver = (tool: Parsed['tool'], name: string, values: readonly string[]): boolean =>
   tool === 'helm' && name === 'dry-run' && !values.includes('server');
 

@@ -5,6 +5,7 @@ import type { CommandRequest } from '../invocation.ts';
 import { catalogOf, type Catalog } from '../../kubernetes/resources.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
+import { compareVersions } from '../pod-tools.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { rollbackSeconds, toolSeconds } from '../time-limits.ts';
 import { yamlBudget } from '../yaml.ts';
@@ -23,6 +24,8 @@ export interface HelmCall {
   /** The last value given. */
   flag(name: string): string | undefined;
   isOn(name: string): boolean;
+  /** Whether the helm that will run it is known to be older than this version. */
+  isBefore(version: string): boolean;
   warn(text: string): void;
   /** From now on the words travel in the context. */
   secret(): void;
@@ -35,7 +38,12 @@ export interface HelmCall {
   };
 }
 
-export function createCall(parsed: Parsed, request: CommandRequest, context: CommandContext): HelmCall {
+export function createCall(
+  parsed: Parsed,
+  request: CommandRequest,
+  context: CommandContext,
+  helm: string | undefined,
+): HelmCall {
   const warnings: string[] = [];
   let secret = false;
   let stdin: Uint8Array | undefined;
@@ -51,6 +59,7 @@ export function createCall(parsed: Parsed, request: CommandRequest, context: Com
     mostSeconds: (rollsBack ? rollbackSeconds : toolSeconds)(request.timeoutSeconds),
     flag,
     isOn: (name) => flag(name) === 'true',
+    isBefore: (version) => helm !== undefined && compareVersions(helm, version) < 0,
     warn: (text) => void warnings.push(text),
     secret: () => {
       secret = true;

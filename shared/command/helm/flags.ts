@@ -93,22 +93,27 @@ const values = {
 /** The ways to wait of helm 4; a boolean before it (helm 4, pkg/cmd/flags.go, waitValue). */
 const waitFor = oneOf('true', 'false', 'watcher', 'hookOnly', 'legacy');
 const waiting = { timeout: wait, wait: waitFor, 'wait-for-jobs': plain };
-/**
- * A boolean until helm 3.12, a word since; `true` and `false` are what every version takes, for `client` and `none` (cmd/helm/install.go,
- * validateDryRunOptionFlag; helm 4, pkg/cmd/helpers.go, cmdGetDryRunFlagStrategy).
- */
-const dryRun = rule((value, _, flag) => {
-  if (value === 'client' || value === 'true') return 'true';
-  if (value === 'none' || value === 'false') return 'false';
-  if (value === 'server') return value;
-  throw refuse(`--${flag}=${value}`, 'is one of none, client, server, true, false');
-});
+const DRY_RUNS = ['none', 'client', 'server', 'true', 'false'];
+
+function readDryRun(value: string, flag: string, words: readonly string[]): string {
+  if (words.includes(value)) return value;
+  throw refuse(`--${flag}=${value}`, `is one of ${words.join(', ')}`);
+}
+
+/** What a version that knows a boolean alone takes for `client` and `none`; the newer ones take it too. */
+const asBoolean = (value: string): string => ({ client: 'true', none: 'false' })[value] ?? value;
+
+/** A boolean until helm 3.12, a word since (3.13, cmd/helm/install.go, "dry-run options with expected outcome"). */
+const dryRunOf = (words: readonly string[]): FlagRule =>
+  rule((value, call, flag) => {
+    const word = readDryRun(value, flag, words);
+    return call.isBefore('3.13') ? asBoolean(word) : word;
+  });
+const dryRun = dryRunOf(DRY_RUNS);
 /** Told `none` or `false`, `helm template` still creates nothing, but looks things up in the cluster (pkg/action/install.go). */
-const renderOnly = rule((value, _, flag) => {
-  if (value === 'client' || value === 'true') return 'true';
-  if (value === 'server') return value;
-  throw refuse(`--${flag}=${value}`, 'is one of client, server, true');
-});
+const renderOnly = dryRunOf(['client', 'server', 'true']);
+/** A boolean until helm 4. */
+const simulate = rule((value, _, flag) => asBoolean(readDryRun(value, flag, DRY_RUNS)));
 /** helm 4: how objects are written. On what is there, by default as the release was written before. */
 const replacing = { force: plain, 'force-replace': plain, 'force-conflicts': plain };
 const serverSide = oneOf('true', 'false', 'auto');
@@ -167,7 +172,7 @@ export const flagTables = {
     uninstalling: plain,
   },
   status: { ...revision, ...output, debug: plain, 'show-desc': plain, 'show-resources': plain },
-  history: { max: plain, ...output },
+  history: { max: plain, ...output, 'show-rollback-revision': plain },
   'get all': { ...revision, template: plain },
   'get hooks': revision,
   'get manifest': revision,
@@ -188,7 +193,8 @@ export const flagTables = {
   rollback: {
     ...waiting,
     'cleanup-on-fail': plain,
-    'dry-run': dryRun,
+    description: plain,
+    'dry-run': simulate,
     ...replacing,
     'server-side': serverSide,
     'history-max': plain,
@@ -200,7 +206,7 @@ export const flagTables = {
     wait: waitFor,
     cascade: oneOf('background', 'orphan', 'foreground'),
     description: plain,
-    'dry-run': dryRun,
+    'dry-run': simulate,
     'ignore-not-found': plain,
     'keep-history': plain,
     'no-hooks': plain,

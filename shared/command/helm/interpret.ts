@@ -36,9 +36,14 @@ const refusedCommands: Readonly<Record<string, string>> = {
  * A helm command's meaning (policy/README.md). Throws Problem `command-refused`, naming the word and the reason,
  * for whatever is not understood to the last flag.
  */
-export function interpretHelm(parsed: Parsed, request: CommandRequest, context: CommandContext): Invocation {
+export function interpretHelm(
+  parsed: Parsed,
+  request: CommandRequest,
+  context: CommandContext,
+  helm?: string,
+): Invocation {
   const verb = verbOf(parsed);
-  const call = createCall(parsed, request, context);
+  const call = createCall(parsed, request, context, helm);
   const { words: positionals, charts, attributes } = readers[verb](call);
   const words = ['helm', ...parsed.path, ...sentFlags(verb, call), ...positionals];
   if (request.stdin !== undefined && call.learnt.stdin === undefined) {
