@@ -238,7 +238,18 @@ async function openBase(options: AssembleOptions, own: Own): Promise<Base> {
   const tell = createNotices({ config, policyOf, records });
   const resolve = options.resolve ?? resolveHost;
   const deliveries = own(
-    createDeliveries({ config, env, records, trail, tell, resolve, clock, entropy, onError: report }),
+    createDeliveries({
+      config,
+      env,
+      records,
+      trail,
+      tell,
+      resolve,
+      clock,
+      entropy,
+      count: (result) => measured.telemetry.count('aksgw.deliveries', { result }),
+      onError: report,
+    }),
   );
   return {
     options,

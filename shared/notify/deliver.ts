@@ -24,6 +24,8 @@ export interface NotifyContext {
   readonly resolve: Resolve;
   readonly clock: Clock;
   readonly entropy: Pick<Entropy, 'bytes'>;
+  /** Counts what a webhook took, and what was given up. */
+  readonly count?: ((result: 'ok' | 'failed') => void) | undefined;
   readonly onError: (error: unknown) => void;
 }
 
@@ -173,7 +175,7 @@ async function end(
   detail: string,
 ): Promise<void> {
   await tellTrail(context, delivery, event, detail);
-  await context.records.dropDelivery(delivery);
+  if (await context.records.dropDelivery(delivery)) context.count?.(event === 'delivery.sent' ? 'ok' : 'failed');
 }
 
 const tellTrail = (

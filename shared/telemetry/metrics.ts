@@ -214,6 +214,12 @@ export const metrics = {
     labels: ['job', 'status'],
     says: 'Slots of jobs, by what came of them; runs by hand are commands, and not counted here',
   },
+  'aksgw.deliveries': {
+    kind: 'counter',
+    unit: '{delivery}',
+    labels: ['result'],
+    says: 'Messages that webhooks took, or that were given up',
+  },
   'aksgw.job.missed': {
     kind: 'counter',
     unit: '{slot}',
