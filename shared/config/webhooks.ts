@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { settingFault } from './environment.ts';
 import type { Webhook } from './config.ts';
 import type { Path, Report } from './problem.ts';
 import type { ConfigFile, WebhookFile } from './schema.ts';
@@ -41,8 +42,9 @@ function readWebhook(
 ): Webhook {
   const { url, urlEnv, secretEnv, profile = 'json', output = false, hosts = [] } = file;
   const fromEnv = (variable: string, path: Path): string | undefined => {
+    const fault = env && settingFault(env, variable);
     if (!isEnvName(variable)) report.problem(path, `"${variable}" is not the name of an environment variable`);
-    else if (env && !env[variable]) report.problem(path, `the environment variable ${variable} is not set`);
+    else if (fault !== undefined) report.problem(path, `the environment variable ${variable} ${fault}`, variable);
     return env?.[variable];
   };
   if ((url === undefined) === (urlEnv === undefined)) report.problem(at(), 'needs exactly one of url and urlEnv');
