@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { main } from '../../shared/client/main.ts';
@@ -30,6 +30,14 @@ beforeAll(async () => {
     'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: twin, namespace: shop }\ndata: { a: "1" }\n',
   );
   writeFileSync(join(folder, 'app.conf'), 'a=1\nb="two" \u00fc\n');
+  mkdirSync(join(folder, 'chart/templates'), { recursive: true });
+  writeFileSync(join(folder, 'chart/Chart.yaml'), 'apiVersion: v2\nname: twin\nversion: 0.1.0\ndescription: d\n');
+  writeFileSync(join(folder, 'chart/values.yaml'), 'a: "1"\n');
+  writeFileSync(
+    join(folder, 'chart/templates/c.yaml'),
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: "{{ .Release.Name }}" }\ndata: { a: "{{ .Values.a }}" }\n',
+  );
+  writeFileSync(join(folder, 'values.yaml'), 'a: "2"\n');
   writeFileSync(join(folder, 't.tmpl'), '{{range .items}}{{.metadata.name}}\t{{end}}');
 });
 afterAll(async () => {
@@ -44,9 +52,9 @@ interface Ended {
 }
 
 /** The real kubectl, on the same API server. */
-function direct(argv: readonly string[], stdin: string): Promise<Ended> {
+function direct(argv: readonly string[], stdin: string, tool = 'kubectl'): Promise<Ended> {
   const env = { PATH: process.env['PATH'] ?? '', HOME: folder, KUBECONFIG: join(folder, 'kubeconfig') };
-  const child = spawn('kubectl', argv, { cwd: folder, env });
+  const child = spawn(tool, argv, { cwd: folder, env });
   let [out, err] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString('latin1')));
   child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString('latin1')));
@@ -54,9 +62,9 @@ function direct(argv: readonly string[], stdin: string): Promise<Ended> {
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, out, err })));
 }
 
-async function relayed(argv: readonly string[], stdin: string): Promise<Ended> {
+async function relayed(argv: readonly string[], stdin: string, tool = 'kubectl'): Promise<Ended> {
   let [out, err] = ['', ''];
-  const code = await main(['kubectl', ...argv], {
+  const code = await main([tool, ...argv], {
     env: {
       AKSGW_HOME: join(folder, 'home'),
       AKSGW_URL: stack.url,
@@ -197,6 +205,36 @@ describeWith(['kubectl'], 'aksgw kubectl and kubectl itself, on the same API ser
       const real = steady(await direct(argv, MANIFEST));
       const ours = steady(await relayed(argv, MANIFEST));
       expect(ours).toEqual(real);
+    },
+    60_000,
+  );
+});
+
+const helmArgvs = [
+  'template r ./chart -n shop',
+  'template r ./chart -n shop -f values.yaml',
+  'template r chart --set a=3 -n shop',
+  'template r ./chart --set-file a=app.conf -n shop',
+  'template r ./chart -n shop --show-only templates/c.yaml',
+  'lint ./chart',
+  'lint ./chart -f values.yaml',
+  'show values ./chart',
+  'show chart ./chart',
+  'show all ./chart',
+  'list -n shop',
+  'list -n shop -o json',
+  'status nope -n shop',
+  'history nope -n shop',
+  'version --short',
+];
+
+describeWith(['helm', 'kubectl'], 'aksgw helm and helm itself say the same:', () => {
+  test.each(sample(helmArgvs))(
+    '%s',
+    async (line) => {
+      const argv = line.split(' ');
+      const real = steady(await direct(argv, '', 'helm'));
+      expect(steady(await relayed(argv, '', 'helm'))).toEqual(real);
     },
     60_000,
   );
