@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { collectUploads } from '../../shared/client/uploads/collect.ts';
@@ -123,4 +123,32 @@ describe('one path has one spelling, and argv is rewritten to it', () => {
     writeFileSync(join(folder, 'repo/big.yaml'), Buffer.alloc(7 * 1024 * 1024, ' '));
     expect(() => uploaded('kubectl', 'apply', '-f', 'repo')).toThrow(/MiB that a gateway takes/);
   });
+});
+
+test('a link out of the working folder is refused by name, wherever it stands, and one within is followed', () => {
+  const outside = mkdtempSync(join(tmpdir(), 'aksgw-outside-'));
+  try {
+    writeFileSync(join(outside, 'secret.yaml'), 'a: 1');
+    mkdirSync(join(folder, 'out/chart/files'), { recursive: true });
+    writeFileSync(join(folder, 'out/chart/Chart.yaml'), 'name: c');
+    symlinkSync(join(outside, 'secret.yaml'), join(folder, 'out/one.yaml'));
+    symlinkSync(outside, join(folder, 'out/chart/files/all'));
+    symlinkSync(outside, join(folder, 'out/away'));
+    symlinkSync('../app.yaml', join(folder, 'out/within.yaml'));
+    for (const argv of [
+      ['kubectl', 'apply', '-f', 'out/one.yaml'],
+      ['kubectl', 'apply', '-f', 'out'],
+      ['kubectl', 'apply', '-f', 'out/away/'],
+      ['kubectl', 'apply', '-f', 'out/away/secret.yaml'],
+      ['kubectl', 'create', 'configmap', 'c', '--from-file=k=out/one.yaml'],
+      ['kubectl', 'create', 'configmap', 'c', '--from-file=out/away'],
+      ['helm', 'install', 'r', './out/chart'],
+      ['helm', 'install', 'r', './chart', '-f', 'out/one.yaml'],
+      ['kubectl', 'cp', 'out/away', 'shop/web-0:/tmp'],
+    ])
+      expect(() => uploaded(...argv)).toThrow(/is a link to .* outside the working folder/);
+    expect(uploaded('kubectl', 'apply', '-f', 'out/within.yaml').paths).toEqual(['out/within.yaml']);
+  } finally {
+    rmSync(outside, { recursive: true, force: true });
+  }
 });
