@@ -78,7 +78,8 @@ type Given = Readonly<Record<string, string | number>>;
 
 /** The compiler holds the values to the table already, but for what a caller might slip past it: that becomes one value. */
 function known(given: Given): Attributes {
-  for (const [label, value] of Object.entries(given)) {
+  for (const label of Object.keys(given)) {
+    const value = given[label];
     const allowed = labels[label as keyof typeof labels] as string | readonly (string | number)[] | undefined;
     if (allowed === undefined || (Array.isArray(allowed) && !allowed.includes(value)))
       return { ...given, [label]: NO_CLUSTER };
@@ -86,8 +87,15 @@ function known(given: Given): Attributes {
   return given;
 }
 
-const said = (attributes: SpanAttributes): Attributes =>
-  Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined));
+/** By a loop: it is done for every span of every command. */
+function said(attributes: SpanAttributes): Attributes {
+  const kept: Attributes = {};
+  for (const name of Object.keys(attributes) as (keyof SpanAttributes)[]) {
+    const value = attributes[name];
+    if (value !== undefined) kept[name] = value;
+  }
+  return kept;
+}
 
 function spanOver<T>(span: Span, step: () => T): T {
   try {
