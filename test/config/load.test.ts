@@ -306,8 +306,8 @@ describe('what is refused', () => {
       'clusters',
       `clusters: { demo: { resourceId: ${armId('demo')}, runAs: caller, resources: discover } }`,
       [
-        "5 clusters.demo.resources: discover cannot go with runAs: caller: the gateway has no rights of its own to read the cluster's definitions",
         '5 clusters.demo.runAs: runAs: caller needs azure.onBehalfOf, to get a token for the caller',
+        "5 clusters.demo.resources: discover cannot go with runAs: caller: the gateway has no rights of its own to read the cluster's definitions",
       ].join('; '),
     ],
     [
