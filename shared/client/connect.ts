@@ -38,7 +38,11 @@ export async function connect(options: Options, host: Host): Promise<Connection>
   const url = options.url === undefined ? context?.url : gatewayAddress(options.url);
   if (url === undefined) throw new UsageError('which gateway? aksgw login URL, or give --url or set AKSGW_URL');
   return {
-    client: createClient({ url, token: await tokenOf(url, context, host) }),
+    client: createClient({
+      url,
+      token: await tokenOf(url, context, host),
+      ...(host.sleep && { sleep: async (ms) => void (await host.sleep?.(ms)) }),
+    }),
     url,
     cluster: options.cluster ?? context?.cluster,
     reason: options.reason ?? context?.reason,

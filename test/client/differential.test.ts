@@ -7,9 +7,9 @@ import { main } from '../../shared/client/main.ts';
 import { describeWith } from '../support/programs.ts';
 import { people, testStack, type TestStack } from '../support/stack.ts';
 
-/** All of them with AKSGW_DIFFERENTIAL=all; else every twelfth. */
+/** All of them with AKSGW_DIFFERENTIAL=all; else every twentieth. */
 const all = process.env['AKSGW_DIFFERENTIAL'] === 'all';
-const sample = <T>(cases: readonly T[]): readonly T[] => cases.filter((_, index) => all || index % 12 === 0);
+const sample = <T>(cases: readonly T[]): readonly T[] => cases.filter((_, index) => all || index % 20 === 0);
 
 const folder = mkdtempSync(join(tmpdir(), 'aksgw-differential-'));
 let stack: TestStack;

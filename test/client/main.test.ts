@@ -191,6 +191,7 @@ describe('aksgw', () => {
     env: Record<string, string>,
     signal?: AbortSignal,
     onStderr?: () => void,
+    sleep?: () => Promise<void>,
   ) {
     let [out, err] = ['', ''];
     const host = {
@@ -205,6 +206,7 @@ describe('aksgw', () => {
       },
       cwd: () => import.meta.dirname,
       ...(signal && { signal }),
+      ...(sleep && { sleep }),
     };
     return { code: await main(argv, host), out, err };
   }
@@ -257,7 +259,7 @@ describe('aksgw', () => {
     ['what is completed without an exit code', record({ exitCode: null }), 126, /^$/, []],
   ])('does not end with 0 for %s', async (_what, answer, code, words, options) => {
     const { url } = await gateway(answer);
-    const ended = await aksgw([...options, ...GET], { AKSGW_URL: url });
+    const ended = await aksgw([...options, ...GET], { AKSGW_URL: url }, undefined, undefined, async () => undefined);
     expect(ended.code).toBe(code);
     expect(ended.err).toMatch(words);
   });
