@@ -5,7 +5,7 @@ import { property, rowsOf } from './metric-query.ts';
  * A query that has a row with a `Value` over 0 for each thing that is wrong. 0 is critical, 4 informational
  * (learn.microsoft.com/azure/azure-monitor/alerts/alerts-overview, "Severity").
  */
-export interface Alert {
+interface Alert {
   readonly name: string;
   readonly says: string;
   readonly severity: 0 | 1 | 2 | 3;

@@ -173,8 +173,22 @@ describe('alerts', () => {
     expect(alerts.filter(({ query }) => query.includes(GATEWAY))).toHaveLength(1);
   });
 
-  test('pages that the runbook points at are there', () => {
-    for (const [, target = ''] of read('infra/monitoring/README.md').matchAll(/\]\((?!https)([^)#]+)/g))
-      expect([target, existsSync(join(root, 'infra/monitoring', target))]).toEqual([target, true]);
+  /** As GitHub makes anchors of headings. */
+  const anchorsOf = (path: string): readonly string[] =>
+    [...readFileSync(path, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+      title
+        .toLowerCase()
+        .replaceAll(/[^\w\s-]/g, '')
+        .replaceAll(' ', '-'),
+    );
+
+  test('pages and sections that the runbook points at are there', () => {
+    const links = [...read('infra/monitoring/README.md').matchAll(/\]\((?!https)([^)#]+)(?:#([^)]+))?\)/g)];
+    expect(links.filter(([, , anchor]) => anchor !== undefined).length).toBeGreaterThan(4);
+    for (const [, target = '', anchor] of links) {
+      const path = join(root, 'infra/monitoring', target);
+      expect([target, existsSync(path)]).toEqual([target, true]);
+      if (anchor !== undefined) expect([target, anchorsOf(path)]).toEqual([target, expect.arrayContaining([anchor])]);
+    }
   });
 });
