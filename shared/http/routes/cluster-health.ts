@@ -1,7 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
+import { write } from '../../chat/message.ts';
+import { acceptedProfile, type Profile } from '../../chat/profile.ts';
 import type { Health } from '../../health/assess.ts';
-import { healthMarkdown } from '../../health/markdown.ts';
+import { healthLines } from '../../health/lines.ts';
 import { partNames, type Part } from '../../health/status.ts';
 import { prefixOf } from '../address.ts';
 import { ABOUT_A_COMMAND, ABOUT_A_RUN, problemsOf } from '../answers.ts';
@@ -64,9 +66,9 @@ export async function clusterHealthRoutes(app: FastifyInstance, { looks, clock, 
         const path = `/v1/clusters/${encodeURIComponent(cluster)}/health${query}`;
         reply.header('location', `${prefixOf(config().publicUrl)}${path}`);
       }
-      const markdown = wantsMarkdown(request.headers.accept);
-      if (markdown && health)
-        return reply.type('text/markdown; charset=utf-8').send(healthMarkdown(health, markdown.profile === 'slack'));
+      const profile = acceptedProfile(request.headers.accept);
+      if (profile && health)
+        return reply.type(`text/markdown; charset=utf-8; profile=${profile}`).send(healthMarkdown(health, profile));
       return reply.send(health ? healthBody(health) : running(cluster, namespace, clock.now()));
     },
   );
@@ -77,15 +79,15 @@ const described = (description: string) => ({
   content: { 'application/json': { schema: ClusterHealthBody }, 'text/markdown': { schema: Type.String() } },
 });
 
-/** `text/markdown;profile=slack`, asked for by name: no wildcard means it. */
-function wantsMarkdown(accept: string | undefined): { readonly profile: string | undefined } | undefined {
-  const range = (accept ?? '')
-    .toLowerCase()
-    .split(',')
-    .find((item) => item.trim().startsWith('text/markdown'));
-  if (range === undefined) return undefined;
-  return { profile: /;\s*profile="?(slack|teams|github)"?\s*(?:;|$)/.exec(range)?.[1] };
-}
+const healthMarkdown = (health: Health, profile: Profile): string =>
+  write(
+    {
+      outcome: `Health: ${health.status}`,
+      facts: [health.cluster, health.namespace],
+      body: { head: healthLines(health), tail: [], leftOut: 0 },
+    },
+    profile,
+  );
 
 const running = (cluster: string, namespace: string | undefined, now: number): ClusterHealthOutput => ({
   cluster,
