@@ -98,7 +98,7 @@ export const explainBatchMessage = (steps: readonly ExplainedCommand[]): Message
 };
 
 /** What people ask of jobs: the schedule, the next times, the last run. */
-export interface JobLine {
+interface JobLine {
   readonly name: string;
   readonly schedule: string | null;
   readonly next: readonly string[];

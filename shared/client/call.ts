@@ -8,7 +8,7 @@ export interface Call {
   readonly words: readonly string[];
 }
 
-const VALUED = /^--(url|context|cluster|reason|timeout|output)(?:=(.*))?$/s;
+const valued = /^--(url|context|cluster|reason|timeout|output)(?:=(.*))?$/s;
 
 /** kubectl looks for its plugins under this name (kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins). */
 const PLUGIN = 'kubectl-aksgw';
@@ -21,12 +21,12 @@ export function readCall(argv: readonly string[], env: NodeJS.ProcessEnv, called
   if (tool === 'kubectl' || tool === 'helm') return { options: optionsOf(new Map(), env), words: [tool, ...argv] };
   const { given, rest } = readOptions(argv);
   const options = optionsOf(given, env);
-  const own = rest[0] === undefined || OWN_ONLY.has(rest[0]);
+  const own = rest[0] === undefined || ownOnly.has(rest[0]);
   return { options, words: tool === PLUGIN && !own ? ['kubectl', ...rest] : rest };
 }
 
 /** Under the plugin's name kubectl's verbs come directly; these words kubectl has not. */
-const OWN_ONLY: ReadonlySet<string> = new Set([
+const ownOnly: ReadonlySet<string> = new Set([
   'kubectl',
   'helm',
   'login',
@@ -56,7 +56,7 @@ function readOptions(argv: readonly string[]): { given: ReadonlyMap<string, stri
       given.set('allow-truncated', 'true');
       continue;
     }
-    const [, name, joined] = word === '-o' ? ['', 'output', undefined] : (VALUED.exec(word) ?? []);
+    const [, name, joined] = word === '-o' ? ['', 'output', undefined] : (valued.exec(word) ?? []);
     if (name === undefined) break;
     const value = joined ?? argv[++at];
     if (value === undefined) throw new UsageError(`--${name} needs a value`);

@@ -42,7 +42,7 @@ export class AnswerLost extends Error {
 }
 
 /** No request arrived: the message has the address and the cause. */
-export class Unreachable extends Error {
+class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
 
@@ -85,7 +85,7 @@ interface RequestOptions {
 
 const WAIT_SECONDS = 60;
 /** Where a person watches: often at first, since most commands are short. */
-const WATCH_SECONDS = [1, 1, 2, 2, 3] as const;
+const watchSeconds = [1, 1, 2, 2, 3] as const;
 const WATCH_ON_SECONDS = 5;
 /** Tries of one request when no answer comes; the key makes them one command. */
 const TRIES = 4;
@@ -110,7 +110,7 @@ export function createClient({ url, token, fetch: send = sendByNode, sleep = pau
     try {
       return await requestWith(bearer, method, path, headers, options);
     } catch (error) {
-      if (!(error instanceof GatewayProblem) || !REFUSED_TOKENS.has(error.problem.code)) throw error;
+      if (!(error instanceof GatewayProblem) || !refusedTokens.has(error.problem.code)) throw error;
       const other = await tokenOr(bearer);
       if (other === bearer) throw error;
       return requestWith(other, method, path, headers, options);
@@ -245,7 +245,7 @@ export function createClient({ url, token, fetch: send = sendByNode, sleep = pau
     let record = first;
     for (let look = 0; unfinished.has(record.status); look++) {
       onLook?.(record.status);
-      const wait = watched ? (WATCH_SECONDS[look] ?? WATCH_ON_SECONDS) : WAIT_SECONDS;
+      const wait = watched ? (watchSeconds[look] ?? WATCH_ON_SECONDS) : WAIT_SECONDS;
       const began = performance.now();
       record = await patiently(async () => {
         const read = await request<T>('GET', place, { prefer: `wait=${wait}` }, { ...(signal && { signal }) });
@@ -388,7 +388,7 @@ interface Ending {
 type Watching = Pick<RunOptions, 'onLook' | 'onAway' | 'watched' | 'signal'>;
 
 /** Another token may do where these are the answer. */
-const REFUSED_TOKENS: ReadonlySet<string> = new Set(['token-expired', 'token-invalid', 'token-missing']);
+const refusedTokens: ReadonlySet<string> = new Set(['token-expired', 'token-invalid', 'token-missing']);
 
 const took = (began: number): number => performance.now() - began;
 

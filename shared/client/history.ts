@@ -10,7 +10,7 @@ interface HistoryFile {
 }
 
 /** A command that was sent from here: what `rerun` sends again. */
-export interface Entry {
+interface Entry {
   readonly id: string;
   readonly url: string;
   readonly cluster: string;

@@ -42,17 +42,17 @@ async function dispatch({ options, words }: Call, host: Host): Promise<number> {
 /** Help that is the wrapper's own: of kubectl, helm and explain, what follows is theirs; operators' commands have their own. */
 const isHelp = (name: string, rest: readonly string[]): boolean =>
   Object.hasOwn(helps, name) &&
-  !OPERATORS.has(name) &&
-  !(name === 'config' && OPERATOR_CONFIG.test(rest[0] ?? '')) &&
-  !OWN_HELP.has(name) &&
-  (RELAYED.has(name)
+  !operatorNouns.has(name) &&
+  !(name === 'config' && operatorConfig.test(rest[0] ?? '')) &&
+  !ownHelp.has(name) &&
+  (relayed.has(name)
     ? rest.length === 1 && /^(?:--help|-h|help)$/.test(rest[0] ?? '')
     : rest.some((word) => word === '--help' || word === '-h'));
 
-const RELAYED: ReadonlySet<string> = new Set(['kubectl', 'helm', 'explain']);
-const OWN_HELP: ReadonlySet<string> = new Set(['jobs', 'health']);
-const OPERATORS: ReadonlySet<string> = new Set(['audit', 'policy', 'doctor']);
-const OPERATOR_CONFIG = /^(?:check|sign)$/;
+const relayed: ReadonlySet<string> = new Set(['kubectl', 'helm', 'explain']);
+const ownHelp: ReadonlySet<string> = new Set(['jobs', 'health']);
+const operatorNouns: ReadonlySet<string> = new Set(['audit', 'policy', 'doctor']);
+const operatorConfig = /^(?:check|sign)$/;
 
 type Command = (words: readonly string[], options: Options, host: Host) => Promise<number>;
 
@@ -70,7 +70,7 @@ const commands: Readonly<Record<string, Command>> = {
   logout: withWords(0, '', async (_, options, host) => (await import('./commands/login.ts')).logout(options, host)),
   whoami: asks('whoAmI'),
   config: async (words, options, host) =>
-    OPERATOR_CONFIG.test(words[0] ?? '')
+    operatorConfig.test(words[0] ?? '')
       ? operator(['config', ...words], options, host)
       : (await import('./contexts/config.ts')).contextCommand(words, host),
   clusters: asks('clusters'),
@@ -103,7 +103,7 @@ function withWords(count: number, form: string, run: Command): Command {
 }
 
 /** By name, so that nothing is loaded to tell of what did not happen. */
-const USAGE_ERRORS: ReadonlySet<string> = new Set(['UsageError', 'UploadRefused']);
+const usageErrors: ReadonlySet<string> = new Set(['UsageError', 'UploadRefused']);
 
 function explainFailure(error: unknown, host: Host): number {
   const { name, message, problem, code } = error as Error & {
@@ -121,7 +121,7 @@ function explainFailure(error: unknown, host: Host): number {
     return exits.notRun;
   }
   host.stderr.write(printable(`aksgw: ${error instanceof Error ? message : String(error)}\n`));
-  if (USAGE_ERRORS.has(name) || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS'))) return exits.usage;
+  if (usageErrors.has(name) || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS'))) return exits.usage;
   // What was asked for was sent, and no gateway's answer came.
   return name === 'AnswerLost' ? exits.unknown : exits.notRun;
 }

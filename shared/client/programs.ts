@@ -37,7 +37,7 @@ export interface Ran {
   readonly stderr: string;
 }
 
-export interface RunProgram {
+interface RunProgram {
   readonly env: NodeJS.ProcessEnv;
   readonly cwd?: string;
   readonly stdin?: string;

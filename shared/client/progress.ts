@@ -2,7 +2,7 @@ import { printable } from '../lib/safe-text.ts';
 import type { Host } from './host.ts';
 
 /** One line on a terminal that says what is waited for; nothing at all elsewhere. */
-export interface Progress {
+interface Progress {
   say(text: string): void;
   /** Takes the line away: whatever is written next stands alone. */
   clear(): void;

@@ -6,7 +6,7 @@ import { tell, type Host } from './host.ts';
 import { progressOn } from './progress.ts';
 import { showEnd, type Shown } from './show.ts';
 
-export interface Run {
+interface Run {
   readonly client: Client;
   readonly idempotencyKey: string;
   readonly start: (options: RunOptions) => Promise<CommandOutputBody | BatchOutputBody>;
@@ -75,12 +75,12 @@ async function behind(client: Client, id: string | undefined, { signal }: Host):
   const mine = own.find((record) => record.id === id);
   const before = own.filter(
     ({ status, submittedAt, id: other }) =>
-      other !== id && UNFINISHED.has(status) && mine !== undefined && submittedAt <= mine.submittedAt,
+      other !== id && unfinished.has(status) && mine !== undefined && submittedAt <= mine.submittedAt,
   );
   return before.length === 0 ? '' : ` behind ${before.length} of yours`;
 }
 
-const UNFINISHED: ReadonlySet<string> = new Set(['accepted', 'submitting', 'running']);
+const unfinished: ReadonlySet<string> = new Set(['accepted', 'submitting', 'running']);
 
 /** Ctrl-C leaves it running and says how to come back; a second one cancels it. */
 async function interrupted(host: Host, client: Client, id: string | undefined): Promise<number> {

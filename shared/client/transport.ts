@@ -8,7 +8,7 @@ export interface HttpAnswer {
   readonly body: AsyncIterable<Uint8Array> | null;
 }
 
-export interface HttpRequest {
+interface HttpRequest {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;

@@ -3,7 +3,7 @@ import { refusedVerbs, verbs as relayedVerbs } from './kubectl/verbs.ts';
 import { unwrapSlack } from './slack-text.ts';
 import { splitWords } from './words.ts';
 
-export interface TypedLine {
+interface TypedLine {
   readonly argv: readonly string[];
   /** What was put right. */
   readonly warnings: readonly string[];

@@ -6,7 +6,7 @@ import type { ConfigFile, WebhookFile } from './schema.ts';
 import { isEnvName, isLoopback, isName } from './values.ts';
 
 /** What a webhook may list beside the ends of commands, which it is sent by name (`notify`). */
-export const jobEvents = [
+const jobEvents = [
   'job.fired',
   'job.failed',
   'job.missed',
@@ -94,7 +94,7 @@ export const bareHost = ({ hostname }: URL): string => {
 };
 
 /** The key of a Standard Webhooks signature (standardwebhooks.com, "Signature scheme"). */
-export const isSecret = (text: string): boolean => {
+const isSecret = (text: string): boolean => {
   if (!/^whsec_[A-Za-z0-9+/]+={0,2}$/.test(text)) return false;
   const { length } = Buffer.from(text.slice('whsec_'.length), 'base64');
   return length >= 24 && length <= 64;

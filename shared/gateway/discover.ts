@@ -64,10 +64,10 @@ async function discoverOn(context: GatewayContext, cluster: Cluster): Promise<vo
   discovered.delete(`${keyOf(cluster)}.tried`);
 }
 
-const RESOURCE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/u;
-const GROUP = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/u;
-const KIND = /^[A-Z][A-Za-z0-9]{0,62}$/u;
-const VERSION = /^v(\d{1,3})(?:(alpha|beta)(\d{1,3}))?$/u;
+const resourceName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/u;
+const groupName = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/u;
+const kindName = /^[A-Z][A-Za-z0-9]{0,62}$/u;
+const versionName = /^v(\d{1,3})(?:(alpha|beta)(\d{1,3}))?$/u;
 
 /**
  * What the cluster says of itself, as far as it can be a custom resource: nothing in a group of Kubernetes' own, whatever its name. Short names
@@ -77,9 +77,10 @@ export function readDefinitions(text: string): readonly ExtraResource[] {
   return text.split('\n').flatMap((line): ExtraResource[] => {
     const [group = '', resource = '', kind = '', scope = '', versions = '', shorts = ''] = line.split('|');
     const version = versions.trim().split(' ').toSorted(byPriority)[0] ?? '';
-    const sound = GROUP.test(group) && RESOURCE.test(resource) && KIND.test(kind) && VERSION.test(version);
+    const sound =
+      groupName.test(group) && resourceName.test(resource) && kindName.test(kind) && versionName.test(version);
     if (!sound || isBuiltInGroup(group) || isBuiltIn(`${resource}.${group}`)) return [];
-    const shortNames = shorts.split(' ').filter((word) => RESOURCE.test(word));
+    const shortNames = shorts.split(' ').filter((word) => resourceName.test(word));
     return [{ group, version, resource, kind, namespaced: scope !== 'Cluster', shortNames }];
   });
 }
@@ -87,7 +88,7 @@ export function readDefinitions(text: string): readonly ExtraResource[] {
 /** As the API server orders them: v2, v1, v1beta1, v1alpha1 (apimachinery, version.CompareKubeAwareVersionStrings). */
 function byPriority(a: string, b: string): number {
   const rank = (text: string): readonly number[] => {
-    const [, major = '0', stage, minor = '0'] = VERSION.exec(text) ?? [];
+    const [, major = '0', stage, minor = '0'] = versionName.exec(text) ?? [];
     return [stage === undefined ? 2 : stage === 'beta' ? 1 : 0, Number(major), Number(minor)];
   };
   const [one, other] = [rank(a), rank(b)];

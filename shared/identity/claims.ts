@@ -57,7 +57,7 @@ export function checkAddressee(claims: JWTPayload, config: IdentityConfig): void
 export type TokenUse = 'caller' | 'requester';
 
 /** The scope of a Requester-Token, and of nothing else: an application that keeps such a token cannot call as the person. */
-export const REQUEST_SCOPE = 'Commands.Request';
+const REQUEST_SCOPE = 'Commands.Request';
 /** A further scope by which a token does something here by itself. */
 const DECIDE_SCOPE = 'Approvals.Decide';
 

@@ -174,10 +174,10 @@ interface FromCluster {
 }
 
 const catalogs = new WeakMap<readonly ExtraResource[], WeakMap<FromCluster, Catalog>>();
-const NONE: FromCluster = { resources: [], disputed: [] };
+const none: FromCluster = { resources: [], disputed: [] };
 
 /** The catalog of a cluster, built once for each list of extra resources, and of those that were read from the cluster itself. */
-export function catalogOf(extra: readonly ExtraResource[], discovered: FromCluster = NONE): Catalog {
+export function catalogOf(extra: readonly ExtraResource[], discovered: FromCluster = none): Catalog {
   const ofExtra = catalogs.get(extra) ?? new WeakMap<FromCluster, Catalog>();
   catalogs.set(extra, ofExtra);
   const catalog = ofExtra.get(discovered) ?? createCatalog(extra, discovered);

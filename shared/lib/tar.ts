@@ -1,12 +1,18 @@
 /** A file of an archive. */
-export interface TarFile {
+interface TarFile {
   readonly path: string;
   readonly bytes: Uint8Array;
 }
 
 /** POSIX.1-2017, pax, "ustar Interchange Format". */
 const BLOCK = 512;
-const AT = { name: [0, 100], size: [124, 136], checksum: [148, 156], type: [156, 157], prefix: [345, 500] } as const;
+const fields = {
+  name: [0, 100],
+  size: [124, 136],
+  checksum: [148, 156],
+  type: [156, 157],
+  prefix: [345, 500],
+} as const;
 
 /**
  * The files of a tar archive, in order; folders are left out. `fault` makes the error for what is wrong with a member: a link or a device,
@@ -26,7 +32,7 @@ export function readTar(archive: Uint8Array, fault: (path: string, why: string) 
     if (size === undefined || at + size > bytes.length) throw fault(path, 'is cut, or says a wrong size');
     const body = bytes.subarray(at, at + size);
     at += Math.ceil(size / BLOCK) * BLOCK;
-    const type = textOf(header, AT.type) || '0';
+    const type = textOf(header, fields.type) || '0';
     if (type === 'x') longName = paxPath(body) ?? longName;
     else if (type === 'L') longName = cut(body);
     else if (type !== 'g') {
@@ -51,20 +57,20 @@ const textOf = (header: Buffer, [from, to]: Field): string => cut(header.subarra
 
 /** Octal digits; undefined for the binary form, which only files of over 8 GiB need. */
 function sizeOf(header: Buffer): number | undefined {
-  const text = textOf(header, AT.size).trim();
+  const text = textOf(header, fields.size).trim();
   return /^[0-7]{1,11}$/u.test(text) ? Number.parseInt(text, 8) : undefined;
 }
 
 function nameOf(header: Buffer): string {
   const isUstar = header.toString('latin1', 257, 262) === 'ustar';
-  const prefix = isUstar ? textOf(header, AT.prefix) : '';
-  return `${prefix && `${prefix}/`}${textOf(header, AT.name)}`;
+  const prefix = isUstar ? textOf(header, fields.prefix) : '';
+  return `${prefix && `${prefix}/`}${textOf(header, fields.name)}`;
 }
 
 /** The sum of all bytes, its own taken for spaces. */
 function isSound(header: Buffer): boolean {
-  const said = Number.parseInt(textOf(header, AT.checksum).trim(), 8);
-  const [from, to] = AT.checksum;
+  const said = Number.parseInt(textOf(header, fields.checksum).trim(), 8);
+  const [from, to] = fields.checksum;
   return header.reduce((sum, byte, at) => sum + (at >= from && at < to ? 0x20 : byte), 0) === said;
 }
 

@@ -27,7 +27,7 @@ export type ReportFinding = (path: Path, kind: LintFinding['kind'], message: str
 type Side = 'allow' | 'deny';
 
 /** A rule, and the questions that it answers: what it says is true of all that is like one of them, or of none. */
-export interface JudgedRule {
+interface JudgedRule {
   readonly file: RuleFile;
   /** `allow[0]` */
   readonly name: string;

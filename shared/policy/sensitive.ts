@@ -57,7 +57,7 @@ export function namingOf(asked: ResourceAttributes, listed: ReadonlySet<string> 
 export const namingOfNamed = (asked: ResourceAttributes): Naming => (needsNamedResource(asked) ? 'resource' : 'any');
 
 /** True when only a rule that names the resource may allow it. */
-export function needsNamedResource({ verb, group, resource, subresource }: ResourceAttributes): boolean {
+function needsNamedResource({ verb, group, resource, subresource }: ResourceAttributes): boolean {
   if (group === OWN_GROUP) return true;
   if (!isRead(verb) && writesOfGroup.has(group)) return true;
   const name = group === '' ? resource : `${resource}.${group}`;

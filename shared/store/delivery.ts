@@ -14,7 +14,7 @@ export interface Delivery {
 }
 
 /** The end of a command, or of a batch by its first step. */
-export interface DeliveredCommand {
+interface DeliveredCommand {
   readonly event: 'command.ended' | 'batch.ended';
   readonly commandId: string;
   readonly on: 'always' | 'failure';

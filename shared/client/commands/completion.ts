@@ -41,14 +41,14 @@ export function completion(shell: string, host: Host): number {
 }
 
 /** Kinds that people type; the cluster may have more, which come with its answers. */
-const KINDS = [
+const kinds = [
   'pods', 'deployments', 'services', 'configmaps', 'secrets', 'nodes', 'namespaces', 'jobs', 'cronjobs', 'statefulsets', 'daemonsets',
   'replicasets', 'ingresses', 'events', 'persistentvolumeclaims', 'persistentvolumes', 'serviceaccounts', 'roles', 'rolebindings',
   'horizontalpodautoscalers', 'poddisruptionbudgets', 'networkpolicies', 'endpoints', 'storageclasses',
 ] as const; // prettier-ignore
 
 /** Verbs that are about a kind or a name. */
-const ABOUT = new Set([
+const aboutCommands = new Set([
   'get',
   'describe',
   'delete',
@@ -105,9 +105,9 @@ async function candidates(before: readonly string[], last: string, host: Host): 
     .filter((command) => command.path.length > path.length && path.every((part, index) => command.path[index] === part))
     .map((command) => command.path[path.length] ?? '');
   if (sub.length > 0) return sub;
-  if (!ABOUT.has(path[0] ?? '')) return [];
+  if (!aboutCommands.has(path[0] ?? '')) return [];
   const typed = before.slice(at + 1).filter((word) => !word.startsWith('-')).length - path.length;
-  return typed === 0 && path[0] !== 'logs' && path[0] !== 'exec' ? [...KINDS, ...lastNames(host)] : lastNames(host);
+  return typed === 0 && path[0] !== 'logs' && path[0] !== 'exec' ? [...kinds, ...lastNames(host)] : lastNames(host);
 }
 
 const MOST_NAMES = 500;

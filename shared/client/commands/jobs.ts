@@ -7,7 +7,7 @@ import { answer, type Host } from '../host.ts';
 import { runToEnd } from '../run-to-end.ts';
 import { table } from '../table.ts';
 
-export const JOBS_USAGE = `aksgw [--url URL] jobs list [--json]
+const JOBS_USAGE = `aksgw [--url URL] jobs list [--json]
 aksgw [--url URL] jobs show NAME [--json]
 aksgw [--url URL] jobs run NAME [OPTION=VALUE …] [--reason TEXT] [--key KEY]
 

@@ -5,7 +5,7 @@ import { NotRun, UsageError } from '../exits.ts';
 import { answer, tell, type Host } from '../host.ts';
 import { findProgram } from '../programs.ts';
 import { discover, gatewayAddress } from '../sign-in/discover.ts';
-import { GUID } from '../sign-in/pin.ts';
+import { guid } from '../sign-in/pin.ts';
 import { signIn } from '../sign-in/sign-in.ts';
 
 /**
@@ -90,7 +90,7 @@ function methodOf(given: string | undefined, { env, stderr }: Host): Method {
 function tenantOf(given: string | undefined, tenants: readonly string[], url: string): string {
   const [only = ''] = tenants;
   if (given === undefined && tenants.length === 1) return only;
-  if (given !== undefined && GUID.test(given) && tenants.includes(given)) return given;
+  if (given !== undefined && guid.test(given) && tenants.includes(given)) return given;
   throw new UsageError(`${url} takes people of ${tenants.join(', ')}: give one of them as --tenant`);
 }
 

@@ -38,20 +38,20 @@ export async function waitFor(id: string, options: Options, host: Host): Promise
 export async function result(id: string, options: Options, host: Host): Promise<number> {
   const { client } = await connectTo(id, options, host);
   const record = await client.getCommand(id, host.signal);
-  if (ENDED.has(record.status)) return showEnd(record, options, host);
+  if (endStatuses.has(record.status)) return showEnd(record, options, host);
   if (options.json) host.stdout.write(`${JSON.stringify(record, null, 2)}\n`);
   tell(host, `${id} has not ended (${record.status}): aksgw wait ${id}`);
   return exits.unknown;
 }
 
-const ENDED: ReadonlySet<string> = new Set(['completed', 'failed', 'unknown']);
+const endStatuses: ReadonlySet<string> = new Set(['completed', 'failed', 'unknown']);
 
 /** `aksgw cancel ID`. */
 export async function cancel(id: string, options: Options, host: Host): Promise<number> {
   const { client } = await connectTo(id, options, host);
   const record = await client.cancel(id, host.signal);
   if (options.json) return answer(host, JSON.stringify(record, null, 2));
-  const left = ENDED.has(record.status) ? `it is ${record.status}` : 'it is being ended in its pod';
+  const left = endStatuses.has(record.status) ? `it is ${record.status}` : 'it is being ended in its pod';
   return answer(host, `Cancelled ${id}: ${left}.`);
 }
 

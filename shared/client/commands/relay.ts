@@ -16,14 +16,14 @@ export async function relay(argv: readonly string[], options: Options, host: Hos
   if (here !== undefined) return here;
   const connection = await connect(options, host);
   const cluster = clusterOf(connection);
-  const following = FOLLOWING.test(argv.join(' ')) ? (await import('../follow/follow.ts')).followed(argv) : undefined;
+  const following = followable.test(argv.join(' ')) ? (await import('../follow/follow.ts')).followed(argv) : undefined;
   if (following) return following({ ...connection, cluster }, host);
   const command = await commandOf(argv, host);
   return send(connection, cluster, command, options, host);
 }
 
 /** Whether it is worth a closer look. */
-const FOLLOWING = /^kubectl .*\b(?:logs|get)\b/s;
+const followable = /^kubectl .*\b(?:logs|get)\b/s;
 
 /** A command with the files that it names, and standard input where it reads that. */
 export async function commandOf(argv: readonly string[], host: Host): Promise<CommandInput> {

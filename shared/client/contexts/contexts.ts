@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { NotRun, UsageError } from '../exits.ts';
 import { homeOf, readPrivate, writePrivate } from '../home.ts';
 import type { Host } from '../host.ts';
-import { GUID, type Pin } from '../sign-in/pin.ts';
+import { guid as guidPattern, type Pin } from '../sign-in/pin.ts';
 
 export const methods = ['azure-cli', 'device-code', 'browser', 'managed-identity', 'workload-identity'] as const;
 export type Method = (typeof methods)[number];
@@ -22,7 +22,7 @@ export interface Context {
 }
 
 /** `config.yaml`: its keys are those of a kubeconfig where there are such. */
-export interface Contexts {
+interface Contexts {
   readonly current: string | undefined;
   readonly items: readonly Context[];
 }
@@ -105,6 +105,6 @@ const optional = (value: unknown, key: string): string | undefined =>
   value === undefined || value === null ? undefined : text(value, key);
 
 function guid(value: unknown, key: string): string {
-  if (typeof value === 'string' && GUID.test(value)) return value;
+  if (typeof value === 'string' && guidPattern.test(value)) return value;
   throw new Error(`sign-in.${key} is a GUID in lower case`);
 }

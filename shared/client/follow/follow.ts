@@ -66,13 +66,13 @@ async function followLogs(argv: readonly string[], read: ReadArgv, following: Fo
 }
 
 /** The forms of output that have a line for each object. */
-const ROWS = /^(?:wide|name|custom-columns=.*)$/s;
+const rowOutputs = /^(?:wide|name|custom-columns=.*)$/s;
 const VERSIONS = 'custom-columns=NS:.metadata.namespace,N:.metadata.name,RV:.metadata.resourceVersion';
 
 async function watchList(argv: readonly string[], read: ReadArgv, following: Following, host: Host): Promise<number> {
   const valueOf = (name: string): string | undefined => read.flags.findLast(({ flag }) => flag.name === name)?.value;
   const output = valueOf('output');
-  if (output !== undefined && !ROWS.test(output))
+  if (output !== undefined && !rowOutputs.test(output))
     throw new UsageError(`get -w -o ${output} is not followed: -o wide, -o name and -o custom-columns= are`);
   if (valueOf('output-watch-events') !== undefined) throw new UsageError('get -w has no --output-watch-events here');
   const watch = createWatch();

@@ -1,11 +1,11 @@
 /** `[pod/x/c] 2026-11-28T12:00:00.123456789Z text`: what `kubectl logs --timestamps` prints, with or without `--prefix`. */
-const LINE = /^(\[[^\]]*\] )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)(?: (.*))?$/s;
+const stampedLine = /^(\[[^\]]*\] )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)(?: (.*))?$/s;
 
 /** Windows overlap by this: pods on several nodes go by several clocks. */
 const OVERLAP_MS = 10_000;
 
 /** Strings windows of a log together: each line once, none lost where a window begins before the last one ended. */
-export interface Seam {
+interface Seam {
   /** The new lines of a window, without their times unless those were asked for. */
   take(text: string): string;
   /** Where the next window has to begin: a whole second, which is what the API server goes by (SinceTime is a metav1.Time). */
@@ -42,11 +42,11 @@ export function createSeam({ timestamps }: { readonly timestamps: boolean }): Se
 
 /** The whole second that a line is of, in epoch milliseconds. */
 function secondOf(line: string): number | undefined {
-  const [, , second, zone] = LINE.exec(line) ?? [];
+  const [, , second, zone] = stampedLine.exec(line) ?? [];
   return second === undefined ? undefined : Date.parse(`${second}${zone}`);
 }
 
 function withoutTime(line: string): string {
-  const found = LINE.exec(line.replace(/\n$/, ''));
+  const found = stampedLine.exec(line.replace(/\n$/, ''));
   return found ? `${found[1] ?? ''}${found[4] ?? ''}${line.endsWith('\n') ? '\n' : ''}` : line;
 }

@@ -1,5 +1,5 @@
 /** One look at a list: what was there, object by object, and the rows that the tool printed for them. */
-export interface Looked {
+interface Looked {
   /** `NAMESPACE NAME RESOURCEVERSION`, one a line, before the rows were read. */
   readonly before: string;
   /** The tool's own rows, without a head. */
@@ -8,7 +8,7 @@ export interface Looked {
   readonly after: string;
 }
 
-export interface Watch {
+interface Watch {
   /** The rows of what is new or has changed since the last look; undefined when something changed in between and it has to be looked again. */
   take(looked: Looked): string | undefined;
 }

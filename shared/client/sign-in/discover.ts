@@ -1,17 +1,17 @@
 import { trimEnd } from '../../lib/trim-end.ts';
 import { NotRun, UsageError } from '../exits.ts';
 import { readText, reasonOf, send as sendByNode, type Send } from '../transport.ts';
-import { assertOwnApplication, GUID, type Pin } from './pin.ts';
+import { assertOwnApplication, guid, type Pin } from './pin.ts';
 
 /** What /.well-known/oauth-protected-resource tells (RFC 9728), as far as it may be believed. */
-export interface Discovered {
+interface Discovered {
   readonly application: string;
   readonly authority: string;
   readonly tenants: readonly string[];
 }
 
 /** Entra's addresses in the clouds there are (learn.microsoft.com/entra/identity-platform/authentication-national-cloud). */
-const ENTRA: ReadonlySet<string> = new Set([
+const entraHosts: ReadonlySet<string> = new Set([
   'https://login.microsoftonline.com',
   'https://login.microsoftonline.us',
   'https://login.partner.microsoftonline.cn',
@@ -41,7 +41,7 @@ export async function discover(address: string, send: Send = sendByNode, signal?
   if (typeof resource !== 'string' || !URL.canParse(resource) || gatewayAddress(resource) !== address)
     throw new NotRun(`${address} says that it is ${String(resource)}: use that address, if you trust it`);
   const application = String(audience).toLowerCase();
-  if (!GUID.test(application)) throw new NotRun(`${address} does not name its application in Entra by its id`);
+  if (!guid.test(application)) throw new NotRun(`${address} does not name its application in Entra by its id`);
   assertOwnApplication(application);
   if (typeof scope !== 'string' || !isOwnScope(scope, application))
     throw new NotRun(`${address} asks for ${String(scope)}, which is not a scope of its own application`);
@@ -80,7 +80,8 @@ const isOwnScope = (scope: string, application: string): boolean =>
 function issuerOf(server: string, address: string): Pick<Pin, 'authority' | 'tenant'> {
   const [, authority = '', tenant = ''] = /^(https?:\/\/[^/]+)\/([^/]+)\/v2\.0\/?$/.exec(server) ?? [];
   const known =
-    ENTRA.has(authority) || (URL.canParse(authority) && isLoopback(new URL(authority)) && isLoopback(new URL(address)));
-  if (known && GUID.test(tenant)) return { authority, tenant };
+    entraHosts.has(authority) ||
+    (URL.canParse(authority) && isLoopback(new URL(authority)) && isLoopback(new URL(address)));
+  if (known && guid.test(tenant)) return { authority, tenant };
   throw new NotRun(`${address} names ${server}, which is no tenant of Entra`);
 }

@@ -2,7 +2,7 @@ import type { Host } from '../host.ts';
 import { findProgram, runProgram, type Ran } from '../programs.ts';
 
 /** Where the operating system keeps a person's secrets, encrypted while they are away. */
-export interface Keyring {
+interface Keyring {
   read(account: string): Promise<string | undefined>;
   /** False when it could not be kept there. */
   write(account: string, secret: string): Promise<boolean>;

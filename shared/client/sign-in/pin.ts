@@ -12,7 +12,7 @@ export interface Pin {
   readonly tenant: string;
 }
 
-export const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+export const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** What to ask Entra for: whatever the gateway's own application grants, and nothing of another. */
 export const scopeOf = ({ application }: Pin): string => `${application}/.default`;

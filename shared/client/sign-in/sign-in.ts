@@ -9,7 +9,7 @@ import { forget, refreshTokenOf, remember, remembered } from './token-cache.ts';
  * The public client that people sign in with unless told: Azure CLI's, which is what Azure's own SDKs sign developers in with, and which
  * a gateway's application authorises for `az` anyway.
  */
-export const DEFAULT_CLIENT = '04b07795-8ddb-461a-bbee-02f9e1bf7b46';
+const DEFAULT_CLIENT = '04b07795-8ddb-461a-bbee-02f9e1bf7b46';
 
 /** Got again while the old one still serves: a command that is waited for does not stop for a sign-in. */
 const AHEAD_SECONDS = 300;

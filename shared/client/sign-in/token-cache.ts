@@ -7,7 +7,7 @@ import type { Tokens } from './entra.ts';
 import { keyringOf } from './keyring.ts';
 
 /** What is remembered of a sign-in. Access tokens live for an hour; a refresh token, which lives for months, goes to the keyring. */
-export interface Remembered {
+interface Remembered {
   readonly accessToken: string;
   /** Seconds since the epoch. */
   readonly expires: number;

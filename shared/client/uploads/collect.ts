@@ -5,7 +5,7 @@ import { openFolder, type Folder } from './folder.ts';
 import { globOf, readHelmIgnore } from './helm-ignore.ts';
 import { UploadRefused, type Upload } from './upload.ts';
 
-export interface Collected {
+interface Collected {
   /** With each path in the spelling that it is sent under. */
   readonly argv: readonly string[];
   readonly files: readonly Upload[];

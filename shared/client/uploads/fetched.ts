@@ -143,7 +143,7 @@ export async function helmOfThisMachine(argv: readonly string[], host: Host): Pr
 }
 
 /** Flags that say where a chart comes from: the helm here has them, and the pod has the chart. */
-const OF_THE_SOURCE = new Set([
+const ofTheSource = new Set([
   'repo',
   'version',
   'devel',
@@ -180,7 +180,7 @@ async function remoteChart(
   const helm = helmHere(`fetching ${chart} from its repository`, host);
   const folder = mkdtempSync(join(tmpdir(), 'aksgw-chart-'));
   try {
-    const source = flags.filter(({ flag }) => OF_THE_SOURCE.has(flag.name));
+    const source = flags.filter(({ flag }) => ofTheSource.has(flag.name));
     const own = source.map(({ flag, value }) => `--${flag.name}=${value}`);
     tell(host, `fetching ${chart} with the helm of this machine`);
     const pulled = await run(helm, ['pull', chart, '--untar', '--untardir', folder, ...own], host);

@@ -2,7 +2,7 @@
  * `.helmignore`, by helm's own rules (helm.sh/docs/chart_template_guide/helm_ignore_file; helm pkg/ignore): no `**`; a slash at the end means
  * folders; a pattern without a slash fits a name at any depth, one with a slash the path from the chart's folder; `!` turns a rule around.
  */
-export interface HelmIgnore {
+interface HelmIgnore {
   (path: string, folder: boolean): boolean;
 }
 

@@ -2,9 +2,9 @@
  * Which flags name files, and how: what no tool's help tells. `manifests`: a file, a folder of them, a pattern or an address; `file`: one file;
  * `keyed`: `path`, `key=path` or a folder; `key-path`: `key=path`, several with commas; `output`: a file behind `-o KIND=`.
  */
-export type FileFlag = 'manifests' | 'kustomization' | 'file' | 'files' | 'keyed' | 'key-path' | 'output' | 'template';
+type FileFlag = 'manifests' | 'kustomization' | 'file' | 'files' | 'keyed' | 'key-path' | 'output' | 'template';
 
-export const fileFlags: Readonly<Record<'kubectl' | 'helm', Readonly<Record<string, FileFlag>>>> = {
+const fileFlags: Readonly<Record<'kubectl' | 'helm', Readonly<Record<string, FileFlag>>>> = {
   kubectl: {
     filename: 'manifests',
     kustomize: 'kustomization',

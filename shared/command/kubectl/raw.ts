@@ -17,7 +17,7 @@ export function readPath(call: Call): Meaning {
   const other = [...parsed.flags.keys()].find((name) => name !== 'raw' && !Object.hasOwn(globalFlags, name));
   if (other !== undefined) throw refuse(`--${other}`, 'has no meaning beside --raw');
   if (!paths.has(path)) throw refuse('--raw', `${RAW}; ${insteadOf(path)}`);
-  needs.addRaw(urlAttributes('get', path.replace(/\?.*$/u, '')));
+  needs.addRaw(urlAttributes('get', path.split('?', 1)[0] ?? ''));
   return { args: [], flags: { raw: [path] }, namespace: 'none' };
 }
 
