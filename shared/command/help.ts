@@ -15,6 +15,7 @@ export function helpFor(argv: readonly string[]): string | undefined {
   const dash = rest.indexOf('--');
   const words = dash === -1 ? rest : rest.slice(0, dash);
   const named = words[0] === 'help' || (tool === 'kubectl' && words[0] === 'options');
+  if (dash === 0) return undefined;
   if (words.length > 0 && !named && !words.some((word) => word === '--help' || word === '-h')) return undefined;
   let command = commandOf(tool, []);
   for (const word of named ? words.slice(1) : words) {

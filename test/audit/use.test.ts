@@ -348,6 +348,7 @@ describe('every event', () => {
     decision: 'allow',
     policyDigest: 'd',
   } as const;
+  const delivery = { deliveryId: 'd', webhook: 'ops', about: 'command.ended', attempts: 1 };
   const claimed = { userAgent: `bot Bearer ${secret(9)}${secret(9)}`, requestedBy: `pwd=${secret(10)}` };
   const events: readonly AuditEvent[] = [
     { event: 'config.loaded', configDigest: 'a', policyDigest: 'b', build: 'c' },
@@ -393,6 +394,9 @@ describe('every event', () => {
     { event: 'job.suspended', job: 'nightly', slot: 0, detail: `https://u:${secret(14)}@h/` },
     { ...facts, event: 'job.run-by-hand', job: 'nightly', detail: '{}' },
     { event: 'job.changed', job: 'nightly', detail: 'a → b' },
+    { ...delivery, event: 'delivery.sent', detail: 'HTTP 200' },
+    { ...delivery, event: 'delivery.failed', detail: `https://u:${secret(14)}@h/` },
+    { ...delivery, event: 'delivery.refused', detail: `https://u:${secret(14)}@h/` },
   ];
 
   test('that a gateway composes has its own code, and none of 15 planted secrets reaches the trail', async () => {
