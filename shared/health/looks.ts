@@ -2,10 +2,9 @@ import { LruMap } from 'toad-cache';
 import { after, type Clock } from '../clock.ts';
 import { Problem } from '../errors.ts';
 import type { Gateway } from '../gateway/gateway.ts';
-import type { AuthenticatedRequest, RequestedBatch, Wait } from '../gateway/request.ts';
+import { ownerKey, type AuthenticatedRequest, type RequestedBatch, type Wait } from '../gateway/request.ts';
 import type { BatchResult } from '../gateway/read-batch.ts';
 import type { StartedCommand } from '../gateway/run-command.ts';
-import { principalKey } from '../identity/principal.ts';
 import { onAbort } from '../lib/abort.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { Answer } from './answers.ts';
@@ -176,9 +175,12 @@ async function judge({ gateway }: LooksContext, request: AuthenticatedRequest, s
 
 const NOTHING_ALLOWED = 'Policy allows none of the reads.';
 
-/** One caller, one cluster, one set of reads: whoever may read something else gets a look of its own. */
-const keyOf = ({ caller }: AuthenticatedRequest, { cluster, namespace }: Scope, { allowed }: Judged): string =>
-  JSON.stringify([principalKey(caller.principal), cluster, namespace, allowed.map(({ name }) => name)]);
+/**
+ * One caller, with the person behind it, in whose name Kubernetes may be asked; one cluster, one set of reads: whoever may read something else
+ * gets a look of its own.
+ */
+const keyOf = (request: AuthenticatedRequest, { cluster, namespace }: Scope, { allowed }: Judged): string =>
+  JSON.stringify([ownerKey(request), cluster, namespace, allowed.map(({ name }) => name)]);
 
 async function begin(
   context: LooksContext,
@@ -187,14 +189,16 @@ async function begin(
   judged: Judged,
 ): Promise<Health> {
   const { allowed, denied } = judged;
-  const asked = askAzure(context, request, scope, allowed.length > 0);
-  const reading: BatchReading =
-    allowed.length > 0
-      ? await runReads(context, request, scope, judged)
-      : { answers: new Map(), run: { kind: 'not-allowed' } };
+  const may = allowed.length > 0;
+  const [reading, azure] = await Promise.all([
+    may ? runReads(context, request, scope, judged) : notStarted,
+    askAzure(context, request, scope, may),
+  ]);
   const { cluster, namespace } = scope;
-  return assess({ cluster, namespace, ...reading, azure: await asked, denied, now: context.clock.now() });
+  return assess({ cluster, namespace, ...reading, azure, denied, now: context.clock.now() });
 }
+
+const notStarted: BatchReading = { answers: new Map(), run: { kind: 'not-allowed' } };
 
 /** These say that the cluster cannot be reached, which is what the look was to find out. */
 const unreachable: ReadonlySet<string> = new Set(['cluster-unavailable', 'azure-refused', 'azure-unreachable']);
@@ -224,7 +228,7 @@ async function runOwn(
   const { gateway, shared } = context;
   const started = await startBatch(context, request, scope, judged, {});
   const { batch } = started.record;
-  const owner = principalKey(request.caller.principal);
+  const owner = ownerKey(request);
   if (batch) await shared.put(owner, scope.cluster, keyOf(request, scope, judged), batch.id);
   return gateway.awaitBatch(request, started, { ms: LONGEST_MS });
 }
@@ -236,7 +240,7 @@ async function joinOther(
   scope: Scope,
   judged: Judged,
 ): Promise<BatchResult | undefined> {
-  const owner = principalKey(request.caller.principal);
+  const owner = ownerKey(request);
   const [id] = await shared.find(owner, scope.cluster, keyOf(request, scope, judged));
   if (id === undefined) return undefined;
   try {

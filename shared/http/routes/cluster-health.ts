@@ -12,7 +12,7 @@ import { authenticated } from '../identify.ts';
 import type { AppOptions } from '../options.ts';
 import { readPrefer } from '../prefer.ts';
 import { ClusterHealthBody, type ClusterHealthOutput } from '../schemas.ts';
-import { ClusterParams, WaitingHeaders } from './running.ts';
+import { ClusterParams, WaitingHeaders, withRequester } from './running.ts';
 
 /** kubernetes.io/docs/concepts/overview/working-with-objects/names, "RFC 1123 Label Names". */
 const Namespace = Type.String({
@@ -28,6 +28,7 @@ export async function clusterHealthRoutes(app: FastifyInstance, { looks, clock, 
   app.get<{ Params: Static<typeof ClusterParams>; Querystring: Static<typeof HealthQuery> }>(
     '/v1/clusters/:cluster/health',
     {
+      ...withRequester,
       schema: {
         operationId: 'getClusterHealth',
         tags: ['clusters'],
