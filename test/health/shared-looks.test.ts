@@ -9,7 +9,11 @@ import { people, testStack, type TestStack } from '../support/stack.ts';
 
 let stack: TestStack;
 beforeAll(async () => {
-  stack = await testStack({ jobs: false });
+  // Each look counts as eleven commands.
+  stack = await testStack({
+    jobs: false,
+    edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 400'),
+  });
 });
 afterAll(() => stack.close());
 
