@@ -61,7 +61,7 @@ describe('a job in gateway.yaml', () => {
       'is the name of another job',
     ],
     ['a name that is a path', job(restart).replace('nightly', '"../x"'), "name: a job's name is"],
-    ['notify, which is not built yet', job(`${restart}, notify: ops`), 'notify: unknown key'],
+    ['notify of a webhook that is not there', job(`${restart}, notify: ops`), 'no webhook is called "ops"'],
     ['an option that no word uses', job(`${restart}, options: { ns: { type: name } }`), 'options.ns: is used nowhere'],
     ['a place without an option', job('argv: [kubectl, get, pods, -n, "{ns}"]'), 'no option is called "ns"'],
     [
