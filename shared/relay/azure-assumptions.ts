@@ -279,6 +279,16 @@ const rows = [
     ifWrong: 'a look at a cluster says that the tunnel is missing',
     probe: 'none',
   },
+  {
+    id: 'insights-entra',
+    claim:
+      'Application Insights takes telemetry with a token for https://monitor.azure.com/.default, of an identity that has Monitoring Metrics Publisher there',
+    status: 'documented',
+    source: 'learn.microsoft.com/azure/azure-monitor/app/azure-ad-authentication',
+    leansOn: ['shared/telemetry/sdk/azure-monitor.ts'],
+    ifWrong: 'exports fail: they are counted, told in the log, and lost; commands run as before',
+    probe: 'none',
+  },
 ] as const satisfies readonly Assumption[];
 
 export const assumptions: readonly Assumption[] = rows;

@@ -35,6 +35,11 @@ interface Envelope {
 
 const folder = mkdtempSync(join(tmpdir(), 'aksgw-insights-'));
 const sent: Envelope[] = [];
+/** Who exports say they are: a gateway that signs in, and one that does not, where Application Insights takes nothing without a token. */
+const presented = new Set<string | undefined>();
+const ARM_TOKEN = 'a-token-of-the-gateway-itself';
+/** Commands of gateways whose exports do not arrive. */
+const lost = new Map<string, { readonly log: string; readonly status: number }>();
 const elsewhere: string[] = [];
 let azure: EmulatedAzure;
 let ingestion: Server;
@@ -57,6 +62,8 @@ describeWith(['openssl'], 'Azure Monitor', () => {
       const parts: Buffer[] = [];
       request.on('data', (part: Buffer) => parts.push(part));
       request.on('end', () => {
+        presented.add(request.headers.authorization);
+        if (request.headers.authorization !== `Bearer ${ARM_TOKEN}`) return void response.writeHead(401).end();
         const bytes = Buffer.concat(parts);
         const text = (request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes).toString();
         const envelopes = JSON.parse(text) as Envelope[];
@@ -78,27 +85,39 @@ describeWith(['openssl'], 'Azure Monitor', () => {
     const { config, env } = writeConfig(folder, azure, 0, (yaml) =>
       yaml.replace('\nstorage:', '\ntelemetry: { azureMonitor: true }\nstorage:'),
     );
-    const gateway = await startGatewayProcess(config, {
+    const insights = {
       ...env,
+      AKSGW_ARM_TOKEN: ARM_TOKEN,
       NODE_EXTRA_CA_CERTS: join(folder, 'cert.pem'),
       HTTPS_PROXY: through,
       HTTP_PROXY: through,
       NO_PROXY: '127.0.0.1,localhost',
       APPLICATIONINSIGHTS_CONNECTION_STRING: `InstrumentationKey=${KEY};IngestionEndpoint=https://127.0.0.1:${port}`,
-    });
+    };
     const token = await azure.entra.appToken({ oid: people.bot, roles: ['Commands.Run'] });
-    const answer = await fetch(`${gateway.url}/v1/clusters/demo/commands`, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${token}`,
-        'content-type': 'application/json',
-        traceparent: `00-${TRACE}-00f067aa0ba902b7-01`,
-      },
-      body: JSON.stringify({ argv: ['kubectl', 'get', 'pods', '-n', 'shop'], reason: 'hunter2' }),
-    });
-    expect(answer.status).toBe(200);
-    expect(await gateway.stop()).toBe(0);
-  }, 60_000);
+    const commandOf = async (own: NodeJS.ProcessEnv) => {
+      const gateway = await startGatewayProcess(config, { ...insights, ...own });
+      const answer = await fetch(`${gateway.url}/v1/clusters/demo/commands`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'content-type': 'application/json',
+          traceparent: `00-${TRACE}-00f067aa0ba902b7-01`,
+        },
+        body: JSON.stringify({ argv: ['kubectl', 'get', 'pods', '-n', 'shop'], reason: 'hunter2' }),
+      });
+      expect(await gateway.stop()).toBe(0);
+      return { status: answer.status, log: gateway.log() };
+    };
+    const signedIn = await commandOf({ APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD' });
+    expect(signedIn.status).toBe(200);
+    expect(signedIn.log).not.toContain('telemetry is being lost');
+    lost.set('refuses what it gets', await commandOf({}));
+    const nowhere = {
+      APPLICATIONINSIGHTS_CONNECTION_STRING: `InstrumentationKey=${KEY};IngestionEndpoint=https://127.0.0.1:9`,
+    };
+    lost.set('is not there', await commandOf(nowhere));
+  }, 90_000);
 
   afterAll(async () => {
     ingestion.close();
@@ -123,6 +142,21 @@ describeWith(['openssl'], 'Azure Monitor', () => {
     expect(metrics).toContainEqual({ name: 'aksgw.commands', value: 1, cluster: 'demo', outcome: 'completed' });
     expect(JSON.stringify(sent)).not.toContain('hunter2');
     expect(new Set(sent.map(({ tags }) => tags['ai.cloud.role']))).toEqual(new Set(['aks-access-gateway']));
+  });
+
+  test('gets a token of the gateway itself where it says that it wants one', () => {
+    expect(presented).toEqual(new Set([`Bearer ${ARM_TOKEN}`, undefined]));
+    expect(JSON.stringify(sent)).not.toContain(ARM_TOKEN);
+  });
+
+  test.each([
+    ['refuses what it gets', /telemetry is being lost: .* Application Insights answered 401/],
+    ['is not there', /telemetry is being lost: .* connect ECONNREFUSED/],
+  ])('that %s costs no command, and the log says that telemetry is lost', (how, said) => {
+    const { status, log } = lost.get(how) ?? { status: 0, log: '' };
+    expect(status).toBe(200);
+    expect(log).toMatch(said);
+    expect(log).not.toContain(KEY);
   });
 
   test('no other host is asked than those that README names', () => {
