@@ -7,8 +7,8 @@ interface Setting {
   readonly what: string;
   /** The entrances that do not start without it. */
   readonly required: readonly Entrance[];
-  /** The Functions host takes the others for itself. */
-  readonly readBy: 'gateway' | 'host';
+  /** The Functions host takes some for itself, and shares some with the gateway. */
+  readonly readBy: 'gateway' | 'host' | 'both';
 }
 
 /**
@@ -34,8 +34,21 @@ export const settings: Readonly<Record<string, Setting>> = {
   },
   AzureWebJobsStorage__credential: { what: 'managedidentity: there is no key', required: [], readBy: 'host' },
   AzureWebJobsStorage__clientId: { what: 'the identity that reaches it', required: [], readBy: 'host' },
-  APPLICATIONINSIGHTS_CONNECTION_STRING: { what: "where the host's telemetry goes", required: [], readBy: 'host' },
-  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: { what: 'the identity that sends it', required: [], readBy: 'host' },
+  APPLICATIONINSIGHTS_CONNECTION_STRING: {
+    what: "where telemetry goes, the host's and with `telemetry.azureMonitor` the gateway's",
+    required: [],
+    readBy: 'both',
+  },
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: {
+    what: "`ClientId=…;Authorization=AAD`: it is sent with a token, the host's of that identity, the gateway's of its own",
+    required: [],
+    readBy: 'both',
+  },
+  OTEL_EXPORTER_OTLP_HEADERS: {
+    what: 'headers for `telemetry.otlp`, such as a key',
+    required: [],
+    readBy: 'gateway',
+  },
 };
 
 /** A start without a setting that it needs. The message names it, and never a value. */

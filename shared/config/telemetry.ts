@@ -1,6 +1,7 @@
 import { trimEnd } from '../lib/trim-end.ts';
 import { Secret } from '../secret.ts';
 import type { TelemetryConfig } from './config.ts';
+import { settingFault } from './environment.ts';
 import type { Report } from './problem.ts';
 import type { ConfigFile } from './schema.ts';
 import { readGuid, readUrl } from './values.ts';
@@ -28,9 +29,12 @@ export function readTelemetry(
 }
 
 function readAzureMonitor(env: NodeJS.ProcessEnv | undefined, report: Report): NonNullable<TelemetryConfig['to']> {
+  const path = ['telemetry', 'azureMonitor'];
   const connection = env?.[CONNECTION] ?? '';
+  const fault = env && settingFault(env, CONNECTION);
   const problem = env && whyNotConnection(connection);
-  if (problem !== undefined) report.problem(['telemetry', 'azureMonitor'], problem);
+  if (fault !== undefined) report.problem(path, `the environment variable ${CONNECTION} ${fault}`, CONNECTION);
+  else if (problem !== undefined) report.problem(path, problem);
   // learn.microsoft.com/azure/azure-functions/functions-app-settings ("APPLICATIONINSIGHTS_AUTHENTICATION_STRING")
   const authenticated = /(?:^|;)\s*Authorization=AAD\s*(?:;|$)/i.test(env?.[AUTHENTICATION] ?? '');
   return { kind: 'azureMonitor', connection: new Secret(connection), authenticated };
@@ -38,7 +42,6 @@ function readAzureMonitor(env: NodeJS.ProcessEnv | undefined, report: Report): N
 
 /** `InstrumentationKey=…;IngestionEndpoint=https://…` (learn.microsoft.com/azure/azure-monitor/app/connection-strings). Never shown. */
 function whyNotConnection(text: string): string | undefined {
-  if (text === '') return `the environment variable ${CONNECTION} is not set`;
   const parts = new Map(
     text.split(';').map((part) => {
       const at = part.indexOf('=');

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { inspect } from 'node:util';
+import { missingSettings } from '../../functions/settings.ts';
 import { env, parse, problemsOf, withSections } from './valid.ts';
 
 const KEY = '12345678-1234-4234-8234-123456789abc';
@@ -38,10 +39,27 @@ describe('telemetry', () => {
     expect(first).toMatch(problem);
   });
 
+  test('of Azure Monitor names the setting that it lacks, for the answers of a gateway that does not start', () => {
+    const missing = (connection: string): readonly string[] => {
+      try {
+        parse(withTelemetry('{ azureMonitor: true }'), withConnection(connection));
+        return [];
+      } catch (error) {
+        return missingSettings(error as Error);
+      }
+    };
+    for (const connection of ['', '@Microsoft.KeyVault(VaultName=x;SecretName=y)'])
+      expect(missing(connection)).toEqual(['APPLICATIONINSIGHTS_CONNECTION_STRING']);
+    expect(missing('hunter2')).toEqual([]);
+  });
+
   test('of Azure Monitor needs a connection string that is one, which is nowhere shown', () => {
     const asked = withTelemetry('{ azureMonitor: true }');
     expect(problemsOf(asked)).toEqual([
       '10 telemetry.azureMonitor: the environment variable APPLICATIONINSIGHTS_CONNECTION_STRING is not set',
+    ]);
+    expect(problemsOf(asked, withConnection('@Microsoft.KeyVault(SecretUri=https://x)'))).toEqual([
+      expect.stringMatching(/APPLICATIONINSIGHTS_CONNECTION_STRING holds a Key Vault reference that was not resolved/),
     ]);
     for (const bad of ['hunter2', 'InstrumentationKey=hunter2', `IngestionEndpoint=https://x/;Key=${KEY}`]) {
       const [problem = ''] = problemsOf(asked, withConnection(bad));

@@ -6,18 +6,25 @@ import { ConfigError } from '../../shared/config/problem.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
-const named = (readBy: string): readonly string[] =>
-  Object.entries(settings).flatMap(([name, setting]) => (setting.readBy === readBy ? [name] : []));
+const named = (reader: 'gateway' | 'host'): readonly string[] =>
+  Object.entries(settings).flatMap(([name, { readBy }]) => (readBy === reader || readBy === 'both' ? [name] : []));
+
+/** `env.NAME`, `env['NAME']`, and `env[NAME]` of a constant. */
+const readIn = (text: string): readonly string[] =>
+  [...text.matchAll(/\benv\??(?:\.|\[')([A-Z][A-Za-z0-9_]+)\b|\benv\?\.?\[([A-Z_]+)\]/g)].map(
+    ([, name, constant = '']) => name ?? new RegExp(`const ${constant} = '(\\w+)'`).exec(text)?.[1] ?? constant,
+  );
+/** What a library reads by itself. */
+const OF_OTLP = 'OTEL_EXPORTER_OTLP_HEADERS';
 
 describe('the settings', () => {
   test('are all that the gateway reads of its environment by a fixed name', () => {
     const files = globSync('{functions,shared}/**/*.ts', { cwd: root }).filter(
       (file) => !file.startsWith('shared/client/'),
     );
-    const found = files.flatMap((file) =>
-      [...read(file).matchAll(/\benv(?:\.|\[')([A-Z][A-Za-z0-9_]+)\b/g)].map(([, name = '']) => name),
-    );
-    expect([...new Set(found)].sort()).toEqual(named('gateway').toSorted());
+    const found = new Set(files.flatMap((file) => readIn(read(file))));
+    expect([...found, OF_OTLP].toSorted()).toEqual(named('gateway').toSorted());
+    expect(read('shared/telemetry/sdk/otlp.ts')).toContain(OF_OTLP);
   });
 
   test('are all that Terraform gives the app, and the host’s are all given', () => {
