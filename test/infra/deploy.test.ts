@@ -43,6 +43,8 @@ describeWith(PROGRAMS, 'infra/deploy', () => {
   let real: boolean;
   /** Digests of what went to the app. */
   let published: string[];
+  /** What others do just before a line of the history is written. */
+  let meanwhile: (() => void)[];
   let live = '';
   let asked = 0;
 
@@ -53,8 +55,12 @@ describeWith(PROGRAMS, 'infra/deploy', () => {
       stdout: `${appSettings['AKSGW_CONFIG'] === undefined ? '' : CONFIG}\n`,
     }),
     'storage blob exists': (args) => ({ stdout: `${blobs.has(place(args))}\n` }),
+    'storage blob show': (args) => ({ stdout: `${etagOf(place(args))}\n` }),
     'storage blob upload': (args) => {
+      if (place(args) === HISTORY) meanwhile.shift()?.();
       if (blobs.has(place(args)) && !args.includes('--overwrite')) return { code: 1, stderr: 'BlobAlreadyExists\n' };
+      if (args.includes('--if-match') && flag(args, '--if-match') !== etagOf(place(args)))
+        return { code: 1, stderr: 'ConditionNotMet\n' };
       blobs.set(place(args), readFileSync(flag(args, '--file')));
       return {};
     },
@@ -92,6 +98,10 @@ describeWith(PROGRAMS, 'infra/deploy', () => {
       return { stdout: `${(JSON.parse(body) as Record<string, string>)[flag(args, '--query')] ?? ''}\n` };
     },
   };
+  const etagOf = (name: string): string =>
+    `"0x${createHash('sha256')
+      .update(blobs.get(name) ?? '')
+      .digest('hex')}"`;
   const place = (args: readonly string[]): string => {
     expect([flag(args, '--auth-mode'), flag(args, '--account-name')]).toEqual(['login', 'stshopaud']);
     return `${flag(args, '--container-name')}/${flag(args, '--name')}`;
@@ -130,6 +140,7 @@ describeWith(PROGRAMS, 'infra/deploy', () => {
     blobs.clear();
     az.calls.length = 0;
     published = [];
+    meanwhile = [];
     signedIn = true;
     asked = 0;
     real = false;
@@ -245,6 +256,28 @@ describeWith(PROGRAMS, 'infra/deploy', () => {
     expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('no earlier build in the history')]);
     expect((await run(...APP, '--rollback', third ?? '')).stdout).toContain(`live: ${third}`);
     expect((await run(...APP, '--history')).stdout.split('\n').at(-2)).toContain(`${third} `);
+  }, 120_000);
+
+  test('loses no line of another who publishes at the same time, and gives up before it publishes unrecorded', async () => {
+    const { build } = nextBuild(0);
+    const other = (): void =>
+      void blobs.set(HISTORY, Buffer.from(`${blobs.get(HISTORY)?.toString() ?? ''}other x ready -\n`));
+    meanwhile = [other, other]; // once where there was no history, once where there was
+    expect((await run(...APP)).code).toBe(0);
+    expect(history().map((line) => line.replace(/ \S+ /, ' '))).toEqual([
+      'other ready',
+      'other ready',
+      `${build} published`,
+      `${build} ready`,
+    ]);
+    published = [];
+    meanwhile = Array.from({ length: 5 }, () => other);
+    const failed = await run(...APP);
+    expect([failed.code, failed.stderr]).toEqual([
+      1,
+      expect.stringMatching(/ConditionNotMet\n.* is published could not/),
+    ]);
+    expect(published).toEqual([]);
   }, 120_000);
 
   test('publishes no package that is not what it was', async () => {
