@@ -80,7 +80,19 @@ interface RequestOptions {
   readonly body?: unknown;
   readonly signal?: AbortSignal;
   /** Whether an answer is one of a gateway; a record unless told. */
-  readonly is?: (answer: object) => boolean;
+  readonly is?: Is;
+}
+
+type Is = (answer: object) => boolean;
+
+/** What is sent to be run, and where its record then is. */
+interface Started<T> {
+  readonly path: string;
+  readonly body: unknown;
+  /** How long it is offered to a gateway that says when to come again. */
+  readonly seconds: number;
+  readonly at: (record: T) => string;
+  readonly is: Is;
 }
 
 const WAIT_SECONDS = 60;
@@ -154,7 +166,7 @@ export function createClient({ url, token, fetch: send = sendByNode, sleep = pau
     if (ok && kind === 'application/json' && is(answer)) return answer as T;
     const problem = !ok && kind === 'application/problem+json' && isProblem(answer) ? answer : undefined;
     if (problem) throw new GatewayProblem(problem, secondsOf(response.headers.get('retry-after')));
-    throw new AnswerLost(`${base} answered ${status}, and not as a gateway does: something stands before it`);
+    throw new AnswerLost(`it answered ${status}, and not as a gateway does: something stands before it`);
   }
 
   /**
@@ -223,24 +235,24 @@ export function createClient({ url, token, fetch: send = sendByNode, sleep = pau
 
   /** Sends what is to be run, and asks after it until it has ended. */
   async function runToEnd<T extends Ending>(
-    { path, body, seconds, at }: { path: string; body: unknown; seconds: number; at: (record: T) => string },
+    { path, body, seconds, at, is }: Started<T>,
     options: RunOptions,
   ): Promise<T> {
     const { idempotencyKey, onAccepted, onRefused, signal } = options;
     // Answered at once: whatever happens to this process later, the person has an id to come back with.
     const headers = { 'idempotency-key': `"${idempotencyKey}"`, prefer: 'respond-async' };
     const record = await persistently(
-      () => request<T>('POST', path, headers, { body, ...(signal && { signal }) }),
+      () => request<T>('POST', path, headers, { body, is, ...(signal && { signal }) }),
       signal,
       { seconds, onRefused },
     );
     const place = `${at(record)}/${encodeURIComponent(record.id)}`;
     onAccepted?.(record.id, place);
-    return follow(place, record, options);
+    return follow(place, record, is, options);
   }
 
   /** Asks after a record until it has ended. */
-  async function follow<T extends Ending>(place: string, first: T, options: Watching): Promise<T> {
+  async function follow<T extends Ending>(place: string, first: T, is: Is, options: Watching): Promise<T> {
     const { onLook, watched, signal } = options;
     let record = first;
     for (let look = 0; unfinished.has(record.status); look++) {
@@ -248,9 +260,9 @@ export function createClient({ url, token, fetch: send = sendByNode, sleep = pau
       const wait = watched ? (watchSeconds[look] ?? WATCH_ON_SECONDS) : WAIT_SECONDS;
       const began = performance.now();
       record = await patiently(async () => {
-        const read = await request<T>('GET', place, { prefer: `wait=${wait}` }, { ...(signal && { signal }) });
+        const read = await request<T>('GET', place, { prefer: `wait=${wait}` }, { is, ...(signal && { signal }) });
         if (read.id === first.id) return read;
-        throw new AnswerLost(`${base} answered with another record: something stands before it`);
+        throw new AnswerLost(`it answered with another record: something stands before it`);
       }, options);
       // A gateway that answers at once, as one that stops does, is not asked in a tight loop.
       if (unfinished.has(record.status) && took(began) < 500) await sleep(1_000, signal);
@@ -292,6 +304,7 @@ export function createClient({ url, token, fetch: send = sendByNode, sleep = pau
           body: command,
           seconds: command.timeoutSeconds ?? OFFER_SECONDS,
           at: () => COMMANDS,
+          is: isRecord,
         },
         options,
       ),
@@ -304,6 +317,7 @@ export function createClient({ url, token, fetch: send = sendByNode, sleep = pau
           body: batch,
           seconds: OFFER_SECONDS,
           at: () => BATCHES,
+          is: isBatch,
         },
         options,
       ),
@@ -327,7 +341,7 @@ export function createClient({ url, token, fetch: send = sendByNode, sleep = pau
     /** Waits for the end of a command that was started before. Throws as `run` does once it was accepted. */
     awaitCommand: async (id: string, options: Watching): Promise<CommandOutputBody> => {
       const place = `${COMMANDS}/${encodeURIComponent(id)}`;
-      return follow(place, await read<CommandOutputBody>(place, isRecord, options.signal), options);
+      return follow(place, await read<CommandOutputBody>(place, isRecord, options.signal), isRecord, options);
     },
 
     /** Ends a command. Resolves with its record as it then stands. Throws GatewayProblem. */
@@ -354,7 +368,12 @@ export function createClient({ url, token, fetch: send = sendByNode, sleep = pau
     explain: (cluster: string, body: ExplainInput, signal?: AbortSignal): Promise<object> =>
       persistently(
         () =>
-          request('POST', `${clusterPath(cluster)}/explain`, {}, { body, is: isAnything, ...(signal && { signal }) }),
+          request(
+            'POST',
+            `${clusterPath(cluster)}/explain`,
+            {},
+            { body, is: isExplanation, ...(signal && { signal }) },
+          ),
         signal,
       ),
 
@@ -369,6 +388,7 @@ export function createClient({ url, token, fetch: send = sendByNode, sleep = pau
           body: input,
           seconds: OFFER_SECONDS,
           at: (run) => ('items' in run ? BATCHES : COMMANDS),
+          is: (run) => ('items' in run ? isBatch(run) : isRecord(run)),
         },
         options,
       ),
@@ -408,9 +428,12 @@ async function readJson(answer: HttpAnswer): Promise<object> {
   }
 }
 
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 const isHealth = (answer: object): boolean =>
   typeof Reflect.get(answer, 'status') === 'string' &&
-  typeof Reflect.get(answer, 'parts') === 'object' &&
+  isObject(Reflect.get(answer, 'parts')) &&
   Array.isArray(Reflect.get(answer, 'findings'));
 
 const isAnything = (): boolean => true;
@@ -418,10 +441,32 @@ const isAnything = (): boolean => true;
 /** Ids are opaque, but no gateway gives one that a shell or a terminal would act on. */
 const isId = (id: unknown): boolean => typeof id === 'string' && /^[\w.~-]{1,200}$/.test(id);
 
-const isRecord = (answer: object): boolean =>
-  isId(Reflect.get(answer, 'id')) &&
-  typeof Reflect.get(answer, 'status') === 'string' &&
-  isExitCode(Reflect.get(answer, 'exitCode') ?? 0);
+const isEnding = (answer: object): boolean =>
+  isId(Reflect.get(answer, 'id')) && typeof Reflect.get(answer, 'status') === 'string';
+
+/** What an exit code of 0 is taken from: all of it has to be there. */
+const isRecord = (answer: unknown): boolean =>
+  isObject(answer) &&
+  isEnding(answer) &&
+  isExitCode(Reflect.get(answer, 'exitCode') ?? 0) &&
+  typeof Reflect.get(answer, 'stdout') === 'string' &&
+  typeof Reflect.get(answer, 'stderr') === 'string' &&
+  typeof Reflect.get(answer, 'truncated') === 'boolean';
+
+/** A batch that has ended has at least one step, and each is a record. */
+const isBatch = (answer: object): boolean => {
+  const items: unknown = Reflect.get(answer, 'items');
+  if (!isEnding(answer) || !Array.isArray(items) || !items.every(isRecord)) return false;
+  return items.length > 0 || unfinished.has(String(Reflect.get(answer, 'status')));
+};
+
+const isExplanation = (answer: object): boolean => {
+  const steps: unknown = Reflect.get(answer, 'steps');
+  return (
+    typeof Reflect.get(answer, 'allowed') === 'boolean' &&
+    (Array.isArray(Reflect.get(answer, 'rules')) || (Array.isArray(steps) && steps.length > 0))
+  );
+};
 
 const isList = (answer: object): boolean => Array.isArray(Reflect.get(answer, 'items'));
 

@@ -56,7 +56,12 @@ async function tokenOf(
   host: Host,
 ): Promise<(refused?: string) => Promise<string>> {
   const given = host.env['AKSGW_TOKEN'];
-  if (given) return () => Promise.resolve(given);
+  if (given) {
+    const token = given.trim();
+    if (/^[!-~]+$/.test(token)) return () => Promise.resolve(token);
+    return () =>
+      Promise.reject(new NotRun('AKSGW_TOKEN is not a token: it has spaces or other characters that no token has'));
+  }
   if (context) return (await import('./sign-in/sign-in.ts')).tokensFor(context, host);
   return () => Promise.reject(new NotRun(`nobody is signed in to ${url}: aksgw login ${url}`));
 }

@@ -1,4 +1,4 @@
-import { printable } from '../lib/safe-text.ts';
+import { printable, printableJson } from '../lib/safe-text.ts';
 
 interface Output {
   write(chunk: Uint8Array | string): unknown;
@@ -29,6 +29,12 @@ export function tell({ stderr }: Pick<Host, 'stderr'>, text: string): void {
 /** What a command of the wrapper's own answers. A pipe too gets nothing that a terminal would obey: `| less` ends in one. */
 export function answer({ stdout }: Pick<Host, 'stdout'>, text: string): number {
   stdout.write(printable(text.endsWith('\n') || text === '' ? text : `${text}\n`));
+  return 0;
+}
+
+/** The same as JSON. */
+export function answerJson({ stdout }: Pick<Host, 'stdout'>, value: object): number {
+  stdout.write(`${printableJson(value)}\n`);
   return 0;
 }
 

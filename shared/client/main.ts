@@ -120,6 +120,13 @@ function explainFailure(error: unknown, host: Host): number {
     );
     return exits.notRun;
   }
+  // An answer of another shape than a gateway's; Node's own such errors have a code.
+  if (name === 'TypeError' && code === undefined) {
+    host.stderr.write(
+      printable(`aksgw: the answer is not understood (${message}): something stands before the gateway\n`),
+    );
+    return exits.unknown;
+  }
   host.stderr.write(printable(`aksgw: ${error instanceof Error ? message : String(error)}\n`));
   if (usageErrors.has(name) || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS'))) return exits.usage;
   // What was asked for was sent, and no gateway's answer came.

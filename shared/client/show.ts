@@ -2,13 +2,13 @@ import type { BatchOutputBody, CommandOutputBody } from '../http/schemas.ts';
 import { printable } from '../lib/safe-text.ts';
 import type { Options } from './connect.ts';
 import { exits } from './exits.ts';
-import { tell, type Host } from './host.ts';
+import { answerJson, tell, type Host } from './host.ts';
 
 export type Shown = Pick<Options, 'json' | 'allowTruncated'>;
 
 /** Shows how something ended, as a shell would: its stdout and stderr, and its exit code as the answer. */
 export function showEnd(run: CommandOutputBody | BatchOutputBody, options: Shown, host: Host): number {
-  if (options.json) host.stdout.write(`${JSON.stringify(run, null, 2)}\n`);
+  if (options.json) answerJson(host, run);
   return 'items' in run ? exitCodeOf(run.items.map((step) => show(step, options, host))) : show(run, options, host);
 }
 

@@ -60,6 +60,15 @@ export const printable = (text: string): string =>
     return point < 0x100 ? `\\x${point.toString(16).padStart(2, '0')}` : `\\u${point.toString(16).padStart(4, '0')}`;
   });
 
+/** JSON in which such characters are escapes: it is read back as it was, by `jq` too. */
+export const printableJson = (value: unknown): string =>
+  JSON.stringify(value, null, 2).replace(/[\u007f-\u009f]|[\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+
 /** The same for a chat, which shows lone surrogates and fillers as nothing. Lines end as everywhere else. */
 export const visibleText = (text: string): string =>
   printable(text.replaceAll('\r\n', '\n')).replace(

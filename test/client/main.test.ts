@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,9 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
 const home = mkdtempSync(join(tmpdir(), 'aksgw-home-'));
 process.once('exit', () => rmSync(home, { recursive: true, force: true }));
+
+const BATCH = join(home, 'batch.yaml');
+writeFileSync(BATCH, 'steps:\n- argv: [kubectl, get, pods]\n');
 
 const servers: Server[] = [];
 afterEach(async () => {
@@ -262,6 +265,45 @@ describe('aksgw', () => {
     const ended = await aksgw([...options, ...GET], { AKSGW_URL: url }, undefined, undefined, async () => undefined);
     expect(ended.code).toBe(code);
     expect(ended.err).toMatch(words);
+  });
+
+  const whole = { id: 's', status: 'completed', exitCode: 0, stdout: '', stderr: '', warnings: [], truncated: false };
+  const batchOf = (...items: readonly object[]): object => ({ id: 'b1', status: 'completed', onError: 'stop', items });
+  const { stdout: _, ...withoutOutput } = whole;
+  test.each<[readonly string[], object]>([
+    [GET, withoutOutput],
+    [GET, { ...whole, truncated: undefined }],
+    [['clusters'], {}],
+    [['whoami'], {}],
+    [['access'], {}],
+    [['explain', ...GET], {}],
+    [['explain', ...GET], { allowed: true, steps: [] }],
+    [['ps'], { items: [{}] }],
+    [['health'], { status: 'ok', parts: null, findings: [] }],
+    [['jobs', 'show', 'x'], { name: 'x', runs: [] }],
+    [['jobs', 'run', 'x'], batchOf()],
+    [['batch', BATCH], batchOf({ ...whole, exitCode: 256 })],
+    [['batch', BATCH], batchOf({ ...whole, stdout: 5 })],
+    [['batch', BATCH], batchOf()],
+    [['batch', BATCH], whole],
+  ])('ends with 126 when aksgw %j is answered with %j', async (argv, answer) => {
+    const { url } = await gateway(json(200, 'application/json', answer));
+    const ended = await aksgw(argv, { AKSGW_URL: url }, undefined, undefined, async () => undefined);
+    expect(ended).toMatchObject({ code: 126, out: '', err: expect.stringContaining('stands before') });
+  });
+
+  test('-o json is JSON that no terminal obeys, and reads back as it was', async () => {
+    const stdout = 'a\u009b31m\u202e\u007f\u00ad\u2028\u{e0041}\\';
+    const { url } = await gateway(record({ stdout }));
+    const { out } = await aksgw(['-o', 'json', ...GET], { AKSGW_URL: url });
+    expect(out).not.toMatch(/[\u007f-\u009f\p{Cf}\p{Zl}]/u);
+    expect(JSON.parse(out)).toMatchObject({ stdout });
+  });
+
+  test('refuses a key that no header can carry, and sends nothing', async () => {
+    const { url, requests } = await gateway(record({}));
+    expect((await aksgw(['jobs', 'run', 'x', '--key', 'ключ'], { AKSGW_URL: url })).code).toBe(2);
+    expect(requests).toEqual([]);
   });
 
   test('names address and cause of what it cannot reach, within seconds', async () => {

@@ -6,17 +6,15 @@ import type {
   WhoAmIOutput,
 } from '../../http/schemas.ts';
 import { clusterOf, connect, type Options } from '../connect.ts';
-import { answer, type Host } from '../host.ts';
+import { answer, answerJson, type Host } from '../host.ts';
 import { table } from '../table.ts';
 import { commandOf } from './relay.ts';
-
-const pretty = (value: object): string => JSON.stringify(value, null, 2);
 
 /** `aksgw clusters`: those that the caller may see. */
 export async function clusters(options: Options, host: Host): Promise<number> {
   const { client, cluster } = await connect(options, host);
   const { items } = (await client.get('/v1/clusters', host.signal)) as { items: readonly ClusterOutput[] };
-  if (options.json) return answer(host, pretty(items));
+  if (options.json) return answerJson(host, items);
   const rows = items.map((one) => [
     one.name === cluster ? '*' : '',
     one.name,
@@ -31,7 +29,7 @@ export async function clusters(options: Options, host: Host): Promise<number> {
 export async function whoAmI(options: Options, host: Host): Promise<number> {
   const { client, url, context } = await connect(options, host);
   const found = (await client.get('/v1/whoami', host.signal)) as WhoAmIOutput;
-  if (options.json) return answer(host, pretty(found));
+  if (options.json) return answerJson(host, found);
   const { principal, roles, unknown } = found;
   const { method, application } = context?.signIn ?? {};
   const lines = [
@@ -51,7 +49,7 @@ export async function access(options: Options, host: Host): Promise<number> {
   const connection = await connect(options, host);
   const path = `/v1/clusters/${encodeURIComponent(clusterOf(connection))}/access`;
   const found = (await connection.client.get(path, host.signal)) as AccessOutput;
-  if (options.json) return answer(host, pretty(found));
+  if (options.json) return answerJson(host, found);
   const rows = found.items.map((rule) => [
     rule.effect,
     rule.verbs.join(','),
@@ -71,7 +69,7 @@ export async function explain(argv: readonly string[], options: Options, host: H
   const { reason, client } = connection;
   const body = { ...(await commandOf(argv, host)), ...(reason !== undefined && { reason }) };
   const found = (await client.explain(clusterOf(connection), body, host.signal)) as ExplainOutput | ExplainBatchOutput;
-  if (options.json || 'steps' in found) answer(host, pretty(found));
+  if (options.json || 'steps' in found) answerJson(host, found);
   else {
     const { decision, rules, command, files, warnings } = found;
     const rows = rules.map(({ attributes: a, allowed, rule, role }) => [

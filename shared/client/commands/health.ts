@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import type { ClusterHealthOutput } from '../../http/schemas.ts';
 import { clusterOf, connect, type Options } from '../connect.ts';
 import { UsageError } from '../exits.ts';
-import { answer, type Host } from '../host.ts';
+import { answer, answerJson, type Host } from '../host.ts';
 
 const USAGE = `aksgw [--url URL] [--cluster NAME] health [CLUSTER] [-n NAMESPACE] [--json]
 
@@ -35,7 +35,8 @@ export async function health(argv: readonly string[], options: Options, host: Ho
   const connection = await connect(options, host);
   const cluster = named ?? clusterOf(connection);
   const seen = await connection.client.health(cluster, values.namespace, host.signal);
-  answer(host, values.json || options.json ? JSON.stringify(seen, null, 2) : healthTable(seen));
+  if (values.json || options.json) answerJson(host, seen);
+  else answer(host, healthTable(seen));
   return seen.status === 'ok' ? 0 : 1;
 }
 

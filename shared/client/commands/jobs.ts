@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import type { JobOutput, JobWithRunsOutput } from '../../http/schemas.ts';
 import { connect, type Options } from '../connect.ts';
 import { UsageError } from '../exits.ts';
-import { answer, type Host } from '../host.ts';
+import { answer, answerJson, type Host } from '../host.ts';
 import { runToEnd } from '../run-to-end.ts';
 import { table } from '../table.ts';
 
@@ -86,7 +86,7 @@ function assertFits(asked: Asked, { named, options, words = false }: Form): void
 
 async function list(options: Options, { json }: Asked, host: Host): Promise<number> {
   const found = await (await connect(options, host)).client.listJobs(host.signal);
-  if (json) return answer(host, JSON.stringify(found, null, 2));
+  if (json) return answerJson(host, found);
   const rows = found.map((job) => [
     job.name,
     job.cluster,
@@ -99,11 +99,13 @@ async function list(options: Options, { json }: Asked, host: Host): Promise<numb
 
 async function show(options: Options, { name = '', json }: Asked, host: Host): Promise<number> {
   const job = await (await connect(options, host)).client.getJob(name, host.signal);
-  return answer(host, json ? JSON.stringify(job, null, 2) : describe(job));
+  return json ? answerJson(host, job) : answer(host, describe(job));
 }
 
 async function run(options: Options, { name = '', words, reason, key }: Asked, host: Host): Promise<number> {
   const values = valuesOf(words);
+  if (key !== undefined && !/^[ !#-[\]-~]{1,255}$/.test(key))
+    throw new UsageError('--key is of printable ASCII without quotes and backslashes');
   const { client, ...usual } = await connect(options, host);
   const why = reason ?? usual.reason;
   const input = { options: values, ...(why !== undefined && { reason: why }) };

@@ -2,7 +2,7 @@ import type { CommandOutputBody } from '../../http/schemas.ts';
 import { connect, type Options } from '../connect.ts';
 import { exits, UsageError } from '../exits.ts';
 import { readHistory } from '../history.ts';
-import { answer, tell, type Host } from '../host.ts';
+import { answer, answerJson, tell, type Host } from '../host.ts';
 import { runToEnd } from '../run-to-end.ts';
 import { showEnd } from '../show.ts';
 import { table } from '../table.ts';
@@ -12,7 +12,7 @@ export async function ps(options: Options, host: Host): Promise<number> {
   const { client } = await connect(options, host);
   const query = { limit: '50', ...(options.cluster !== undefined && { cluster: options.cluster }) };
   const found = await client.listCommands(query, host.signal);
-  if (options.json) return answer(host, JSON.stringify(found, null, 2));
+  if (options.json) return answerJson(host, found);
   const rows = found.map((record) => [
     record.id,
     record.cluster,
@@ -39,7 +39,7 @@ export async function result(id: string, options: Options, host: Host): Promise<
   const { client } = await connectTo(id, options, host);
   const record = await client.getCommand(id, host.signal);
   if (endStatuses.has(record.status)) return showEnd(record, options, host);
-  if (options.json) host.stdout.write(`${JSON.stringify(record, null, 2)}\n`);
+  if (options.json) answerJson(host, record);
   tell(host, `${id} has not ended (${record.status}): aksgw wait ${id}`);
   return exits.unknown;
 }
@@ -50,7 +50,7 @@ const endStatuses: ReadonlySet<string> = new Set(['completed', 'failed', 'unknow
 export async function cancel(id: string, options: Options, host: Host): Promise<number> {
   const { client } = await connectTo(id, options, host);
   const record = await client.cancel(id, host.signal);
-  if (options.json) return answer(host, JSON.stringify(record, null, 2));
+  if (options.json) return answerJson(host, record);
   const left = endStatuses.has(record.status) ? `it is ${record.status}` : 'it is being ended in its pod';
   return answer(host, `Cancelled ${id}: ${left}.`);
 }
