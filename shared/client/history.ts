@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { REDACTED, redactText } from '../lib/redact.ts';
+import { holdsData } from '../command/redact-words.ts';
 import { homeOf, readPrivate, writePrivate } from './home.ts';
 import type { Host } from './host.ts';
 
@@ -14,7 +14,7 @@ interface Entry {
   readonly id: string;
   readonly url: string;
   readonly cluster: string;
-  /** Undefined where a word held a secret: those are not kept. */
+  /** Undefined where a word held data, which may be a secret: that is not kept. */
   readonly argv?: readonly string[] | undefined;
   readonly at: string;
   readonly cwd: string;
@@ -44,7 +44,7 @@ export function readHistory(host: Pick<Host, 'env'>): readonly Entry[] {
 /** Notes a command, or leaves it out where the folder cannot be written: a command matters more than its note. */
 export function note(entry: Entry, host: Pick<Host, 'env'>): void {
   const { argv, ...rest } = entry;
-  const secret = argv?.some((word, at) => redactText(`${argv[at - 1] ?? ''} ${word}`).includes(REDACTED));
+  const secret = argv !== undefined && holdsData(argv);
   try {
     writePrivate(pathOf(host), `${JSON.stringify([secret ? rest : entry, ...readHistory(host)].slice(0, KEPT))}\n`);
   } catch {

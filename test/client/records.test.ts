@@ -142,10 +142,21 @@ test('-o json is the record; explain, access, clusters and batch answer', async 
   writeFileSync(join(folder, 'k8s/app.yaml'), MANIFEST);
   writeFileSync(
     join(folder, 'batch.yaml'),
-    'steps:\n- argv: [kubectl, apply, -f, k8s/app.yaml]\n- argv: [kubectl, get, pods, -n, shop, -o, name]\n',
+    `steps:
+- argv: [kubectl, apply, -f, ${folder}/k8s/app.yaml]
+- { argv: [kubectl, apply, -f, '-'], stdin: ${JSON.stringify(MANIFEST.replace('from-records', 'from-stdin'))} }
+- argv: [kubectl, apply, -f, ./own.yaml]
+  files: [{ path: own.yaml, content: ${JSON.stringify(MANIFEST.replace('from-records', 'from-own'))} }]
+- argv: [kubectl, get, pods, -n, shop, -o, name]
+`,
   );
   const batch = await aksgw(['batch', 'batch.yaml']);
-  expect(batch).toMatchObject({ code: 0, out: expect.stringMatching(/from-records[^]*pod\/web-/) });
+  expect(batch).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/from-records[^]*from-stdin[^]*from-own[^]*pod\/web-/),
+  });
+  writeFileSync(join(folder, 'batch.yaml'), "steps: [{ argv: [kubectl, apply, -f, '-'] }]");
+  expect(await aksgw(['batch', 'batch.yaml'])).toMatchObject({ code: 2, err: expect.stringContaining('step 0 reads') });
 }, 60_000);
 
 test('get -w shows a row when its object changes, and Ctrl-C ends it at once', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { collectUploads } from '../../shared/client/uploads/collect.ts';
@@ -120,8 +120,16 @@ describe('one path has one spelling, and argv is rewritten to it', () => {
     writeFileSync(join(folder, 'repo/y.yaml'), 'a: 1');
     expect(uploaded('kubectl', 'apply', '-R', '-f', 'repo').paths).toEqual(['repo/y.yaml']);
     expect(() => uploaded('kubectl', 'apply', '-f', 'repo/.git/x.yaml')).toThrow(/nothing is sent/);
+    mkdirSync(join(folder, 'repo/.GIT'));
+    writeFileSync(join(folder, 'repo/.GIT/x.yaml'), 'a: 1');
+    expect(uploaded('kubectl', 'apply', '-R', '-f', 'repo').paths).toEqual(['repo/y.yaml']);
+    expect(() => uploaded('kubectl', 'apply', '-f', 'repo/.GIT/x.yaml')).toThrow(/nothing is sent/);
     writeFileSync(join(folder, 'repo/big.yaml'), Buffer.alloc(7 * 1024 * 1024, ' '));
     expect(() => uploaded('kubectl', 'apply', '-f', 'repo')).toThrow(/MiB that a gateway takes/);
+    truncateSync(join(folder, 'repo/big.yaml'), 3 * 1024 ** 3); // more than Node reads at once
+    expect(() => uploaded('kubectl', 'apply', '-f', 'repo/big.yaml')).toThrow(/big\.yaml .* MiB that a gateway takes/);
+    const fetched = { path: 'aksgw-fetched/x.yaml', contentBase64: Buffer.alloc(6 * 1024 * 1024).toString('base64') };
+    expect(() => collectUploads(['kubectl', 'apply', '-f', 'app.yaml'], folder, [fetched])).toThrow(/app\.yaml .* MiB/);
   });
 });
 

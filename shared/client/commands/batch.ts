@@ -16,9 +16,9 @@ export async function batch(file: string, options: Options, host: Host): Promise
   const steps = await Promise.all(
     given.steps.map(async (step, index) => {
       if (!Array.isArray(step.argv)) return step;
-      const command = await commandOf(step.argv, host);
-      if (command.stdin !== undefined) throw new UsageError(`${file}: step ${index} reads standard input; give stdin`);
-      return { ...command, ...step };
+      const { argv, stdin, files = [] } = step;
+      const own = { ...host, stdin: stdinOf(stdin, `${file}: step ${index}`) };
+      return { ...step, ...(await commandOf(argv, own, files)) };
     }),
   );
   const { client } = connection;
@@ -26,6 +26,12 @@ export async function batch(file: string, options: Options, host: Host): Promise
   const body: BatchInput = { ...given, steps, ...(reason !== undefined && { reason }) };
   const start = (to: Parameters<typeof client.runBatch>[2]) => client.runBatch(cluster, body, to);
   return runToEnd(host, { client, idempotencyKey: randomUUID(), start }, options);
+}
+
+/** What a step reads is in the file: this process's own standard input is for none of several. */
+async function* stdinOf(stdin: string | undefined, where: string): AsyncGenerator<string> {
+  if (stdin === undefined) throw new UsageError(`${where} reads standard input; give it stdin`);
+  yield Promise.resolve(stdin);
 }
 
 /** The gateway checks the rest. */

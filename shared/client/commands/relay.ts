@@ -25,11 +25,16 @@ export async function relay(argv: readonly string[], options: Options, host: Hos
 /** Whether it is worth a closer look. */
 const followable = /^kubectl .*\b(?:logs|get)\b/s;
 
-/** A command with the files that it names, and standard input where it reads that. */
-export async function commandOf(argv: readonly string[], host: Host): Promise<CommandInput> {
+/** A command with the files that it names, but for those that are `given`, and standard input where it reads that. */
+export async function commandOf(
+  argv: readonly string[],
+  host: Host,
+  given: NonNullable<CommandInput['files']> = [],
+): Promise<CommandInput> {
   const fetched = await fetchWhatThePodMayNot(argv, host);
-  const { argv: words, files: own, stdin } = collectUploads(fetched.argv, host.cwd(), fetched.files);
-  const files = [...own, ...fetched.files];
+  const beside = [...given, ...fetched.files];
+  const { argv: words, files: own, stdin } = collectUploads(fetched.argv, host.cwd(), beside);
+  const files = [...own, ...beside];
   return {
     argv: [...words],
     ...(files.length > 0 && { files }),
@@ -83,7 +88,7 @@ export async function rerun(id: string, options: Options, host: Host): Promise<n
   const entry = readHistory(host).find((one) => one.id === id);
   if (!entry) throw new NotRun(`${id} was not sent from here: only the wrapper's own history has what to send again`);
   const { argv, url, cluster, cwd, files, stdin } = entry;
-  if (argv === undefined) throw new NotRun(`${id} had a secret among its words, and those are not kept: type it again`);
+  if (argv === undefined) throw new NotRun(`${id} had data among its words, and that is not kept: type it again`);
   if (stdin) throw new NotRun(`${id} read standard input, which is not kept: type it again`);
   const connection = await connect({ ...options, url: options.url ?? url }, host);
   if (connection.url !== url) throw new UsageError(`${id} was sent to ${url}, and not to ${connection.url}`);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { chartAt, fileFlagOf, OUTPUT_FILES } from '../../command/grammar/file-flags.ts';
 import { readArgv, type ReadArgv } from './argv.ts';
 import { openFolder, type Folder } from './folder.ts';
@@ -13,22 +13,27 @@ interface Collected {
   readonly stdin: boolean;
 }
 
+/** A file that is sent with the command and not read here. */
+type Beside = Pick<Upload, 'path'> & Partial<Upload>;
+
 /** The gateway's own limits (shared/command/files.ts, and limits.bodyBytes unless an operator gave more), told before anything is sent. */
 const MOST_FILES = 500;
 const MOST_BYTES = 6 * 1024 * 1024; // 8 MiB of body hold so much in Base64
 
 /**
- * The files that a command names, read from the working folder as the tool would read them. Throws UploadRefused, by name, for what the tool
+ * The files that a command names and that are not sent `beside` them, read from the working folder as the tool would read them. Throws UploadRefused, by name, for what the tool
  * would read and the gateway cannot have.
  */
-export function collectUploads(argv: readonly string[], cwd: string, fetched: readonly Upload[] = []): Collected {
+export function collectUploads(argv: readonly string[], cwd: string, beside: readonly Beside[] = []): Collected {
   const read = readArgv(argv);
   if (!read) return { argv, files: [], stdin: false };
   const folder = openFolder(cwd);
   const words = [...argv];
-  /** What was fetched for this command is no file of the folder. */
-  const isFetched = (path: string): boolean =>
-    fetched.some((file) => file.path === path || file.path.startsWith(`${path.replace(/^\.\//, '')}/`));
+  /** What was fetched or given for this command is no file of the folder. */
+  const isFetched = (path: string): boolean => {
+    const plain = path.replace(/^\.\//, '');
+    return beside.some((file) => file.path === plain || file.path.startsWith(`${plain}/`));
+  };
   const paths = new Set<string>();
   let stdin = false;
   const one = (path: string): string => {
@@ -83,7 +88,7 @@ export function collectUploads(argv: readonly string[], cwd: string, fetched: re
   }
   if (read.tool === 'helm') chart(read);
   if (read.tool === 'kubectl' && read.path[0] === 'cp') copied(read);
-  return { argv: words, files: load([...paths], folder), stdin };
+  return { argv: words, files: load([...paths], folder, beside), stdin };
 
   /** kubectl's own walk (k8s.io/cli-runtime, pkg/resource, ExpandPathsToFileVisitors): links to folders are not followed below the one named. */
   function manifests(path: string, deep: boolean): string {
@@ -227,18 +232,19 @@ function expand(pattern: string, folder: Folder): readonly string[] {
   return found;
 }
 
-function load(paths: readonly string[], folder: Folder): readonly Upload[] {
-  if (paths.length > MOST_FILES)
-    throw new UploadRefused(`${paths.length} files would be sent, and a gateway takes ${MOST_FILES}; name fewer`);
-  let bytes = 0;
+function load(paths: readonly string[], folder: Folder, beside: readonly Beside[] = []): readonly Upload[] {
+  const count = paths.length + beside.length;
+  if (count > MOST_FILES)
+    throw new UploadRefused(`${count} files would be sent, and a gateway takes ${MOST_FILES}; name fewer`);
+  let bytes = beside.reduce((sum, file) => sum + Buffer.byteLength(file.contentBase64 ?? '', 'base64'), 0);
   return paths.map((path) => {
-    const content = readFileSync(folder.full(path));
-    bytes += content.length;
+    const full = folder.full(path);
+    bytes += statSync(full).size; // before it is read: it may be larger than memory
     if (bytes > MOST_BYTES)
       throw new UploadRefused(
         `${path} and those before it are more than the ${MOST_BYTES / 1024 / 1024} MiB that a gateway takes`,
       );
-    return { path, contentBase64: content.toString('base64') };
+    return { path, contentBase64: readFileSync(full).toString('base64') };
   });
 }
 

@@ -23,6 +23,8 @@ interface Entry {
 }
 
 const GIT = '.git';
+/** Some systems take `.GIT` for the same folder. */
+const isGit = (name: string): boolean => name.toLowerCase() === GIT;
 
 export function openFolder(cwd: string): Folder {
   const real = realpathSync(cwd);
@@ -46,12 +48,12 @@ export function openFolder(cwd: string): Folder {
       const plain = relative(real, whole);
       if (leaves(plain))
         throw new UploadRefused(`${path} is a link to ${whole}, outside the working folder: put a copy in its place`);
-      if (plain.split(sep).includes(GIT)) throw new UploadRefused(`${path} lies in ${GIT}, of which nothing is sent`);
+      if (plain.split(sep).some(isGit)) throw new UploadRefused(`${path} lies in ${GIT}, of which nothing is sent`);
       return whole;
     },
     entries(path) {
       return readdirSync(join(real, path))
-        .filter((name) => name !== GIT)
+        .filter((name) => !isGit(name))
         .sort()
         .map((name) => {
           const below = path === '' ? name : `${path}/${name}`;
