@@ -116,6 +116,50 @@ describe('aksgw login', () => {
     expect(await aksgw(GET)).toMatchObject({ code: 125, err: expect.stringContaining('nobody is signed in') });
   });
 
+  test('that ends while a command is waited for: is got again ahead of its end, or named with what goes on', async () => {
+    const { aksgw, tokens } = person();
+    const { entra } = stack.azure;
+    const { audience, tenants, authority } = entra;
+    let [refused, url] = ['', ''];
+    const record = { id: 'c1', stdout: 'out\n', stderr: '', warnings: [], truncated: false };
+    url = await serve((request, response) => {
+      const send = (status: number, kind: string, body: object): void =>
+        void response.writeHead(status, { 'content-type': kind }).end(JSON.stringify(body));
+      const bearer = request.headers.authorization ?? '';
+      if (request.url?.startsWith('/.well-known/'))
+        send(200, 'application/json', {
+          resource: url,
+          audience,
+          scope: `${audience}/.default`,
+          authorization_servers: [`${authority}/${tenants[0]}/v2.0`],
+        });
+      else if (request.method === 'POST') {
+        refused = bearer; // from now on
+        send(200, 'application/json', { ...record, status: 'running', exitCode: null });
+      } else if (bearer === refused)
+        send(401, 'application/problem+json', {
+          code: 'token-expired',
+          detail: 'over',
+          next: 'sign in',
+          retryable: false,
+        });
+      else send(200, 'application/json', { ...record, status: 'completed', exitCode: 0 });
+    });
+    let decided = false;
+    await aksgw(['login', url, '--method', 'device-code'], {}, (err) => {
+      const device = /enter the code/.test(err) ? entra.devices.at(-1) : undefined;
+      if (device && !decided) setImmediate(() => entra.decideDevice(device.userCode, { oid: people.user }));
+      decided ||= device !== undefined;
+    });
+    const before = tokens();
+    expect(await aksgw(GET)).toMatchObject({ code: 0, out: 'out\n' });
+    expect(tokens()).not.toBe(before);
+    entra.revoke();
+    const ended = await aksgw(GET);
+    expect(ended).toMatchObject({ code: 126, err: expect.stringContaining(`aksgw login ${url}`) });
+    expect(ended.err).toContain('it goes on: aksgw wait c1');
+  });
+
   test('by device code: a person who says no is not signed in', async () => {
     const { aksgw } = person();
     const { entra } = stack.azure;
@@ -188,6 +232,16 @@ describe('aksgw login', () => {
     expect(tokens()).toBe('{}\n');
     expect(() => statSync(join(folder, 'kept'))).toThrow();
     expect(await aksgw(['whoami'], env)).toMatchObject({ code: 125 });
+  });
+
+  test('a token that no header can carry is 125 at once, and a newline behind one does not matter', async () => {
+    const { aksgw } = person();
+    const gateway = { AKSGW_URL: stack.url };
+    expect(await aksgw(GET, { ...gateway, AKSGW_TOKEN: 'not a token' })).toMatchObject({
+      code: 125,
+      err: expect.stringContaining('AKSGW_TOKEN is not a token'),
+    });
+    expect((await aksgw(GET, { ...gateway, AKSGW_TOKEN: `${await userToken()}\n` })).code).toBe(0);
   });
 
   test('a failed sign-in is 125 at once, and names the command that mends it', async () => {
@@ -290,7 +344,10 @@ describe('a server does not choose which credential it gets:', () => {
     const stranger = await aksgw(['--url', url, ...GET]);
     expect(stranger).toMatchObject({ code: 125, err: expect.stringContaining('nobody is signed in') });
     expect(heard).toEqual([]);
-    expect((await aksgw(['login', url, '--name', 'other'])).code).toBe(0);
+    expect(await aksgw(['login', url, '--name', 'other'])).toMatchObject({
+      code: 0,
+      err: expect.stringContaining(`${stack.url} is the same application`),
+    });
     const later = '88888888-8888-4888-8888-888888888888';
     changed = { audience: later, scope: `${later}/.default` };
     const ended = await aksgw(['login', url, '--name', 'other']);

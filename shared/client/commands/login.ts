@@ -59,6 +59,13 @@ export async function login(argv: readonly string[], options: Options, host: Hos
     host,
     `signing in by ${method} for application ${application} of tenant ${tenant} (${authority}), and nothing else`,
   );
+  const same = contexts.items.find((other) => other.signIn.application === application && other.url !== url);
+  // Nothing in a token says which address it is for: who has it could use it at the other one.
+  if (same)
+    tell(
+      host,
+      `warning: ${same.url} is the same application: what signs you in here is good there too. Is this its operator's?`,
+    );
   await signIn(context, host);
   const others = (await readContexts(host)).items.filter((other) => other.name !== name);
   await writeContexts({ current: name, items: [...others, context] }, host);
