@@ -11,7 +11,7 @@ import type { AcceptedRecord, CompletedRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
 import type { AllowedCommand } from './decide-again.ts';
 import { listAccess } from './who-am-i.ts';
-import { askerOf, ownerOf, type AuthenticatedRequest } from './request.ts';
+import { askerOf, type AuthenticatedRequest } from './request.ts';
 
 interface Answered {
   readonly stdout: string;
@@ -127,14 +127,14 @@ async function listRules(
 ): Promise<Answered> {
   const { rules, warnings } = await listAccess(context, request, cluster.name);
   const here = rules.filter(({ says }) => says.nonResourceURLs !== undefined || holdsIn(says.namespaces, namespace));
-  const rows = here.map(({ effect, role, says }) => ({
+  const rows = here.map(({ binds, effect, role, says }) => ({
     effect,
     cells: [
       `${(says.resources ?? (says.nonResourceURLs ? [] : ['*'])).join(',')}${says.except ? ` but ${says.except.join(',')}` : ''}`,
       `[${(says.nonResourceURLs ?? []).join(' ')}]`,
       `[${(says.names ?? []).join(' ')}]`,
       `[${(says.verbs ?? ['*']).join(' ')}]`,
-      role,
+      binds ? `${role} (${binds})` : role,
     ],
   }));
   const of = (which: 'allow' | 'deny') => rows.filter(({ effect }) => effect === which).map(({ cells }) => cells);
@@ -156,9 +156,10 @@ function whoAmI(
   { cluster, policy }: AllowedCommand,
   { output }: Extract<Answer, { kind: 'whoami' }>,
 ): Answered {
-  const { tid, oid } = ownerOf(request);
+  const { principal } = request.requester ?? request.caller;
+  const { tid, oid } = principal;
   const bound = policy.clusters.get(cluster.name);
-  const names = bound ? boundRoles(bound, request.caller.principal).map(({ name }) => `aksgw:${name}`) : [];
+  const names = bound ? boundRoles(bound, principal).map(({ name }) => `aksgw:${name}`) : [];
   const groups = [...new Set(names)];
   const username = `aksgw:${tid}:${oid}`;
   const review = {

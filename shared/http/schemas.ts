@@ -310,19 +310,24 @@ export const RunJobBody = Type.Object(
   { ...closed, title: 'JobRunRequest', description: "Values of the job's options; defaults for the rest." },
 );
 
+const standing = {
+  principal: Type.Object({
+    kind: Type.Union([Type.Literal('user'), Type.Literal('app')]),
+    tid: Type.String(),
+    oid: Type.String(),
+    azp: Type.String(),
+    appRoles: Type.Array(Type.String()),
+    groups: Type.Array(Type.String()),
+    scopes: Type.Array(Type.String()),
+  }),
+  roles: Type.Array(Type.Object({ cluster: Type.String(), roles: Type.Array(Type.String()) })),
+  unknown: Type.Array(Type.String(), { description: 'What the token does not tell.' }),
+};
+
 export const WhoAmIBody = Type.Object(
   {
-    principal: Type.Object({
-      kind: Type.Union([Type.Literal('user'), Type.Literal('app')]),
-      tid: Type.String(),
-      oid: Type.String(),
-      azp: Type.String(),
-      appRoles: Type.Array(Type.String()),
-      groups: Type.Array(Type.String()),
-      scopes: Type.Array(Type.String()),
-    }),
-    roles: Type.Array(Type.Object({ cluster: Type.String(), roles: Type.Array(Type.String()) })),
-    unknown: Type.Array(Type.String(), { description: 'What the token does not tell.' }),
+    ...standing,
+    requester: Type.Optional(Type.Object(standing, { description: 'The person of the Requester-Token.' })),
   },
   { title: 'Caller' },
 );
@@ -332,6 +337,9 @@ export const AccessBody = Type.Object(
     cluster: Type.String(),
     items: Type.Array(
       Type.Object({
+        binds: Type.Optional(
+          Type.Enum(['caller', 'requester'], { description: 'With a Requester-Token: whom. Both must be allowed.' }),
+        ),
         role: Type.String(),
         effect: Type.Union([Type.Literal('allow'), Type.Literal('deny')]),
         rule: Type.String(),

@@ -6,6 +6,7 @@ import { people, testStack, type TestStack } from '../support/stack.ts';
 const ana = people.user;
 const ben = '88888888-8888-4888-8888-888888888888';
 const eve = '99999999-9999-4999-8999-999999999999';
+const cara = 'cccccccc-0000-4000-8000-000000000003';
 const otherBot = people.job;
 
 const edit = (yaml: string): string =>
@@ -29,7 +30,7 @@ const edit = (yaml: string): string =>
       `    - { role: for-people, clusters: [demo], subjects: [{ app: ${people.bot} }] }
     - { role: reader-of-pods, clusters: [demo], subjects: [{ user: ${ben} }] }
     - { role: through-bot, clusters: [demo], subjects: [{ user: ${ben} }] }
-    - { role: viewer, clusters: [demo], subjects: [{ user: ${ana} }, { app: ${otherBot} }] }`,
+    - { role: viewer, clusters: [demo], subjects: [{ user: ${ana} }, { user: ${cara} }, { app: ${otherBot} }] }`,
     );
 
 let stack: TestStack;
@@ -106,6 +107,49 @@ describe('a bot with the person behind it', () => {
       ).body.items.map(({ id }) => id);
     expect(await listed(ben)).toContain(record.id);
     expect(await listed(ana)).not.toContain(record.id);
+  });
+
+  test('tells the person what they are, what they may see and by which rules, as both of them', async () => {
+    const headers = behind(await personal(ben));
+    const get = async <T>(path: string) => (await stack.request<T>('GET', path, { token: bot, headers })).body;
+    expect(await get('/v1/whoami')).toMatchObject({
+      principal: { kind: 'app', oid: people.bot },
+      roles: [{ cluster: 'demo', roles: ['for-people'] }],
+      requester: {
+        principal: { kind: 'user', oid: ben, scopes: ['Commands.Request'] },
+        roles: [{ cluster: 'demo', roles: ['reader-of-pods', 'through-bot'] }],
+      },
+    });
+    const access = await get<{ items: Record<string, unknown>[]; warnings: string[] }>('/v1/clusters/demo/access');
+    expect(access.items.map(({ binds, role }) => [binds, role])).toEqual([
+      ['caller', 'for-people'],
+      ['requester', 'reader-of-pods'],
+      ['requester', 'through-bot'],
+    ]);
+    expect(access.warnings).toContainEqual(expect.stringMatching(/^Both must be allowed/));
+    expect(await get('/v1/clusters/demo')).toMatchObject({ name: 'demo' });
+    const listed = await through({ argv: ['kubectl', 'auth', 'can-i', '--list', '-n', 'shop'] }, ben);
+    expect(listed.body.stdout).toMatch(/pods .* reader-of-pods \(requester\)/);
+    const named = await through({ argv: ['kubectl', 'auth', 'whoami'] }, ben);
+    expect(named.body.stdout).toContain(`:${ben}`);
+    const stranger = { token: bot, headers: behind(await personal(eve)) };
+    for (const path of ['/v1/clusters/demo', '/v1/clusters/demo/access', '/v1/clusters/demo/health'])
+      expect((await stack.request('GET', path, stranger)).body.code).toBe('cluster-not-found');
+  });
+
+  test('looks at a cluster as each person, and shares no look between two', async () => {
+    const look = async (oid: string) => {
+      const answer = await fetch(`${stack.url}/v1/clusters/demo/health`, {
+        headers: { authorization: `Bearer ${bot}`, ...behind(await personal(oid)), prefer: 'wait=30' },
+      });
+      return (await answer.json()) as { parts: Record<string, { status: string }> };
+    };
+    const posts = () => stack.azure.arm.posts.length;
+    const before = posts();
+    for (const oid of [ana, ana, cara]) expect((await look(oid)).parts['nodes']?.status).toBe('ok');
+    expect(posts()).toBe(before + 2); // what ana saw is ana's again, and not cara's, who may see the same
+    expect((await look(ben)).parts['nodes']?.status).toBe('not-allowed');
+    expect(posts()).toBe(before + 2);
   });
 
   test('keeps idempotency keys of two people apart', async () => {
@@ -214,7 +258,7 @@ describe('a Requester-Token', () => {
 
   test('is refused where nothing takes it, and twice in one request', async () => {
     const headers = behind(await personal(ben));
-    for (const path of ['/v1/whoami', '/v1/audit/events'])
+    for (const path of ['/v1/audit/checkpoints', '/v1/audit/events'])
       expect((await stack.request('GET', path, { token: bot, headers })).body.code).toBe('request-invalid');
   });
 

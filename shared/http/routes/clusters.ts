@@ -4,6 +4,7 @@ import { quoteWords } from '../../command/quote.ts';
 import type { Cluster } from '../../config/config.ts';
 import type { ExtraResource } from '../../kubernetes/extra-resource.ts';
 import type { ExplainedCommand } from '../../gateway/explain-command.ts';
+import type { Standing } from '../../gateway/who-am-i.ts';
 import { ruleName } from '../../config/rule-reference.ts';
 import type { AppOptions } from '../options.ts';
 import { ABOUT_A_COMMAND, json, jsonOrMessage, problemsOf } from '../answers.ts';
@@ -48,11 +49,13 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
   app.get<{ Params: Static<typeof ClusterParams> }>(
     '/v1/clusters/:cluster',
     {
+      ...withRequester,
       schema: {
         operationId: 'getCluster',
         tags: ['clusters'],
         summary: 'A cluster, the custom resources known there, and the versions of its tools',
         params: ClusterParams,
+        headers: RequesterHeaders,
         response: { ...problemsOf('cluster-not-found'), 200: json('The cluster.', ClusterDetailBody) },
       },
     },
@@ -79,29 +82,32 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
   app.get(
     '/v1/whoami',
     {
+      ...withRequester,
       schema: {
         operationId: 'whoAmI',
         tags: ['callers'],
-        summary: 'The caller as the gateway sees it, its roles, and what could not be known',
+        summary:
+          'The caller as the gateway sees it, its roles, and what could not be known; so too the person behind it',
+        headers: RequesterHeaders,
         response: { ...problemsOf(), 200: json('The caller.', WhoAmIBody) },
       },
     },
     async (request) => {
-      const { principal, roles, unknown } = await gateway.whoAmI(authenticated(request));
-      const { kind, tid, oid, azp, roles: appRoles, groups } = principal;
-      const scopes = principal.kind === 'user' ? principal.scopes : [];
-      return { principal: { kind, tid, oid, azp, appRoles, groups: groups.ids, scopes }, roles, unknown };
+      const { caller, requester } = await gateway.whoAmI(authenticated(request));
+      return { ...standingBody(caller), ...(requester && { requester: standingBody(requester) }) };
     },
   );
 
   app.get<{ Params: Static<typeof ClusterParams> }>(
     '/v1/clusters/:cluster/access',
     {
+      ...withRequester,
       schema: {
         operationId: 'getAccess',
         tags: ['callers'],
-        summary: 'The rules that bind the caller on a cluster',
+        summary: 'The rules that bind the caller on a cluster, and those that bind the person behind it',
         params: ClusterParams,
+        headers: RequesterHeaders,
         response: { ...problemsOf('cluster-not-found'), 200: json('All of them.', AccessBody) },
       },
     },
@@ -110,7 +116,8 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
       const { rules, warnings } = await gateway.listAccess(authenticated(request), cluster);
       return {
         cluster,
-        items: rules.map(({ role, effect, rule, says }) => ({
+        items: rules.map(({ binds, role, effect, rule, says }) => ({
+          ...(binds && { binds }),
           role,
           effect,
           rule,
@@ -157,6 +164,12 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
       return { cluster: steps[0]?.cluster, allowed: steps.every(({ allowed }) => allowed), steps };
     },
   );
+}
+
+function standingBody({ principal, roles, unknown }: Standing) {
+  const { kind, tid, oid, azp, roles: appRoles, groups } = principal;
+  const scopes = principal.kind === 'user' ? principal.scopes : [];
+  return { principal: { kind, tid, oid, azp, appRoles, groups: groups.ids, scopes }, roles, unknown };
 }
 
 const clusterBody = ({ name, arm, runAs, defaultNamespace, frozen }: Cluster): Static<typeof ClusterBody> => ({
