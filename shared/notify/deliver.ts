@@ -90,9 +90,11 @@ async function attempt(context: NotifyContext, found: Delivery, signal: AbortSig
   if (!taken) return;
   const webhook = (await config.fresh(signal)).webhooks.get(taken.webhook);
   if (!webhook) return end(context, taken, 'delivery.failed', 'the webhook is not configured any more');
-  const { about } = taken;
-  const record = about.commandId === undefined ? undefined : await records.get(about.commandId);
-  const told = await context.tell(taken, record, webhook);
+  const told = await tellAbout(context, taken, webhook).catch((error: unknown) => ({ error }));
+  if (typeof told === 'object' && 'error' in told) {
+    context.onError(told.error);
+    return later(context, taken, 'what there is to tell could not be read', undefined);
+  }
   if (typeof told === 'string') return end(context, taken, 'delivery.failed', told);
   if (!told) {
     await records.dropDelivery(taken);
@@ -103,6 +105,11 @@ async function attempt(context: NotifyContext, found: Delivery, signal: AbortSig
   if (result.kind === 'refused') await tellTrail(context, taken, 'delivery.refused', result.detail);
   if (result.kind === 'gone') return end(context, taken, 'delivery.failed', result.detail);
   return later(context, taken, result.detail, result.retryAfter);
+}
+
+async function tellAbout({ records, tell }: NotifyContext, delivery: Delivery, webhook: Webhook) {
+  const { commandId } = delivery.about;
+  return tell(delivery, commandId === undefined ? undefined : await records.get(commandId), webhook);
 }
 
 type Result =

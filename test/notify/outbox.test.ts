@@ -25,6 +25,8 @@ class World {
   readonly received: string[] = [];
   /** What the receiver answers, from now on. */
   answer = 200;
+  /** Whether what there is to tell cannot be read. */
+  unreadable = false;
   readonly records: Records;
   readonly #server = createServer((request, response) => {
     this.received.push(String(request.headers['webhook-id']));
@@ -91,7 +93,10 @@ class World {
           return undefined as never;
         }),
       } as unknown as NotifyContext['trail'],
-      tell: mortal(async () => ({ event: 'command.ended', at: this.now, data: {}, say: () => 'done' })),
+      tell: mortal(async () => {
+        if (this.unreadable) throw new Error('the output is damaged');
+        return { event: 'command.ended', at: this.now, data: {}, say: () => 'done' };
+      }),
       resolve: async () => [],
       clock: { now: () => this.now, monotonic: () => this.now, sleep: () => new Promise(() => undefined) },
       entropy: systemEntropy,
@@ -184,6 +189,21 @@ const describeOutbox = (
       expect(world.kinds()).toEqual(['delivery.failed']);
       expect(world.received.length).toBeGreaterThan(6);
       expect(world.received.length).toBeLessThanOrEqual(15);
+      world.close();
+    }, 60_000);
+
+    test('neither tries for ever what it cannot read, nor gives it up at once', async () => {
+      const world = await fresh();
+      world.unreadable = true;
+      const began = world.now;
+      while (world.now < began + 2 * DAY) {
+        await world.look();
+        world.now += 10 * MINUTE;
+      }
+      expect([world.kinds(), world.received]).toEqual([['delivery.failed'], []]);
+      expect(world.errors.length).toBeGreaterThan(6);
+      expect(world.errors.length).toBeLessThanOrEqual(15);
+      expect(await records.dueDeliveries(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
       world.close();
     }, 60_000);
 
