@@ -96,7 +96,11 @@ const told = (event: string, at: number, data: Told['data'], message: Message): 
   event,
   at,
   data,
-  say: (profile, all) => (all ? write(message, profile) : headline(message, profile)),
+  link: message.link,
+  say: (profile, much) =>
+    much === 'line'
+      ? headline(message, profile)
+      : write(much === 'all' ? message : { ...message, link: undefined }, profile),
 });
 
 const wentWell = (record: CommandRecord): boolean => record.status === 'completed' && record.exitCode === 0;
