@@ -84,7 +84,7 @@ export function problemsOf(...more: readonly ProblemCode[]): Answers {
 
 const text = { 'text/plain': { schema: Type.String() } };
 const ContentLocation = { 'Content-Location': Header('The address of the finished record.') };
-const Applied = { 'Preference-Applied': Header('The preferences that were honoured.') };
+export const Applied = { 'Preference-Applied': Header('The preferences that were honoured.') };
 
 /** A command's record, as JSON or as text, beside the problems of its route. */
 export const recordOr = (others: Answers): Answers => recordsOr(others, RecordBody, 'The record', 'a command');
