@@ -103,7 +103,9 @@ function writeMaterials(outdir: string, version: string, metafile: Metafile): vo
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { zip: { type: 'string' }, outdir: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: { zip: { type: 'string' }, outdir: { type: 'string' }, 'without-cli': { type: 'boolean' } },
+  });
   const dist = values.outdir ?? join(root, 'dist');
   await bundle(dist);
   const { version } = JSON.parse(readFileSync(join(dist, 'package.json'), 'utf8')) as { version: string };
@@ -114,6 +116,8 @@ if (import.meta.main) {
     process.stdout.write(`package ${values.zip} sha256:${sha256}\n`);
   }
   // Last: what is deployed has no need of it.
-  await bundleCli(join(dist, 'cli'));
-  process.stdout.write('the wrapper to install: dist/cli\n');
+  if (!values['without-cli']) {
+    await bundleCli(join(dist, 'cli'));
+    process.stdout.write('the wrapper to install: dist/cli\n');
+  }
 }

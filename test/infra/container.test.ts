@@ -1,7 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { DockerfileParser, type Instruction } from 'dockerfile-ast';
 import { execFile, execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,7 +40,10 @@ describe('the Dockerfile', () => {
 
   test('has a stage that builds and one that runs, which takes nothing but dist/ from the other', () => {
     expect(stages).toHaveLength(2);
-    expect(of(build, 'RUN')).toEqual(['["npm", "ci", "--ignore-scripts"]', '["npm", "run", "build"]']);
+    expect(of(build, 'RUN')).toEqual([
+      '["npm", "ci", "--ignore-scripts"]',
+      '["npm", "run", "build", "--", "--without-cli"]',
+    ]);
     expect(of(final, 'COPY')).toEqual(['/src/dist ./']);
     expect(dockerfile).toMatch(/^COPY --from=build --chown=0:0 /m);
     expect([...of(final, 'RUN'), ...of(final, 'ADD'), ...of(build, 'ADD')]).toEqual([]);
@@ -43,6 +58,27 @@ describe('the Dockerfile', () => {
     expect(copied).toEqual(expect.arrayContaining(['package-lock.json', '.npmrc', 'functions', 'shared', 'LICENSE']));
     expect(copied.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
+
+  test('builds of what it copies, and of nothing else, just what is deployed', () => {
+    const place = mkdtempSync(join(tmpdir(), 'aksgw-image-'));
+    for (const words of of(build, 'COPY')) {
+      const [to = '', ...from] = words.split(/\s+/).toReversed();
+      for (const path of from)
+        cpSync(join(root, path), join(place, to, to.endsWith('/') ? path : ''), { recursive: true });
+    }
+    symlinkSync(join(root, 'node_modules'), join(place, 'node_modules'), 'junction');
+    const [program = '', ...words] = JSON.parse(of(build, 'RUN')[1] ?? '[]') as string[];
+    execFileSync(program, words, { cwd: place, stdio: 'pipe', shell: process.platform === 'win32' });
+    expect(readdirSync(join(place, 'dist')).toSorted()).toEqual([
+      'LICENSE',
+      'THIRD-PARTY-NOTICES.txt',
+      'functions',
+      'host.json',
+      'package.json',
+      'sbom.cdx.json',
+    ]);
+    rmSync(place, { recursive: true, force: true });
+  }, 60_000);
 
   test('starts as `npm run serve` does, as the first process, so that it hears SIGTERM', () => {
     const [start] = of(final, 'ENTRYPOINT');
