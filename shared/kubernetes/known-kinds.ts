@@ -81,7 +81,7 @@ export function readResource(
 }
 
 /** A group of a custom resource has a dot (apiextensions.k8s.io/v1), and is none that Kubernetes itself serves. */
-const isOthersGroup = (group: string): boolean => group.includes('.') && !isBuiltInGroup(group);
+export const isOthersGroup = (group: string): boolean => group.includes('.') && !isBuiltInGroup(group);
 
 const builtInGroups: ReadonlySet<string> = new Set([...builtIn.keys()].map((name) => groupOf(name)));
 

@@ -49,10 +49,11 @@ export function comparePolicies(before: Config, after: Config): readonly PolicyC
   const subjects = new Map(
     [...subjectsOf(before), ...subjectsOf(after)].map((subject) => [JSON.stringify(subject), subject] as const),
   );
-  const all = askables(new Map([...before.clusters, ...after.clusters]), {
-    ...before.policy.roles,
-    ...after.policy.roles,
-  });
+  const both = [before, after];
+  const all = askables(
+    both.flatMap(({ clusters }) => [...clusters.values()]),
+    both.flatMap(({ policy }) => Object.values(policy.roles)),
+  );
   const changes = new Map<string, PolicyChange & { readonly resources: Map<string, string[]> }>();
   for (const cluster of new Set([...before.clusters.keys(), ...after.clusters.keys()]))
     for (const file of subjects.values()) {
@@ -60,16 +61,20 @@ export function comparePolicies(before: Config, after: Config): readonly PolicyC
       const one = { old: subjectPrincipal(file, before), next: subjectPrincipal(file, after) };
       const held = { old: rolesOf(old, cluster, one.old), next: rolesOf(next, cluster, one.next) };
       const frozen = { old: isFrozen(before, cluster), next: isFrozen(after, cluster) };
-      if (isDeepStrictEqual(held.old, held.next) && frozen.old === frozen.next) continue;
-      // Asked without a name first, then by one that nobody wrote down: what comes of both alike is told once.
-      let unnamed = { was: '', is: '' };
+      // What `*` grants of a custom resource hangs on whether the cluster names it.
+      const isListedAlike = isDeepStrictEqual(old.policy.listed.get(cluster), next.policy.listed.get(cluster));
+      if (isDeepStrictEqual(held.old, held.next) && frozen.old === frozen.next && isListedAlike) continue;
+      // Asked without a name first, then by one that nobody wrote down, then by each that somebody did: what comes of them alike is told once.
+      let told: { readonly was: string; readonly is: string }[] = [];
       for (const asked of questionsOf(all, wordsOf([...held.old, ...held.next]))) {
         const was = outcome(old, one.old, cluster, asked);
         const is = outcome(next, one.next, cluster, asked);
         const { namespace, verb } = asked;
         const name = isUrl(asked) ? '' : asked.name;
-        if (name === '') unnamed = { was, is };
-        if (was === is || (name === ANY && was === unnamed.was && is === unnamed.is)) continue;
+        const isTold = name !== '' && told.every((one) => one.was === was && one.is === is);
+        if (name === '') told = [{ was, is }];
+        else if (name === ANY) told.push({ was, is });
+        if (was === is || isTold) continue;
         const key = JSON.stringify([subject, cluster, was, is, namespace, name]);
         const change = changes.get(key) ?? {
           subject,

@@ -1,8 +1,8 @@
 import { formatPath, type Path } from '../config/problem.ts';
 import { fillRole, parametersOf } from '../config/role-parameters.ts';
 import type { RoleFile, RuleFile } from '../config/schema.ts';
-import { isUrl, type ResourceAttributes } from '../kubernetes/attributes.ts';
-import { ANY, pathProbes, probes, type Askable } from './askable.ts';
+import { isUrl } from '../kubernetes/attributes.ts';
+import { ANY, pathProbes, probes, type Askable, type Probe } from './askable.ts';
 import {
   compileDenyRule,
   compileResourceRule,
@@ -13,7 +13,7 @@ import {
   matchesUrl,
   type ResourceRule,
 } from './rule.ts';
-import { namingOfNamed } from './sensitive.ts';
+import { namingWhere } from './sensitive.ts';
 
 export interface LintFinding {
   /** `policy.roles.viewer.deny[0]` */
@@ -34,9 +34,9 @@ interface JudgedRule {
   readonly path: Path;
   /** Undefined of a rule over the gateway's paths. */
   readonly resources: ResourceRule | undefined;
-  readonly asked: readonly ResourceAttributes[];
+  readonly asked: readonly Probe[];
   /** Of an allow, whether it contains it; of a deny, whether it touches it. */
-  takes(asked: ResourceAttributes): boolean;
+  takes(asked: Probe): boolean;
 }
 
 export type JudgedRole = Readonly<Record<Side, readonly JudgedRule[]>>;
@@ -72,8 +72,8 @@ function judgeResources(
   all: readonly Askable[],
 ): Pick<JudgedRule, 'resources' | 'asked' | 'takes'> {
   const rule = (side === 'deny' ? compileDenyRule : compileResourceRule)(file, NOBODY);
-  const takes = (asked: ResourceAttributes): boolean =>
-    side === 'deny' ? intersects(rule, asked) : contains(rule, asked, namingOfNamed(asked));
+  const takes = (asked: Probe): boolean =>
+    side === 'deny' ? intersects(rule, asked) : contains(rule, asked, namingWhere(asked, asked.listed));
   return {
     resources: rule,
     asked: [...probes(rule, all, side)],
@@ -119,8 +119,8 @@ const nothingAsks = ({ resources }: JudgedRule): string =>
 /** An exception from what the rule does not grant anyway: `*` never grants pods/exec, and no rule the rest of its other exceptions. */
 function lintExcept({ file, resources, path }: JudgedRule, all: readonly Askable[], report: ReportFinding): void {
   const { except = [] } = file;
-  const grants = (one: ResourceAttributes): boolean =>
-    resources !== undefined && contains(resources, one, namingOfNamed(one));
+  const grants = (one: Probe): boolean =>
+    resources !== undefined && contains(resources, one, namingWhere(one, one.listed));
   const kept = new Set(except.keys());
   // The later of two that take the same away is the one too many.
   for (const [place, text] of [...except.entries()].toReversed()) {
@@ -132,7 +132,7 @@ function lintExcept({ file, resources, path }: JudgedRule, all: readonly Askable
 }
 
 /** The first thing that a role allows and a deny takes away. */
-export function firstUndone(deny: JudgedRule, { allow }: JudgedRole): ResourceAttributes | undefined {
+export function firstUndone(deny: JudgedRule, { allow }: JudgedRole): Probe | undefined {
   for (const rule of allow) {
     // Of two globs or words that overlap, either may be the narrower.
     const undone = rule.asked.find((one) => deny.takes(one)) ?? deny.asked.find((one) => rule.takes(one));

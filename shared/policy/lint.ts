@@ -30,7 +30,7 @@ interface Lint {
 /** What is probably not meant in a policy that is in order: all findings, by their place in the file. */
 export function lintPolicy(config: Config): readonly LintFinding[] {
   const { findings, report } = collectFindings();
-  const all = askables(config.clusters, config.policy.roles);
+  const all = askables([...config.clusters.values()], Object.values(config.policy.roles));
   const roles = new Map(
     Object.entries(config.policy.roles).map(([name, role]) => [name, judgeRole(name, role, all)] as const),
   );
@@ -59,7 +59,15 @@ function lintWidth({ config, roles, report }: Lint): void {
     allow.forEach((rule, index) => {
       const path = ['policy', 'roles', name, 'allow', index];
       rule.namespaces?.forEach((text, place) => glob(text, [...path, 'namespaces', place]));
-      const secrets = { verb: 'get', group: '', resource: 'secrets', subresource: '', namespace: ANY, name: '' };
+      const secrets = {
+        verb: 'get',
+        group: '',
+        resource: 'secrets',
+        subresource: '',
+        namespace: ANY,
+        name: '',
+        listed: true,
+      };
       if (!rule.resources?.includes('*') || !judged?.allow[index]?.takes(secrets)) return;
       if (judged.deny.some((deny) => deny.takes(secrets))) return;
       report(

@@ -44,17 +44,18 @@ export type Naming = 'any' | 'group' | 'resource';
  * What `*` means was written by who knew Kubernetes' own resources and those that the configuration names. A custom resource that was not named
  * can be anything: of the well-known ones `*` covers reads; of those that were found in the cluster nothing.
  */
-export function namingOf(asked: ResourceAttributes, listed: ReadonlySet<string> | undefined): Naming {
+export const namingOf = (asked: ResourceAttributes, listed: ReadonlySet<string> | undefined): Naming =>
+  namingWhere(asked, listed?.has(`${asked.resource}.${asked.group}`) ?? false);
+
+/** The same on a cluster whose configuration names the resource, or does not. */
+export function namingWhere(asked: ResourceAttributes, isListed: boolean): Naming {
   if (needsNamedResource(asked)) return 'resource';
   const { group, resource, verb } = asked;
   const name = `${resource}.${group}`;
   // A custom resource's group has a dot (apiextensions.k8s.io/v1).
-  if (!group.includes('.') || isBuiltIn(name) || listed?.has(name)) return 'any';
+  if (!group.includes('.') || isBuiltIn(name) || isListed) return 'any';
   return wellKnownCustomResources.has(name) && isRead(verb) ? 'any' : 'group';
 }
-
-/** The same where everything that is asked about is built in or named by the configuration, or by a rule. */
-export const namingOfNamed = (asked: ResourceAttributes): Naming => (needsNamedResource(asked) ? 'resource' : 'any');
 
 /** True when only a rule that names the resource may allow it. */
 function needsNamedResource({ verb, group, resource, subresource }: ResourceAttributes): boolean {

@@ -85,11 +85,35 @@ describe('aksgw policy', () => {
     expect(nobody.code).toBe(1);
     const path = await aksgw(['policy', 'who-can', 'get', '/v1/audit/events', '--cluster', 'demo', '-c', stack.config]);
     expect(path.out).toMatch(new RegExp(`^may  user ${people.auditor} +auditor/allow\\[0\\]$`, 'm'));
+    const metrics = await aksgw(['policy', 'who-can', 'get', '/metrics', '--cluster', 'demo', '-c', stack.config]);
+    expect([metrics.code, metrics.out]).toEqual([1, 'get /metrics on demo\n']);
+    for (const own of [
+      ['run', 'jobs.aksgw', 'nightly'],
+      ['notify', 'webhooks.aksgw', 'bot'],
+      ['cancel', 'commands.aksgw'],
+    ]) {
+      const { err, out } = await aksgw(['policy', 'who-can', ...own, '--cluster', 'demo', '-c', stack.config]);
+      expect([err, out]).toEqual(['', expect.stringMatching(`^${own.join(' ')} on demo\n`)]);
+    }
     const slip = await aksgw(['policy', 'who-can', 'gte', 'pods', '--cluster', 'demo', '--config', stack.config]);
     expect([slip.code, slip.err]).toEqual([
       125,
       expect.stringContaining('no verb is called "gte". Did you mean "get"?'),
     ]);
+  });
+
+  test('who-can takes what only a cluster knows, where its own definitions are read', async () => {
+    const found = changed('found.yaml', (yaml) =>
+      yaml
+        .replace('  demo:\n', '  demo:\n    resources: discover\n')
+        .replace('deployments.apps', 'widgets.example.com, deployments.apps'),
+    );
+    const asked = ['policy', 'who-can', 'get', 'widgets.example.com', '-n', 'shop', '--cluster', 'demo', '-c'];
+    expect(await aksgw([...asked, found])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^get widgets\.example\.com in shop on demo\nmay /),
+    });
+    expect(await aksgw([...asked, stack.config])).toMatchObject({ code: 125 });
   });
 
   test('explain decides a command attribute by attribute, and refuses what nobody may send', async () => {

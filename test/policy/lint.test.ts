@@ -7,20 +7,23 @@ import { comparePolicies, createReplay } from '../../shared/policy/difference.ts
 import { lintPolicy } from '../../shared/policy/lint.ts';
 import { compilePolicy } from '../../shared/policy/policy.ts';
 import { whoCan } from '../../shared/policy/who-can.ts';
-import { lines, parse, withSections } from '../config/valid.ts';
+import { armId, lines, parse, withSections } from '../config/valid.ts';
 import { ask, oid, principal } from './fixtures.ts';
 
 const group = '66666666-6666-4666-8666-666666666666';
 const identity = lines.identity.replace(' }', ', groupsClaim: emitted }');
-const configOf = (policy: string, jobs = 'jobs: []') =>
-  parse(withSections({ identity, policy: `policy: ${policy}`, jobs }));
+const configOf = (policy: string, jobs = 'jobs: []', clusters = lines.clusters) =>
+  parse(withSections({ identity, policy: `policy: ${policy}`, jobs, clusters }));
+/** Two clusters, whose `resources:` say this. */
+const clustersWith = (demo: string, stage = '[]') =>
+  `clusters: { demo: { resourceId: ${armId('demo')}, resources: ${demo} }, stage: { resourceId: ${armId('stage')}, resources: ${stage} } }`;
 const bind = (role: string, subject = `{ user: ${oid} }`, more = '') =>
   `{ role: ${role}, clusters: ['*'], subjects: [${subject}]${more} }`;
 const read = '{ verbs: [get, list, watch], resources: [pods], namespaces: [shop] }';
 
 describe('lint tells', () => {
-  const lint = (policy: string, jobs?: string) =>
-    lintPolicy(configOf(policy, jobs)).map(({ path, kind }) => `${kind} ${path}`);
+  const lint = (policy: string, jobs?: string, clusters?: string) =>
+    lintPolicy(configOf(policy, jobs, clusters)).map(({ path, kind }) => `${kind} ${path}`);
   const role = (body: string) => `{ roles: { r: ${body} }, bindings: [${bind('r')}] }`;
   const cases: readonly [name: string, policy: string, findings: readonly string[]][] = [
     ['of nothing where nothing is wrong', role(`{ allow: [${read}] }`), []],
@@ -189,6 +192,43 @@ describe('lint tells', () => {
     expect(lint(policy)).toEqual(findings);
   });
 
+  test('nothing of a rule for the metrics', () => {
+    expect(lint(role('{ allow: [{ verbs: [get], nonResourceURLs: [/metrics] }] }'))).toEqual([]);
+  });
+
+  describe('of custom resources', () => {
+    const all = "{ verbs: [get, patch], resources: ['*'], except: [secrets], namespaces: [shop] }";
+    const named = '{ verbs: [patch], resources: [rollouts.argoproj.io], namespaces: [shop] }';
+    const found = '{ verbs: [get, patch], resources: [widgets.example.com], namespaces: [shop] }';
+    const group = '{ verbs: [delete], resources: ["*.example.com"], namespaces: [shop] }';
+    const listing = '[rollouts.argoproj.io]';
+    test.each<[name: string, rules: string[], clusters: string, findings: string[]]>([
+      ['nothing of what "*" does not grant, as no cluster names it', [all, named], clustersWith('[]'), []],
+      ['nothing of what "*" does not grant on the one that does not name it', [all, named], clustersWith(listing), []],
+      [
+        'that "*" grants it where every cluster names it',
+        [all, named],
+        clustersWith(listing, listing),
+        ['shadowed policy.roles.r.allow[1]'],
+      ],
+      [
+        'that "*" reads it anyway',
+        [all, named.replace('patch', 'get')],
+        clustersWith('[]'),
+        ['shadowed policy.roles.r.allow[1]'],
+      ],
+      ['nothing of what only the cluster knows', [all, found, group], clustersWith('discover'), []],
+      [
+        'of the second of two rules about what only the cluster knows',
+        [found, found, group, group],
+        clustersWith('discover'),
+        ['shadowed policy.roles.r.allow[3]', 'shadowed policy.roles.r.allow[1]'],
+      ],
+    ])('%s', (_name, rules, clusters, findings) => {
+      expect(lint(role(`{ allow: [${rules.join(', ')}] }`), undefined, clusters)).toEqual(findings);
+    });
+  });
+
   test('of a job that has no role', () => {
     const jobs = 'jobs: [{ name: nightly, cluster: demo, argv: [kubectl, get, pods] }]';
     expect(lint(`{ roles: { r: { allow: [${read}] } }, bindings: [${bind('r')}] }`, jobs)).toEqual([
@@ -268,6 +308,49 @@ describe('the difference of two policies', () => {
       'allow',
       'shop',
     ]);
+  });
+
+  test('knows of custom resources that only one of the files names, or that only the cluster knows', () => {
+    const told = (before: string, after: string, [was, is]: readonly [string, string]) => {
+      const of = (rule: string, clusters: string) =>
+        configOf(`{ roles: { r: { allow: [${read}, ${rule}] } }, bindings: [${bind('r')}] }`, undefined, clusters);
+      return comparePolicies(of(before, was), of(after, is)).map(({ cluster, before: old, after: next, resources }) => [
+        cluster,
+        `${old} -> ${next}`,
+        ...resources,
+      ]);
+    };
+    const rule = (resource: string) => `{ verbs: [patch], resources: [${resource}], namespaces: [shop] }`;
+    const found = clustersWith('discover');
+    expect(told(rule('rollouts.argoproj.io'), rule('services'), [lines.clusters, lines.clusters])).toContainEqual([
+      'demo',
+      'allow -> deny',
+      ['rollouts.argoproj.io', ['patch']],
+    ]);
+    expect(told(rule('widgets.example.com'), rule('services'), [found, found])).toContainEqual([
+      'demo',
+      'allow -> deny',
+      ['widgets.example.com', ['patch']],
+    ]);
+    // `*` grants writes to it as soon as the cluster names it.
+    const listed = clustersWith('[rollouts.argoproj.io]');
+    expect(told(rule("'*'"), rule("'*'"), [lines.clusters, listed])).toEqual([
+      [
+        'demo',
+        'deny -> allow',
+        ['rollouts.argoproj.io', ['patch']],
+        ['rollouts.argoproj.io/status', ['patch']],
+        ['rollouts.argoproj.io/scale', ['patch']],
+      ],
+    ]);
+  });
+
+  test('tells of a name only where it fares otherwise', () => {
+    const of = (verb: string) =>
+      configOf(
+        `{ roles: { r: { allow: [{ verbs: [${verb}], resources: [pods], namespaces: [shop] }, { verbs: [get], resources: [services], namespaces: [shop], names: [web] }] } }, bindings: [${bind('r')}] }`,
+      );
+    expect(comparePolicies(of('get'), of('list')).map(({ name }) => name)).toEqual(['', '', '', '']);
   });
 
   test('replays what was asked, and tells whether the first file decides as the trail does', () => {

@@ -28,7 +28,7 @@ const holding = (roles: Readonly<Record<string, RoleFile>>): PolicyFile => ({
 
 const keyOf = ({ group, resource, subresource }: Pick<ResourceAttributes, 'group' | 'resource' | 'subresource'>) =>
   `${resource}.${group}/${subresource}`;
-const askable = new Map(askables(new Map(), {}).map((one) => [keyOf(one), one] as const));
+const askable = new Map(askables([], []).map((one) => [keyOf(one), one] as const));
 /** What a command can ask for: no verb that the resource does not have, no namespace where there is none. */
 const isAskable = (asked: ResourceAttributes): boolean => {
   const known = askable.get(keyOf(asked));

@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util';
-import type { Config } from '../../../config/config.ts';
+import type { Cluster, Config } from '../../../config/config.ts';
 import {
   ALL_NAMESPACES,
   describeAttributes,
   urlAttributes,
   type ResourceAttributes,
 } from '../../../kubernetes/attributes.ts';
-import { readResource, resourceVerbs } from '../../../kubernetes/known-kinds.ts';
+import { isBuiltIn, isOthersGroup, readResource, resourceVerbs } from '../../../kubernetes/known-kinds.ts';
+import { virtualResources } from '../../../kubernetes/resource-table.ts';
 import { wellKnownCustomResources } from '../../../kubernetes/well-known-custom-resources.ts';
 import { catalogOf } from '../../../kubernetes/resources.ts';
 import { didYouMean } from '../../../lib/suggest.ts';
@@ -86,12 +87,10 @@ function readAsked(config: Config, { cluster: clusterName, verb, resource, name,
     ...wellKnownCustomResources.keys(),
     ...cluster.resources.map((one) => `${one.resource}.${one.group}`),
   ]);
-  const reading = readResource(resource, { names, discovered: false });
+  const reading = readResource(resource, { names, discovered: cluster.discover ?? false });
   if ('pattern' in reading && reading.pattern.resource !== '*') {
     const { resource: plural, group } = reading.pattern;
-    const virtual = ['jobs.aksgw', 'signers.certificates.k8s.io'].includes(word);
-    const namespaced =
-      !virtual && (word === 'releases.helm.sh' || catalogOf(cluster.resources).resolve(word).namespaced);
+    const namespaced = isNamespaced(word, group, names.has(word), cluster);
     return { verb, group, resource: plural, subresource, name, namespace: namespaced ? place(where, cluster) : '' };
   }
   const type = catalogOf(cluster.resources).resolve(word);
@@ -99,6 +98,13 @@ function readAsked(config: Config, { cluster: clusterName, verb, resource, name,
     throw new Error(`"${resource}" is not a resource`);
   const namespace = type.namespaced ? place(where, cluster) : '';
   return { verb, group: type.group, resource: type.resource, subresource, name, namespace };
+}
+
+/** What only the cluster's own definitions hold is taken as being in a namespace, since most custom resources are. */
+function isNamespaced(word: string, group: string, isNamed: boolean, { resources }: Cluster): boolean {
+  if (virtualResources.includes(word)) return word === 'releases.helm.sh';
+  if (!isNamed && !isBuiltIn(word) && isOthersGroup(group)) return true;
+  return catalogOf(resources).resolve(word).namespaced;
 }
 
 const place = (where: string | undefined, { defaultNamespace }: { readonly defaultNamespace: string }): string =>
