@@ -6,7 +6,8 @@ import { checkForm } from '../config/form.ts';
 import { ConfigError, formatPath, type ConfigProblem, type Path } from '../config/problem.ts';
 import { didYouMean } from '../lib/suggest.ts';
 import { readGuid } from '../config/values.ts';
-import type { Principal } from '../identity/principal.ts';
+import type { Asker } from './decide-both.ts';
+import { jobPrincipal, type Principal } from '../identity/principal.ts';
 
 // cases.yaml: who asks for what on which cluster, and what the policy is meant to say. infra/policies/cases.yaml is an example.
 
@@ -22,6 +23,7 @@ const Traits = {
 const PrincipalSchema = Type.Union([
   Type.Object({ user: Text, ...Traits }, strict),
   Type.Object({ app: Text, ...Traits }, strict),
+  Type.Object({ job: Text }, strict),
 ]);
 const Expected = {
   name: Type.Optional(Text),
@@ -32,6 +34,8 @@ const Expected = {
 };
 const Command = {
   cluster: Text,
+  /** The person behind the caller, by a token of their own: both must be allowed. */
+  requester: Type.Optional(Text),
   reason: Type.Optional(Type.String()),
   stdin: Type.Optional(Type.String()),
   files: Type.Optional(Type.Array(Type.Object({ path: Text, content: Type.String() }, strict))),
@@ -53,7 +57,7 @@ export type PolicyCase = CasesFile['cases'][number];
 
 interface PolicyCaseFile {
   readonly principals: ReadonlyMap<string, Principal>;
-  readonly cases: readonly { readonly line: number; readonly asked: PolicyCase; readonly principal: Principal }[];
+  readonly cases: readonly ({ readonly line: number; readonly asked: PolicyCase } & Asker)[];
 }
 
 const builtInRoles = (): Config['policy']['roles'] =>
@@ -88,6 +92,7 @@ export function readPolicyCases(text: string, config: Config, source: string): P
     const at = (key: string): Path => ['cases', index, key];
     const principal = principals.get(asked.principal);
     if (!principal) tell(at('principal'), `nobody is called so.${didYouMean(asked.principal, principals.keys())}`);
+    const requester = 'requester' in asked ? readRequester(asked.requester, at('requester')) : undefined;
     if (asked.cluster !== undefined && !config.clusters.has(asked.cluster)) {
       tell(
         at('cluster'),
@@ -98,12 +103,25 @@ export function readPolicyCases(text: string, config: Config, source: string): P
       tell(at('rule'), `there is no such rule.${didYouMean(asked.rule, rules)}`);
     }
     if (asked.expect === 'refuse' && 'get' in asked) tell(at('expect'), 'a path is allowed or denied, never refused');
-    return principal ? [{ line: document.line(['cases', index]), asked, principal }] : [];
+    return principal ? [{ line: document.line(['cases', index]), asked, principal, requester }] : [];
   });
   stop();
   return { principals, cases };
 
+  function readRequester(name: string, path: Path): Principal | undefined {
+    const requester = principals.get(name);
+    if (!requester) tell(path, `nobody is called so.${didYouMean(name, principals.keys())}`);
+    else if (requester.kind !== 'user') tell(path, 'is not a person: only a user can stand behind a caller');
+    return requester;
+  }
+
   function readPrincipal(spec: CasesFile['principals'][string], path: Path): Principal {
+    if ('job' in spec) {
+      const jobs = config.jobs.map(({ name }) => name);
+      if (!jobs.includes(spec.job))
+        tell([...path, 'job'], `no job is called "${spec.job}".${didYouMean(spec.job, jobs)}`);
+      return jobPrincipal(spec.job);
+    }
     const [only, ...others] = config.identity.tenants;
     if (spec.tenant === undefined && others.length > 0) tell(path, 'needs tenant: the gateway serves several');
     const tid = spec.tenant === undefined ? (only ?? '') : guid(spec.tenant, [...path, 'tenant']);

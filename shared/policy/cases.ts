@@ -2,9 +2,9 @@ import type { CommandRequest, Invocation } from '../command/invocation.ts';
 import { splitWords } from '../command/words.ts';
 import type { Cluster, Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
-import type { Principal } from '../identity/principal.ts';
 import { readPolicyCases, type PolicyCase } from './case-file.ts';
 import { decideNonResource } from './decide.ts';
+import type { Asker } from './decide-both.ts';
 import { judge } from './judge.ts';
 import { ruleName } from '../config/rule-reference.ts';
 import type { Decision } from './decision.ts';
@@ -47,8 +47,8 @@ export interface CaseReport {
 export function runPolicyCases(config: Config, casesYaml: string, { interpret, source }: CaseOptions): CaseReport {
   const policy = compilePolicy(config);
   const touched = new Set<string>();
-  const results = readPolicyCases(casesYaml, config, source).cases.map(({ line, asked, principal }): CaseResult => {
-    const actual = answer(asked, principal, policy, config, interpret, touched);
+  const results = readPolicyCases(casesYaml, config, source).cases.map(({ line, asked, ...asker }): CaseResult => {
+    const actual = answer(asked, asker, policy, config, interpret, touched);
     const passed = actual.verdict === asked.expect && (asked.rule === undefined || actual.rule === asked.rule);
     return {
       line,
@@ -67,7 +67,7 @@ export function runPolicyCases(config: Config, casesYaml: string, { interpret, s
 
 function answer(
   asked: PolicyCase,
-  principal: Principal,
+  { principal, requester }: Asker,
   policy: Policy,
   config: Config,
   interpret: CaseOptions['interpret'],
@@ -89,7 +89,7 @@ function answer(
       },
       cluster,
     );
-    return told(judge(policy, invocation, { principal, cluster, reason: asked.reason }).decision, touched);
+    return told(judge(policy, invocation, { principal, requester, cluster, reason: asked.reason }).decision, touched);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return { verdict: 'refuse', explanation: error.message };
@@ -101,12 +101,14 @@ function told(decision: Decision, touched: Set<string>): CaseResult['actual'] {
   if (name !== undefined) touched.add(name);
   if (decision.verdict === 'deny') return { verdict: 'deny', rule: name, explanation: decision.explanation };
   for (const { rule } of decision.because) touched.add(ruleName(rule));
+  if (decision.requester) touched.add(ruleName(decision.requester.rule));
   return { verdict: 'allow', rule: name };
 }
 
 function describe(asked: PolicyCase): string {
   const what = 'get' in asked ? `GET ${asked.get}` : 'argv' in asked ? asked.argv.join(' ') : asked.command;
-  return `${asked.principal}: ${what}${asked.cluster === undefined ? '' : ` on ${asked.cluster}`}`;
+  const behind = 'requester' in asked ? ` for ${asked.requester}` : '';
+  return `${asked.principal}${behind}: ${what}${asked.cluster === undefined ? '' : ` on ${asked.cluster}`}`;
 }
 
 const allRules = (config: Config): readonly string[] =>

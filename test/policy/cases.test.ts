@@ -4,6 +4,7 @@ import { interpret } from '../../shared/command/interpret.ts';
 import { parseConfig } from '../../shared/config/load.ts';
 import { ConfigError } from '../../shared/config/problem.ts';
 import { runPolicyCases, type CaseReport } from '../../shared/policy/cases.ts';
+import { lines, parse, withSections } from '../config/valid.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../infra/${path}`, import.meta.url), 'utf8');
 const configOf = (folder: string) =>
@@ -65,6 +66,41 @@ test('a case that goes another way fails with its line, the rule that decided an
   expect(report.untested).toContain('auditor/allow[0]');
 });
 
+test('cases know the person behind a caller, whose rights count too, the application it comes through, and jobs', () => {
+  const [app, job] = ['33333333-3333-4333-8333-333333333333', 'nightly'];
+  const rule = (more: string) => `{ verbs: [delete], resources: [pods], namespaces: [shop]${more} }`;
+  const config = parse(
+    withSections({
+      jobs: `jobs: [{ name: ${job}, cluster: demo, argv: [kubectl, get, pods] }]`,
+      policy:
+        `policy: { roles: { bot: { allow: [${rule(', requester: required')}] }, hand: { allow: [${rule(`, via: { app: ${app} }`)}] }, r: { allow: [${rule('')}] } }, bindings: [
+        { role: bot, clusters: ['*'], subjects: [{ app: ${app} }] },
+        { role: hand, clusters: ['*'], subjects: [{ appRole: Ops }] },
+        { role: r, clusters: ['*'], subjects: [{ job: ${job} }] }] }`.replaceAll('\n', ' '),
+    }),
+  );
+  const asked = 'cluster: demo, command: kubectl delete pod web -n shop --wait=false';
+  const { results, untested } = runPolicyCases(
+    config,
+    `principals:
+  bot: { app: ${app} }
+  ops: { user: 44444444-4444-4444-8444-444444444444, appRoles: [Ops] }
+  guest: { user: 55555555-5555-4555-8555-555555555555 }
+  night: { job: ${job} }
+cases:
+  - { principal: bot, ${asked}, expect: deny, rule: 'bot/allow[0]' }
+  - { principal: bot, requester: ops, ${asked}, expect: allow, rule: 'bot/allow[0]' }
+  - { principal: bot, requester: guest, ${asked}, expect: deny }
+  - { principal: ops, ${asked}, expect: deny, rule: 'hand/allow[0]' }
+  - { principal: night, ${asked}, expect: allow, rule: 'r/allow[0]' }
+`,
+    { interpret, source: 'cases.yaml' },
+  );
+  expect(results.filter(({ passed }) => !passed)).toEqual([]);
+  expect(untested).toEqual([]);
+  expect(results[1]?.name).toBe('bot for ops: kubectl delete pod web -n shop --wait=false on demo');
+});
+
 describe('a file of cases that is wrong is refused with its lines', () => {
   const cases: readonly [name: string, text: string, problem: string][] = [
     [
@@ -76,6 +112,21 @@ describe('a file of cases that is wrong is refused with its lines', () => {
       'an unknown cluster',
       `${people}  - { principal: bot, cluster: dmo, command: kubectl version, expect: allow }`,
       '4 cases[0].cluster: no cluster is called "dmo". Did you mean "demo"?',
+    ],
+    [
+      'an unknown requester',
+      `${people}  - { principal: bot, requester: bob, cluster: demo, command: kubectl version, expect: allow }`,
+      '4 cases[0].requester: nobody is called so. Did you mean "bot"?',
+    ],
+    [
+      'an application as requester',
+      `${people}  - { principal: bot, requester: bot, cluster: demo, command: kubectl version, expect: allow }`,
+      '4 cases[0].requester: is not a person: only a user can stand behind a caller',
+    ],
+    [
+      'an unknown job',
+      `${people.replace(/app: \S+/, 'job: nigthly')}  - { principal: bot, cluster: demo, command: kubectl version, expect: allow }`,
+      '2 principals.bot.job: no job is called "nigthly".',
     ],
     [
       'an unknown rule',
@@ -100,7 +151,7 @@ describe('a file of cases that is wrong is refused with its lines', () => {
     [
       'two commands',
       `${people}  - { principal: bot, cluster: demo, command: kubectl version, argv: [kubectl], expect: allow }`,
-      '4 cases[0].command: unknown key. Known here: name, principal, expect, rule, cluster, reason, stdin, files, argv',
+      '4 cases[0].command: unknown key. Known here: name, principal, expect, rule, cluster, requester, reason, stdin, files, argv',
     ],
     [
       'a path that is refused',
