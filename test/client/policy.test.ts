@@ -143,6 +143,30 @@ describe('aksgw policy', () => {
     expect((await aksgw([...asked, 'kubectl', 'get', '--raw', '/api'])).code).toBe(2);
   });
 
+  test('explain counts the rights of the person behind the caller too', async () => {
+    const behind = changed('behind.yaml', (yaml) =>
+      yaml.replace("namespaces: ['*'] }\n", "namespaces: ['*'], requester: required }\n"),
+    );
+    const explained = async (...more: string[]) => {
+      const asked = ['policy', 'explain', '-c', behind, '--cluster', 'demo', '--app', people.bot, ...more];
+      const { code, out, err } = await aksgw([...asked, '--', 'kubectl', 'get', 'pods', '-n', 'shop']);
+      return [code, (out + err).split('\n', 2).join(';')];
+    };
+    const { team, user } = people;
+    expect(await explained()).toEqual([1, expect.stringContaining('only for a person behind the caller')]);
+    expect(await explained('--requester', user)).toEqual([
+      1,
+      expect.stringMatching(
+        /^deny: The person behind the caller: No role is bound to you.*; {2}deny {2}list pods in shop$/,
+      ),
+    ]);
+    expect(await explained('--requester', user, '--requester-group', team)).toEqual([
+      0,
+      'allow: by viewer/allow[0];  allow list pods in shop by viewer/allow[0]',
+    ]);
+    expect(await explained('--requester-group', team)).toEqual([125, expect.stringContaining('--requester is needed')]);
+  });
+
   test('explain sends as the caller where the cluster impersonates, and knows of a token without its groups', async () => {
     const named = changed('named.yaml', (yaml) =>
       yaml

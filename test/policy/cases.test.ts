@@ -4,7 +4,7 @@ import { interpret } from '../../shared/command/interpret.ts';
 import { parseConfig } from '../../shared/config/load.ts';
 import { ConfigError } from '../../shared/config/problem.ts';
 import { runPolicyCases, type CaseReport } from '../../shared/policy/cases.ts';
-import { lines, parse, withSections } from '../config/valid.ts';
+import { parse, withSections } from '../config/valid.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../infra/${path}`, import.meta.url), 'utf8');
 const configOf = (folder: string) =>

@@ -17,11 +17,12 @@ import { collectUploads } from '../../uploads/collect.ts';
 import { readPolicyConfig } from '../config.ts';
 
 const USAGE = `aksgw policy explain --cluster CLUSTER (--user ID | --app ID | --job NAME) [--tenant ID] [--group ID]… [--app-role ROLE]…
-                     [--groups-unknown] [--reason TEXT] [--config gateway.yaml] -- kubectl … | helm …
+                     [--groups-unknown] [--requester ID [--requester-group ID]… [--requester-app-role ROLE]…] [--reason TEXT]
+                     [--config gateway.yaml] -- kubectl … | helm …
 
 What the gateway would decide about a command of this caller, attribute by attribute, and what it would send. Reaches nothing; files
 that the command names are read from the working folder. --groups-unknown is a caller whose token leaves its groups out, as Entra does for
-users in more than 200. Exits 1 when it is denied, 2 when it is refused.
+users in more than 200. --requester is the person behind the caller, whose rights count too. Exits 1 when it is denied, 2 when it is refused.
 `;
 
 /** `aksgw policy explain`. */
@@ -39,6 +40,9 @@ export async function explainOffline(argv: readonly string[], host: Host): Promi
       group: { type: 'string', multiple: true },
       'app-role': { type: 'string', multiple: true },
       'groups-unknown': { type: 'boolean' },
+      requester: { type: 'string' },
+      'requester-group': { type: 'string', multiple: true },
+      'requester-app-role': { type: 'string', multiple: true },
       reason: { type: 'string' },
       help: { type: 'boolean' },
     },
@@ -52,6 +56,7 @@ export async function explainOffline(argv: readonly string[], host: Host): Promi
   const cluster = config.clusters.get(values.cluster);
   if (!cluster) throw new Error(`the configuration has no cluster ${JSON.stringify(values.cluster)}`);
   const principal = readPrincipal(config, values);
+  const requester = readRequester(config, values);
   const { files } = collectUploads(positionals, host.cwd());
   try {
     const policy = compilePolicy(config);
@@ -64,9 +69,20 @@ export async function explainOffline(argv: readonly string[], host: Host): Promi
       cluster,
     );
     const { reason } = values;
-    const { invocation, decision, sent } = judge(policy, understood, { principal, cluster, reason });
+    const { invocation, decision, sent } = judge(policy, understood, { principal, requester, cluster, reason });
     const { attributes, podSecurity, charts } = invocation;
-    const asked = { principal, cluster: cluster.name, reason, attributes, podSecurity, charts };
+    const isTheirs = decision.verdict === 'deny' && decision.whose === 'requester';
+    const whose = (isTheirs && requester) || principal;
+    const asked = {
+      principal: whose,
+      caller: principal,
+      requester,
+      cluster: cluster.name,
+      reason,
+      attributes,
+      podSecurity,
+      charts,
+    };
     const verdicts = explain(policy, asked).attributes;
     const why = decision.verdict === 'allow' ? `by ${ruleName(decision.rule)}` : decision.explanation;
     const frozen = decision.verdict === 'allow' ? frozenFor(cluster, attributes) : undefined;
@@ -118,6 +134,22 @@ function readPrincipal({ identity }: Config, caller: Caller): Principal {
   return caller.app === undefined
     ? { ...token, kind: 'user', oid: guid('--user', caller.user ?? ''), scopes: identity.scopes }
     : { ...token, kind: 'app', oid: guid('--app', caller.app) };
+}
+
+/** The person behind the caller, if there is one: of the same tenant. */
+function readRequester(
+  config: Config,
+  values: {
+    readonly tenant?: string | undefined;
+    readonly requester?: string | undefined;
+    readonly 'requester-group'?: readonly string[] | undefined;
+    readonly 'requester-app-role'?: readonly string[] | undefined;
+  },
+): Principal | undefined {
+  const { tenant, requester: user, 'requester-group': group, 'requester-app-role': roles } = values;
+  if (user === undefined && (group ?? roles) !== undefined)
+    throw new Error('--requester is needed: the groups and app roles are of that person');
+  return user === undefined ? undefined : readPrincipal(config, { user, tenant, group, 'app-role': roles });
 }
 
 function guid(flag: string, text: string): string {
