@@ -4,6 +4,7 @@ import { ClusterHealthBody, type ClusterHealthOutput, type ProblemDocument } fro
 import { eventCodes } from '../../shared/audit/events.ts';
 import { Compile } from 'typebox/compile';
 import { demoCluster } from '../../infra/local/azure.ts';
+import type { KubeObject } from '../../infra/local/kubernetes/json.ts';
 import { testStack, type Answer, type RequestOptions, type TestStack } from '../support/stack.ts';
 import { faults, warnings } from './zoo.ts';
 
@@ -50,11 +51,32 @@ const look = async (query = '', options: RequestOptions = {}): Promise<Answer<Bo
 const posts = () => stack.azure.arm.posts.length;
 const schema = Compile(ClusterHealthBody);
 
+/** The pod of a job that has just ended. */
+const done = (now: number): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'nightly-x7k2p', namespace: 'shop', creationTimestamp: new Date(now - 600_000).toISOString() },
+  spec: { containers: [{ name: 'job', image: 'job:1' }] },
+  status: {
+    phase: 'Succeeded',
+    containerStatuses: [
+      {
+        name: 'job',
+        restartCount: 0,
+        ready: false,
+        state: { terminated: { reason: 'Completed', exitCode: 0, finishedAt: new Date(now - 60_000).toISOString() } },
+      },
+    ],
+  },
+});
+
 describe('GET /v1/clusters/{cluster}/health', () => {
   test('a healthy cluster is quiet, in one pod start', async () => {
     const before = posts();
+    stack.azure.kubernetes.place(done(clock.now()));
     const { status, body } = await look();
     expect([status, body.status, body.findings]).toEqual([200, 'ok', []]);
+    expect(body.parts['pods']).toMatchObject({ restartedInHour: 0 });
     expect(Object.values(body.parts).map((part) => part.status)).toEqual(Array.from({ length: 10 }, () => 'ok'));
     expect([...schema.Errors(body)]).toEqual([]);
     expect(posts() - before).toBe(1);
@@ -218,12 +240,14 @@ describe('judged as the caller', () => {
 
   test('is shared with the same caller alone', async () => {
     const before = posts();
-    const [one, two] = await Promise.all([look('?namespace=shop'), look('?namespace=shop')]);
+    const shop = (token: string) => look('?namespace=shop', { token });
+    const { user, job } = stack.tokens;
+    const [one, two] = await Promise.all([shop(user), shop(user)]);
     expect(one.body).toEqual(two.body);
-    expect((await look('?namespace=shop')).body.at).toBe(one.body.at);
+    expect((await shop(user)).body.at).toBe(one.body.at);
     expect(posts() - before).toBe(1);
-    const other = await look('?namespace=shop', { token: stack.tokens.user });
-    expect(other.body.status).toBe('not-allowed');
+    expect(one.body.parts['events']?.status).toBe('ok');
+    expect((await shop(job)).body.parts['events']?.status).toBe('not-allowed');
     expect(posts() - before).toBe(2);
   });
 });
@@ -239,10 +263,11 @@ describe('hostile text', () => {
         conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: evil }],
       },
     } as never);
-    const { body } = await look();
+    const mine = { token: stack.tokens.user };
+    const { body } = await look('?namespace=shop', mine);
     expect(body.findings.map(({ object }) => object)).toEqual(['pod/roomless']);
     expect(body.findings[0]?.detail).toContain('x|Pod|shop|ok');
-    const markdown = await look('', { headers: { accept: 'text/markdown;profile=slack' } });
+    const markdown = await look('?namespace=shop', { ...mine, headers: { accept: 'text/markdown;profile=slack' } });
     expect(markdown.headers.get('content-type')).toMatch(/^text\/markdown/);
     expect(markdown.text.match(/```/g)).toHaveLength(2);
     expect(markdown.text).not.toContain('<!channel>');

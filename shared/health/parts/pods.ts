@@ -41,7 +41,7 @@ export function pods(answers: Answers): Part {
     if (pod.phase === 'Running') counts.running += 1;
     if (pod.phase === 'Pending') counts.pending += 1;
     if (pod.phase === 'Failed') counts.failed += 1;
-    if (pod.containers.some(({ endedAt }) => isWithinHour(endedAt, answers.now))) counts.restartedInHour += 1;
+    if (pod.containers.some((container) => restartedInHour(container, answers.now))) counts.restartedInHour += 1;
     const before = namespaces.get(row.namespace) ?? { pods: 0, problems: 0 };
     namespaces.set(row.namespace, {
       pods: before.pods + 1,
@@ -133,6 +133,10 @@ function readContainer(item: string): Container {
 
 const isWithinHour = (at: number | undefined, now: number): boolean => at !== undefined && now - at < HOUR_MS;
 
+/** What has ended and was not started again, as a job's pod or an init container, has not restarted. */
+const restartedInHour = ({ restarts, endedAt }: Container, now: number): boolean =>
+  restarts > 0 && isWithinHour(endedAt, now);
+
 /** The first that holds for a container says most; a pod that is being deleted is on its way out. */
 function findingsOf(row: Row, pod: Pod, now: number): readonly Finding[] {
   if (pod.deleted) return [];
@@ -154,7 +158,7 @@ function findingsOf(row: Row, pod: Pod, now: number): readonly Finding[] {
     const why = pod.unscheduled ?? pod.containers.find((container) => container.waiting !== '')?.waiting;
     return [found('degraded', pod.unscheduled === undefined ? 'pending' : 'unschedulable', row, why)];
   }
-  const often = pod.containers.find(({ restarts, endedAt }) => restarts >= RESTARTS && isWithinHour(endedAt, now));
+  const often = pod.containers.find((container) => container.restarts >= RESTARTS && restartedInHour(container, now));
   return often ? [found('degraded', 'restarting', row, `container ${often.name}: ${often.restarts} restarts`)] : [];
 }
 
