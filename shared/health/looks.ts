@@ -59,6 +59,8 @@ interface LooksContext {
 const FRESH_MS = 30_000;
 /** Looks that are kept to be shared. */
 const MOST_SHARED = 200;
+/** For each command: an API server that hangs is found within minutes, and holds no slot for an hour. */
+const STEP_SECONDS = 60;
 /** Longer than any batch may run. */
 const LONGEST_MS = 2 * 3_600_000;
 
@@ -257,7 +259,7 @@ async function joinOther(
 const isUnreachable = (error: unknown): error is Problem => error instanceof Problem && unreachable.has(error.code);
 const notRun = ({ code, message }: Problem): BatchReading['run'] => ({ kind: 'not-run', code, message });
 
-function startBatch(
+async function startBatch(
   { gateway }: LooksContext,
   request: AuthenticatedRequest,
   { cluster, namespace }: Scope,
@@ -269,7 +271,11 @@ function startBatch(
     throw new Problem('policy-denied', 'Policy allows none of the reads of a look at this cluster.', {
       members: { reason: 'no-rule', role: null, rule: null },
     });
-  const steps = stepsFor(allowed, namespace).map(({ words }) => ({ command: words, files: [] }));
+  const commands = stepsFor(allowed, namespace);
+  const { config } = await gateway.admitCaller(request);
+  const { default: usual, max } = config.limits.timeoutSeconds;
+  const timeoutSeconds = Math.min(STEP_SECONDS, usual, Math.floor(max / commands.length));
+  const steps = commands.map(({ words }) => ({ command: words, files: [], timeoutSeconds }));
   return gateway.runBatch(request, { ...about, cluster, steps, onError: 'continue' }, signal);
 }
 

@@ -12,7 +12,7 @@ beforeAll(async () => {
   // Each look counts as eleven commands.
   stack = await testStack({
     jobs: false,
-    edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 400'),
+    edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 400').replace('max: 3600', 'max: 330'),
   });
 });
 afterAll(() => stack.close());
@@ -30,9 +30,17 @@ test('a process that knows nothing of a look finds it by the store, while it goe
     },
   };
   const view = () => Promise.reject(new Problem('azure-unreachable', 'Azure is away.'));
+  const { gateway } = stack.gateway;
+  const seconds: (number | undefined)[][] = [];
   const process = (store = records) =>
     createLooks({
-      gateway: stack.gateway.gateway,
+      gateway: {
+        ...gateway,
+        runBatch: (asker, batch, signal) => {
+          seconds.push(batch.steps.map(({ timeoutSeconds }) => timeoutSeconds));
+          return gateway.runBatch(asker, batch, signal);
+        },
+      },
       relay: { view },
       clock,
       metrics: { set: () => undefined },
@@ -55,6 +63,8 @@ test('a process that knows nothing of a look finds it by the store, while it goe
   expect(two).toEqual(one);
   expect(stack.azure.arm.posts).toHaveLength(1);
   expect(one).toMatchObject({ total: 4 });
+  // Each command has its share of the time of one, and a minute at most.
+  expect(seconds).toEqual([seconds[0]?.map(() => 330 / 11)]);
 
   ahead = 60_000;
   await look(process());
