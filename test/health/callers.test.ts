@@ -22,8 +22,15 @@ describe('a cluster with impersonate: true', () => {
         plenty(yaml)
           .replace('    defaultNamespace: shop', '    impersonate: true\n    defaultNamespace: shop')
           .replace(
-            "      clusters: ['*']\n      subjects: [{ app: 3",
-            `      clusters: ['*']\n      subjects: [{ user: ${ana} }, { user: ${ben} }, { app: 3`,
+            '    auditor:\n',
+            `    reader-of-pods:
+      allow: [{ verbs: [get, list], resources: [pods], namespaces: [shop] }]
+    auditor:\n`,
+          )
+          .replace(
+            '  bindings:\n',
+            `  bindings:
+    - { role: reader-of-pods, clusters: [demo], subjects: [{ user: ${ana} }, { user: ${ben} }] }\n`,
           ),
     });
   });
@@ -56,8 +63,14 @@ describe('a cluster with impersonate: true', () => {
   testWithKubectl('shows two people behind one bot what each may see, and neither what the other saw', async () => {
     const before = stack.azure.arm.posts.length;
     stack.azure.kubernetes.allow = ({ impersonate }) => impersonate?.user !== nameOf(ben);
-    expect((await look(await behind(ana))).parts['pods']).toMatchObject({ status: 'ok', total: 4 });
-    expect((await look(await behind(ben))).parts['pods']).toMatchObject({ status: 'not-allowed', total: 0 });
+    expect((await look(await behind(ana))).parts['pods']).toMatchObject({
+      checks: { pods: { status: 'ok' } },
+      total: 4,
+    });
+    expect((await look(await behind(ben))).parts['pods']).toMatchObject({
+      checks: { pods: { status: 'not-allowed' } },
+      total: 0,
+    });
     expect(asked()).toEqual(new Set([nameOf(ana), nameOf(ben)]));
     expect(stack.azure.arm.posts.length - before).toBe(2);
   });
