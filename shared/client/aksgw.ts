@@ -1,14 +1,19 @@
 #!/usr/bin/env node
 import { basename } from 'node:path';
+import { exits } from './exits.ts';
 import { main } from './main.ts';
 
 const { env, stdin, stdout, stderr, argv } = process;
 
-// A reader that has seen enough (`| head`) closes the pipe: that is its right, and no error.
-for (const stream of [stdout, stderr])
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+let lost = false;
+// A reader that has seen enough (`| head`) closes the pipe: that is its right, and no error. A disk that is full is one.
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE' || lost) return;
+  lost = true;
+  process.exitCode ||= exits.truncated;
+  stderr.write(`aksgw: not all of the output could be written: ${error.message}\n`);
+});
+stderr.on('error', () => undefined); // there is nowhere left to say it
 
 const interrupt = new AbortController();
 let pressed: (() => void) | undefined;
@@ -29,6 +34,6 @@ const secondInterrupt = (ms: number): Promise<boolean> =>
 
 const host = { env, stdin, stdout, stderr, cwd: () => process.cwd(), signal: interrupt.signal, secondInterrupt };
 const setExitCode = (code: number): void => {
-  process.exitCode = code;
+  process.exitCode = code || (lost ? exits.truncated : 0);
 };
 void main(argv.slice(2), host, basename(argv[1] ?? 'aksgw')).then(setExitCode);

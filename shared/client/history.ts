@@ -35,7 +35,8 @@ export function readHistory(host: Pick<Host, 'env'>): readonly Entry[] {
   const text = readPrivate(pathOf(host));
   if (text === undefined) return [];
   try {
-    return JSON.parse(text) as Entry[];
+    const entries: unknown = JSON.parse(text);
+    return Array.isArray(entries) ? (entries as Entry[]) : [];
   } catch {
     return []; // of no use any more, and no reason to run nothing
   }

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { note, readHistory } from '../../shared/client/history.ts';
@@ -34,4 +34,9 @@ test.each([
 ])('and keeps %j, for its owner alone', (argv) => {
   expect(noted(argv)).toEqual(argv);
   expect(statSync(join(home, 'history.json')).mode & 0o777).toBe(0o600);
+});
+
+test.each(['null', '{}', '[{'])('what is no history any more (%s) keeps no command from being noted', (text) => {
+  writeFileSync(join(home, 'history.json'), text, { mode: 0o600 });
+  expect(noted(['kubectl', 'get', 'pods'])).toEqual(['kubectl', 'get', 'pods']);
 });

@@ -11,6 +11,8 @@ import {
   rmSync,
   symlinkSync,
   writeFileSync,
+  closeSync,
+  openSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -171,6 +173,20 @@ describe('a reader that goes away', () => {
     }
   });
 });
+
+(existsSync('/dev/full') ? test : test.skip)(
+  'output that cannot be written is not 0, and said in one line',
+  async () => {
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, [join(bin, 'aksgw'), '--help'], { stdio: ['ignore', full, 'pipe'] });
+    let err = '';
+    child.stderr?.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    closeSync(full);
+    expect(err).toMatch(/^aksgw: not all of the output could be written: ENOSPC.*\n$/);
+    expect(code).toBe(123);
+  },
+);
 
 /** What a person sees, with what differs between two runs replaced. */
 class Terminal {

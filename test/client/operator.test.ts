@@ -81,6 +81,34 @@ describe('aksgw', () => {
       expect(code).toBe(1);
     }, 30_000);
 
+    test('exits 3 where nothing was found to hold, since nothing was checked', async () => {
+      const nobody = 'http://127.0.0.1:9';
+      const config = write('away.yaml', readFileSync(stack.config, 'utf8').replace(stack.azure.arm.url, nobody));
+      const { code, out } = await aksgw('doctor', '--cluster', 'demo', '--config', config);
+      expect(out).not.toMatch(/^ {2}(?:refuted|confirmed)/m);
+      expect(code).toBe(3);
+    }, 30_000);
+
+    test('ends with 125 when nobody is signed in, and says how to', async () => {
+      const own = readFileSync(stack.config, 'utf8').replace(
+        /credential: \{ kind: static.*\}/,
+        'credential: { kind: default }',
+      );
+      const config = write('own.yaml', own);
+      const { PATH, AZURE_TOKEN_CREDENTIALS: only } = process.env;
+      // Azure's SDK looks there: at an `az` that is not to be had, and at no address.
+      Object.assign(process.env, { PATH: '', AZURE_TOKEN_CREDENTIALS: 'AzureCliCredential' });
+      try {
+        const { code, out, err } = await aksgw('doctor', '--cluster', 'demo', '--config', config);
+        expect(err).toContain('you are not signed in to Azure: az login');
+        expect([code, out]).toEqual([125, '']);
+      } finally {
+        process.env['PATH'] = PATH;
+        if (only === undefined) delete process.env['AZURE_TOKEN_CREDENTIALS'];
+        else process.env['AZURE_TOKEN_CREDENTIALS'] = only;
+      }
+    });
+
     test('of a cluster that is not configured is refused', async () => {
       const { code, err } = await aksgw('doctor', '--cluster', 'nowhere', '--config', stack.config);
       expect([code, err]).toEqual([125, 'aksgw: the configuration has no cluster "nowhere"\n']);

@@ -88,7 +88,7 @@ function methodOf(given: string | undefined, { env, stderr }: Host): Method {
     throw new UsageError(`--method is one of ${methods.join(', ')}`);
   }
   if (env['AZURE_FEDERATED_TOKEN_FILE']) return 'workload-identity';
-  if (env['IDENTITY_ENDPOINT']) return 'managed-identity';
+  if (env['IDENTITY_ENDPOINT'] && env['IDENTITY_HEADER']) return 'managed-identity';
   if (findProgram('az', env) !== undefined) return 'azure-cli';
   const screen = process.platform !== 'linux' || env['DISPLAY'] || env['WAYLAND_DISPLAY'] || env['BROWSER'];
   return stderr.isTTY && screen && !env['SSH_CONNECTION'] ? 'browser' : 'device-code';

@@ -22,7 +22,7 @@ export async function deviceCode(pin: Pin, clientId: string, host: Host): Promis
   if (typeof code !== 'string' || typeof shown !== 'string' || typeof at !== 'string')
     throw new NotRun('Entra gave no device code');
   tell(host, `to sign in, open ${at} and enter the code ${shown}`);
-  let interval = Number(started['interval'] ?? 5);
+  let interval = Math.min(60, Math.max(1, Number(started['interval']) || 5));
   for (let left = Number(seconds ?? 900); left > 0; left -= interval) {
     await sleep(interval * 1_000);
     try {

@@ -28,7 +28,8 @@ const accountOf = ({ url, signIn }: Context): string =>
 function readAll(host: Pick<Host, 'env'>): File {
   const text = readPrivate(pathOf(host));
   try {
-    return text === undefined ? {} : (JSON.parse(text) as File);
+    const file: unknown = text === undefined ? {} : JSON.parse(text);
+    return typeof file === 'object' && file !== null ? (file as File) : {};
   } catch {
     return {}; // a cache: what cannot be read is got again
   }
