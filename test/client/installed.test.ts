@@ -274,11 +274,35 @@ const steady = (screen: string): string =>
     expect(screen).toMatch(/^exit 125$/m);
   }, 60_000);
 
-  test('a big answer goes into jq and less whole', async () => {
-    const env = tokenEnv('home-big');
-    const shell = `aksgw kubectl get pods -n shop -o json | wc -c; aksgw kubectl get pods -n shop -o json | ${has('jq') ? 'jq -r .kind' : 'grep -c kind'}`;
-    const { out, err } = await run(['sh', '-c', shell], env);
-    expect(err).toBe('');
-    expect(Number(out.split('\n')[0])).toBeGreaterThan(1_000);
+  test('2 MB go into less and jq whole', async () => {
+    const lines = Array.from({ length: 40_000 }, (_, at) => `line ${at} ${'.'.repeat(40)}`);
+    const stdout = `${JSON.stringify({ lines }, null, 1)}\n`;
+    expect(stdout.length).toBeGreaterThan(2_000_000);
+    const record = { id: 'big', status: 'completed', exitCode: 0, stdout, stderr: '', warnings: [], truncated: false };
+    const gateway = createServer((request, response) => {
+      request.resume().once('end', () => {
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(record));
+      });
+    });
+    await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve));
+    try {
+      const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
+      const count = has('jq') ? "jq '.lines | length'" : `grep -c '"line '`;
+      const { out, err } = await run(['sh', '-c', `aksgw kubectl get pods -o json | ${count}`], {
+        ...tokenEnv('home-big'),
+        AKSGW_URL: url,
+      });
+      expect([out, err]).toEqual(['40000\n', '']);
+      if (!has('less')) return;
+      terminal.type(`clear; AKSGW_URL=${url} aksgw kubectl get pods -o json | less; echo less has ended`);
+      await terminal.shows(/"line 5 /);
+      terminal.press('G');
+      await terminal.shows(/"line 39999 /);
+      terminal.press('q');
+      await terminal.shows(/^less has ended/m);
+    } finally {
+      gateway.close();
+      gateway.closeAllConnections();
+    }
   }, 60_000);
 });
