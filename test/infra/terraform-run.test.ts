@@ -57,8 +57,12 @@ describeTerraform('terraform, over the recorded providers', () => {
     terraform[Symbol.dispose]();
   });
 
+  const appSettings = {
+    APPLICATIONINSIGHTS_CONNECTION_STRING: 'InstrumentationKey=00000000-0000-4000-8000-000000000005',
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=x;Authorization=AAD',
+  };
   const load = (outputs: Applied['outputs']) =>
-    loadConfig(String(outputs['configuration']), { baseDir: '/', source: 'gateway.yaml', env: {} }).config;
+    loadConfig(String(outputs['configuration']), { baseDir: '/', source: 'gateway.yaml', env: appSettings }).config;
 
   const modules = configurations().filter((folder) => folder.startsWith('modules/'));
   test.each(modules)(
@@ -79,7 +83,9 @@ describeTerraform('terraform, over the recorded providers', () => {
     expect(taken.get('writes_its_configuration')?.publicUrl).toBe('https://func-mock.azurewebsites.net');
     expect(taken.get('is_known_by_another_address_when_told')?.publicUrl).toBe('https://access.example.com/k8s');
     expect(taken.get('acts_on_behalf_of_callers_when_told')?.azure.onBehalfOf).toBeDefined();
-    expect(taken.get('sends_telemetry_with_its_identity')?.monitorLogs).toBeDefined();
+    const watched = taken.get('sends_telemetry_with_its_identity');
+    expect(watched?.monitorLogs).toBeDefined();
+    expect(watched?.telemetry?.to).toMatchObject({ kind: 'azureMonitor', authenticated: true });
     expect(taken.get('closes_storage_and_vault_with_a_private_network')?.publicUrl).toBeDefined();
   }
 

@@ -1,5 +1,6 @@
 locals {
-  configuration = merge(yamldecode(var.policy), {
+  # The metrics that the monitoring module's workbook and alerts read; `telemetry` of the policy's text, if there is one, goes before.
+  configuration = merge(var.telemetry.enabled ? { telemetry = { azureMonitor = true } } : {}, yamldecode(var.policy), {
     version   = 1
     publicUrl = local.public_url
     identity = {

@@ -562,6 +562,11 @@ run "sends_telemetry_with_its_identity" {
   }
 
   assert {
+    condition     = yamldecode(output.configuration).telemetry.azureMonitor
+    error_message = "The gateway must send the metrics that workbook and alerts read."
+  }
+
+  assert {
     condition     = yamldecode(output.configuration).monitorLogs.ruleId == "dcr-00000000000000000000000000000001"
     error_message = "The gateway must know where audit events go."
   }
