@@ -74,8 +74,12 @@ describe('aksgw', () => {
       expect(code).toBe(0);
     }, 30_000);
 
-    test('exits 1 where one does not hold, and says which', async () => {
-      const config = write('broken.yaml', readFileSync(stack.config, 'utf8').replace(stack.azure.arm.url, broken.url));
+    test('exits 1 where one does not hold, and says which, without the settings that only the gateway has', async () => {
+      const text = readFileSync(stack.config, 'utf8').replace(
+        '\nstorage:',
+        '\ntelemetry: { azureMonitor: true }\nstorage:',
+      );
+      const config = write('broken.yaml', text.replace(stack.azure.arm.url, broken.url));
       const { code, out } = await aksgw('doctor', '--cluster', 'demo', '--config', config);
       expect(out).toMatch(/^ {2}refuted +exit-code: /m);
       expect(code).toBe(1);

@@ -8,27 +8,21 @@ import { decodeConfig } from '../../config/readers.ts';
 import { printable } from '../../lib/safe-text.ts';
 import type { Host } from '../host.ts';
 
-interface ReadOptions {
-  /** Whether the tokens and secrets that the file names must be there. An auditor has none of them. */
-  readonly secrets: boolean;
-}
-
-/** The configuration that `--config` or AKSGW_CONFIG names, if one does. Throws ConfigError with every problem and its line. */
-export function readConfig(
-  path: string | undefined,
-  { env }: Pick<Host, 'env'>,
-  { secrets }: ReadOptions = { secrets: true },
-): Config | undefined {
+/**
+ * The configuration that `--config` or AKSGW_CONFIG names, if one does. Throws ConfigError with every problem and its line. The
+ * tokens and secrets that the file names need not be there: they are the gateway's, and no operator or auditor has them.
+ */
+export function readConfig(path: string | undefined, { env }: Pick<Host, 'env'>): Config | undefined {
   const file = path ?? env['AKSGW_CONFIG'];
   if (file === undefined) return undefined;
   if (/^https?:/i.test(file)) throw new Error('--config takes a file on this machine here; download the blob first');
   const baseDir = dirname(resolve(file));
-  return parseConfig(decodeConfig(readFileSync(file)), { baseDir, ...(secrets && { env }), source: file });
+  return parseConfig(decodeConfig(readFileSync(file)), { baseDir, source: file });
 }
 
 /** The same for a look at the policy: without secrets, and with the list of the blocked that the file names. */
 export function readPolicyConfig(path: string | undefined, host: Pick<Host, 'env' | 'stderr'>): Config | undefined {
-  const config = readConfig(path, host, { secrets: false });
+  const config = readConfig(path, host);
   return config && withBlockedList(config, dirname(resolve(path ?? host.env['AKSGW_CONFIG'] ?? '')), host.stderr);
 }
 

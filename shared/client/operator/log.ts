@@ -19,7 +19,7 @@ export const operatorCredential = ({ env }: Pick<Host, 'env'>): StorageToken =>
 
 /** The trail at a place: named, or the configuration's, or the default's. Throws Error when there is none. */
 export async function openTrail(place: string | undefined, config: string | undefined, host: Host): Promise<AppendLog> {
-  const configured = place === undefined ? readConfig(config, host, { secrets: false })?.storage.audit : undefined;
+  const configured = place === undefined ? readConfig(config, host)?.storage.audit : undefined;
   const log = await openPlace(configured ?? locationOf(place ?? 'data/audit'), host);
   if (!log) throw new Error(`there is no audit trail at ${place ?? placeOf(configured) ?? 'data/audit'}`);
   return log;

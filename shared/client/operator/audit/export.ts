@@ -40,7 +40,7 @@ export async function exportEvents(argv: readonly string[], host: Host): Promise
 }
 
 function signingPlace(given: string | undefined, config: string | undefined, host: Host): StorageLocation | undefined {
-  const configured = readConfig(config, host, { secrets: false })?.storage.signingKey;
+  const configured = readConfig(config, host)?.storage.signingKey;
   if (given === undefined) return configured;
   if (/^https:\/\//i.test(given)) return { kind: 'azure', url: given };
   // A key that is not there would be made.

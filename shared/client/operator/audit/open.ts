@@ -105,7 +105,7 @@ async function opening(jwk: string): Promise<Show> {
 
 /** The events in which a hidden word has the digest of the text, under the key of its stream. */
 async function matching(text: string, config: string | undefined, host: Host): Promise<Show> {
-  const location = readConfig(config, host, { secrets: false })?.storage.signingKey;
+  const location = readConfig(config, host)?.storage.signingKey;
   const root = location && location.kind !== 'azure' ? await loadLocalRootKey(location.path) : undefined;
   let digest: string | undefined;
   const keyOf = async ({ stream, hmacKey }: Opening): Promise<Uint8Array> => {

@@ -32,7 +32,7 @@ export async function reconcile(argv: readonly string[], host: Host): Promise<nu
     options: { ...common, ...range, identity: { type: 'string', multiple: true } },
   });
   const [activity, place] = positionals;
-  const config = readConfig(values.config, host, { secrets: activity === undefined });
+  const config = readConfig(values.config, host);
   if (values.help || (activity === undefined && !config) || positionals.length > 2) return explain(host, USAGE, values);
   const given = timesOf(values);
   const until = given.until ?? systemClock.now();

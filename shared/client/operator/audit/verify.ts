@@ -55,7 +55,7 @@ export async function verify(argv: readonly string[], host: Host): Promise<numbe
   const { state: stateFile, acknowledge: id, by, why } = values;
   const incomplete = id !== undefined && (stateFile === undefined || by === undefined || why === undefined);
   if (values.help || positionals.length > 1 || incomplete) return explain(host, USAGE, values);
-  const config = readConfig(values.config, host, { secrets: false });
+  const config = readConfig(values.config, host);
   const state = stateFile !== undefined && existsSync(stateFile) ? readState(stateFile) : EMPTY_STATE;
   const configuredKey = config && (await readRootKeyId(config.storage.signingKey, host));
   const options: VerifyOptions = {

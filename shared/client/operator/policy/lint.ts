@@ -17,7 +17,7 @@ export async function lint(argv: readonly string[], host: Host): Promise<number>
     allowPositionals: true,
     options: { config: { type: 'string', short: 'c' }, json: { type: 'boolean' }, help: { type: 'boolean' } },
   });
-  const config = values.help ? undefined : readConfig(values.config, host, { secrets: false });
+  const config = values.help ? undefined : readConfig(values.config, host);
   if (positionals.length > 0 || !config) {
     host.stderr.write(USAGE);
     return values.help ? 0 : 2;

@@ -19,7 +19,7 @@ export async function testPolicy(argv: readonly string[], host: Host): Promise<n
     options: { config: { type: 'string', short: 'c' }, help: { type: 'boolean' } },
   });
   const [cases] = positionals;
-  const config = readConfig(values.config, host, { secrets: false });
+  const config = readConfig(values.config, host);
   if (values.help || cases === undefined || positionals.length > 1 || !config) {
     host.stderr.write(USAGE);
     return values.help ? 0 : 2;
