@@ -17,6 +17,7 @@ const [source = ''] = blocksOf(section, 'js');
 
 const ana = people.user;
 const ben = '88888888-8888-4888-8888-888888888888';
+const eve = '99999999-9999-4999-8999-999999999999';
 const SIGNING = 'slack-signing-secret';
 const SECRET = `whsec_${Buffer.from('0123456789abcdef0123456789abcdef').toString('base64')}`;
 
@@ -56,6 +57,7 @@ async function startBot(): Promise<void> {
       AKSGW_AUDIENCE: entra.audience,
       AUTHORITY: `${entra.authority}/${entra.tenants[0]}`,
       CLIENT_ID: people.bot,
+      BOT_URL: `http://localhost:${botPort}`,
       CLUSTER: 'demo',
       SLACK_SIGNING_SECRET: SIGNING,
       SLACK_URL: `http://127.0.0.1:${portOf(slack)}`,
@@ -63,8 +65,8 @@ async function startBot(): Promise<void> {
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const said = await new Promise<string>((resolve) => bot?.stdout?.once('data', (data) => resolve(String(data))));
-  botUrl = /http:\S+/.exec(said)?.[0] ?? '';
+  await new Promise((resolve) => bot?.stdout?.once('data', resolve));
+  botUrl = `http://127.0.0.1:${botPort}`;
 }
 async function stopBot(): Promise<void> {
   const gone = new Promise((resolve) => bot?.once('exit', resolve));
@@ -107,9 +109,9 @@ beforeAll(async () => {
       clusters: ['*']
       subjects: [{ app: 33333333-3333-4333-8333-333333333333 }]`,
           `    - { role: for-people, clusters: [demo], subjects: [{ app: ${people.bot} }] }
-    - { role: in-chat, clusters: [demo], subjects: [{ user: ${ana} }, { user: ${ben} }] }
+    - { role: in-chat, clusters: [demo], subjects: [{ user: ${ana} }, { user: ${ben} }, { user: ${eve} }] }
     - { role: viewer, clusters: [demo], subjects: [{ user: ${ana} }] }
-    - { role: pods-only, clusters: [demo], subjects: [{ user: ${ben} }] }`,
+    - { role: pods-only, clusters: [demo], subjects: [{ user: ${ben} }, { user: ${eve} }] }`,
         )
         .replace(
           '\n...\n',
@@ -219,5 +221,27 @@ describe("the bot of README.md, a day's work", () => {
         ).status,
       ).toBe(401);
     expect(good.verify(body, { ...headers, 'webhook-signature': good.sign('x', at, body) })).toBeDefined();
+  });
+
+  test('keeps the token of who signs in by its link, once, and works for them from then on', async () => {
+    const { entra } = stack.azure;
+    const link = async (): Promise<string> =>
+      (await (await slash('U-EVE', 'get pods')).text()).replace('Sign in: ', '');
+    const back = async (address: string): Promise<string> => {
+      const { headers } = await fetch(address, { redirect: 'manual' });
+      return (headers.get('location') ?? '').replace('localhost', '127.0.0.1');
+    };
+    entra.signInBrowser(undefined); // says no at the page
+    expect((await fetch(await back(await link()))).status).toBe(400);
+    entra.signInBrowser(eve);
+    const address = await back(await link());
+    const forged = new URL(address);
+    forged.searchParams.set('state', 'of-somebody-else');
+    expect((await fetch(forged)).status).toBe(400);
+    expect(await (await fetch(address)).text()).toBe('Go back to the chat.');
+    expect((await fetch(address)).status).toBe(400);
+    expect(await (await slash('U-EVE', 'get pods -n shop')).text()).toMatch(/^⏳ running/);
+    await ended(3);
+    expect(posted.at(-1)).toMatchObject({ path: '/C-OPS/U-EVE', text: expect.stringMatching(/`by user 9{8}-/) });
   });
 });

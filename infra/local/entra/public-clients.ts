@@ -37,6 +37,8 @@ export function createPublicClients() {
     const refreshToken = `1.${unique()}`;
     refreshable.set(refreshToken, { oid, scope });
     const audience = scope.split(' ').find((word) => word.includes('/')) ?? '';
+    // `.default` asks for what the client was given consent to.
+    const scp = /\/([^/.]+\.[^/.]+)$/.exec(audience)?.[1];
     const aud = audience.replace(/\/[^/]*$/, '').replace(/^api:\/\//, '');
     return {
       status: 200,
@@ -45,7 +47,7 @@ export function createPublicClients() {
         scope,
         expires_in: TOKEN_LIFE,
         ext_expires_in: TOKEN_LIFE,
-        access_token: issue({ aud, oid, azp: clientId }),
+        access_token: issue({ aud, oid, azp: clientId, ...(scp !== undefined && { scp }) }),
         ...(scope.includes('offline_access') && { refresh_token: refreshToken }),
       },
     };
@@ -90,8 +92,8 @@ export function createPublicClients() {
     authorize(params: URLSearchParams): string | undefined {
       const redirect = params.get('redirect_uri');
       if (params.get('response_type') !== 'code' || params.get('code_challenge_method') !== 'S256') return undefined;
-      // A public client of this kind is registered for http://localhost, with any port.
-      if (redirect === null || !/^http:\/\/localhost:\d+\/?$/.test(redirect)) return undefined;
+      // A client of this kind is registered for http://localhost, with any port; a bot for a path there.
+      if (redirect === null || !/^http:\/\/localhost:\d+\/?(?:signed-in)?$/.test(redirect)) return undefined;
       const answer = new URL(redirect);
       if (browser === undefined) answer.searchParams.set('error', 'access_denied');
       else {
