@@ -7,16 +7,18 @@ const profiles: readonly Profile[] = ['slack', 'teams', 'github'];
 
 /**
  * The profile that an Accept header asks for, where it would rather have `text/markdown` than JSON (RFC 9110, section 12.5.1; RFC 7763);
- * GitHub's where it names none. Throws Problem `request-invalid` for one that there is not.
+ * GitHub's where it names none. Of two that weigh the same the one that is named comes before a wildcard, as many clients add one. Throws Problem `request-invalid` for one that there is not.
  */
 export function acceptedProfile(accept: string | undefined): Profile | undefined {
   if (!accept || !/text\/markdown/i.test(accept)) return undefined;
   const ranges = accept.split(',').map(rangeOf);
-  const markdown = ranges.find(({ type }) => type === 'text/markdown');
+  const [markdown] = ranges.filter(({ type }) => type === 'text/markdown').toSorted((a, b) => b.weight - a.weight);
+  if (!markdown || markdown.weight === 0) return undefined;
   const json = ['application/json', 'application/*', '*/*']
-    .map((type) => ranges.find((range) => range.type === type)?.weight)
-    .find((weight) => weight !== undefined);
-  if (!markdown || markdown.weight <= (json ?? 0)) return undefined;
+    .map((type) => ranges.find((range) => range.type === type))
+    .find((range) => range !== undefined);
+  if (json && (json.type.endsWith('*') ? json.weight > markdown.weight : json.weight >= markdown.weight))
+    return undefined;
   const { profile = 'github' } = markdown;
   const known = profiles.find((name) => name === profile);
   if (known) return known;
