@@ -5,6 +5,7 @@ import { NO_PODS } from '../command/pod-security/findings.ts';
 import { Problem } from '../errors.ts';
 import { decideForBoth } from '../policy/decide-both.ts';
 import { decide } from '../policy/decide.ts';
+import { frozenFor } from '../policy/frozen.ts';
 import { boundRoles } from '../policy/policy.ts';
 import type { FirstRequest } from '../admission/idempotency.ts';
 import type { AcceptedRecord, CompletedRecord } from '../store/records.ts';
@@ -105,6 +106,8 @@ function canI(
     );
   const plain = ask(undefined);
   const decision = plain.verdict === 'deny' && plain.reason === 'reason-required' ? ask('x') : plain;
+  const frozen = decision.verdict === 'allow' ? frozenFor(cluster, asked) : undefined;
+  if (frozen !== undefined) return { stdout: quiet ? '' : `no - ${frozen}\n`, exitCode: 1 };
   const allowed = decision.verdict === 'allow';
   const why = allowed ? (decision === plain ? '' : ' - with a reason') : ` - ${decision.explanation}`;
   return {

@@ -75,4 +75,16 @@ describe('a frozen cluster', () => {
     }
     expect(stack.azure.arm.posts.length).toBe(posts);
   });
+
+  test('auth can-i says so as well, of what would be allowed', async () => {
+    const ask = async (what: string) => {
+      const { exitCode, stdout } = (await stack.command({ command: `kubectl auth can-i ${what}` })).body;
+      return [exitCode, stdout];
+    };
+    expect(await ask('get pods')).toEqual([0, 'yes\n']);
+    expect(await ask('patch deployments.apps')).toEqual([
+      1,
+      'no - Cluster demo is frozen: INC-77 is being looked into\n',
+    ]);
+  });
 });
