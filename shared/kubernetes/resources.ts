@@ -87,12 +87,14 @@ function createCatalog(extra: readonly ExtraResource[], { resources: discovered,
   const own = new Map([...discovered, ...extra].map((one) => [`${one.resource}.${one.group}`, customType(one)]));
   const wellKnown = [...wellKnownCustomResources].filter(([name]) => !own.has(name)).map(([, one]) => customType(one));
   // In this order nobody takes a word from who had it before: neither a definition of the cluster from Kubernetes, nor one that happens to be
-  // there from what the operator named.
+  // there from what the operator named, or from a well-known one that is there too.
   const named = new Set(extra.map((one) => `${one.resource}.${one.group}`));
   const [listed, found] = [true, false].map((is) =>
     [...own].filter(([name]) => named.has(name) === is).map(([, type]) => type),
   );
-  const types = [...builtInTypes, ...(listed ?? []), ...(found ?? []), ...wellKnown];
+  const isWellKnown = (type: ResourceType): boolean => wellKnownCustomResources.has(groupName(type));
+  const wellKnownFirst = (found ?? []).toSorted((a, b) => Number(isWellKnown(b)) - Number(isWellKnown(a)));
+  const types = [...builtInTypes, ...(listed ?? []), ...wellKnownFirst, ...wellKnown];
   // Two maps, since a short name is not folded in case. The built-in types come first and are never displaced.
   const folded = new Map<string, ResourceType>();
   const exact = new Map<string, ResourceType>();

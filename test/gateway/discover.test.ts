@@ -59,6 +59,15 @@ describe('definitions of a cluster', () => {
     expect(catalog.resolve('traps').group).toBe('evil.example');
   });
 
+  test('take no word from a well-known kind that is there too, wherever they stand', () => {
+    const squatter = 'a.evil.example|certificates|Certificate|Cluster|v1|cert';
+    const catalog = known(`${squatter}\ncert-manager.io|certificates|Certificate|Namespaced|v1|cert certs`);
+    for (const word of ['certificates', 'Certificate', 'cert'])
+      expect([word, catalog.resolve(word).group]).toEqual([word, 'cert-manager.io']);
+    expect(catalog.resolve('certificates.a.evil.example').namespaced).toBe(false);
+    expect(known(squatter).resolve('certificates').group).toBe('a.evil.example');
+  });
+
   test('that are no definitions are left out', () => {
     const rows = [
       'no-dot|widgets|Widget|Namespaced|v1|',
