@@ -17,8 +17,13 @@ const fields = {
 /**
  * The files of a tar archive, in order; folders are left out. `fault` makes the error for what is wrong with a member: a link or a device,
  * which lead out of the folder that the archive is unpacked in, a header that is none, a file that is cut. Takes the long names of pax and GNU tar.
+ * With `other`, links, devices and folders are told instead, and nothing else is done with them.
  */
-export function readTar(archive: Uint8Array, fault: (path: string, why: string) => Error): readonly TarFile[] {
+export function readTar(
+  archive: Uint8Array,
+  fault: (path: string, why: string) => Error,
+  other?: (path: string, kind: 'folder' | 'link') => void,
+): readonly TarFile[] {
   const files: TarFile[] = [];
   const bytes = Buffer.from(archive.buffer, archive.byteOffset, archive.byteLength);
   let longName: string | undefined;
@@ -35,13 +40,14 @@ export function readTar(archive: Uint8Array, fault: (path: string, why: string) 
     const type = textOf(header, fields.type) || '0';
     if (type === 'x') longName = paxPath(body) ?? longName;
     else if (type === 'L') longName = cut(body);
-    else if (type !== 'g') {
+    // K is the long target of the link that follows.
+    else if (type !== 'g' && type !== 'K') {
       longName = undefined;
       // A file's name that ends in a slash is a folder of old.
-      if (type === '5' || path.endsWith('/')) continue;
-      if (type !== '0' && type !== '7')
-        throw fault(path, 'is a link or a device; an archive may hold files and folders only');
-      files.push({ path, bytes: body });
+      if (type === '5' || path.endsWith('/')) other?.(path, 'folder');
+      else if (type === '0' || type === '7') files.push({ path, bytes: body });
+      else if (other) other(path, 'link');
+      else throw fault(path, 'is a link or a device; an archive may hold files and folders only');
     }
   }
   return files;

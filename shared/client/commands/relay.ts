@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
-import type { CommandInput } from '../../http/schemas.ts';
+import type { CommandInput, CommandOutputBody } from '../../http/schemas.ts';
 import { clusterOf, connect, type Connection, type Options } from '../connect.ts';
 import { digestOf, note, readHistory } from '../history.ts';
 import type { Host } from '../host.ts';
@@ -75,12 +75,22 @@ async function send(
       },
       host,
     );
+  const unpack = options.json || !copies.test(argv.join(' ')) ? undefined : await unpackerOf(argv, host);
   const start = async (to: Parameters<typeof client.run>[2]) => {
     const record = await client.run(cluster, command, to);
     if (host.stdout.isTTY) (await import('./completion.ts')).rememberNames(argv, record.stdout, host);
-    return record;
+    return unpack ? unpack(record) : record;
   };
   return runToEnd(host, { client, idempotencyKey: randomUUID(), start, onAccepted }, options);
+}
+
+const copies = /^kubectl .*\bcp\b/s;
+
+/** What becomes of the archive of `kubectl cp POD:PATH FILE`. */
+async function unpackerOf(argv: readonly string[], host: Host) {
+  const { copyOf, unpacked } = await import('./copied.ts');
+  const copy = copyOf(argv, host.cwd());
+  return copy && ((record: CommandOutputBody) => unpacked(record, copy, host));
 }
 
 /** `aksgw rerun ID`: the same words and files again, as a new command. Throws NotRun, with the name of what is gone. */

@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { chartAt, fileFlagOf, OUTPUT_FILES } from '../../command/grammar/file-flags.ts';
 import { readArgv, type ReadArgv } from './argv.ts';
 import { openFolder, type Folder } from './folder.ts';
@@ -153,7 +154,14 @@ export function collectUploads(argv: readonly string[], cwd: string, beside: rea
   function copied({ args }: ReadArgv): void {
     const [at] = args;
     const word = at === undefined ? '' : (words[at] ?? '');
-    if (at === undefined || word.includes(':') || args[1] === undefined) return;
+    const [, to] = args;
+    if (at === undefined || to === undefined) return;
+    if (word.includes(':')) {
+      const destination = words[to] ?? '';
+      // The wrapper writes there what comes, below the working folder alone.
+      if (isAbsolute(destination)) words[to] = folder.plain(destination) || '.';
+      return;
+    }
     const plain = folder.plain(word);
     if (folder.isFolder(plain)) add(everything(plain, folder));
     else one(word);

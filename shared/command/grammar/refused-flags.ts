@@ -69,7 +69,7 @@ const global: Readonly<Record<ToolGrammar['tool'], Readonly<Record<string, strin
 const local: Readonly<Record<ToolGrammar['tool'], Readonly<Record<string, string>>>> = {
   kubectl: {
     kustomize:
-      'a kustomization may name remote bases and plugins; render it (kubectl kustomize FOLDER) and send the result with -f',
+      'a kustomization may name remote bases and plugins; render it first (kubectl kustomize FOLDER) and send the result with -f, as aksgw does by itself',
     'enable-helm': PROGRAM,
     'helm-command': PROGRAM,
     'enable-alpha-plugins': PROGRAM,

@@ -2,6 +2,7 @@ import type { ResourceType } from '../../kubernetes/resources.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { checkPath, notUploaded } from '../files.ts';
 import { checkName, checkNamespace } from '../names.ts';
+import { canonicalPath } from '../paths.ts';
 import type { FlagTable } from './verb.ts';
 import { globalFlags, refused, sent, terminal } from './flags.ts';
 import { container, needPodOf } from './logs.ts';
@@ -146,9 +147,9 @@ function copyOut(call: Call, from: PathInContainer, destination: string): Meanin
   needExec(call, from);
   const file = destination === '-';
   if (!file) {
-    checkPath(destination.replace(/^\.\/+/u, ''));
+    if (canonicalPath(destination) !== '') checkPath(destination.replace(/^\.\/+/u, ''));
     call.warn(
-      `stdout is a tar archive of ${from.path}: unpack it with tar xf -. kubectl cp POD:FILE - gives a file as it is.`,
+      `stdout is a tar archive of ${from.path}: aksgw unpacks it, and tar xf - does. kubectl cp POD:FILE - gives a file as it is.`,
     );
   }
   const program = file ? ['cat', '--', from.path] : ['tar', 'cf', '-', '--', from.path];
