@@ -12,7 +12,7 @@ const object = ['{{.kind}}', plain('.metadata.namespace'), '{{.metadata.name}}']
 
 /** Type and reason of each condition that is not as it is in good times. */
 const conditions = (unless: string): string =>
-  `{{range .status.conditions}}{{if ${unless}}}{{.type}}={{.status}}=${free('.reason')};{{end}}{{end}}`;
+  `{{range .status.conditions}}{{if ${unless}}}{{urlquery .type}}={{urlquery .status}}=${free('.reason')};{{end}}{{end}}`;
 
 const container = [
   free('.name'),
@@ -29,10 +29,10 @@ export const templates = {
     ...object,
     plain('.metadata.creationTimestamp'),
     // Of a volume its phase, and nothing after it.
-    plain('.status.phase'),
+    free('.status.phase'),
     plain('.spec.unschedulable'),
     conditions('or (eq .type "Ready") (ne .status "False")'),
-    '{{with .status.nodeInfo}}{{.kubeletVersion}}{{end}}',
+    '{{with .status.nodeInfo}}{{urlquery .kubeletVersion}}{{end}}',
     label('kubernetes.azure.com/agentpool'),
     label('kubernetes.azure.com/node-image-version'),
     '{{with .status.allocatable}}{{.cpu}}/{{.memory}}{{end}}',
@@ -54,7 +54,7 @@ export const templates = {
   storage: row(
     ...object,
     plain('.metadata.creationTimestamp'),
-    plain('.status.phase'),
+    free('.status.phase'),
     plain('.spec.maxReplicas'),
     plain('.status.currentReplicas'),
     plain('.status.desiredReplicas'),
@@ -83,7 +83,7 @@ export const templates = {
     ...object,
     plain('.metadata.creationTimestamp'),
     plain('.metadata.deletionTimestamp'),
-    plain('.status.phase'),
+    free('.status.phase'),
     free('.status.reason'),
     '{{range .status.conditions}}{{if and (eq .type "PodScheduled") (ne .status "True")}}' +
       `${free('.reason')}=${free('.message')};{{end}}{{end}}`,

@@ -274,4 +274,23 @@ describe('hostile text', () => {
     expect(markdown.text).not.toContain('\u001b');
     expect(markdown.text.split('\n').some((line) => line.startsWith('Pod|'))).toBe(false);
   });
+
+  test('of a kubelet cannot make up a node', async () => {
+    const forged = '|\nNode||forged||||Ready=True=;|v1.35.2';
+    stack.azure.kubernetes.place({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'taken-over' },
+      status: {
+        phase: forged,
+        conditions: [{ type: `Ready${forged}`, status: `True${forged}`, reason: forged }],
+        nodeInfo: { kubeletVersion: `v1.35.2${forged}` },
+      },
+    });
+    const { body } = await look();
+    // Two are the cluster's own.
+    expect((body.parts.nodes as unknown as { total: number }).total).toBe(3);
+    expect(JSON.stringify(body.findings)).not.toContain('node/forged');
+    expect(body.findings.some(({ object }) => object === 'node/taken-over')).toBe(true);
+  });
 });

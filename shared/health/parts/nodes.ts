@@ -1,6 +1,6 @@
 import { finder, partOf, rowsOf, type Answers } from '../answers.ts';
 import { percent, resources } from '../quantity.ts';
-import { items, time } from '../rows.ts';
+import { decoded, items, time } from '../rows.ts';
 import type { Finding, Part } from '../status.ts';
 import { minorOf } from '../versions.ts';
 
@@ -23,8 +23,9 @@ export function nodes(answers: Answers, serverMinor: number | undefined): Part {
   let oldest: number | undefined;
 
   for (const row of rowsOf(answers, 'nodes')) {
-    const [created, , cordoned, conditions = '', version = '', pool = '', image = '', allocatable = ''] = row.fields;
-    const states = items(conditions).map((item) => item.split('='));
+    const [created, , cordoned, conditions = '', kubelet = '', pool = '', image = '', allocatable = ''] = row.fields;
+    const version = decoded(kubelet);
+    const states = items(conditions).map((item) => item.split('=').map(decoded));
     const [, ready, why = ''] = states.find(([type]) => type === 'Ready') ?? [];
     counts.total += 1;
     const born = time(created);
