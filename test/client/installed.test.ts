@@ -242,7 +242,7 @@ const steady = (screen: string): string =>
     const waiting = await terminal.shows(/is running in its pod/);
     expect(steady(waiting)).toMatch(/aksgw: ID is running in its pod$/m);
     terminal.press('C-c');
-    const left = await terminal.shows(/exit 130/);
+    const left = await terminal.shows(/^exit 130\n\$$/m);
     expect(steady(left).replace('^C', '').split('\n').slice(-4)).toEqual([
       'aksgw: stopped waiting; nothing was cancelled, it goes on: aksgw wait ID',
       '       Ctrl-C again now cancels it',
@@ -255,10 +255,10 @@ const steady = (screen: string): string =>
     terminal.press('C-c');
     await terminal.shows(/again now cancels it/);
     terminal.press('C-c');
-    const cancelled = await terminal.shows(/exit 130/);
+    const cancelled = await terminal.shows(/^exit 130\n\$$/m);
     expect(steady(cancelled)).toContain('aksgw: cancelled ID: it is being ended in its pod');
     terminal.type(`clear; aksgw wait ${id}; echo "exit $?"`);
-    const ended = await terminal.shows(/exit \d+/);
+    const ended = await terminal.shows(/^exit 143\n\$$/m); // the screen may still be the one before
     expect(steady(ended).split('\n').slice(-4)).toEqual([
       'begun',
       'aksgw: it was cancelled (command ID)',
@@ -269,7 +269,7 @@ const steady = (screen: string): string =>
 
   test('a denied command says why, in red unless NO_COLOR', async () => {
     terminal.type('clear; aksgw kubectl get pods -n kube-system; echo "exit $?"');
-    const screen = await terminal.shows(/exit \d+/);
+    const screen = await terminal.shows(/^exit 125$/m);
     expect(screen).toMatch(/^aksgw: policy-denied: .*kube-system/m);
     expect(screen).toMatch(/^exit 125$/m);
   }, 60_000);
