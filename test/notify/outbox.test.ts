@@ -25,12 +25,16 @@ class World {
   readonly received: string[] = [];
   /** What the receiver answers, from now on. */
   answer = 200;
+  /** Until when the receiver lets its callers wait. */
+  pause: Promise<void> | undefined;
   /** Whether what there is to tell cannot be read. */
   unreadable = false;
   readonly records: Records;
   readonly #server = createServer((request, response) => {
     this.received.push(String(request.headers['webhook-id']));
-    response.writeHead(this.answer, this.answer === 307 ? { location: 'http://169.254.169.254/' } : {}).end();
+    const answer = (): void =>
+      void response.writeHead(this.answer, this.answer === 307 ? { location: 'http://169.254.169.254/' } : {}).end();
+    void (this.pause ?? Promise.resolve()).then(answer);
   });
 
   constructor(records: Records) {
@@ -160,6 +164,22 @@ const describeOutbox = (
       expect(await records.dueDeliveries(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
       const { items } = await records.list({ owner: alice, limit: 100 });
       expect(items.every(({ id }) => id.startsWith('outbox-'))).toBe(true);
+      world.close();
+    });
+
+    test('makes no attempt beside one that is under way in another gateway', async () => {
+      const world = await fresh();
+      const { promise, resolve: goOn } = Promise.withResolvers<void>();
+      world.pause = promise;
+      const slow = world.look();
+      while (world.received.length === 0) await new Promise(setImmediate);
+      world.now += MINUTE;
+      const over = new AbortController();
+      const beside = world.look().then(() => over.abort());
+      while (!over.signal.aborted && world.received.length === 1) await new Promise(setImmediate);
+      goOn();
+      await Promise.all([slow, beside]);
+      expect([world.received.length, world.kinds()]).toEqual([1, ['delivery.sent']]);
       world.close();
     });
 
