@@ -14,7 +14,7 @@ import {
   closeSync,
   openSync,
 } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -279,30 +279,104 @@ const steady = (screen: string): string =>
     const stdout = `${JSON.stringify({ lines }, null, 1)}\n`;
     expect(stdout.length).toBeGreaterThan(2_000_000);
     const record = { id: 'big', status: 'completed', exitCode: 0, stdout, stderr: '', warnings: [], truncated: false };
-    const gateway = createServer((request, response) => {
-      request.resume().once('end', () => {
-        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(record));
-      });
-    });
-    await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve));
-    try {
-      const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
-      const count = has('jq') ? "jq '.lines | length'" : `grep -c '"line '`;
-      const { out, err } = await run(['sh', '-c', `aksgw kubectl get pods -o json | ${count}`], {
-        ...tokenEnv('home-big'),
-        AKSGW_URL: url,
-      });
-      expect([out, err]).toEqual(['40000\n', '']);
-      if (!has('less')) return;
-      terminal.type(`clear; AKSGW_URL=${url} aksgw kubectl get pods -o json | less; echo less has ended`);
-      await terminal.shows(/"line 5 /);
-      terminal.press('G');
-      await terminal.shows(/"line 39999 /);
-      terminal.press('q');
-      await terminal.shows(/^less has ended/m);
-    } finally {
-      gateway.close();
-      gateway.closeAllConnections();
-    }
+    await beside(
+      (_, respond) => respond(200, record),
+      async (url) => {
+        const count = has('jq') ? "jq '.lines | length'" : `grep -c '"line '`;
+        const { out, err } = await run(['sh', '-c', `aksgw kubectl get pods -o json | ${count}`], {
+          ...tokenEnv('home-big'),
+          AKSGW_URL: url,
+        });
+        expect([out, err]).toEqual(['40000\n', '']);
+        if (!has('less')) return;
+        terminal.type(`clear; AKSGW_URL=${url} aksgw kubectl get pods -o json | less; echo less has ended`);
+        await terminal.shows(/"line 5 /);
+        terminal.press('G');
+        await terminal.shows(/"line 39999 /);
+        terminal.press('q');
+        await terminal.shows(/^less has ended/m);
+      },
+    );
+  }, 60_000);
+
+  test('logs -f goes on over a restart of the container, and Ctrl-C ends it at once', async () => {
+    const line = (second: number): string => `2026-11-28T12:00:0${second}.5Z line ${second}\n`;
+    const step = (stdout: string, exitCode = 0) => ({ ...stepOf(stdout), exitCode });
+    // A first look; nothing new and no container before; the container before, whole, and the one after.
+    const looks = [
+      [step(line(1) + line(2))],
+      [step('', 1), step(line(2))],
+      [step(`${line(2)}${line(3)}`), step(line(4))],
+    ];
+    await beside(
+      (request, respond) => {
+        if (request.method !== 'POST' || request.url?.endsWith('/cancel')) return respond(200, {});
+        const items = (looks.length > 1 ? looks.shift() : looks[0]) ?? [];
+        respond(200, { id: 'b1', status: 'completed', onError: 'continue', items });
+      },
+      async (url) => {
+        terminal.type(`clear; AKSGW_URL=${url} aksgw kubectl logs -f web-0 -n shop; echo "exit $?"`);
+        const followed = await terminal.shows(/^line 4$/m);
+        expect(followed.split('\n').filter((text) => text.startsWith('line '))).toEqual([
+          'line 1',
+          'line 2',
+          'line 3',
+          'line 4',
+        ]);
+        terminal.press('C-c');
+        const ended = await terminal.shows(/^(?:\^C)?exit 130\n\$$/m);
+        expect(ended.match(/^line 4$/gm)).toHaveLength(1);
+      },
+    );
+  }, 60_000);
+
+  test('a sign-in that ends in the middle of a wait says that the command goes on, and how to come back', async () => {
+    await beside(
+      (request, respond) => {
+        if (request.method === 'POST') return respond(202, { ...stepOf(''), status: 'running', exitCode: null });
+        const problem = { code: 'token-expired', detail: 'The token has expired.', next: 'Sign in.', retryable: false };
+        respond(401, problem);
+      },
+      async (url) => {
+        terminal.type(`clear; AKSGW_URL=${url} aksgw kubectl get pods; echo "exit $?"`);
+        const screen = await terminal.shows(/^exit \d+\n\$$/m);
+        expect(screen).toMatch(/^exit 126$/m);
+        expect(screen).toMatch(/it goes on: aksgw wait c1$/m);
+      },
+    );
   }, 60_000);
 });
+
+const stepOf = (stdout: string) => ({
+  id: 'c1',
+  status: 'completed',
+  exitCode: 0,
+  stdout,
+  stderr: '',
+  warnings: [],
+  truncated: false,
+});
+
+type Respond = (status: number, body: object) => void;
+
+/** What a person does beside a gateway that answers as told. */
+async function beside(
+  answer: (request: IncomingMessage, respond: Respond) => void,
+  person: (url: string) => Promise<void>,
+): Promise<void> {
+  const gateway = createServer((request, response) => {
+    request.resume().once('end', () =>
+      answer(request, (status, body) => {
+        const kind = status < 400 ? 'application/json' : 'application/problem+json';
+        response.writeHead(status, { 'content-type': kind }).end(JSON.stringify(body));
+      }),
+    );
+  });
+  await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve));
+  try {
+    await person(`http://127.0.0.1:${(gateway.address() as AddressInfo).port}`);
+  } finally {
+    gateway.close();
+    gateway.closeAllConnections();
+  }
+}
