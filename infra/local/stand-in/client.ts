@@ -61,6 +61,7 @@ export function createClient(kubeconfig: unknown): Client {
       });
       const content = await answer.text();
       if (answer.ok) return content;
+      if (answer.headers.get('content-type')?.startsWith('text/plain')) throw unstructured(answer.status, content);
       const status = parsed(content);
       throw new ServerError(
         answer.status,
@@ -160,5 +161,13 @@ function execOver(url: string, { out, err }: Streams): Promise<number> {
   socket.addEventListener('close', () => (ended === undefined ? reject(refused) : resolve(ended)));
   return promise;
 }
+
+/** As client-go tells of an answer that is no Status, such as that of `/readyz?verbose`. */
+const unstructured = (status: number, content: string): ServerError =>
+  new ServerError(
+    status,
+    status === 500 ? 'InternalError' : 'Unknown',
+    `an error on the server (${JSON.stringify(content.trim())}) has prevented the request from succeeding`,
+  );
 
 const parsed = (content: string): JsonObject => object(JSON.parse(content) as Json);

@@ -1,4 +1,4 @@
-import { at, count, list, text, type JsonObject } from '../kubernetes/json.ts';
+import { at, count, list, text, type Json, type JsonObject } from '../kubernetes/json.ts';
 
 /** A server-side Table and the name under which its rows are printed when there are several. */
 export interface Printed {
@@ -27,6 +27,16 @@ export function printTables(
       return align([...(options.headers ? [options.namespaces ? ['NAMESPACE', ...heads] : heads] : []), ...rows]);
     })
     .join('\n');
+}
+
+/** `NAME:.metadata.name,…` as `-o custom-columns` prints it; of JSONPath plain fields alone. */
+export function printColumns(spec: string, objects: readonly Json[], options: { headers: boolean }): string {
+  const columns = spec.split(',').map((column) => {
+    const [head = '', path = ''] = column.split(':');
+    return { head, path: path.split('.').slice(1) };
+  });
+  const rows = objects.map((object) => columns.map(({ path }) => text(at(object, ...path), '<none>')));
+  return align([...(options.headers ? [columns.map(({ head }) => head)] : []), ...rows]);
 }
 
 function align(rows: readonly string[][]): string {

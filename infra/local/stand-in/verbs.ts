@@ -13,7 +13,7 @@ import {
 } from '../kubernetes/json.ts';
 import type { Arguments } from './arguments.ts';
 import { pathOf, ServerError, type Client, type Resource } from './client.ts';
-import { printTables, type Printed } from './print.ts';
+import { printColumns, printTables, type Printed } from './print.ts';
 import { printTemplate } from './template.ts';
 
 interface Surroundings {
@@ -30,6 +30,17 @@ interface Surroundings {
 interface Target {
   readonly resource: Resource;
   readonly name: string;
+}
+
+/** What the API server said of one target. */
+type Answered = Printed & { readonly kind: string };
+
+interface Format {
+  readonly output: string;
+  readonly accept: string;
+  readonly template: string | undefined;
+  /** Of `-o custom-columns=`. */
+  readonly columns: string | undefined;
 }
 
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -146,11 +157,13 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
       return 0;
     }
     const template = /^go-template=(.*)$/s.exec(output)?.[1];
-    if (template === undefined && !['', 'wide', 'json', 'yaml', 'name'].includes(output))
+    const columns = /^custom-columns=(.*)$/s.exec(output)?.[1];
+    if (template === undefined && columns === undefined && !['', 'wide', 'json', 'yaml', 'name'].includes(output))
       throw new Error(`the ${label} does not know the output ${output}`);
     const wanted = await targets(client, args);
     const accept = output === '' || output === 'wide' ? tableType : 'application/json';
-    const answers: (Printed & { body: JsonObject; kind: string })[] = [];
+    const answers: Answered[] = [];
+    const failures: ServerError[] = [];
     for (const { resource, name } of wanted)
       try {
         answers.push({
@@ -161,8 +174,20 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
           }),
         });
       } catch (error) {
-        if (!(on('ignore-not-found') && error instanceof ServerError && error.status === 404)) throw error;
+        if (!(error instanceof ServerError)) throw error;
+        if (!(on('ignore-not-found') && error.status === 404)) failures.push(error);
       }
+    // Of several kinds kubectl prints those that it got, and then what went wrong with the others.
+    if (answers.length > 0 || failures.length === 0) print(wanted, answers, { output, accept, template, columns });
+    for (const { message } of failures) err(`${message}\n`);
+    return failures.length > 0 ? 1 : 0;
+  }
+
+  function print(
+    wanted: readonly Target[],
+    answers: readonly Answered[],
+    { output, accept, template, columns }: Format,
+  ): void {
     if (accept === tableType) {
       const printed = printTables(answers, {
         wide: output === 'wide',
@@ -172,7 +197,7 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
       if (printed === '' && !on('ignore-not-found'))
         err(`No resources found${namespace === '' ? '' : ` in ${namespace} namespace`}.\n`);
       else out(printed);
-      return 0;
+      return;
     }
     const lists = wanted.some(({ name }) => name === '') || answers.length > 1;
     const items = answers.flatMap(({ body, title, kind }) =>
@@ -180,20 +205,24 @@ export async function runVerb(given: Arguments, around: Surroundings): Promise<n
     );
     if (output === 'name') {
       for (const { item, title } of items) out(`${title}/${text(at(item, 'metadata', 'name'))}\n`);
-      return 0;
+      return;
+    }
+    if (columns !== undefined) {
+      const objects = items.map(({ item }) => item);
+      out(printColumns(columns, objects, { headers: !on('no-headers') }));
+      return;
     }
     if (template !== undefined) {
       const whole = items.map(({ item, kind }) => (isObject(item) ? { kind, ...item } : item));
       out(printTemplate(template, lists ? { items: whole } : (whole[0] ?? {})));
-      return 0;
+      return;
     }
-    if (items.length === 0 && !lists) return 0;
+    if (items.length === 0 && !lists) return;
     const whole: Json = lists
       ? { apiVersion: 'v1', items: items.map(({ item }) => item), kind: 'List', metadata: { resourceVersion: '' } }
       : (items[0]?.item ?? {});
     const ordered: unknown = JSON.parse(stable(whole));
     out(output === 'json' ? `${JSON.stringify(ordered, undefined, 4)}\n` : around.yaml(ordered));
-    return 0;
   }
 
   async function describe({ resource, name }: Target): Promise<void> {
