@@ -89,7 +89,7 @@ interface Verified {
 
 /**
  * Rejects with Error when the text is not what was signed, or not by this key, or when the header says something that is not so or not understood:
- * whoever wrote it meant it to count.
+ * its author meant it to count.
  */
 export async function verifyText(
   text: string,

@@ -32,7 +32,7 @@ export interface GatewayContext {
   readonly entropy: Entropy;
   /** Gets what fails where no caller waits for it. */
   readonly onError: (error: unknown) => void;
-  /** Does a step of a room, and gives its result; whoever measures rooms measures it. */
+  /** Does a step of a room, and gives its result. Telemetry measures it here. */
   readonly inRoom: <T>(room: 'command' | 'policy', step: () => T) => T;
 }
 

@@ -279,7 +279,7 @@ async function startBatch(
   return gateway.runBatch(request, { ...about, cluster, steps, onError: 'continue' }, signal);
 }
 
-/** Azure's own view is about the cluster as a whole: for whoever may read something there. */
+/** Azure's own view is about the cluster as a whole: for every caller who may read something there. */
 async function askAzure(
   { gateway, relay }: LooksContext,
   request: AuthenticatedRequest,

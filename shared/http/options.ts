@@ -24,7 +24,7 @@ export interface AppOptions {
   readonly entropy: Entropy;
   readonly version: string;
   readonly telemetry: Telemetry;
-  /** The metrics as Prometheus' text, where they are to be had. */
+  /** The metrics as Prometheus' text, if the configuration asks for them. */
   readonly prometheus?: (() => Promise<string>) | undefined;
   readonly logger: LogOptions;
 }

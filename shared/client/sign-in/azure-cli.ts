@@ -6,7 +6,7 @@ import { scopeOf, type Pin } from './pin.ts';
 
 const AZ_MS = 60_000;
 
-/** A token by `az account get-access-token`, of whoever is signed in with the Azure CLI. Throws NotRun, with the command that mends it. */
+/** A token by `az account get-access-token`, of the person who is signed in with the Azure CLI. Throws NotRun, with the command that mends it. */
 export async function azureCli(pin: Pin, { env, signal }: Host): Promise<Tokens> {
   const az = findProgram('az', env);
   if (az === undefined) throw new NotRun('the Azure CLI (az) is not on the PATH: aksgw login URL --method device-code');

@@ -72,7 +72,7 @@ async function listen(state: string, signal: AbortSignal | undefined) {
     server.close();
     server.closeAllConnections();
   });
-  code.catch(() => undefined); // whoever waits for it hears of it
+  code.catch(() => undefined); // the caller that awaits it gets the error
   return { port: (server.address() as AddressInfo).port, code };
 }
 
