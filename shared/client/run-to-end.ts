@@ -1,5 +1,7 @@
 import type { BatchOutputBody, CommandOutputBody } from '../http/schemas.ts';
-import { AnswerLost, type RunOptions } from './client.ts';
+import { unfinished } from './api/answers.ts';
+import type { RunOptions } from './api/await-end.ts';
+import { AnswerLost } from './api/failures.ts';
 import type { Client } from './connect.ts';
 import { exits, NotRun } from './exits.ts';
 import { tell, type Host } from './host.ts';
@@ -79,8 +81,6 @@ async function behind(client: Client, id: string | undefined, { signal }: Host):
   );
   return before.length === 0 ? '' : ` behind ${before.length} of yours`;
 }
-
-const unfinished: ReadonlySet<string> = new Set(['accepted', 'submitting', 'running']);
 
 /** Ctrl-C leaves it running and says how to come back; a second one cancels it. */
 async function interrupted(host: Host, client: Client, id: string | undefined): Promise<number> {

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AnswerLost, createClient, GatewayProblem } from '../../shared/client/client.ts';
+import { AnswerLost, GatewayProblem } from '../../shared/client/api/failures.ts';
+import { createClient } from '../../shared/client/client.ts';
 import { main } from '../../shared/client/main.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
