@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { LruMap } from 'toad-cache';
 
 /** Verified tokens by their SHA-256: the tokens themselves are not kept. */
-interface TokenCache<Value> {
+export interface TokenCache<Value> {
   get(token: string): Value | undefined;
   set(token: string, value: Value): void;
   clear(): void;
