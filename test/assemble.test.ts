@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { closeAll } from '../shared/assemble.ts';
+import { closeAll } from '../shared/assemble/close-all.ts';
 
 test('what was opened is closed from the last to the first, each though another fails, and the first failure is told', async () => {
   const closed: string[] = [];

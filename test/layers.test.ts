@@ -1,18 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
+const readme = readFileSync(join(root, 'shared/README.md'), 'utf8');
 
-/** Ground floor first (shared/README.md, "Rooms"); a file imports only from floors below its own, or from its own room. */
+/** Ground floor first; a file imports only from floors below its own, or from its own room. */
 const floors = [
   ['lib', 'errors', 'clock', 'secret', 'config', 'kubernetes'],
   ['identity', 'command', 'store'],
   ['policy', 'audit', 'relay'],
-  ['admission', 'approvals'],
+  ['admission'],
   ['gateway'],
   ['telemetry'],
-  ['sessions', 'jobs', 'notify', 'chat', 'health'],
+  ['jobs', 'notify', 'chat', 'health'],
   ['http'],
   ['open-stores', 'sweep', 'notices'],
   ['assemble'],
@@ -63,6 +64,17 @@ describe('the rooms', () => {
     expect(wrong).toEqual([]);
   });
 
+  test('stand on the floors that shared/README.md names', () => {
+    const said = /imports only from floors below its own: ([^.]*)\./.exec(readme)?.[1] ?? '';
+    const named = said.split(/\s*·\s*/).map((floor) => floor.split(/,\s+/).toSorted());
+    expect(named).toEqual([...floors.map((rooms) => rooms.toSorted()), ['functions']]);
+    const there = readdirSync(join(root, 'shared'))
+      .filter((name) => !name.endsWith('.md'))
+      .map((name) => name.replace(/\.ts$/, ''));
+    expect(there.filter((room) => room !== 'client' && !floorOf.has(room))).toEqual([]);
+    expect([...floorOf.keys()].filter((room) => !there.includes(room))).toEqual([]);
+  });
+
   test('of which the client imports errors, schema types, the data of the grammar and what hides data, its operator commands the rooms they work on', () => {
     const wrong = imports.filter(
       ({ from, to }) =>
@@ -93,9 +105,7 @@ describe('the rooms', () => {
 });
 
 describe('the way of one command', () => {
-  const section = /### One command in eight files\n([^]*?)\n#/.exec(
-    readFileSync(join(root, 'shared/README.md'), 'utf8'),
-  )?.[1];
+  const section = /### One command in eight files\n([^]*?)\n#/.exec(readme)?.[1];
   const named = [...(section ?? '').matchAll(/^\d+\. `([^`]+)`/gm)].map((match) => match[1] ?? '');
 
   test('is in at most eight files, which shared/README.md names, from the entrance on', () => {

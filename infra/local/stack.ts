@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { regularly } from '../../functions/regularly.ts';
 import { version } from '../../functions/version.ts';
-import { assemble, type Assembled, type AssembleOptions } from '../../shared/assemble.ts';
+import { assemble, type Assembled } from '../../shared/assemble.ts';
+import type { AssembleOptions } from '../../shared/assemble/options.ts';
 import { startAzure, type AzureOptions, type EmulatedAzure } from './azure.ts';
 import { onPath } from './pod/tools.ts';
 
