@@ -45,7 +45,7 @@ config check and config sign are for operators of a gateway.`,
     rerun: {
       form: 'rerun ID',
       line: 'sends a command again that was sent from here',
-      more: `From the wrapper's own history (~/.config/aksgw/history.json, 0600). Refused, by name, where it read standard input, where a file is gone or
+      more: `From the wrapper's own history (~/.config/aksgw/history.jsonl, 0600). Refused, by name, where it read standard input, where a file is gone or
 has changed, and where a word held data, such as a literal, a patch or what follows --: that is not kept.`,
     },
     batch: {

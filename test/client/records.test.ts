@@ -111,9 +111,11 @@ describe('aksgw rerun', () => {
     await aksgw(['kubectl', 'apply', '-f', '-'], MANIFEST);
     const secret = ['create', 'secret', 'generic', 'x', '-n', 'shop', '--from-literal=password=hunter2'];
     const sent = await aksgw(['kubectl', ...secret, '--dry-run=client']);
-    const history = readFileSync(join(folder, 'home/history.json'), 'utf8');
+    const history = readFileSync(join(folder, 'home/history.jsonl'), 'utf8');
     expect(history).not.toContain('hunter2');
-    const [last, before] = JSON.parse(history) as { id: string; argv?: unknown; stdin: boolean }[];
+    const lines = history.split('\n').filter((line) => line !== '');
+    const noted = lines.map((line) => JSON.parse(line) as { id: string; argv?: unknown; stdin: boolean });
+    const [last, before] = noted.toReversed();
     if (sent.code !== 125) expect(last?.argv).toBeUndefined();
     const piped = last?.stdin ? last : before;
     expect(await aksgw(['rerun', piped?.id ?? ''])).toMatchObject({

@@ -84,7 +84,7 @@ describe('aksgw login', () => {
       `account get-access-token --scope ${stack.azure.entra.audience}/.default --tenant ${stack.azure.entra.tenants[0]} --output json\n`,
     );
     expect((await aksgw(['whoami'])).out).toContain(people.user);
-    for (const file of ['tokens.json', 'config.yaml', 'history.json'])
+    for (const file of ['tokens.json', 'config.yaml', 'history.jsonl'])
       expect(statSync(join(home, file)).mode & 0o777).toBe(0o600);
     expect(statSync(home).mode & 0o777).toBe(0o700);
     expect((await aksgw(['config', 'get-contexts'])).out).toMatch(/^CURRENT +NAME[^]*\* +127\.0\.0\.1-\d+/);

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { contextOf, type Options } from '../connect.ts';
-import { methods, readContexts, writeContexts, type Context, type Method } from '../contexts/contexts.ts';
+import { changeContexts, methods, readContexts, type Context, type Method } from '../contexts/contexts.ts';
 import { NotRun, UsageError } from '../exits.ts';
 import { answer, tell, type Host } from '../host.ts';
 import { findProgram } from '../programs.ts';
@@ -67,8 +67,10 @@ export async function login(argv: readonly string[], options: Options, host: Hos
       `warning: ${same.url} is the same application: what signs you in here is good there too. Is this its operator's?`,
     );
   await signIn(context, host);
-  const others = (await readContexts(host)).items.filter((other) => other.name !== name);
-  await writeContexts({ current: name, items: [...others, context] }, host);
+  await changeContexts(host, ({ items }) => ({
+    current: name,
+    items: [...items.filter((other) => other.name !== name), context],
+  }));
   return answer(host, `Signed in to ${url}. Context "${name}" remembers that it is application ${application}.`);
 }
 

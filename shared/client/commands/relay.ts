@@ -61,7 +61,7 @@ async function send(
     sha256: digestOf(Buffer.from(contentBase64, 'base64')),
   }));
   const onAccepted = (id: string): void =>
-    note(
+    void note(
       {
         id,
         url,

@@ -1,7 +1,7 @@
 import { UsageError } from '../exits.ts';
 import { answer, type Host } from '../host.ts';
 import { table } from '../table.ts';
-import { named, readContexts, writeContexts } from './contexts.ts';
+import { changeContexts, named, readContexts } from './contexts.ts';
 
 /** `aksgw config get-contexts | use-context | current-context | set | delete-context`, as kubectl's. Throws UsageError. */
 export async function contextCommand(argv: readonly string[], host: Host): Promise<number> {
@@ -31,7 +31,7 @@ export async function contextCommand(argv: readonly string[], host: Host): Promi
       return answer(host, current);
     case 'use-context': {
       const [name = ''] = takes(1, 'NAME');
-      await writeContexts({ ...contexts, current: named(contexts, name).name }, host);
+      await changeContexts(host, (now) => ({ ...now, current: named(now, name).name }));
       return answer(host, `Switched to context "${name}".`);
     }
     case 'delete-context': {
@@ -39,8 +39,10 @@ export async function contextCommand(argv: readonly string[], host: Host): Promi
       const gone = named(contexts, name);
       const { forget } = await import('../sign-in/token-cache.ts');
       await forget(gone, host);
-      const left = items.filter((context) => context !== gone);
-      await writeContexts({ current: current === name ? undefined : current, items: left }, host);
+      await changeContexts(host, (now) => ({
+        current: now.current === name ? undefined : now.current,
+        items: now.items.filter((context) => context.name !== name),
+      }));
       return answer(host, `Deleted context "${name}".`);
     }
     case 'set': {
@@ -48,8 +50,11 @@ export async function contextCommand(argv: readonly string[], host: Host): Promi
       if (key !== 'cluster' && key !== 'reason')
         throw new UsageError(`set takes cluster or reason, not ${JSON.stringify(key)}: the rest comes by aksgw login`);
       if (current === undefined) throw new UsageError('there is no current context: aksgw login URL makes one');
-      const changed = { ...named(contexts, current), [key]: value === '' ? undefined : value };
-      await writeContexts({ ...contexts, items: items.map((one) => (one.name === current ? changed : one)) }, host);
+      const changed = value === '' ? undefined : value;
+      await changeContexts(host, (now) => ({
+        ...now,
+        items: now.items.map((one) => (one.name === current ? { ...one, [key]: changed } : one)),
+      }));
       return answer(host, `Set ${key} of context "${current}".`);
     }
     default:

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { NotRun, UsageError } from '../exits.ts';
 import { homeOf, readPrivate, writePrivate } from '../home.ts';
 import type { Host } from '../host.ts';
+import { whileLocked } from '../lock.ts';
 import { guid as guidPattern, type Pin } from '../sign-in/pin.ts';
 
 export const methods = ['azure-cli', 'device-code', 'browser', 'managed-identity', 'workload-identity'] as const;
@@ -45,7 +46,23 @@ export async function readContexts(host: Pick<Host, 'env'>): Promise<Contexts> {
   }
 }
 
-export async function writeContexts({ current, items }: Contexts, host: Pick<Host, 'env'>): Promise<void> {
+/** Changes what there is, one process after the other. Throws as `readContexts` does, and NotRun where it cannot be written. */
+export async function changeContexts(
+  host: Pick<Host, 'env' | 'signal'>,
+  change: (contexts: Contexts) => Contexts,
+): Promise<void> {
+  const path = pathOf(host);
+  await whileLocked(path, host, async () => {
+    const changed = change(await readContexts(host));
+    try {
+      await writeContexts(changed, host);
+    } catch (error) {
+      throw new NotRun(`${path} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  });
+}
+
+async function writeContexts({ current, items }: Contexts, host: Pick<Host, 'env'>): Promise<void> {
   const { stringify } = await import('yaml');
   const contexts = items.map(({ name, url, cluster, reason, signIn }) => ({
     name,

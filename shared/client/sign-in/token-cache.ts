@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Context } from '../contexts/contexts.ts';
 import { homeOf, readPrivate, writePrivate } from '../home.ts';
 import type { Host } from '../host.ts';
+import { whileLocked } from '../lock.ts';
 import type { Tokens } from './entra.ts';
 import { keyringOf } from './keyring.ts';
 
@@ -35,8 +36,16 @@ function readAll(host: Pick<Host, 'env'>): File {
   }
 }
 
-export const remembered = (context: Context, host: Pick<Host, 'env'>): Remembered | undefined =>
-  readAll(host)[accountOf(context)];
+export function remembered(context: Context, host: Pick<Host, 'env'>): Remembered | undefined {
+  const found: Partial<Remembered> | undefined = readAll(host)[accountOf(context)];
+  return typeof found?.accessToken === 'string' && typeof found.expires === 'number'
+    ? (found as Remembered)
+    : undefined;
+}
+
+/** One process at a time gets an account's tokens again: of a refresh token that is used twice only one answer would be kept. */
+export const whileRenewing = <T>(context: Context, host: Host, step: () => Promise<T>): Promise<T> =>
+  whileLocked(`${pathOf(host)}.${accountOf(context)}`, host, step);
 
 export async function refreshTokenOf(context: Context, host: Host): Promise<string | undefined> {
   return remembered(context, host)?.refreshToken ?? (await keyringOf(host)?.read(accountOf(context)));
@@ -46,18 +55,23 @@ export async function remember(context: Context, tokens: Tokens, expires: number
   const account = accountOf(context);
   const { accessToken, refreshToken } = tokens;
   const kept = refreshToken !== undefined && (await keyringOf(host)?.write(account, refreshToken)) === true;
-  const before = readAll(host);
-  const entry: Remembered = {
-    accessToken,
-    expires,
-    ...(refreshToken === undefined ? { refreshToken: before[account]?.refreshToken } : !kept && { refreshToken }),
-  };
-  writePrivate(pathOf(host), `${JSON.stringify({ ...before, [account]: entry }, null, 2)}\n`);
+  await change(host, (before) => ({
+    ...before,
+    [account]: {
+      accessToken,
+      expires,
+      ...(refreshToken === undefined ? { refreshToken: before[account]?.refreshToken } : !kept && { refreshToken }),
+    },
+  }));
 }
 
+/** Throws Error where it cannot be forgotten. */
 export async function forget(context: Context, host: Host): Promise<void> {
   const account = accountOf(context);
-  const { [account]: _, ...rest } = readAll(host);
-  writePrivate(pathOf(host), `${JSON.stringify(rest, null, 2)}\n`);
+  await change(host, ({ [account]: _, ...rest }) => rest);
   await keyringOf(host)?.remove(account);
 }
+
+/** Other processes remember other sign-ins in the same file. */
+const change = (host: Host, to: (before: File) => File): Promise<void> =>
+  whileLocked(pathOf(host), host, () => writePrivate(pathOf(host), `${JSON.stringify(to(readAll(host)), null, 2)}\n`));
