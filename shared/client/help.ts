@@ -32,7 +32,10 @@ Tokens are in ~/.config/aksgw/tokens.json (0600); what outlives the hour is in t
       more: `They are in ~/.config/aksgw/config.yaml (AKSGW_HOME: another folder). Flags come first, then the environment, then the context.
 config check and config sign are for operators of a gateway.`,
     },
-    clusters: { form: 'clusters', line: 'the clusters that you may see' },
+    clusters: {
+      form: 'clusters [NAME]',
+      line: 'the clusters that you may see, or one with its custom resources',
+    },
     access: { form: 'access', line: 'the rules that bind you on a cluster' },
     explain: {
       form: 'explain kubectl|helm …',

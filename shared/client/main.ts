@@ -57,7 +57,7 @@ const operatorConfig = /^(?:check|sign)$/;
 type Command = (words: readonly string[], options: Options, host: Host) => Promise<number>;
 
 const operator: Command = async (words, _, host) => (await import('./operator/main.ts')).operator(words, host);
-const asks = (name: 'access' | 'clusters' | 'whoAmI'): Command =>
+const asks = (name: 'access' | 'whoAmI'): Command =>
   withWords(0, '', async (_, options, host) => (await import('./commands/asks.ts'))[name](options, host));
 const ofOne = (form: string, run: (word: string, options: Options, host: Host) => Promise<number>): Command =>
   withWords(1, form, ([word = ''], options, host) => run(word, options, host));
@@ -73,7 +73,7 @@ const commands: Readonly<Record<string, Command>> = {
     operatorConfig.test(words[0] ?? '')
       ? operator(['config', ...words], options, host)
       : (await import('./contexts/config.ts')).contextCommand(words, host),
-  clusters: asks('clusters'),
+  clusters: async (words, options, host) => (await import('./commands/asks.ts')).clusters(words, options, host),
   access: asks('access'),
   explain: async (words, options, host) => (await import('./commands/asks.ts')).explain(words, options, host),
   ps: withWords(0, '', async (_, options, host) => (await import('./commands/records.ts')).ps(options, host)),

@@ -416,6 +416,7 @@ export type JobWithRunsOutput = Static<typeof JobWithRunsBody>;
 export type ExplainOutput = Static<typeof ExplainBody>;
 export type ExplainBatchOutput = Static<typeof ExplainBatchBody>;
 export type ClusterOutput = Static<typeof ClusterBody>;
+export type ClusterDetailOutput = Static<typeof ClusterDetailBody>;
 export type WhoAmIOutput = Static<typeof WhoAmIBody>;
 export type AccessOutput = Static<typeof AccessBody>;
 export type BatchOutputBody = Static<typeof BatchRecordBody>;

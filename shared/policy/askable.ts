@@ -42,7 +42,7 @@ const MORE: Readonly<Record<string, readonly string[]>> = {
 
 /** Everything that can be asked of these clusters: the built-in table, their own resources, and what roles name besides. */
 export function askables(
-  clusters: readonly Pick<Cluster, 'resources' | 'discover'>[],
+  clusters: readonly Pick<Cluster, 'resources' | 'discover' | 'discovered'>[],
   roles: readonly RoleFile[],
 ): readonly Askable[] {
   const named = roles
@@ -53,10 +53,10 @@ export function askables(
     named.some((one) => one.group === group && (one.resource === '*' || one.resource === resource)),
   );
   const listings = clusters.map(({ resources }) => new Set(resources.map(resourceName)));
-  const spelt = clusters.flatMap(({ resources }) => resources);
+  const spelt = clusters.flatMap(({ resources, discovered }) => [...resources, ...(discovered?.resources ?? [])]);
   const known = new Map([...wellKnown, ...spelt].map((one) => [resourceName(one), one] as const));
-  // Of what a cluster's own definitions hold nobody knows here whether it is in namespaces: both are asked.
-  const found = clusters.some(({ discover }) => discover)
+  // Of what a cluster's own definitions hold nobody knows here, unless it was handed in, whether it is in namespaces: both are asked.
+  const found = clusters.some(({ discover, discovered }) => discover && !discovered)
     ? named
         .filter((one) => isOthersGroup(one.group) && !known.has(resourceName(one)))
         .map(({ resource, group }) => ({ resource: resource === '*' ? ANY : resource, group }))

@@ -5,6 +5,7 @@ import { Problem } from '../errors.ts';
 import { readPolicyCases, type PolicyCase } from './case-file.ts';
 import { decideNonResource } from './decide.ts';
 import type { Asker } from './decide-both.ts';
+import { frozenFor } from './frozen.ts';
 import { judge } from './judge.ts';
 import { ruleName } from '../config/rule-reference.ts';
 import type { Decision } from './decision.ts';
@@ -89,7 +90,10 @@ function answer(
       },
       cluster,
     );
-    return told(judge(policy, invocation, { principal, requester, cluster, reason: asked.reason }).decision, touched);
+    const judged = judge(policy, invocation, { principal, requester, cluster, reason: asked.reason });
+    const said = told(judged.decision, touched);
+    const frozen = said.verdict === 'allow' ? frozenFor(cluster, judged.invocation.attributes) : undefined;
+    return frozen === undefined ? said : { verdict: 'refuse', explanation: frozen };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return { verdict: 'refuse', explanation: error.message };

@@ -116,6 +116,152 @@ describe('aksgw policy', () => {
     expect(await aksgw([...asked, stack.config])).toMatchObject({ code: 125 });
   });
 
+  describe('of a cluster with resources: discover', () => {
+    const found = () =>
+      changed('discover.yaml', (yaml) =>
+        yaml
+          .replace('  demo:\n', '  demo:\n    resources: discover\n')
+          .replace('deployments.apps', 'widgets.example.com, clusterthings.example.com, deployments.apps'),
+      );
+    const item = (name: string, kind: string, namespaced: boolean, ...shortNames: string[]) => ({
+      name,
+      kind,
+      version: 'v1',
+      namespaced,
+      shortNames,
+    });
+    const items = [
+      item('widgets.example.com', 'Widget', true, 'wd'),
+      item('clusterthings.example.com', 'ClusterThing', false),
+    ];
+    const discovered = { at: '2026-11-28T12:00:00.000Z', items, disputed: [] as string[], truncated: false };
+    const recorded = (value: unknown): string => {
+      const file = join(stack.folder, 'recorded.json');
+      writeFileSync(file, JSON.stringify(value));
+      return file;
+    };
+    const demo = (changes: object = {}) => ({ name: 'demo', resources: { discovered: { ...discovered, ...changes } } });
+    const explain = (file: string, ...words: string[]) =>
+      aksgw([
+        'policy',
+        'explain',
+        '--cluster',
+        'demo',
+        '--user',
+        people.user,
+        '--group',
+        people.team,
+        '-c',
+        file,
+        ...words,
+      ]);
+
+    test('every command takes what was read of it, and says where its kinds are not known', async () => {
+      const file = found();
+      const given = ['--discovered', recorded([demo()])];
+      const get = ['--', 'kubectl', 'get', 'wd', 'one'];
+      expect(await explain(file, ...given, ...get)).toMatchObject({ code: 0, out: expect.stringMatching(/^allow: /) });
+      const hint = /^note: what the definitions of cluster demo hold is not known here: --discovered FILE or address$/m;
+      expect(await explain(file, ...get)).toMatchObject({ code: 2, out: expect.stringMatching(hint) });
+      expect(await explain(file, ...given, '--', 'kubectl', 'get', 'gadgets')).toMatchObject({
+        code: 2,
+        out: expect.not.stringMatching(hint),
+      });
+
+      const who = (...words: string[]) =>
+        aksgw(['policy', 'who-can', 'get', ...words, '--cluster', 'demo', '-c', file]);
+      expect((await who('wd', '-n', 'shop', ...given)).out).toMatch(/^get widgets\.example\.com in shop on demo\nmay /);
+      expect((await who('clusterthings.example.com', ...given)).out).toMatch(
+        /^get clusterthings\.example\.com on demo\n/,
+      );
+      expect((await who('clusterthings.example.com')).out).toMatch(hint);
+      expect(await who('wd')).toMatchObject({ code: 125, err: expect.stringMatching(hint) });
+      expect(await who('gadgets.example.com', ...given)).toMatchObject({ code: 125 });
+
+      const cases = join(stack.folder, 'discover-cases.yaml');
+      writeFileSync(
+        cases,
+        `principals: { team: { user: ${people.user}, groups: [${people.team}] } }
+cases: [{ principal: team, cluster: demo, command: kubectl get wd, expect: allow, rule: 'shop-deployer/allow[0]' }]\n`,
+      );
+      const tested = (...words: string[]) => aksgw(['policy', 'test', cases, '-c', file, ...words]);
+      expect(await tested(...given)).toMatchObject({ code: 0, out: expect.not.stringMatching(hint) });
+      expect(await tested()).toMatchObject({ code: 1, out: expect.stringMatching(hint) });
+
+      expect((await aksgw(['policy', 'lint', '-c', file])).out).toMatch(hint);
+      expect((await aksgw(['policy', 'lint', '-c', file, ...given])).out).not.toMatch(hint);
+      const less = changed('discover-less.yaml', () =>
+        readFileSync(file, 'utf8').replace('widgets.example.com, clusterthings.example.com, ', ''),
+      );
+      const diff = await aksgw(['policy', 'diff', less, file, ...given]);
+      expect(diff.out).toMatch(/, namespace shop: deny -> allow\n(?: .*\n)* .*\bwidgets\.example\.com\b/);
+      // A rule for one namespace gives nothing of what is in none.
+      expect(diff.out).not.toMatch(/clusterthings\.example\.com/);
+      expect((await aksgw(['policy', 'diff', less, file])).out).toMatch(hint);
+    });
+
+    test.each<[string, () => unknown, RegExp]>([
+      ['another cluster', () => ({ ...demo(), name: 'dem' }), /no cluster is called "dem".*Did you mean "demo"/],
+      ['nothing read yet', () => ({ name: 'demo', resources: { discovered: null } }), /has not read the definitions/],
+      ['something else', () => ({ items: [] }), /is not what GET/],
+      ['a problem', () => null, /is not what GET/],
+      [
+        'a kind of Kubernetes’ own',
+        () => demo({ items: [item('pods.apps', 'Pod', true)] }),
+        /"pods\.apps" is not a custom/,
+      ],
+      ['a kind in two lines', () => demo({ items: [item('a.example.com\nb', 'A', true)] }), /is not a custom resource/],
+      [
+        'a kind without a scope',
+        () => demo({ items: [{ ...items[0], namespaced: 'yes' }] }),
+        /is not a custom resource/,
+      ],
+      ['no kinds', () => demo({ items: 'none' }), /is not a custom resource/],
+    ])('a record of %s is refused', async (_what, value, why) => {
+      const ended = await explain(found(), '--discovered', recorded(value()), '--', 'kubectl', 'get', 'pods');
+      expect(ended).toMatchObject({ code: 125, err: expect.stringMatching(why) });
+    });
+
+    test('a kind whose scope changed is refused, as by the gateway; a cluster that lists its kinds takes no record', async () => {
+      const given = ['--discovered', recorded(demo({ disputed: ['widgets.example.com'] }))];
+      expect(await explain(found(), ...given, '--', 'kubectl', 'get', 'wd')).toMatchObject({ code: 2 });
+      expect(await explain(stack.config, ...given, '--', 'kubectl', 'get', 'pods')).toMatchObject({
+        code: 125,
+        err: expect.stringContaining('has no resources: discover'),
+      });
+      const http = await explain(found(), '--discovered', 'http://gateway.example.com', '--', 'kubectl', 'get', 'wd');
+      expect(http).toMatchObject({ code: 125, err: expect.stringContaining('takes an https address') });
+    });
+  });
+
+  test('test looks at frozen and blockedFrom, and says when a list cannot be read here', async () => {
+    const cases = join(stack.folder, 'frozen-cases.yaml');
+    const principals = `principals:\n  team: { user: ${people.user}, groups: [${people.team}] }\n`;
+    const command = (verb: string, expect: string) =>
+      `  - { principal: team, cluster: demo, command: 'kubectl ${verb} -n shop', expect: ${expect} }\n`;
+    const all = (restart: string, get: string) =>
+      writeFileSync(
+        cases,
+        `${principals}cases:\n${command('rollout restart deployment/web', restart)}${command('get pods', get)}`,
+      );
+    const tested = (file: string, ...words: string[]) => aksgw(['policy', 'test', cases, '-c', file, ...words]);
+    const frozen = changed('frozen.yaml', (yaml) => yaml.replace('  demo:\n', '  demo:\n    frozen: "INC-7"\n'));
+    all('refuse', 'allow');
+    expect(await tested(frozen)).toMatchObject({ code: 0 });
+    all('allow', 'allow');
+    expect((await tested(frozen)).out).toContain('expected allow, got refuse: Cluster demo is frozen: INC-7');
+    expect(await tested(frozen, '--thawed')).toMatchObject({ code: 0 });
+
+    writeFileSync(join(stack.folder, 'blocked.yaml'), `blocked: [{ user: ${people.user} }]\n`);
+    const blocked = (from: string) =>
+      changed('blocked-from.yaml', (yaml) => yaml.replace('\npolicy:\n', `\npolicy:\n  blockedFrom: ${from}\n`));
+    all('deny', 'deny');
+    expect(await tested(blocked('blocked.yaml'))).toMatchObject({ code: 0 });
+    const far = await tested(blocked('https://account.blob.core.windows.net/gateway/blocked.yaml'));
+    expect(far.code).toBe(1);
+    expect(far.out).toMatch(/^note: https:.*blocked\.yaml is not looked at: whom it blocks is not known here$/m);
+  });
+
   test('explain decides a command attribute by attribute, and refuses what nobody may send', async () => {
     const asked = [
       'policy',

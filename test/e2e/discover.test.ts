@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { main } from '../../shared/client/main.ts';
 import type { KubeObject } from '../../infra/local/kubernetes/json.ts';
 import { testStack, type TestStack } from '../support/stack.ts';
 
@@ -103,5 +106,32 @@ describe('resources: discover', () => {
     // What * means was written before anybody knew of it.
     expect((await ask('kubectl get widgets', tokens.starred)).body).toMatchObject({ allowed: false });
     expect((await ask('kubectl get pods', tokens.starred)).body).toMatchObject({ allowed: true });
+
+    // The same offline, by what was recorded or by asking the gateway that runs.
+    const aksgw = async (...argv: string[]) => {
+      let out = '';
+      const take = { write: (text: string | Uint8Array) => (out += Buffer.from(text as string).toString()) };
+      const env = { AKSGW_URL: stack.url, AKSGW_TOKEN: tokens.admin, AKSGW_CONFIG: stack.config };
+      const stdin = (async function* () {})();
+      const code = await main(argv, { env, stdin, stdout: take, stderr: take, cwd: () => stack.folder });
+      return { code, out };
+    };
+    const recorded = join(stack.folder, 'demo.json');
+    writeFileSync(recorded, (await aksgw('-o', 'json', 'clusters', 'demo')).out);
+    expect((await aksgw('clusters', 'demo')).out).toMatch(/^widgets\.example\.com +Widget +yes +wd,deploy +cluster$/m);
+    const commands = ['kubectl get wd', 'kubectl get widgets -A', 'kubectl delete Widget/x', 'kubectl get gadgets'];
+    const told: string[] = [];
+    for (const place of [recorded, stack.url])
+      for (const oid of [ADMIN, STARRED])
+        for (const command of commands) {
+          const online = (await ask(command, oid === ADMIN ? tokens.admin : tokens.starred)).body;
+          const words = ['--cluster', 'demo', '--app', oid, '--discovered', place, '--', ...command.split(' ')];
+          const offline = await aksgw('policy', 'explain', ...words);
+          const verdict = online.code === 'command-refused' ? 'refuse' : online.allowed ? 'allow' : 'deny';
+          expect([command, offline.out]).toEqual([command, expect.stringMatching(`^${verdict}: `)]);
+          if (typeof online.command === 'string') expect(offline.out).toContain(`sent: ${online.command}\n`);
+          told.push(verdict);
+        }
+    expect(told.slice(0, told.length / 2).join(' ')).toBe('allow deny allow refuse deny deny deny refuse');
   });
 });

@@ -1,18 +1,26 @@
 import type {
   AccessOutput,
+  ClusterDetailOutput,
   ClusterOutput,
   ExplainBatchOutput,
   ExplainOutput,
   WhoAmIOutput,
 } from '../../http/schemas.ts';
 import { clusterOf, connect, type Options } from '../connect.ts';
+import { UsageError } from '../exits.ts';
 import { answer, answerJson, type Host } from '../host.ts';
 import { table } from '../table.ts';
 import { commandOf } from './relay.ts';
 
-/** `aksgw clusters`: those that the caller may see. */
-export async function clusters(options: Options, host: Host): Promise<number> {
+/** `aksgw clusters [NAME]`: those that the caller may see, or one with the custom resources that are known there. Throws UsageError. */
+export async function clusters(words: readonly string[], options: Options, host: Host): Promise<number> {
+  const [name, surplus] = words;
+  if (surplus !== undefined) throw new UsageError(`takes one cluster, not ${JSON.stringify(surplus)} too`);
   const { client, cluster } = await connect(options, host);
+  if (name !== undefined) {
+    const found = await client.get(`/v1/clusters/${encodeURIComponent(name)}`, host.signal);
+    return options.json ? answerJson(host, found) : answer(host, clusterTable(found as ClusterDetailOutput));
+  }
   const { items } = (await client.get('/v1/clusters', host.signal)) as { items: readonly ClusterOutput[] };
   if (options.json) return answerJson(host, items);
   const rows = items.map((one) => [
@@ -23,6 +31,27 @@ export async function clusters(options: Options, host: Host): Promise<number> {
     one.frozen ?? '',
   ]);
   return answer(host, table(['CURRENT', 'NAME', 'RUN-AS', 'NAMESPACE', 'FROZEN'], rows));
+}
+
+function clusterTable({ name, runAs, defaultNamespace, frozen, resources, tools }: ClusterDetailOutput): string {
+  const { listed, discovered } = resources;
+  const head = [
+    ['cluster', name],
+    ['run as', runAs],
+    ['namespace', defaultNamespace],
+    ['frozen', frozen ?? 'no'],
+    ['kubectl', tools.kubectl ?? 'not seen yet'],
+    ['helm', tools.helm ?? 'not seen yet'],
+    ...(discovered ? [['read', `${discovered.at}${discovered.truncated ? ', not all of it' : ''}`]] : []),
+    ...(discovered?.disputed ?? []).map((disputed) => ['disputed', disputed]),
+  ];
+  const rows = [
+    ...listed.map((one) => [one, 'configuration'] as const),
+    ...(discovered?.items ?? []).map((one) => [one, 'cluster'] as const),
+  ].map(([one, by]) => [one.name, one.kind, one.namespaced ? 'yes' : 'no', one.shortNames.join(','), by]);
+  const kinds =
+    rows.length === 0 ? '' : `\n${table(['CUSTOM RESOURCE', 'KIND', 'NAMESPACED', 'SHORT NAMES', 'BY'], rows)}`;
+  return head.map(([title = '', text = '']) => `${title.padEnd(10)} ${text}\n`).join('') + kinds;
 }
 
 /** `aksgw whoami`: the caller as the gateway sees it, and by which sign-in. */

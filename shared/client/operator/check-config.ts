@@ -11,16 +11,13 @@ import { decodeConfig } from '../../config/readers.ts';
 import { type ConfigKey, configKeyOf, SIGNATURE_SUFFIX, verifyText } from '../../config/signature.ts';
 import { isUrl, readerOf } from '../../config/source.ts';
 import { readWhole } from '../../config/whole-text.ts';
-import { isLoopback } from '../../config/values.ts';
 import { checkJobs } from '../../jobs/check.ts';
 import { withDeadline } from '../../lib/abort.ts';
-import { fetchBounded } from '../../lib/bounded-fetch.ts';
 import { printable } from '../../lib/safe-text.ts';
-import { trimEnd } from '../../lib/trim-end.ts';
 import { compilePolicy } from '../../policy/policy.ts';
 import { Secret } from '../../secret.ts';
 import type { Host } from '../host.ts';
-import { tokenTo } from '../connect.ts';
+import { askGateway, readAddress } from './ask-gateway.ts';
 import { blockedFile, withBlockedList } from './config.ts';
 
 const USAGE = `aksgw config check [--config gateway.yaml] [--entrance port|functions] [--against URL]
@@ -108,7 +105,6 @@ async function unsignedOf(files: readonly string[], key: ConfigKey): Promise<rea
 const readText = (path: string): string => decodeConfig(readFileSync(path));
 
 const ANSWER_MS = 30_000;
-const MOST_BYTES = 1024 * 1024;
 const LOADED = eventCodes['config.loaded'];
 
 /** With the list of the blocked that lies elsewhere: read as the gateway reads it, with the sign-in of this machine. */
@@ -136,7 +132,7 @@ interface LoadedLine {
 
 /** The trail says what came into force: the newest line of any process. */
 async function compare(config: Config, url: string, host: Host): Promise<number> {
-  const base = readAgainst(url);
+  const base = readAddress('--against', url);
   const loaded = await lastLoaded(base, host);
   const policyDigest = compilePolicy(config).digest;
   const same = { file: loaded.configDigest === config.digest, policy: loaded.policyDigest === policyDigest };
@@ -149,24 +145,9 @@ async function compare(config: Config, url: string, host: Host): Promise<number>
   return same.file && same.policy ? 0 : 1;
 }
 
-/** Throws Error for an address that a token must not go to. */
-function readAgainst(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))) return trimEnd(text, '/');
-  throw new Error('--against takes an https address: over plain http your token could be read on the way');
-}
-
 async function lastLoaded(base: string, host: Host): Promise<LoadedLine> {
-  const token = await (await tokenTo(base, host))();
-  const answer = await withDeadline(systemClock, ANSWER_MS, host.signal, (signal) =>
-    fetchBounded(
-      `${base}/v1/audit/events?code=${LOADED}&order=desc&limit=1`,
-      { headers: { authorization: `Bearer ${token}`, accept: 'application/json' } },
-      { fetch, maxBytes: MOST_BYTES, signal },
-    ),
-  );
-  if (answer.status !== 200) throw new Error(`${base} answered ${answer.status}`);
-  const [loaded] = (JSON.parse(Buffer.from(answer.bytes).toString('utf8')) as { items?: LoadedLine[] }).items ?? [];
+  const answer = await askGateway(base, `/v1/audit/events?code=${LOADED}&order=desc&limit=1`, host);
+  const [loaded] = (answer as { items?: LoadedLine[] }).items ?? [];
   if (loaded) return loaded;
   throw new Error(
     `${base} shows you no line of the configuration in force: that takes the right to read the audit trail`,

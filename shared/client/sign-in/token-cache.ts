@@ -68,7 +68,7 @@ export async function remember(context: Context, tokens: Tokens, expires: number
 /** Throws Error where it cannot be forgotten. */
 export async function forget(context: Context, host: Host): Promise<void> {
   const account = accountOf(context);
-  await change(host, ({ [account]: _, ...rest }) => rest);
+  await change(host, (before) => Object.fromEntries(Object.entries(before).filter(([name]) => name !== account)));
   await keyringOf(host)?.remove(account);
 }
 

@@ -15,29 +15,35 @@ import {
 import type { Host } from '../../host.ts';
 import { readPolicyConfig } from '../config.ts';
 import { openTrail } from '../log.ts';
+import { DISCOVERED_USAGE, discoveredOption, unknownKinds, withDiscovered } from './discovered.ts';
 
-const USAGE = `aksgw policy diff OLD.yaml NEW.yaml [--audit FOLDER | https://…] [--json]
+const USAGE = `aksgw policy diff OLD.yaml NEW.yaml [--audit FOLDER | https://…] [--discovered FILE | URL]… [--json]
 
 What each subject of a binding may do under one configuration and not under the other, and the places of policy and clusters that differ: the
 security of pods, charts and the blocked are told by place alone. --audit replays instead what was really asked, as the
 audit trail has it, and shows every verdict that changes. Pods and charts count as allowed, since the trail keeps no files; a membership
 of a group that no binding named when it was asked is not known. Exits 1 when a verdict changes.
-`;
+${DISCOVERED_USAGE}`;
 
 /** `aksgw policy diff`. */
 export async function diff(argv: readonly string[], host: Host): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
-    options: { audit: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' } },
+    options: {
+      audit: { type: 'string' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
+      ...discoveredOption,
+    },
   });
   const [oldFile, newFile, ...more] = positionals;
   if (values.help || oldFile === undefined || newFile === undefined || more.length > 0) {
     host.stderr.write(USAGE);
     return values.help ? 0 : 2;
   }
-  const before = readPolicyConfig(oldFile, host);
-  const after = readPolicyConfig(newFile, host);
+  const given = [oldFile, newFile].flatMap((file) => readPolicyConfig(file, host) ?? []);
+  const [before, after] = await withDiscovered(given, values.discovered, host);
   if (!before || !after) throw new Error('both configurations are needed');
   return values.audit === undefined
     ? compareFiles(before, after, host, values.json)
@@ -54,6 +60,7 @@ function compareFiles(before: Config, after: Config, host: Host, json: boolean |
   } else {
     for (const change of changes) host.stdout.write(printable(`${describeChange(change)}\n`));
     if (places.length > 0) host.stdout.write(printable(`changed in the file: ${places.join(', ')}\n`));
+    for (const note of new Set([before, after].flatMap((config) => unknownKinds(config)))) host.stdout.write(note);
     host.stdout.write(`${changes.length} differences, ${places.length} changed places\n`);
   }
   return changes.length + places.length === 0 ? 0 : 1;

@@ -15,15 +15,16 @@ import { compilePolicy } from '../../../policy/policy.ts';
 import type { Host } from '../../host.ts';
 import { collectUploads } from '../../uploads/collect.ts';
 import { readPolicyConfig } from '../config.ts';
+import { DISCOVERED_USAGE, discoveredOption, unknownKinds, withDiscovered } from './discovered.ts';
 
 const USAGE = `aksgw policy explain --cluster CLUSTER (--user ID | --app ID | --job NAME) [--tenant ID] [--group ID]… [--app-role ROLE]…
                      [--groups-unknown] [--requester ID [--requester-group ID]… [--requester-app-role ROLE]…] [--reason TEXT]
-                     [--config gateway.yaml] -- kubectl … | helm …
+                     [--config gateway.yaml] [--discovered FILE | URL]… -- kubectl … | helm …
 
 What the gateway would decide about a command of this caller, attribute by attribute, and what it would send. Reaches nothing; files
 that the command names are read from the working folder. --groups-unknown is a caller whose token leaves its groups out, as Entra does for
 users in more than 200. --requester is the person behind the caller, whose rights count too. Exits 1 when it is denied, 2 when it is refused.
-`;
+${DISCOVERED_USAGE}`;
 
 /** `aksgw policy explain`. */
 export async function explainOffline(argv: readonly string[], host: Host): Promise<number> {
@@ -45,14 +46,16 @@ export async function explainOffline(argv: readonly string[], host: Host): Promi
       'requester-app-role': { type: 'string', multiple: true },
       reason: { type: 'string' },
       help: { type: 'boolean' },
+      ...discoveredOption,
     },
   });
-  const config = values.help ? undefined : readPolicyConfig(values.config, host);
+  const given = values.help ? undefined : readPolicyConfig(values.config, host);
   const callers = [values.user, values.app, values.job].filter((one) => one !== undefined);
-  if (values.cluster === undefined || callers.length !== 1 || positionals.length === 0 || !config) {
+  if (values.cluster === undefined || callers.length !== 1 || positionals.length === 0 || !given) {
     host.stderr.write(USAGE);
     return values.help ? 0 : 2;
   }
+  const [config = given] = await withDiscovered([given], values.discovered, host);
   const cluster = config.clusters.get(values.cluster);
   if (!cluster) throw new Error(`the configuration has no cluster ${JSON.stringify(values.cluster)}`);
   const principal = readPrincipal(config, values);
@@ -98,6 +101,7 @@ export async function explainOffline(argv: readonly string[], host: Host): Promi
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     host.stdout.write(printable(`refuse: ${error.message}\n`));
+    for (const note of unknownKinds(config, (one) => one === cluster)) host.stdout.write(note);
     return 2;
   }
 }
