@@ -1,5 +1,5 @@
 import type { BatchOutputBody, CommandOutputBody } from '../http/schemas.ts';
-import { unfinished } from './api/answers.ts';
+import { isFinal } from './api/answers.ts';
 import type { RunOptions } from './api/await-end.ts';
 import { AnswerLost } from './api/failures.ts';
 import type { Client } from './connect.ts';
@@ -28,6 +28,7 @@ export async function runToEnd(host: Host, run: Run, options: Shown): Promise<nu
   const progress = progressOn(host);
   let id = run.id;
   let away = false;
+  const told = new Set<string>();
   try {
     progress.say('sending');
     const ended = await run.start({
@@ -67,7 +68,15 @@ export async function runToEnd(host: Host, run: Run, options: Shown): Promise<nu
     if (away) away = false;
     if (status === 'running') progress.say(`${id} is running in its pod`);
     else if (status === 'submitting') progress.say(`${id}: Azure is starting a pod`);
+    else if (status !== 'accepted') sayOther(status);
     else if (host.stderr.isTTY) progress.say(`${id} waits in line${await behind(run.client, id, host)}`);
+  }
+
+  /** What it waits for may take long, and is not in anybody's sight: said where there is no line of progress too. */
+  function sayOther(status: string): void {
+    if (host.stderr.isTTY) progress.say(`${id} is ${status}`);
+    else if (!told.has(status)) tell(host, `${id} is ${status}, which is not its end: waiting on`);
+    told.add(status);
   }
 }
 
@@ -77,7 +86,7 @@ async function behind(client: Client, id: string | undefined, { signal }: Host):
   const mine = own.find((record) => record.id === id);
   const before = own.filter(
     ({ status, submittedAt, id: other }) =>
-      other !== id && unfinished.has(status) && mine !== undefined && submittedAt <= mine.submittedAt,
+      other !== id && !isFinal(status) && mine !== undefined && submittedAt <= mine.submittedAt,
   );
   return before.length === 0 ? '' : ` behind ${before.length} of yours`;
 }

@@ -268,6 +268,52 @@ describe('aksgw', () => {
     expect(ended.err).toMatch(words);
   });
 
+  describe('a status that it does not know', () => {
+    const waits = async () => undefined;
+    const open = (status: string) => record({ status, exitCode: null, stdout: '' });
+
+    test.each<[Answer, number]>([
+      [record({}), 0],
+      [record({ exitCode: 7 }), 7],
+      [
+        record({ status: 'failed', exitCode: null, failure: { code: 'approval-expired', message: 'nobody agreed' } }),
+        125,
+      ],
+    ])('is no end: it is waited on until there is one, and named once', async (end, code) => {
+      const script = [open('awaiting-approval'), open('awaiting-approval'), open('approved'), open('accepted')];
+      const { url, requests } = await gateway(...script, end);
+      const ended = await aksgw(GET, { AKSGW_URL: url }, undefined, undefined, waits);
+      expect(ended.code).toBe(code);
+      expect(ended.err.match(/^aksgw: c1 is .*$/gm)).toEqual([
+        'aksgw: c1 is awaiting-approval, which is not its end: waiting on',
+        'aksgw: c1 is approved, which is not its end: waiting on',
+      ]);
+      expect(requests.length).toBe(5);
+    });
+
+    test('of a batch or of a job’s run is none either, nor does result end with 0', async () => {
+      const batch = (status: string, ...items: readonly object[]) =>
+        json(200, 'application/json', { id: 'b1', status, onError: 'stop', items });
+      const { url } = await gateway(batch('awaiting-approval'), batch('completed', { ...whole, exitCode: 9 }));
+      expect(await aksgw(['batch', BATCH], { AKSGW_URL: url }, undefined, undefined, waits)).toMatchObject({ code: 9 });
+      // What a batch calls completed one of its steps does not.
+      const step = await gateway(batch('completed', { ...whole, status: 'awaiting-approval' }));
+      expect((await aksgw(['batch', BATCH], { AKSGW_URL: step.url })).code).toBe(126);
+      const now = await gateway(open('approved'));
+      const told = await aksgw(['result', 'c1'], { AKSGW_URL: now.url, AKSGW_HOME: home, AKSGW_TOKEN: 't' });
+      expect(told).toMatchObject({ code: 126, err: expect.stringContaining('c1 has not ended (approved)') });
+    });
+
+    test.each(['', 'Completed', 'completed ', 'done\u001b[2J', 'x'.repeat(41)])(
+      'and that no gateway has (%j) is not understood',
+      async (status) => {
+        const { url } = await gateway(record({ status }));
+        const ended = await aksgw(GET, { AKSGW_URL: url }, undefined, undefined, waits);
+        expect(ended).toMatchObject({ code: 126, out: '', err: expect.stringContaining('not as a gateway does') });
+      },
+    );
+  });
+
   const whole = { id: 's', status: 'completed', exitCode: 0, stdout: '', stderr: '', warnings: [], truncated: false };
   const batchOf = (...items: readonly object[]): object => ({ id: 'b1', status: 'completed', onError: 'stop', items });
   const { stdout: _, ...withoutOutput } = whole;

@@ -1,10 +1,14 @@
 import type { ProblemDocument } from '../../http/schemas.ts';
 
-/** Whether an answer is one of a endpoint, and not of something that stands before it. */
+/** Whether an answer is one of an endpoint, and not of something that stands before it. */
 export type Is = (answer: object) => boolean;
 
-/** The states of a record that is still to change. */
-export const unfinished: ReadonlySet<string> = new Set(['accepted', 'submitting', 'running']);
+/**
+ * Whether a record has reached its end. Any other status is waited on, also one that this wrapper does not know: a gateway that is newer has more
+ * of them, and none of its ends.
+ */
+export const isFinal = (status: string): boolean => finalStatuses.has(status);
+const finalStatuses: ReadonlySet<string> = new Set(['completed', 'failed', 'unknown']);
 
 const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -19,8 +23,11 @@ export const isAnything = (): boolean => true;
 /** Ids are opaque, but no gateway gives one that a shell or a terminal would act on. */
 const isId = (id: unknown): boolean => typeof id === 'string' && /^[\w.~-]{1,200}$/.test(id);
 
+const isStatus = (status: unknown): status is string =>
+  typeof status === 'string' && /^[a-z][a-z-]{0,39}$/.test(status);
+
 const isEnding = (answer: object): boolean =>
-  isId(Reflect.get(answer, 'id')) && typeof Reflect.get(answer, 'status') === 'string';
+  isId(Reflect.get(answer, 'id')) && isStatus(Reflect.get(answer, 'status'));
 
 /** What an exit code of 0 is taken from: all of it has to be there. */
 export const isRecord = (answer: unknown): boolean =>
@@ -35,7 +42,7 @@ export const isRecord = (answer: unknown): boolean =>
 export const isBatch = (answer: object): boolean => {
   const items: unknown = Reflect.get(answer, 'items');
   if (!isEnding(answer) || !Array.isArray(items) || !items.every(isRecord)) return false;
-  return items.length > 0 || unfinished.has(String(Reflect.get(answer, 'status')));
+  return items.length > 0 || !isFinal(String(Reflect.get(answer, 'status')));
 };
 
 export const isExplanation = (answer: object): boolean => {

@@ -1,5 +1,5 @@
 import type { ProblemDocument } from '../../http/schemas.ts';
-import { unfinished, type Is } from './answers.ts';
+import { isFinal, type Is } from './answers.ts';
 import { AnswerLost } from './failures.ts';
 import { request, type Endpoint } from './request.ts';
 import { patiently, persistently } from './retry.ts';
@@ -79,14 +79,14 @@ export async function awaitEnd<T extends AnyRecord>(
 ): Promise<T> {
   const { onLook, watched, signal } = options;
   let record = first;
-  for (let look = 0; unfinished.has(record.status); look++) {
+  for (let look = 0; !isFinal(record.status); look++) {
     onLook?.(record.status);
     const wait = watched ? (watchSeconds[look] ?? WATCH_ON_SECONDS) : WAIT_SECONDS;
     const began = performance.now();
     record = await patiently(endpoint, () => readAgain(wait), options);
     // A gateway that answers at once, as one that stops does, is not asked in a tight loop.
     const atOnce = performance.now() - began < AT_ONCE_MS;
-    if (unfinished.has(record.status) && atOnce) await endpoint.sleep(1_000, signal);
+    if (!isFinal(record.status) && atOnce) await endpoint.sleep(1_000, signal);
   }
   return record;
 

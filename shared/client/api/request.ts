@@ -3,7 +3,7 @@ import { readText, TooLong, type HttpAnswer, type Send } from '../transport.ts';
 import { isProblem, isRecord, type Is } from './answers.ts';
 import { AnswerLost, GatewayProblem } from './failures.ts';
 
-/** A endpoint, and how it is spoken to. */
+/** An endpoint, and how it is spoken to. */
 export interface Endpoint {
   /** Its address, without a slash at the end. */
   readonly base: string;

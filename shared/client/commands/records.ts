@@ -1,4 +1,5 @@
 import type { CommandOutputBody } from '../../http/schemas.ts';
+import { isFinal } from '../api/answers.ts';
 import { connect, type Options } from '../connect.ts';
 import { exits, UsageError } from '../exits.ts';
 import { readHistory } from '../history.ts';
@@ -38,20 +39,19 @@ export async function waitFor(id: string, options: Options, host: Host): Promise
 export async function result(id: string, options: Options, host: Host): Promise<number> {
   const { client } = await connectTo(id, options, host);
   const record = await client.getCommand(id, host.signal);
-  if (endStatuses.has(record.status)) return showEnd(record, options, host);
+  if (isFinal(record.status)) return showEnd(record, options, host);
   if (options.json) answerJson(host, record);
   tell(host, `${id} has not ended (${record.status}): aksgw wait ${id}`);
   return exits.unknown;
 }
-
-const endStatuses: ReadonlySet<string> = new Set(['completed', 'failed', 'unknown']);
 
 /** `aksgw cancel ID`. */
 export async function cancel(id: string, options: Options, host: Host): Promise<number> {
   const { client } = await connectTo(id, options, host);
   const record = await client.cancel(id, host.signal);
   if (options.json) return answerJson(host, record);
-  const left = endStatuses.has(record.status) ? `it is ${record.status}` : 'it is being ended in its pod';
+  const { status } = record;
+  const left = status === 'running' || status === 'submitting' ? 'it is being ended in its pod' : `it is ${status}`;
   return answer(host, `Cancelled ${id}: ${left}.`);
 }
 
