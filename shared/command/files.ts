@@ -49,10 +49,26 @@ export function checkPath(path: string): string {
 }
 
 /** Checks every name (absolute paths, `..`, case collisions, shadowed tools) and gives access to the contents. */
-export function createUploads(files: readonly RequestFile[]): Uploads {
-  const contents = files.length === 0 ? undefined : indexFiles(files);
+export const createUploads = (files: readonly RequestFile[]): Uploads =>
+  files.length === 0 ? noUploads : uploadsOf(indexFiles(files));
+
+const isMissing = (path: string): never => {
+  throw notUploaded(path);
+};
+/** Of a request without files, as most are. */
+const noUploads: Uploads = {
+  get: () => undefined,
+  find: isMissing,
+  use: isMissing,
+  add: ({ path }) => isMissing(path),
+  below: () => [],
+  filesIn: () => [],
+  used: [],
+};
+
+function uploadsOf(contents: ReadonlyMap<string, Uint8Array>): Uploads {
   const used = new Map<string, SentFile>();
-  const get = (path: string): Uint8Array | undefined => contents?.get(canonicalPath(path) ?? '');
+  const get = (path: string): Uint8Array | undefined => contents.get(canonicalPath(path) ?? '');
   const find = (path: string): SentFile => {
     const bytes = get(path);
     if (bytes === undefined) throw notUploaded(path);
@@ -60,7 +76,7 @@ export function createUploads(files: readonly RequestFile[]): Uploads {
   };
   const below = (folder: string): string[] => {
     const clean = canonicalPath(folder);
-    if (contents === undefined || clean === undefined) return [];
+    if (clean === undefined) return [];
     const prefix = clean === '' ? '' : `${clean}/`;
     return [...contents.keys()].filter((path) => path.startsWith(prefix)).sort();
   };
@@ -76,7 +92,7 @@ export function createUploads(files: readonly RequestFile[]): Uploads {
       return file;
     },
     add: (file) => {
-      if (contents?.has(file.path)) throw usedTwice(file.path);
+      if (contents.has(file.path)) throw usedTwice(file.path);
       used.set(file.path, file);
     },
     below,

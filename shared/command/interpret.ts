@@ -20,7 +20,8 @@ export function interpret(request: CommandRequest, context: CommandContext, tool
   if (help !== undefined) return helping(request, help);
   const parsed = parse(request.argv);
   const invocation = meaningOf(parsed, request, context, tools);
-  return { ...invocation, warnings: [...checkVersions(parsed, tools), ...invocation.warnings] };
+  const warnings = checkVersions(parsed, tools);
+  return warnings.length === 0 ? invocation : { ...invocation, warnings: [...warnings, ...invocation.warnings] };
 }
 
 function meaningOf(

@@ -31,9 +31,11 @@ export const writeJson = (value: Json): string =>
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
-const NULLS = new Set(['', '~', 'null', 'Null', 'NULL']);
-const TRUES = new Set(['y', 'Y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON']);
-const FALSES = new Set(['n', 'N', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF']);
+const KEYWORDS: ReadonlyMap<string, boolean | null> = new Map<string, boolean | null>([
+  ...['', '~', 'null', 'Null', 'NULL'].map((word) => [word, null] as const),
+  ...['y', 'Y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON'].map((word) => [word, true] as const),
+  ...['n', 'N', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF'].map((word) => [word, false] as const),
+]);
 const NOT_NUMBERS = /^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/u;
 const INTEGER = /^[-+]?(?:0|[1-9][0-9]*|0[0-7]+|0[oO][0-7]+|0[xX][0-9a-fA-F]+|0[bB][01]+)$/u;
 const FLOAT = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/u;
@@ -47,11 +49,11 @@ const SMALLEST = -(2n ** 63n);
  */
 export function plainScalar(text: string): JsonScalar | undefined {
   const first = text.charCodeAt(0);
-  // Most scalars start with a letter and are not keywords: at most five characters are.
-  if (text.length > 5 && ((first >= 0x61 && first <= 0x7a) || (first >= 0x41 && first <= 0x5a))) return text;
-  if (NULLS.has(text)) return null;
-  if (TRUES.has(text)) return true;
-  if (FALSES.has(text)) return false;
+  // Most scalars start with a letter: at most five characters are a keyword, and nothing else of them is more than text.
+  const letter = (first >= 0x61 && first <= 0x7a) || (first >= 0x41 && first <= 0x5a);
+  const keyword = text.length > 5 ? undefined : KEYWORDS.get(text);
+  if (keyword !== undefined) return keyword;
+  if (letter) return text;
   if (NOT_NUMBERS.test(text)) return undefined;
   const numeric = (first >= 0x30 && first <= 0x39) || first === 0x2b || first === 0x2d;
   if (!numeric) return first === 0x2e && FLOAT.test(text) ? finite(text) : text;

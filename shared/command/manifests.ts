@@ -85,16 +85,17 @@ function withKind(item: Json, apiVersion: string, kind: string): Json {
   return isObject(item) && !said ? { ...item, apiVersion, kind: kind.replace(/List$/u, '') } : item;
 }
 
-const TOP_LEVEL_KEYS = ['apiVersion', 'kind', 'metadata', 'items'] as const;
-const METADATA_KEYS = ['name', 'namespace', 'generateName', 'labels', 'annotations'] as const;
+/** Keys by their spelling without regard to case. */
+const spellings = (keys: readonly string[]): ReadonlyMap<string, string> =>
+  new Map(keys.map((key) => [key.toLowerCase(), key]));
+const TOP_LEVEL_KEYS = spellings(['apiVersion', 'kind', 'metadata', 'items']);
+const METADATA_KEYS = spellings(['name', 'namespace', 'generateName', 'labels', 'annotations']);
 
 /** Some of Go's JSON decoders match keys without regard to case (encoding/json): to them `Items` and `item\u017f` are `items`. */
-function checkSpelling(object: JsonObject, keys: readonly string[], source: string): void {
+function checkSpelling(object: JsonObject, keys: ReadonlyMap<string, string>, source: string): void {
   for (const key of Object.keys(object)) {
-    if (keys.includes(key)) continue;
-    const folded = key.normalize('NFKC').toLowerCase();
-    const proper = keys.find((one) => one.toLowerCase() === folded);
-    if (proper !== undefined) throw refuse(source, `the key ${key} is spelt ${proper}`);
+    const proper = keys.get(key.normalize('NFKC').toLowerCase());
+    if (proper !== undefined && proper !== key) throw refuse(source, `the key ${key} is spelt ${proper}`);
   }
 }
 

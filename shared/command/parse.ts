@@ -1,4 +1,4 @@
-import { commandOf, normalizeFlag, type Command, type Flag } from './grammar/grammar.ts';
+import { normalizeFlag, rootOf, type Command, type Flag } from './grammar/grammar.ts';
 import { whyRefused } from './grammar/refused-flags.ts';
 import { readValue } from './grammar/values.ts';
 import type { Parsed } from './parsed.ts';
@@ -26,9 +26,9 @@ export function parse(argv: readonly string[]): Parsed {
   const read = readFlags(tool, command, rest);
   const [surplus] = read.args;
   if (command.parent && surplus !== undefined) {
-    throw refuse(surplus, `${tool} ${command.path.join(' ')} has no such sub-command`);
+    throw refuse(surplus, `${tool} ${command.name} has no such sub-command`);
   }
-  return { tool, path: command.path, ...read };
+  return { tool, command, path: command.path, ...read };
 }
 
 function checkWords(argv: readonly string[]): void {
@@ -36,7 +36,8 @@ function checkWords(argv: readonly string[]): void {
   if (argv.length === 0) throw refuse('argv', 'there is no command; the first word is kubectl or helm');
   if (argv.length > MAX_WORDS) throw refuse(first, `the command has more than ${MAX_WORDS} words`);
   for (const word of argv) {
-    if (Buffer.byteLength(word) > MAX_WORD_BYTES)
+    // No character of UTF-16 takes more than three bytes.
+    if (word.length * 3 > MAX_WORD_BYTES && Buffer.byteLength(word) > MAX_WORD_BYTES)
       throw refuse(word.slice(0, 100), `is longer than ${MAX_WORD_BYTES} bytes`);
     if (word.includes('\0')) throw refuse(word, 'has a NUL character');
     if (!word.isWellFormed()) throw refuse(word.toWellFormed(), 'is not well-formed Unicode');
@@ -55,24 +56,24 @@ interface Found {
  * kubectl's own flags, and is taken to swallow `get`.
  */
 function findCommand(tool: Tool, words: readonly string[]): Found {
-  let command = commandOf(tool, []);
+  const root = rootOf(tool);
+  let command = root;
   let rest = words;
-  while (command !== undefined) {
+  for (;;) {
     const at = nextCommandWord(command, rest);
     const word = rest[at];
-    const child: Command | undefined = word === undefined ? undefined : commandOf(tool, [...command.path, word]);
+    const child = word === undefined ? undefined : command.children.get(word);
     if (child !== undefined) {
       rest = rest.toSpliced(at, 1);
       command = child;
-    } else if (command.path.length > 0) {
+    } else if (command !== root) {
       return { command, rest };
     } else if (word !== undefined) {
       throw refuse(word, `${tool} has no such command that the gateway knows, and plugins are not run`);
     } else {
-      break;
+      throw refuse(words[0] ?? tool, `no ${tool} command was found; only ${tool}'s global flags may stand before it`);
     }
   }
-  throw refuse(words[0] ?? tool, `no ${tool} command was found; only ${tool}'s global flags may stand before it`);
 }
 
 /** cobra's stripFlags: where the first word is that it takes for neither a flag nor a flag's value; beyond the end without one. */
@@ -156,6 +157,6 @@ function readFlags(tool: Tool, command: Command, words: readonly string[]): Pick
 
   function unknown(spelt: string, name: string): never {
     const why = whyRefused(tool, name, false);
-    throw refuse(spelt, why ?? `${tool} ${command.path.join(' ')} has no such flag that the gateway knows`);
+    throw refuse(spelt, why ?? `${tool} ${command.name} has no such flag that the gateway knows`);
   }
 }

@@ -1,10 +1,13 @@
+import type { Command } from './grammar/grammar.ts';
+
 /**
  * An argv read with the grammar, as the real tool would read it (pflag), before anything is known of its meaning. Every word
  * has its place here or the command was refused.
  */
 export interface Parsed {
   readonly tool: 'kubectl' | 'helm';
-  /** Canonical: `['rollout', 'restart']`; aliases resolved. */
+  readonly command: Command;
+  /** The command's: `['rollout', 'restart']`; aliases resolved. */
   readonly path: readonly string[];
   /** Positional words in order, without the `--`. */
   readonly args: readonly string[];

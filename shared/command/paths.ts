@@ -44,9 +44,13 @@ export function pathFault(path: string): { readonly fault: string } | { readonly
  * `ſ` is an s and the Kelvin sign a k (unicode.SimpleFold). Each character by itself, since some change with their neighbours.
  */
 export const foldCase = (text: string): string =>
-  Array.from(text.normalize('NFC'), (character) => character.toUpperCase().toLowerCase())
-    .join('')
-    .normalize('NFC');
+  ASCII.test(text)
+    ? text.toLowerCase()
+    : Array.from(text.normalize('NFC'), (character) => character.toUpperCase().toLowerCase())
+        .join('')
+        .normalize('NFC');
+
+const ASCII = /^[\x20-\x7e]*$/u;
 
 /**
  * The first path that is there twice, differs from an earlier one only in case, or is both a file and a folder: on some file

@@ -1,5 +1,5 @@
 import { REDACTED, redactText } from '../lib/redact.ts';
-import { type Command, type Flag, commandOf } from './grammar/grammar.ts';
+import { type Command, type Flag, commandOf, rootOf } from './grammar/grammar.ts';
 import { splitUntilRefused } from './words.ts';
 
 /** A word of a command as it may be recorded. */
@@ -52,9 +52,7 @@ function readWords(words: readonly string[]): readonly RedactedWord[] {
   const [tool = '', ...rest] = words;
   if (words.length === 0) return [];
   if (tool !== 'kubectl' && tool !== 'helm') return [program(tool), ...rest.map(hide)];
-  const root = commandOf(tool, []);
-  if (!root) return [program(tool), ...rest.map(hide)];
-  const reading: WordReading = { tool, command: root, complete: false, read: 0 };
+  const reading: WordReading = { tool, command: rootOf(tool), complete: false, read: 0 };
   const read: RedactedWord[] = [{ text: tool }];
   for (let at = 0; at < rest.length; at += 1) {
     const word = rest[at] ?? '';
@@ -118,16 +116,17 @@ interface ReadFlag {
 }
 
 function readFlag(reading: WordReading, word: string): ReadFlag {
-  const [, name = '', equals] = /^--([^=]*)(=)?/su.exec(word) ?? [];
   if (!word.startsWith('--')) return readShorts(reading.command, word);
+  const equals = word.indexOf('=');
+  const name = equals === -1 ? word.slice(2) : word.slice(2, equals);
   const flag = reading.command.long(name) ?? anyFlag(reading, name);
-  if (flag && equals !== undefined) {
-    const { text, hidden } = flagValue(flag, word.slice(name.length + 3));
+  if (flag && equals !== -1) {
+    const { text, hidden } = flagValue(flag, word.slice(equals + 1));
     return { shown: { text: `--${name}=${text}`, hidden } };
   }
   if (flag) return { shown: { text: word }, value: flag.bare === undefined ? flag : undefined };
   if (!/^[A-Za-z][\w.-]{0,60}$/u.test(name)) return { shown: hide(word) };
-  if (equals !== undefined) return { shown: prefixed(`--${name}=`, word.slice(name.length + 3)) };
+  if (equals !== -1) return { shown: prefixed(`--${name}=`, word.slice(equals + 1)) };
   const data = name.replaceAll('_', '-');
   return { shown: { text: redactText(word) }, value: DATA_FLAGS.has(data) ? { name: data } : 'unknown' };
 }
@@ -182,22 +181,22 @@ const THEN_PROGRAM = new Set(['create cronjob', 'create deployment', 'create job
 const THEN_VALUE = new Set(['config set']);
 
 function readArgument(reading: WordReading, word: string): RedactedWord {
-  const { tool, command, complete } = reading;
-  const child = complete ? undefined : commandOf(tool, [...command.path, word]);
+  const { command, complete } = reading;
+  const child = complete ? undefined : command.children.get(word);
   if (child) {
     reading.command = child;
     reading.complete = !child.parent;
     return { text: word };
   }
   // An unknown command: its name is what an auditor looks for, its arguments are anything.
-  if (command.path.length === 0) {
+  if (command.name === '') {
     const known = complete;
     reading.complete = true;
     return known ? hide(word) : program(word);
   }
   reading.complete = true;
   reading.read += 1;
-  const path = command.path.join(' ');
+  const path = command.name;
   if (reading.read > 1 && THEN_VALUE.has(path)) return hide(word);
   if (reading.read > 1 && THEN_PROGRAM.has(path)) return reading.read === 2 ? program(word) : hide(word);
   if (DATA_PAIRS.has(path) && word.includes('=')) return pair(word);

@@ -180,9 +180,10 @@ const none: FromCluster = { resources: [], disputed: [] };
 
 /** The catalog of a cluster, built once for each list of extra resources, and of those that were read from the cluster itself. */
 export function catalogOf(extra: readonly ExtraResource[], discovered: FromCluster = none): Catalog {
+  const known = catalogs.get(extra)?.get(discovered);
+  if (known !== undefined) return known;
+  const catalog = createCatalog(extra, discovered);
   const ofExtra = catalogs.get(extra) ?? new WeakMap<FromCluster, Catalog>();
-  catalogs.set(extra, ofExtra);
-  const catalog = ofExtra.get(discovered) ?? createCatalog(extra, discovered);
-  ofExtra.set(discovered, catalog);
+  catalogs.set(extra, ofExtra.set(discovered, catalog));
   return catalog;
 }

@@ -4,16 +4,7 @@ import type { Principal } from '../identity/principal.ts';
 import type { RuleReference } from '../config/rule-reference.ts';
 import type { Decision, Denied } from './decision.ts';
 import { deniedByCondition, deniedByRule, listRoles, noRule, notAllowed } from './explanation.ts';
-import {
-  boundRoles,
-  isBlocked,
-  isOverage,
-  resourceKey,
-  rulesFor,
-  type ClusterPolicy,
-  type Policy,
-  type Role,
-} from './policy.ts';
+import { boundRoles, isBlocked, isOverage, rulesFor, type ClusterPolicy, type Policy, type Role } from './policy.ts';
 import {
   contains,
   intersects,
@@ -48,8 +39,9 @@ export function decide(policy: Policy, question: Question): Decision {
   }
   const because: { rule: RuleReference; attributes: ResourceAttributes }[] = [];
   const held = new Set<Role>();
+  const circumstances = { ...question, caller: question.caller ?? question.principal };
   for (const asked of attributes) {
-    const found = findAllow(standing, asked, { ...question, caller: question.caller ?? question.principal });
+    const found = findAllow(standing, asked, circumstances);
     if ('verdict' in found) return found;
     held.add(found.role);
     because.push({ rule: found.rule.reference, attributes: asked });
@@ -223,9 +215,8 @@ const allowsAnything = ({ allow }: Role): boolean =>
 
 function findDeny({ roles }: Standing, asked: ResourceAttributes): ResourceRule | UrlRule | undefined {
   if (isUrl(asked)) return findUrlRule(roles, 'deny', { verb: asked.verb, path: asked.name })?.rule;
-  const key = resourceKey(asked.resource, asked.group);
   for (const role of roles) {
-    for (const rule of rulesFor(role.deny, asked.verb, key)) if (intersects(rule, asked)) return rule;
+    for (const rule of rulesFor(role.deny, asked.verb, asked.resource)) if (intersects(rule, asked)) return rule;
   }
   return undefined;
 }
@@ -240,11 +231,10 @@ function findAllow(
     const url = { verb: asked.verb, path: asked.name };
     return findUrlRule(roles, 'allow', url) ?? { ...noUrlRule(standing, url), attributes: asked };
   }
-  const key = resourceKey(asked.resource, asked.group);
   const naming = namingOf(asked, standing.listed);
   let nearest: { readonly rule: ResourceRule; readonly missing: readonly [Condition, ...Condition[]] } | undefined;
   for (const role of roles) {
-    for (const rule of rulesFor(role.allow, asked.verb, key)) {
+    for (const rule of rulesFor(role.allow, asked.verb, asked.resource)) {
       if (!contains(rule, asked, naming)) continue;
       const [first, ...others] = unmet(rule, asked, circumstances);
       if (first === undefined) return { role, rule };

@@ -43,19 +43,18 @@ function settle(policy: Policy, invocation: Invocation, asking: Asking): Pick<Ju
   return again.verdict === 'allow' ? { invocation: lesser, decision: again } : { invocation, decision };
 }
 
-const decideOn = (
-  policy: Policy,
-  { attributes, podSecurity, charts }: Invocation,
-  { cluster: { name: cluster }, reason, ...asker }: Asking,
-): Decision =>
-  decideForBoth(asker, (principal, parties) =>
-    decide(policy, { principal, ...parties, cluster, reason, attributes, podSecurity, charts }),
-  );
+const decideOn = (policy: Policy, { attributes, podSecurity, charts }: Invocation, asking: Asking): Decision =>
+  decideForBoth(asking, (principal, { caller, requester }) => {
+    const { cluster, reason } = asking;
+    const parties = { principal, caller, requester };
+    return decide(policy, { ...parties, cluster: cluster.name, reason, attributes, podSecurity, charts });
+  });
 
 /** With a word to a caller, or the person behind it, whose token does not list all its groups. */
 function tell(policy: Policy, { principal, requester, cluster }: Asking, invocation: Invocation): Invocation {
   const here = policy.clusters.get(cluster.name);
-  const lacking = [principal, ...(requester ? [requester] : [])].some((one) => here && mayLackRoles(here, one));
+  if (here === undefined) return invocation;
+  const lacking = mayLackRoles(here, principal) || (requester !== undefined && mayLackRoles(here, requester));
   return lacking ? { ...invocation, warnings: [...invocation.warnings, GROUPS_UNKNOWN] } : invocation;
 }
 

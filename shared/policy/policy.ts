@@ -4,7 +4,6 @@ import { isBuiltInRole, roleOf } from '../config/built-in-roles.ts';
 import { compileGlob } from '../config/glob.ts';
 import type { ExtraResource } from '../kubernetes/extra-resource.ts';
 import { clusterRolesFrom } from '../kubernetes/cluster-roles.ts';
-import type { ResourcePattern } from '../kubernetes/resource-pattern.ts';
 import type { BindingFile, BlockedFile, PolicyFile, RoleFile, SubjectFile } from '../config/schema.ts';
 import { NO_TENANT, type Principal } from '../identity/principal.ts';
 import { compileDenyRule, compileResourceRule, compileUrlRule, type ResourceRule, type UrlRule } from './rule.ts';
@@ -45,7 +44,10 @@ export interface Role {
   readonly urls: { readonly allow: readonly UrlRule[]; readonly deny: readonly UrlRule[] };
 }
 
-/** Rules by what they can be about, each list in the order of the file. Verbs and resources that no rule names are under `*`. */
+/**
+ * Rules by verb and resource, whatever its group, that they can be about; each list in the order of the file. Verbs and resources that no rule
+ * names are under `*`.
+ */
 type RuleIndex = ReadonlyMap<string, ReadonlyMap<string, readonly ResourceRule[]>>;
 
 /** Compiles a checked configuration (parseConfig). Throws TypeError for one that was not. */
@@ -132,28 +134,27 @@ function compileRole(name: string, values: Role['values'], role: RoleFile): Role
   };
 }
 
-export const resourceKey = (resource: string, group: string): string =>
-  group === '' ? resource : `${resource}.${group}`;
+const resourceKey = (resource: string, group: string): string => (group === '' ? resource : `${resource}.${group}`);
 
 function indexRules(rules: readonly ResourceRule[]): RuleIndex {
-  const keys = new Set(['*', ...rules.flatMap((rule) => rule.resources.map(keyOf))]);
+  const resources = new Set(['*', ...rules.flatMap((rule) => rule.resources.map((pattern) => pattern.resource))]);
   const verbs = new Set(['*', ...rules.flatMap((rule) => [...rule.verbs.literals])]);
-  const about = (verb: string, key: string): readonly ResourceRule[] =>
+  const about = (verb: string, resource: string): readonly ResourceRule[] =>
     rules.filter(
       (rule) =>
         (rule.verbs.all || rule.verbs.literals.has(verb)) &&
-        rule.resources.some((pattern) => pattern.resource === '*' || keyOf(pattern) === key),
+        rule.resources.some((pattern) => pattern.resource === '*' || pattern.resource === resource),
     );
-  return new Map([...verbs].map((verb) => [verb, new Map([...keys].map((key) => [key, about(verb, key)]))]));
+  const byResource = (verb: string) => new Map([...resources].map((resource) => [resource, about(verb, resource)]));
+  return new Map([...verbs].map((verb) => [verb, byResource(verb)]));
 }
 
-const keyOf = ({ resource, group }: ResourcePattern): string =>
-  resource === '*' ? resource : resourceKey(resource, group);
+const noRules: readonly ResourceRule[] = [];
 
-/** The rules that can be about a verb on a resource (`resourceKey`). */
-export function rulesFor(index: RuleIndex, verb: string, key: string): readonly ResourceRule[] {
+/** The rules that can be about a verb on a resource. */
+export function rulesFor(index: RuleIndex, verb: string, resource: string): readonly ResourceRule[] {
   const byResource = index.get(verb) ?? index.get('*');
-  return byResource?.get(key) ?? byResource?.get('*') ?? [];
+  return byResource?.get(resource) ?? byResource?.get('*') ?? noRules;
 }
 
 function identify(subject: SubjectFile): readonly [SubjectKind, string] {

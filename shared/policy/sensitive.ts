@@ -33,6 +33,9 @@ const writesOf = new Set([
 ]);
 const writesOfGroup = new Set(['rbac.authorization.k8s.io', 'admissionregistration.k8s.io']);
 
+/** The resources above, whatever their group: most that is asked for is none of them. */
+const ofAnyGroup = new Set([...subresources, ...anyVerb, ...writesOf].map((name) => name.replace(/[./].*/u, '')));
+
 const reads: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
 
 export const isRead = (verb: string): boolean => reads.has(verb);
@@ -45,15 +48,16 @@ export type Naming = 'any' | 'group' | 'resource';
  * can be anything: of the well-known ones `*` covers reads; of those that were found in the cluster nothing.
  */
 export const namingOf = (asked: ResourceAttributes, listed: ReadonlySet<string> | undefined): Naming =>
-  namingWhere(asked, listed?.has(`${asked.resource}.${asked.group}`) ?? false);
+  namingWhere(asked, listed !== undefined && listed.size > 0 && listed.has(`${asked.resource}.${asked.group}`));
 
 /** The same on a cluster whose configuration names the resource, or does not. */
 export function namingWhere(asked: ResourceAttributes, isListed: boolean): Naming {
   if (needsNamedResource(asked)) return 'resource';
   const { group, resource, verb } = asked;
-  const name = `${resource}.${group}`;
   // A custom resource's group has a dot (apiextensions.k8s.io/v1).
-  if (!group.includes('.') || isBuiltIn(name) || isListed) return 'any';
+  if (!group.includes('.') || isListed) return 'any';
+  const name = `${resource}.${group}`;
+  if (isBuiltIn(name)) return 'any';
   return wellKnownCustomResources.has(name) && isRead(verb) ? 'any' : 'group';
 }
 
@@ -61,6 +65,7 @@ export function namingWhere(asked: ResourceAttributes, isListed: boolean): Namin
 function needsNamedResource({ verb, group, resource, subresource }: ResourceAttributes): boolean {
   if (group === OWN_GROUP) return true;
   if (!isRead(verb) && writesOfGroup.has(group)) return true;
+  if (!ofAnyGroup.has(resource)) return false;
   const name = group === '' ? resource : `${resource}.${group}`;
   if (anyVerb.has(name) || (!isRead(verb) && writesOf.has(name))) return true;
   return subresource !== '' && subresources.has(`${name}/${subresource}`);

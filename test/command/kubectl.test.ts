@@ -5,6 +5,7 @@ import { whyRefused } from '../../shared/command/grammar/refused-flags.ts';
 import { interpret } from '../../shared/command/interpret.ts';
 import { interpretKubectl } from '../../shared/command/kubectl/interpret.ts';
 import { refusedVerbs, verbs } from '../../shared/command/kubectl/verbs.ts';
+import { parse } from '../../shared/command/parse.ts';
 import { Problem } from '../../shared/errors.ts';
 import { splitWords } from '../../shared/command/words.ts';
 import { asked, call, context, file, refusal, sentFile } from './calls.ts';
@@ -40,13 +41,7 @@ describe('every word of the grammar was thought about', () => {
 });
 
 test('a flag that no table names is refused, should the grammar ever know one', () => {
-  const parsed = {
-    tool: 'kubectl',
-    path: ['get'],
-    args: ['pods'],
-    dash: undefined,
-    flags: new Map([['new', ['x']]]),
-  } as const;
+  const parsed = { ...parse(['kubectl', 'get', 'pods']), flags: new Map([['new', ['x']]]) };
   expect(refusal(() => interpretKubectl(parsed, { argv: [], files: [] }, context))).toMatchObject({ word: '--new' });
 });
 

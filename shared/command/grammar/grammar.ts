@@ -121,7 +121,11 @@ export interface Flag {
 export interface Command {
   /** Canonical: aliases resolved. Empty for the tool itself. */
   readonly path: readonly string[];
+  /** The same in one: `rollout restart`. */
+  readonly name: string;
   readonly parent: boolean;
+  /** Its sub-commands, by name and by alias. */
+  readonly children: ReadonlyMap<string, Command>;
   readonly since: string | undefined;
   readonly gone: string | undefined;
   /** By name as it was written, `_` for `-` included where the tool takes that (kubectl does, helm does not). */
@@ -129,10 +133,14 @@ export interface Command {
   short(letter: string): Flag | undefined;
 }
 
-/** The command of this path, aliases resolved; `[]` is the tool with its global flags. Undefined when there is none. */
+/** The tool itself, with its global flags: the parent of all its commands. */
+export const rootOf = (tool: ToolGrammar['tool']): Command => roots[tool];
+
+/** The command of this path, aliases resolved; `[]` is the tool itself. Undefined when there is none. */
 export function commandOf(tool: ToolGrammar['tool'], path: readonly string[]): Command | undefined {
-  // One word `create configmap` is not two.
-  return path.some((word) => word === '' || word.includes(' ')) ? undefined : commands[tool].get(path.join(' '));
+  let command: Command | undefined = roots[tool];
+  for (const word of path) command = command?.children.get(word);
+  return command;
 }
 
 /** Every version that was read, old to new, the next major ones last. */
@@ -142,9 +150,13 @@ export const versionsOf = (tool: ToolGrammar['tool']): readonly string[] => [
 ];
 
 /** Every command with a path, as the grammar spells it. */
-export function allCommands(tool: ToolGrammar['tool']): readonly Command[] {
-  return [...new Set(commands[tool].values())].filter(({ path }) => path.length > 0);
-}
+export const allCommands = (tool: ToolGrammar['tool']): readonly Command[] => below(roots[tool]);
+
+const below = (command: Command): readonly Command[] =>
+  subcommandsOf(command).flatMap((child) => [child, ...below(child)]);
+
+/** The commands right below one, each once. */
+export const subcommandsOf = ({ children }: Command): readonly Command[] => [...new Set(children.values())];
 
 /** Every flag of a command, the global ones too. */
 export function flagsOf(tool: ToolGrammar['tool'], path: readonly string[]): readonly Flag[] {
@@ -162,37 +174,37 @@ function toFlag(name: string, { type, short, optional, since, gone, words }: Fla
   return { name, type, short, bare, own, since, gone, words };
 }
 
-const commands = { kubectl: index('kubectl'), helm: index('helm') };
-
-function index(tool: ToolGrammar['tool']): ReadonlyMap<string, Command> {
-  const found = new Map<string, Command>([['', toCommand(tool, [])]]);
-  // Parents come before their children, since a prefix sorts first.
-  for (const [path, { aliases = [] }] of Object.entries(grammars[tool].commands).toSorted(([a], [b]) =>
-    a < b ? -1 : 1,
-  )) {
-    const words = path.split(' ');
-    const command = toCommand(tool, words);
-    const parent = words.slice(0, -1).join(' ');
-    const parents = [...found].filter(([, { path: other }]) => other.join(' ') === parent).map(([spelt]) => spelt);
-    for (const prefix of parents) {
-      for (const word of [words.at(-1) ?? '', ...aliases])
-        found.set(prefix === '' ? word : `${prefix} ${word}`, command);
-    }
-  }
-  return found;
-}
-
 function toCommand(tool: ToolGrammar['tool'], path: readonly string[]): Command {
   const flags = flagsOf(tool, path);
   const byName = new Map([...unsentFlagsOf(tool, path), ...flags].map((flag) => [flag.name, flag]));
   const byLetter = new Map(flags.flatMap((flag) => (flag.short === undefined ? [] : [[flag.short, flag] as const])));
-  const grammar = grammars[tool].commands[path.join(' ')];
+  const name = path.join(' ');
+  const grammar = grammars[tool].commands[name];
   return {
     path,
+    name,
     parent: grammar?.parent === true,
+    children: childrenOf(tool, path),
     since: grammar?.since,
     gone: grammar?.gone,
-    long: (name) => byName.get(normalizeFlag(tool, name)),
+    long: (name) => byName.get(name) ?? byName.get(normalizeFlag(tool, name)),
     short: (letter) => byLetter.get(letter),
   };
 }
+
+function childrenOf(tool: ToolGrammar['tool'], path: readonly string[]): ReadonlyMap<string, Command> {
+  const { commands } = grammars[tool];
+  const paths = Object.keys(commands)
+    .toSorted()
+    .map((name) => name.split(' '));
+  const below = paths.filter((one) => one.length === path.length + 1 && path.every((word, at) => one[at] === word));
+  return new Map(
+    below.flatMap((one) => {
+      const command = toCommand(tool, one);
+      const { aliases = [] } = commands[command.name] ?? {};
+      return [one.at(-1) ?? '', ...aliases].map((word) => [word, command] as const);
+    }),
+  );
+}
+
+const roots = { kubectl: toCommand('kubectl', []), helm: toCommand('helm', []) };

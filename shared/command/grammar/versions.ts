@@ -1,34 +1,41 @@
 import { refuse } from '../../lib/refuse.ts';
 import type { Parsed } from '../parsed.ts';
 import { compareVersions, type PodTools } from '../pod-tools.ts';
-import { commandOf, versionsOf } from './grammar.ts';
+import { versionsOf, type Flag } from './grammar.ts';
 
 /**
  * Holds a command against the version of the tool in the cluster's pod, which is neither the newest nor of our choosing. What that tool does
  * not know is refused, Problem `command-refused`; while the pod has not told its version, the caller is warned instead.
  */
-export function checkVersions({ tool, path, flags }: Parsed, tools: PodTools | undefined): string[] {
+export function checkVersions(parsed: Parsed, tools: PodTools | undefined): readonly string[] {
+  const { tool } = parsed;
   const pod = tools?.[tool];
-  const command = commandOf(tool, path);
-  const words = [
-    { word: path.join(' '), since: command?.since, gone: command?.gone },
-    ...[...flags].map(([name, values]) => {
-      const flag = command?.long(name);
-      const since = pod !== undefined && isAsEver(tool, name, values) ? undefined : flag?.since;
-      return { word: `--${name}`, since, gone: flag?.gone };
-    }),
-    ...[...flags].flatMap(([name, values]) => {
-      const since = command?.long(name)?.words;
-      const word = values.find((value) => value !== 'true' && value !== 'false');
-      return since === undefined || word === undefined || isAsEver(tool, name, values)
-        ? []
-        : [{ word: `--${name}=${word}`, since, gone: undefined }];
-    }),
-  ];
+  const words = versionedWords(parsed, pod);
   if (pod === undefined) return words.flatMap((word) => warningsOf(tool, word));
   for (const word of words) checkWord(tool, pod, word);
   return outside(tool, pod);
 }
+
+/** What not every version knows of a command: most commands have nothing of it. */
+function versionedWords({ tool, command, flags }: Parsed, pod: string | undefined): readonly VersionedWord[] {
+  const words: VersionedWord[] = [];
+  const valued: VersionedWord[] = [];
+  if (isVersioned(command)) words.push({ word: command.name, since: command.since, gone: command.gone });
+  for (const [name, values] of flags) {
+    const flag = command.long(name);
+    if (flag === undefined) continue;
+    const asEver = isAsEver(tool, name, values);
+    if (isVersioned(flag))
+      words.push({ word: `--${name}`, since: pod !== undefined && asEver ? undefined : flag.since, gone: flag.gone });
+    const value =
+      flag.words === undefined || asEver ? undefined : values.find((one) => one !== 'true' && one !== 'false');
+    if (value !== undefined) valued.push({ word: `--${name}=${value}`, since: flag.words, gone: undefined });
+  }
+  return [...words, ...valued];
+}
+
+const isVersioned = ({ since, gone }: Pick<Flag, 'since' | 'gone'>): boolean =>
+  since !== undefined || gone !== undefined;
 
 /** helm's --dry-run was a boolean, and is sent as one to those that know no other (helm/flags.ts); to ask the server is newer. */
 const isAsEver = (tool: Parsed['tool'], name: string, values: readonly string[]): boolean =>

@@ -1,5 +1,4 @@
-import type { Command } from '../grammar/grammar.ts';
-import type { Call } from './verb.ts';
+import type { Call, Verb } from './verb.ts';
 
 /**
  * Defaults of kubectl that carry meaning. They are spelt out in what is sent, since the tool in AKS' pod is not the newest, and another version
@@ -24,18 +23,17 @@ const defaults: Readonly<Record<string, Default>> = {
   validate: () => 'strict',
 };
 
-const NAMES = Object.keys(defaults);
+const all = Object.entries(defaults);
 
-/** Flags that the caller left out and that go out anyway: those of `defaults` that the command relays. */
-export function spellOut(
-  { path }: Command,
-  call: Call,
-  relays: (name: string) => boolean,
-): readonly (readonly [name: string, value: string])[] {
-  const [verb = ''] = path;
-  return NAMES.flatMap((name) => {
-    if (call.parsed.flags.has(name) || !relays(name)) return [];
-    const value = defaults[name]?.(call, verb);
-    return value === undefined ? [] : [[name, value] as const];
-  });
+/** Flags that the caller left out and that go out anyway: those of `defaults` that the verb relays. */
+export function spellOut({ flags }: Verb, call: Call): readonly (readonly [name: string, value: string])[] {
+  const { parsed } = call;
+  const [verb = ''] = parsed.path;
+  const spelt: [name: string, value: string][] = [];
+  for (const [name, defaultOf] of all) {
+    if (flags[name]?.kind !== 'sent' || parsed.flags.has(name)) continue;
+    const value = defaultOf(call, verb);
+    if (value !== undefined) spelt.push([name, value]);
+  }
+  return spelt;
 }

@@ -1,12 +1,11 @@
 import type { CommandContext } from '../../config/config.ts';
 import { createUploads, usedTwice } from '../files.ts';
-import { commandOf, type Command } from '../grammar/grammar.ts';
 import { csvWord } from '../grammar/values.ts';
 import type { CommandRequest, Invocation, SentFile } from '../invocation.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { NO_PODS } from '../pod-security/findings.ts';
-import { holdsData, shownWords } from '../redact-words.ts';
+import { redactWords } from '../redact-words.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { catalogOf } from '../../kubernetes/resources.ts';
 import { spellOut } from './defaults.ts';
@@ -22,10 +21,10 @@ import { refusedVerbs, verbs } from './verbs.ts';
  * nor a value that was parsed and understood. Throws Problem `command-refused`.
  */
 export function interpretKubectl(parsed: Parsed, request: CommandRequest, context: CommandContext): Invocation {
-  const path = parsed.path.join(' ');
+  const { command } = parsed;
+  const path = command.name;
   const verb = verbs.get(path);
-  const command = commandOf('kubectl', parsed.path);
-  if (verb === undefined || command === undefined) throw refuse(path, whyNot(parsed.path));
+  if (verb === undefined) throw refuse(path, whyNot(parsed.path));
   const warnings: string[] = [];
   const call = createCall(parsed, request, context, warnings);
   const given = sentFlags(verb, call, path);
@@ -34,26 +33,27 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
   if (request.stdin !== undefined && meaning.stdin === undefined) {
     throw refuse('stdin', `is not read by kubectl ${path}; it is for -f - and for exec and attach with -i`);
   }
-  const words = meaning.words ?? rebuild(command, call, given, meaning);
+  const words = meaning.words ?? rebuild(verb, call, given, meaning);
   const program = meaning.program?.(words);
+  const recorded = redactWords(request.argv);
   return {
     tool: 'kubectl',
     verb: path,
     asked: request.argv,
-    argv: shownWords(request.argv),
+    argv: recorded.map(({ text }) => text),
     attributes: call.needs.all,
     podSecurity: meaning.podSecurity ?? NO_PODS,
     charts: [],
     sent: {
       words: program === undefined ? words : programWords(program),
-      ...(program && { program }),
+      program,
       files: sentFiles(meaning.files ?? [], call.uploads.used),
       stdin: meaning.stdin,
       // What goes out is made of what came in.
-      secret: meaning.secret === true || holdsData(request.argv),
+      secret: meaning.secret === true || recorded.some(({ hidden }) => hidden !== undefined),
     },
     warnings,
-    ...(meaning.answer && { answer: meaning.answer }),
+    answer: meaning.answer,
     windowSeconds: windowOf(call, path),
     lesser: lesser && (() => withLess(parsed, request, context, lesser)),
   };
@@ -138,7 +138,8 @@ function sentFlags(verb: Verb, call: Call, path: string): Flags {
 }
 
 /** The words in their one form: verb, what it is about, `--flag=value` each, the namespace last, then the container's command. */
-function rebuild(command: Command, call: Call, given: Flags, meaning: Meaning): string[] {
+function rebuild(verb: Verb, call: Call, given: Flags, meaning: Meaning): string[] {
+  const { command } = call.parsed;
   const words = ['kubectl', ...command.path, ...meaning.args];
   const changed = meaning.flags ?? {};
   const put = (name: string, values: readonly string[]): void => {
@@ -147,16 +148,11 @@ function rebuild(command: Command, call: Call, given: Flags, meaning: Meaning): 
   };
   for (const [name, values] of given) if (name !== 'namespace' && !Object.hasOwn(changed, name)) put(name, values);
   for (const name in changed) put(name, changed[name] ?? []);
-  for (const [name, value] of spellOut(command, call, (name) => verbSends(command, name))) {
-    if (!Object.hasOwn(changed, name)) put(name, [value]);
-  }
+  for (const [name, value] of spellOut(verb, call)) if (!Object.hasOwn(changed, name)) put(name, [value]);
   if (meaning.namespace !== 'none') words.push(`--namespace=${call.namespace}`);
   if (meaning.tail !== undefined) words.push('--', ...meaning.tail);
   return words;
 }
-
-const verbSends = (command: Command, name: string): boolean =>
-  verbs.get(command.path.join(' '))?.flags[name]?.kind === 'sent';
 
 /** Under one name goes one content: what was rewritten must not be replaced by the same file as it came. */
 function sentFiles(written: readonly SentFile[], used: readonly SentFile[]): SentFile[] {
