@@ -175,8 +175,12 @@ describe('faults', () => {
     const kinds = (await Promise.all(all)).map(({ kind }) => kind);
     expect(arm.posts.filter(({ status }) => status === 429)).toEqual([]);
     expect(arm.posts.length).toBeLessThan(60);
-    expect(kinds.filter((kind) => kind === 'accepted')).toHaveLength(arm.posts.length);
-    expect(kinds.filter((kind) => kind === 'not-started')).toHaveLength(70 - arm.posts.length);
+    const accepted = kinds.filter((kind) => kind === 'accepted').length;
+    // One may be on its way as they are stopped: nobody knows whether it arrives.
+    const lost = kinds.filter((kind) => kind === 'lost').length;
+    expect(accepted).toBeLessThanOrEqual(arm.posts.length);
+    expect(accepted + lost).toBeGreaterThanOrEqual(arm.posts.length);
+    expect(kinds.filter((kind) => kind === 'not-started')).toHaveLength(70 - accepted - lost);
   });
 
   test('a 429 before the POST is taken: sent again, run once', async () => {

@@ -31,7 +31,7 @@ export interface RunPlan {
   readonly cut: Cut;
 }
 
-interface Runs {
+export interface Runs {
   start(job: Job, plan: RunPlan): void;
   /** The body of commandResults and its HTTP status; undefined for an id that is not this cluster's. */
   result(

@@ -26,7 +26,7 @@ type Admission =
   | { readonly ok: true; readonly remaining: number }
   | { readonly ok: false; readonly by: 'aks' | 'arm'; readonly retryAfter: number };
 
-interface Throttles {
+export interface Throttles {
   admit(subscription: string, operation: 'runCommand' | 'commandResult' | 'cluster'): Admission;
 }
 

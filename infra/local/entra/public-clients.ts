@@ -19,6 +19,8 @@ interface PendingDevice extends Device {
   decision: { readonly oid: string } | 'declined' | undefined;
 }
 
+export type PublicClients = ReturnType<typeof createPublicClients>;
+
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 
 /**
