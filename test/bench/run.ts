@@ -5,11 +5,12 @@ import { join } from 'node:path';
 /**
  * Every bench, one after the other so that none disturbs another, and one JSON object with what they found. Each bench is a
  * program of its own that says what it measures. `npm run bench -- [--quick] [NAME …]`; the relay's takes half an hour, or some minutes.
- * `npm run bench -- --chaos` is no measurement, so it stands alone: it kills gateways, and fails when a command is lost or runs twice.
+ * Two are no measurements and stand alone: `npm run bench -- --chaos` kills gateways, and fails when a command is lost or runs twice;
+ * `npm run bench -- --endurance` sends 10,000 commands, and fails when what the gateway takes of the machine grows with them.
  */
 const benches = ['http', 'telemetry', 'bundle', 'command', 'policy', 'judge', 'replay', 'audit', 'relay'] as const;
-const chaos = process.argv.includes('--chaos');
-const flags = process.argv.slice(2).filter((word) => word.startsWith('-') && word !== '--chaos');
+const alone = (['chaos', 'endurance'] as const).filter((name) => process.argv.includes(`--${name}`));
+const flags = process.argv.slice(2).filter((word) => word.startsWith('-') && !/^--(chaos|endurance)$/.test(word));
 const named = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const wrong = [
   ...named.filter((name) => !benches.includes(name as 'http')),
@@ -17,14 +18,13 @@ const wrong = [
 ];
 if (wrong.length > 0) {
   process.stderr.write(
-    `there is no ${wrong.join(', ')}; the benches are ${benches.join(', ')}, the flags --quick and --chaos\n`,
+    `there is no ${wrong.join(', ')}; the benches are ${benches.join(', ')}, the flags --quick, --chaos and --endurance\n`,
   );
   process.exit(2);
 }
 
 const results: Record<string, unknown> = {};
-for (const name of chaos ? (['chaos'] as const) : benches) {
-  if (!chaos && named.length > 0 && !named.includes(name)) continue;
+for (const name of alone.length > 0 ? alone : benches.filter((one) => named.length === 0 || named.includes(one))) {
   process.stderr.write(`${name} …\n`);
   results[name] = await run(name);
 }

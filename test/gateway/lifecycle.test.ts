@@ -73,13 +73,19 @@ class Mortal {
 
 const IMMORTAL = () => new Mortal(Number.POSITIVE_INFINITY, false);
 
+/** A store of a process's own, and until when its reads of the trail take. */
+interface Slow {
+  readonly records?: Records;
+  readonly trailRead?: Promise<void>;
+}
+
 async function world(script: Script) {
   const clock = createManualClock();
-  const records = await openSqliteRecords(':memory:', { clock });
+  const store = await openSqliteRecords(':memory:', { clock });
   const events: AuditEvent[] = [];
   const azure: Azure = { posts: 0, executions: 0 };
   const errors: unknown[] = [];
-  const process = (holder: string, mortal: Mortal): Lifecycle => {
+  const process = (holder: string, mortal: Mortal, { records = store, trailRead }: Slow = {}): Lifecycle => {
     const mortalRecords: Records = {
       ...records,
       create: (record: CommandRecord) => mortal.step(() => records.create(record)),
@@ -111,12 +117,16 @@ async function world(script: Script) {
       leaseMs: LEASE_MS,
       clusterOf: () => cluster,
       entropy: systemEntropy,
-      outcomesOf: async () =>
-        new Map(outcomesOf(events).map((event) => [('commandId' in event && event.commandId) || '', event.event])),
+      outcomesOf: async () => {
+        await trailRead;
+        return new Map(
+          outcomesOf(events).map((event) => [('commandId' in event && event.commandId) || '', event.event]),
+        );
+      },
       onError: (error) => errors.push(error),
     });
   };
-  return { clock, records, events, azure, errors, process };
+  return { clock, records: store, events, azure, errors, process };
 }
 
 const command = newCommand('c1', { now: () => 0 }, cluster);
@@ -190,6 +200,30 @@ describe('a command without trouble', () => {
     ready.resolve();
     expect((await active.finished).status).toBe('completed');
     expect((await records.get('c1'))?.carrier).toBe('one');
+  });
+});
+
+describe('a store that is slow to say that a record is durable', () => {
+  test('lets the process that waits for it not take its own command for one left behind', async () => {
+    const { clock, records, azure, events, process } = await world('accepted');
+    const [durable, trailRead] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const create: Records['create'] = async (wanted) => {
+      await records.create(wanted);
+      await durable.promise;
+    };
+    const one = process('one', IMMORTAL(), { records: { ...records, create }, trailRead: trailRead.promise });
+    const starting = one.start(command);
+    await clock.advance(1);
+    await one.recover(10);
+    await clock.advance(LEASE_MS);
+    expect(await one.recover(10)).toBe(0);
+    durable.resolve();
+    const done = (await starting).finished;
+    await clock.advance(1);
+    trailRead.resolve();
+    expect((await done).status).toBe('completed');
+    expect(azure.posts).toBe(1);
+    expect(outcomesOf(events).map(({ event }) => event)).toEqual(['command.completed']);
   });
 });
 

@@ -22,6 +22,8 @@ export interface LifecycleContext extends LeaseContext {
   readonly onError: (error: unknown, commandId: string) => void;
   /** The commands that this process carries, by id. */
   readonly active: Map<string, ActiveCommand>;
+  /** The ids whose records this process is storing: others may see one before this process hears that it is durable. */
+  readonly starting: Set<string>;
   readonly recovery: Recovery;
   /** Aborts when the gateway stops. */
   readonly stopping: AbortController;

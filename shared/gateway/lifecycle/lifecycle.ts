@@ -33,7 +33,7 @@ export interface Lifecycle {
   close(): Promise<void>;
 }
 
-type LifecycleOptions = Omit<LifecycleContext, 'active' | 'recovery' | 'stopping' | 'leaseMs'> & {
+type LifecycleOptions = Omit<LifecycleContext, 'active' | 'starting' | 'recovery' | 'stopping' | 'leaseMs'> & {
   readonly leaseMs?: number;
 };
 
@@ -44,6 +44,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     leaseMs: DEFAULT_LEASE_MS,
     ...options,
     active: new Map(),
+    starting: new Set(),
     recovery: { seen: new Map(), told: new Set(), notBefore: 0, failures: 0 },
     stopping: new AbortController(),
   };

@@ -63,13 +63,16 @@ const isWritable = ({ check }: AuditTrail): Promise<boolean> =>
     () => false,
   );
 
-/** Records that stood still for `leaseMs` while this process watched, or that were given back. */
+/**
+ * Records that stood still for `leaseMs` while this process watched, or that were given back. Never one of its own: two carriers with one name
+ * would each take the other's changes for theirs.
+ */
 async function findOrphans(context: LifecycleContext): Promise<readonly CommandRecord[]> {
-  const { records, active, recovery, leaseMs, clock } = context;
+  const { records, active, starting, recovery, leaseMs, clock } = context;
   const { records: all, unreadable } = await records.unfinished(MOST_WATCHED);
   for (const id of unreadable) if (!recovery.told.has(id)) tellUnreadable(context, id);
   const now = clock.monotonic();
-  const others = all.filter(({ id }) => !active.has(id)).filter(isCarriedAlone(all, unreadable));
+  const others = all.filter(({ id }) => !active.has(id) && !starting.has(id)).filter(isCarriedAlone(all, unreadable));
   const before = new Map(recovery.seen);
   recovery.seen.clear();
   return others.filter(({ id, version, carrier }) => {

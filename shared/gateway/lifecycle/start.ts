@@ -61,13 +61,20 @@ export interface CommandToSend {
 
 /** Resolves once the record is durable, so that no id is given out which a kill could undo. Rejects as Records.create. */
 export async function startCommand(context: LifecycleContext, command: NewCommand): Promise<ActiveCommand> {
+  const { records, starting } = context;
   const carried = (record: AcceptedRecord) => ({ ...record, carrier: context.holder });
   const leader = leaseRecord(carried(command.record), mark(context.clock));
-  await context.records.create(leader.record);
   const followers = (command.followers ?? []).map((record) => followerOf(leader, carried(record)));
-  // A crash between the two leaves the others to the process that closes the first.
-  await Promise.all(followers.map(({ record }) => context.records.create(record)));
-  return carry(context, leader, (progress, signal) => runToEnd(context, progress, command, signal), followers);
+  const ids = [leader, ...followers].map(({ record }) => record.id);
+  for (const id of ids) starting.add(id);
+  try {
+    await records.create(leader.record);
+    // A crash between the two leaves the others to the process that closes the first.
+    await Promise.all(followers.map(({ record }) => records.create(record)));
+    return carry(context, leader, (progress, signal) => runToEnd(context, progress, command, signal), followers);
+  } finally {
+    for (const id of ids) starting.delete(id);
+  }
 }
 
 /** Each step is durable before the next. Throws NotStarted, and only while nothing was started. */

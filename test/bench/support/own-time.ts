@@ -74,7 +74,16 @@ export async function startLoaded({ authority, url, token }: Azure, edit = (yaml
     await gateway.stop();
     rmSync(folder, { recursive: true, force: true });
   };
-  return { send, stop, cpuMs: () => cpuMs(gateway.pid) };
+  return {
+    url: gateway.url,
+    pid: gateway.pid,
+    headers,
+    data: join(folder, 'data'),
+    send,
+    disconnect: () => agent.destroy(),
+    stop,
+    cpuMs: () => cpuMs(gateway.pid),
+  };
 }
 
 /** A request every 1/rate s, whatever becomes of the others: no coordinated omission. */
