@@ -9,6 +9,7 @@ import type { Parsed } from './parsed.ts';
 import { NO_PODS } from './pod-security/findings.ts';
 import type { PodTools } from './pod-tools.ts';
 import { shownWords } from './redact-words.ts';
+import { yamlBudget } from './yaml.ts';
 
 /**
  * What a command means: what Kubernetes will be asked, and the words and files that are sent for it. Throws Problem
@@ -19,7 +20,7 @@ export function interpret(request: CommandRequest, context: CommandContext, tool
   const help = helpFor(request.argv);
   if (help !== undefined) return helping(request, help);
   const parsed = parse(request.argv);
-  const invocation = meaningOf(parsed, request, context, tools);
+  const invocation = meaningOf(parsed, { ...request, budget: request.budget ?? yamlBudget() }, context, tools);
   const warnings = checkVersions(parsed, tools);
   return warnings.length === 0 ? invocation : { ...invocation, warnings: [...warnings, ...invocation.warnings] };
 }

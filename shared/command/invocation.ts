@@ -1,3 +1,4 @@
+import type { YamlBudget } from './yaml.ts';
 import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 
 /** What a caller asks for, as it came: words not yet understood, files not yet read. */
@@ -7,6 +8,8 @@ export interface CommandRequest {
   readonly stdin?: string | undefined;
   /** The command's own time-out: the tool's waits are kept inside it. */
   readonly timeoutSeconds?: number | undefined;
+  /** Shared by the commands of one request; a command that comes alone has one of its own. */
+  readonly budget?: YamlBudget | undefined;
 }
 
 export interface RequestFile {

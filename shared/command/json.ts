@@ -95,9 +95,13 @@ const DEEPEST_JSON = 100;
 /**
  * Reads JSON documents that follow each other, with or without `---` between them. Undefined when the text is not JSON (it may
  * still be YAML). Unlike JSON.parse it refuses a key that is there twice, of which two readers may take different ones, and keeps
- * 64-bit integers.
+ * 64-bit integers. `count` hears of each value.
  */
-export function readJson(text: string, complain: (why: string) => Error): Json[] | undefined {
+export function readJson(
+  text: string,
+  complain: (why: string) => Error,
+  count: () => void = () => undefined,
+): Json[] | undefined {
   if (!/^\s*[{[]/u.test(text)) return undefined;
   const token = new RegExp(TOKEN);
   let match: RegExpExecArray | null = null;
@@ -106,6 +110,7 @@ export function readJson(text: string, complain: (why: string) => Error): Json[]
 
   const value = (depth: number): Json | undefined => {
     if (match === null) return undefined;
+    count();
     if (depth > DEEPEST_JSON) throw complain('is nested too deeply');
     if (match[2] !== undefined) return unquote(match[2]);
     if (match[3] !== undefined) return numberOf(match[3]);

@@ -7,6 +7,8 @@ import { refuse } from '../lib/refuse.ts';
 /** More than a command typed by hand or built by a bot needs; the kernel would take far more. */
 export const MAX_WORDS = 1000;
 export const MAX_WORD_BYTES = 64 * 1024;
+/** UTF-16 units of all words, as many as launcher/compose.ts sends at most. */
+const MAX_LENGTH = 1024 * 1024;
 
 type Tool = Parsed['tool'];
 const TOOLS: readonly Tool[] = ['kubectl', 'helm'];
@@ -35,6 +37,8 @@ function checkWords(argv: readonly string[]): void {
   const [first = ''] = argv;
   if (argv.length === 0) throw refuse('argv', 'there is no command; the first word is kubectl or helm');
   if (argv.length > MAX_WORDS) throw refuse(first, `the command has more than ${MAX_WORDS} words`);
+  const length = argv.reduce((sum, word) => sum + word.length + 1, 0);
+  if (length > MAX_LENGTH) throw refuse(first, `the command has more than ${MAX_LENGTH} characters`);
   for (const word of argv) {
     // No character of UTF-16 takes more than three bytes.
     if (word.length * 3 > MAX_WORD_BYTES && Buffer.byteLength(word) > MAX_WORD_BYTES)

@@ -2,7 +2,7 @@ import { Problem } from '../errors.ts';
 import { refuse } from '../lib/refuse.ts';
 
 /** Longest `command` that is split, in UTF-16 units; argv has its own limits in parse.ts. */
-const MAX_COMMAND_LENGTH = 1024 * 1024;
+const MAX_COMMAND_LENGTH = 256 * 1024;
 
 /** What a shell would act on. The gateway acts on none of it, so none may be silently taken as plain text. */
 const UNQUOTED: ReadonlyMap<string, string> = new Map([

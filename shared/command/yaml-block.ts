@@ -5,14 +5,14 @@ import { plainScalar, type Json } from './json.ts';
  * The plain part of YAML in which nearly all manifests are written: block maps and lists, scalars of one line, `|` texts, flow
  * collections of one line. A general YAML reader takes about a second for a megabyte of it, and nobody else is served meanwhile. What is
  * not surely of this part (anchors, tags, folded texts, odd spacing, every error) is left to the general reader, so that there is
- * one place that decides what is wrong; a property test holds the two to one reading.
+ * one place that decides what is wrong; a property test holds the two to one reading. `count` hears of each document, item and key.
  */
-export function readBlockYaml(text: string): Json[] | undefined {
+export function readBlockYaml(text: string, count: () => void = () => undefined): Json[] | undefined {
   const normal = text.includes('\r') ? text.replaceAll('\r\n', '\n') : text;
   // Tabs, other controls, and what some readers take for line breaks.
   if (/[^\n\x20-\x7e\u00a0-\u2027\u202a-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]/u.test(normal)) return undefined;
   try {
-    return readStream(normal.split('\n'));
+    return readStream(normal.split('\n'), count);
   } catch (error) {
     if (error === NOT_PLAIN) return undefined;
     throw error;
@@ -68,7 +68,7 @@ function behind(line: string, start: number): string {
   return line.slice(at);
 }
 
-function readStream(lines: string[]): Json[] {
+function readStream(lines: string[], count: () => void): Json[] {
   const documents: Json[] = [];
   let at = 0;
 
@@ -98,6 +98,7 @@ function readStream(lines: string[]): Json[] {
   const list = (indent: number, depth: number): Json => {
     const items: Json[] = [];
     for (let here = indent; here === indent; here = next()) {
+      count();
       const line = lines[at] ?? '';
       // In a list below a key of the same indent, the next key ends it.
       if (!isItem(line, indent)) return items;
@@ -123,6 +124,7 @@ function readStream(lines: string[]): Json[] {
   const map = (indent: number, depth: number): Json => {
     const object: Record<string, Json> = {};
     for (let here = indent; here === indent; here = next()) {
+      count();
       const found = keyAt(lines[at] ?? '', indent);
       if (found === undefined) throw NOT_PLAIN;
       const { key, quoted, rest } = found;
@@ -151,7 +153,7 @@ function readStream(lines: string[]): Json[] {
     at++;
     const literal = content.charCodeAt(0) === 0x7c ? LITERAL.exec(content) : null;
     if (literal !== null) return literalText(indent, literal[1] ?? '');
-    const scalar = inline(content);
+    const scalar = inline(content, count);
     // A deeper line would go on with it.
     if (next() > indent) throw NOT_PLAIN;
     return scalar;
@@ -183,6 +185,7 @@ function readStream(lines: string[]): Json[] {
   };
 
   while (at < lines.length) {
+    count();
     const indent = next();
     if (indent > 0) throw NOT_PLAIN;
     if (indent === 0) documents.push(block(0, 0));
@@ -195,7 +198,7 @@ function readStream(lines: string[]): Json[] {
 }
 
 /** A scalar or flow collection that ends with its line. */
-function inline(content: string): Json {
+function inline(content: string, count: () => void): Json {
   const first = content.charCodeAt(0);
   if (first === 0x22) {
     const match = DOUBLE_QUOTED.exec(content);
@@ -207,7 +210,7 @@ function inline(content: string): Json {
     if (match === null) throw NOT_PLAIN;
     return (match[1] ?? '').replaceAll("''", "'");
   }
-  if (first === 0x7b || first === 0x5b) return flow(content);
+  if (first === 0x7b || first === 0x5b) return flow(content, count);
   if (INDICATOR.test(content)) throw NOT_PLAIN;
   const text = trimEnd(withoutComment(content), ' ');
   if (text.includes(': ') || text.endsWith(':')) throw NOT_PLAIN;
@@ -235,7 +238,7 @@ function resolved(text: string): Json {
 const FLOW_TOKEN = / *(?:([[\]{},])|([A-Za-z0-9_./][\w./@-]*(?::[\w./@-]+)*)|"([^"\\]*)"|'([^']*)')(: )?/uy;
 
 /** `[a, "b"]`, `{app: web}`: nothing over several lines, no empty entries. */
-function flow(content: string): Json {
+function flow(content: string, count: () => void): Json {
   let at = 0;
   const read = (): RegExpExecArray => {
     FLOW_TOKEN.lastIndex = at;
@@ -246,6 +249,7 @@ function flow(content: string): Json {
   };
   const text = (one: RegExpExecArray): string | undefined => one[3] ?? one[4];
   const node = (one: RegExpExecArray, depth: number): Json => {
+    count();
     if (depth > DEEPEST || one[5] !== undefined) throw NOT_PLAIN;
     if (one[1] === '[') return items(depth);
     if (one[1] === '{') return members(depth);

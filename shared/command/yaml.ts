@@ -36,15 +36,24 @@ interface YamlSource {
   readonly budget: YamlBudget;
 }
 
-/**
- * How many characters of one request, charts included, the general reader may still take. It needs two to four milliseconds for a
- * thousand of them, and nobody else is served meanwhile; JSON and plain block YAML cost a thirtieth and are not counted.
- */
+/** What of one request, charts and all steps of a batch included, may still be read. Nobody else is served meanwhile. */
 export interface YamlBudget {
+  /** Characters for the general reader, which needs two to four milliseconds for a thousand of them. */
   general: number;
+  /** Keys, items and documents of JSON and plain block YAML, which need one or two milliseconds for a thousand of them. */
+  values: number;
 }
 
-export const yamlBudget = (): YamlBudget => ({ general: 64 * 1024 });
+export const yamlBudget = (): YamlBudget => ({ general: 64 * 1024, values: MOST_VALUES });
+
+/** More than the largest bundles of custom resource definitions have. The API server takes no object of more than a few megabytes anyway. */
+const MOST_VALUES = 100_000;
+
+/** Takes one of the values that are left. */
+export const counting = (name: string, budget: YamlBudget) => (): void => {
+  budget.values -= 1;
+  if (budget.values < 0) throw refuse(name, `has more than ${MOST_VALUES} values, with what was sent beside it`);
+};
 
 /** UTF-8 text of an upload. Throws Problem `command-refused` for anything else. */
 export function decodeText(name: string, bytes: Uint8Array): string {
@@ -63,7 +72,8 @@ export function decodeText(name: string, bytes: Uint8Array): string {
 export function readYaml({ name, text: raw, budget }: YamlSource): Json[] {
   const text = raw.startsWith('\ufeff') ? raw.slice(1) : raw;
   try {
-    const quick = readJson(text, (why) => refuse(name, why)) ?? readBlockYaml(text);
+    const count = counting(name, budget);
+    const quick = readJson(text, (why) => refuse(name, why), count) ?? readBlockYaml(text, count);
     if (quick !== undefined) return quick;
     budget.general -= text.length;
     if (budget.general < 0) {

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { yamlBudget } from '../command/yaml.ts';
 import type { Config } from '../config/config.ts';
 import { Problem } from '../errors.ts';
 import { inForce, type GatewayContext } from './context.ts';
@@ -23,7 +25,8 @@ export async function stepsOf(
     );
     return refuseCommand(context.trail, { ...facts, argv: [] }, problem);
   }
-  return steps.map((step) => ({ ...shared, ...step, timeoutSeconds: step.timeoutSeconds ?? open }));
+  const budget = yamlBudget();
+  return steps.map((step) => ({ ...shared, ...step, budget, timeoutSeconds: step.timeoutSeconds ?? open }));
 }
 
 /** Seconds for each step that names none; less than 1 where there are not enough. */
@@ -35,8 +38,9 @@ function timeForOpen(limits: Config['limits']['timeoutSeconds'], steps: Requeste
   return Math.min(limits.default, Math.floor(left / open));
 }
 
-/** What is said of one step says which. Numbers count from 0. */
+/** What is said of one step says which. Numbers count from 0. Between two steps others have their turn. */
 export async function atStep<T>(step: number, doing: () => Promise<T>): Promise<T> {
+  if (step > 0) await nextTurn();
   try {
     return await doing();
   } catch (error) {

@@ -26,7 +26,7 @@ export async function decideAgain(
 ): Promise<AllowedCommand> {
   const { config } = await inForce(context);
   if (config === accepted.config) return accepted;
-  const decided = await decideCommand(context, request, requested);
+  const decided = await decideCommand(context, request, { ...requested, budget: undefined });
   const { decision } = decided;
   if (decision.verdict === 'deny') return denyCommand(context, decided, decision);
   const difference = differenceOf(accepted, decided);

@@ -119,12 +119,17 @@ async function recorded(
   return facts ? refuseRequest(trail, facts, problem).catch(toProblem) : problem;
 }
 
-/** Two readers may take different ones of two (RFC 9110, section 5.3, allows neither of these to be there twice). */
+/**
+ * Two readers may take different ones of two (RFC 9110, section 5.3, allows none of these to be there twice). Host is there exactly once
+ * (RFC 9112, section 3.2).
+ */
 function refuseRepeated({ raw }: FastifyRequest): void {
-  for (const name of ['authorization', 'requester-token', 'content-type']) {
+  for (const name of ['authorization', 'requester-token', 'content-type', 'host']) {
     const times = raw.rawHeaders.filter((word, at) => at % 2 === 0 && word.toLowerCase() === name).length;
     if (times > 1) throw new Problem('request-invalid', `The request has ${times} ${name} headers.`);
   }
+  if (raw.httpVersion === '1.1' && raw.headers.host === undefined)
+    throw new Problem('request-invalid', 'The request has no host header.');
 }
 
 const neverAsked = (): never => {

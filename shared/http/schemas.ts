@@ -31,7 +31,7 @@ export const CommandBody = Type.Object(
     command: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: 1_048_576,
+        maxLength: 262_144,
         description: 'Instead of argv: POSIX words and quotes, never expanded.',
       }),
     ),

@@ -21,7 +21,12 @@ const MAX_HEADER_BYTES = 32_768;
 export const socketOptions = (newId: () => string): Partial<FastifyHttpOptions<Server>> => ({
   requestTimeout: REQUEST_MS,
   connectionTimeout: 0, // a held request says nothing for minutes; an answer that is not read is cut off by itself (traffic.ts)
-  http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_MS, connectionsCheckingInterval: CHECK_MS },
+  http: {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_MS,
+    connectionsCheckingInterval: CHECK_MS,
+    requireHostHeader: false, // the app says so itself, as a problem
+  },
   clientErrorHandler: (error, socket) => answerAndClose(socket, problemOf(error.code), newId()),
 });
 
@@ -74,7 +79,10 @@ function answerAndClose(socket: Socket, problem: Problem, requestId: string): vo
 }
 
 const parserErrors: Readonly<Record<string, readonly [ProblemCode, string]>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: ['request-timeout', `The request did not arrive within ${REQUEST_MS / 1000} s.`],
+  ERR_HTTP_REQUEST_TIMEOUT: [
+    'request-timeout',
+    `The headers did not arrive within ${HEADERS_MS / 1000} s, or the request within ${REQUEST_MS / 1000} s.`,
+  ],
   HPE_HEADER_OVERFLOW: ['headers-too-large', `The headers are larger than ${MAX_HEADER_BYTES} bytes.`],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: ['payload-too-large', 'The chunk extensions are too large.'],
 };

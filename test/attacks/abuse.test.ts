@@ -186,6 +186,10 @@ const upload = JSON.stringify({
   argv: ['kubectl', 'apply', '-f', 'a.txt'],
   files: [{ path: 'a.txt', content: 'x'.repeat(7 * MIB) }],
 });
+/** As many values as a request may have in its files. */
+const manifest = explained(
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\ndata:\n${Array.from({ length: 99_000 }, (_, at) => `  k${at}: a\n`).join('')}`,
+);
 const letters = 'abcdefghij';
 const aliases = explained(
   `a: &a [x, x, x, x, x, x, x, x]\n${Array.from({ length: 9 }, (_, at) => `${letters[at + 1]}: &${letters[at + 1]} [${`*${letters[at]}, `.repeat(8)}]`).join('\n')}`,
@@ -224,6 +228,12 @@ const kinds: readonly Kind[] = [
     abuse: ({ stranger }) => flood(4, () => post(stranger, manyKeys)),
     answers: [400],
     cpuMs: 900,
+  },
+  {
+    name: 'manifests of a hundred thousand lines',
+    abuse: ({ member }) => flood(4, () => post(member, manifest)),
+    answers: [200],
+    cpuMs: 600,
   },
   {
     name: 'uploads by the hundred',

@@ -14,6 +14,9 @@ const read = (text: string): unknown => JSON.parse(sentFile(apply(text), 'x.yaml
 const data = (yaml: string): unknown =>
   (read(`apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n${yaml}`) as { data: unknown }).data;
 
+const configMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' } };
+const configMapYaml = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n';
+
 const pod = (spec: string, kind = 'Pod', apiVersion = 'v1'): string =>
   `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: a}\nspec: ${spec}\n`;
 
@@ -207,6 +210,21 @@ describe('YAML is read as kubectl reads it', () => {
     const lines = (value: string): string => large('@').replaceAll('@', () => `  key-${index++}: ${value}\n`);
     expect(asked(apply(lines('some plain text of a config map')))).toHaveLength(3);
     expect(refusal(() => apply(lines('!!str some plain text of a map')))).toMatchObject({ word: 'x.yaml' });
+  });
+
+  const forms = {
+    JSON: (count: number) => JSON.stringify({ ...configMap, data: { list: Array(count).fill(1) } }),
+    'block YAML': (count: number) => `${configMapYaml}data:\n  list:\n${'  - 1\n'.repeat(count)}`,
+    'flow YAML': (count: number) => `${configMapYaml}data:\n  list: [${'1, '.repeat(count - 1)}1]\n`,
+    'documents of YAML': (count: number) => '---\n'.repeat(count) + configMapYaml,
+  };
+  test.each(Object.entries(forms))('so many values may be sent at once, as %s', (_form, text) => {
+    const files = { 'x.yaml': text(60_000), 'y.yaml': text(60_000).replace('name: a', 'name: b') };
+    expect(refusal(() => call('kubectl apply -f x.yaml -f y.yaml', files))).toMatchObject({ word: 'y.yaml' });
+  });
+
+  test('a manifest of 90,000 lines is read', () => {
+    expect(asked(apply(forms['block YAML'](90_000)))).toHaveLength(3);
   });
 
   test('the plain reader and the general one read the same', () => {

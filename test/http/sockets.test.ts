@@ -56,6 +56,13 @@ describe('a socket', () => {
       400,
       'request-invalid',
     ],
+    ['without a host', () => 'GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n', 400, 'request-invalid'],
+    [
+      'with two hosts',
+      () => 'GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n',
+      400,
+      'request-invalid',
+    ],
     [
       'with two content types',
       () => post('content-type: text/plain\r\ncontent-length: 2\r\nconnection: close', '{}'),

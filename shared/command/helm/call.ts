@@ -55,7 +55,7 @@ export function createCall(
     namespace: checkNamespace(flag('namespace') ?? context.defaultNamespace),
     catalog: catalogOf(context.resources, context.discovered),
     uploads,
-    readChart: createChartReader(uploads, yamlBudget()),
+    readChart: createChartReader(uploads, request.budget ?? yamlBudget()),
     mostSeconds: (rollsBack ? rollbackSeconds : toolSeconds)(request.timeoutSeconds),
     flag,
     isOn: (name) => flag(name) === 'true',

@@ -6,7 +6,7 @@ import { canonicalPath, foldCase } from '../paths.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { lookupsOf, type Lookup } from './lookups.ts';
 import { PACKED, unpackChart } from './packed-chart.ts';
-import { decodeText, readYaml, type YamlBudget } from '../yaml.ts';
+import { counting, decodeText, readYaml, type YamlBudget } from '../yaml.ts';
 
 /**
  * A chart that came with the request, as a folder or packed. Nothing is fetched, and what goes out are the files that were judged here,
@@ -205,7 +205,7 @@ const KNOWN_DRAFT = /^https?:\/\/json-schema\.org\/(?:draft-0[4-7]|draft\/2019-0
 function checkSchema(walk: Walk, path: string): void {
   const name = `${walk.prefix}${path}`;
   const text = decodeText(name, walk.uploads.get(name) ?? new Uint8Array());
-  const queue: unknown[] = [parseJson(name, text)];
+  const queue: unknown[] = [parseJson(name, text, walk.budget)];
   while (queue.length > 0) {
     const node = queue.pop();
     if (typeof node !== 'object' || node === null) continue;
@@ -222,8 +222,8 @@ function checkSchema(walk: Walk, path: string): void {
 }
 
 /** Not JSON.parse: V8 can misread a key that is spelt with an escape (lib/strict-json.ts), `"\u0024ref"` for one. */
-function parseJson(name: string, text: string): Json {
-  const [schema, ...more] = readJson(text, (why) => refuse(name, why)) ?? [];
+function parseJson(name: string, text: string, budget: YamlBudget): Json {
+  const [schema, ...more] = readJson(text, (why) => refuse(name, why), counting(name, budget)) ?? [];
   if (schema === undefined || more.length > 0) throw refuse(name, 'is not JSON');
   return schema;
 }

@@ -95,7 +95,7 @@ function createCall(parsed: Parsed, request: CommandRequest, context: CommandCon
     context,
     catalog: catalogOf(context.resources, context.discovered),
     uploads: createUploads(request.files),
-    yamlBudget: yamlBudget(),
+    yamlBudget: request.budget ?? yamlBudget(),
     namespace: given === undefined || given === '' ? context.defaultNamespace : checkNamespace(given),
     namespaceGiven: given !== undefined && given !== '',
     needs: createNeeds(),
