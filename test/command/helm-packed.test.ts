@@ -82,6 +82,18 @@ describe('a packed chart', () => {
   });
 });
 
+test('two archives that would share a folder are refused, whatever each holds', () => {
+  const lint = (line: string, paths: readonly string[]): Invocation =>
+    interpret({ argv: splitWords(line), files: paths.map((path) => ({ path, bytes: pack(chart) })) }, context);
+  expect(refusal(() => lint('helm lint a.tgz a.tar.gz', ['a.tgz', 'a.tar.gz']))).toMatchObject({
+    word: 'a.tar.gz',
+    why: 'would be unpacked into a, as a.tgz is',
+  });
+  const { sent } = lint('helm lint a.tgz ./a.tgz b/a.tgz', ['a.tgz', 'b/a.tgz']);
+  expect(sent.words.slice(-3)).toEqual(['./a', './a', './b/a']);
+  expect(sent.files).toHaveLength(6);
+});
+
 describe('an archive that is more than a chart is refused', () => {
   const cases: readonly (readonly [what: string, members: readonly TarMember[], why: string])[] = [
     ['a symbolic link', [{ path: 'web/Chart.lock', type: '2', link: '/etc/passwd' }], 'link'],

@@ -629,6 +629,7 @@ describe('attacks', () => {
         ['patch deploy web --patch-file', '--patch-file=k8s/app.yaml'],
         ['create secret tls a --cert c --key', '--key=k8s/app.yaml'],
         ['get pods -o', '--output=jsonpath-file=k8s/app.yaml'],
+        ['events -A -o', '--output=jsonpath-file=k8s/app.yaml'],
       ] as const) {
         const value = command.endsWith('-o') ? `jsonpath-file=${path}` : path;
         const invocation = call(`kubectl ${command} ${value}`, { [uploaded]: object, c: 'x' });

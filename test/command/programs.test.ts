@@ -227,6 +227,8 @@ describe('kubectl events -A', () => {
       'kubectl get events.v1. --all-namespaces=true --field-selector=metadata.namespace!=aks-command,type=Warning,involvedObject.kind=Deployment,involvedObject.name=web --sort-by=.lastTimestamp --output=wide',
     );
     expect(refusal(() => call('kubectl events -A --types=Odd'))).toMatchObject({ word: '--types=Odd' });
+    const flags = ['--show-managed-fields=true', '--allow-missing-template-keys=false', '--v=2'];
+    expect(call(`kubectl events -A ${flags.join(' ')}`).sent.words).toEqual(expect.arrayContaining(flags));
   });
 });
 

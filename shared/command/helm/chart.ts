@@ -40,11 +40,11 @@ export type ReadChart = (word: string) => UploadedChart;
  */
 export function createChartReader(uploads: Uploads, budget: YamlBudget): ReadChart {
   const charts = new Map<string, UploadedChart>();
-  const maps = new Map<string, JsonObject>();
+  const source: Source = { uploads, budget, maps: new Map(), unpacked: new Map() };
   return (word) => {
     const known = charts.get(word);
     if (known) return known;
-    const chart = readChart({ uploads, budget, maps }, word);
+    const chart = readChart(source, word);
     charts.set(word, chart);
     return chart;
   };
@@ -56,6 +56,8 @@ interface Source {
   readonly budget: YamlBudget;
   /** The YAML maps that were read, by path. */
   readonly maps: Map<string, JsonObject>;
+  /** The archives that were unpacked, by the folder that each became. */
+  readonly unpacked: Map<string, string>;
 }
 
 function readChart(source: Source, word: string): UploadedChart {
@@ -102,6 +104,9 @@ function readPacked(source: Source, word: string): UploadedChart {
   const { folder, files } = unpackChart(path, bytes);
   if (uploads.below(folder).length > 0)
     throw refuse(word, `would be unpacked into ${folder}, of which there are files too`);
+  const other = source.unpacked.get(folder) ?? path;
+  if (other !== path) throw refuse(word, `would be unpacked into ${folder}, as ${other} is`);
+  source.unpacked.set(folder, path);
   const chart = readChart({ ...source, uploads: createUploads(files), maps: new Map() }, folder);
   for (const file of chart.files) uploads.add(file);
   return chart;

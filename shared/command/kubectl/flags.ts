@@ -41,8 +41,8 @@ export function printsObject(call: Call): boolean {
   return output === '' ? (call.flag('template') ?? '') !== '' : output !== 'name';
 }
 
-/** `-o`: plain formats, and templates given on the command line or as an uploaded file. */
-function readOutput(value: string, call: Call): string {
+/** `-o` as it is sent: plain formats, and templates given on the command line or as an uploaded file. */
+export function readOutput(value: string, call: Call): string {
   if (value === '' || (PLAIN_FORMATS as readonly string[]).includes(value)) return value;
   const equals = value.indexOf('=');
   const format = equals === -1 ? value : value.slice(0, equals);

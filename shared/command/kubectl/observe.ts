@@ -2,7 +2,7 @@ import { checkName } from '../names.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { qualifiedName, type ResourceType } from '../../kubernetes/resources.ts';
 import { ALL_NAMESPACES } from '../../kubernetes/attributes.ts';
-import { globalFlags, printing, sent } from './flags.ts';
+import { globalFlags, printing, readOutput, sent } from './flags.ts';
 import { acrossNamespaces } from './targets.ts';
 import type { Call, Verb } from './verb.ts';
 
@@ -45,6 +45,20 @@ function aboutOf(call: Call): { readonly type: ResourceType; readonly name: stri
 
 const EVENT_TYPES = ['Normal', 'Warning'] as const;
 
+/** Flags that `get` has too, and that go out as they came. */
+const KEPT = [
+  'template',
+  'allow-missing-template-keys',
+  'show-managed-fields',
+  'no-headers',
+  'chunk-size',
+  'watch',
+  'request-timeout',
+  'warnings-as-errors',
+  'disable-compression',
+  'v',
+] as const;
+
 /**
  * `kubectl events -A` has no field selector, with which the namespace of run command is left out; `kubectl get events -A` has, and prints the
  * same columns.
@@ -62,7 +76,7 @@ function acrossAll(call: Call, type: ResourceType, about: ReturnType<typeof abou
     ...(only !== undefined && new Set(types).size === 1 ? [`type=${only}`] : []),
     ...(about === undefined ? [] : [`involvedObject.kind=${about.type.kind}`, `involvedObject.name=${about.name}`]),
   ];
-  const kept = ['output', 'template', 'no-headers', 'chunk-size', 'watch', 'request-timeout', 'v'] as const;
+  const output = call.flags('output').map((value) => `--output=${readOutput(value, call)}`);
   const watched = call.on('watch');
   call.warn('Asked as kubectl get events -A, which can leave out the namespace of run command.');
   return [
@@ -72,7 +86,8 @@ function acrossAll(call: Call, type: ResourceType, about: ReturnType<typeof abou
     '--all-namespaces=true',
     `--field-selector=${fields.join(',')}`,
     ...(watched ? [] : ['--sort-by=.lastTimestamp']),
-    ...kept.flatMap((name) => call.flags(name).map((value) => `--${name}=${value}`)),
+    ...output,
+    ...KEPT.flatMap((name) => call.flags(name).map((value) => `--${name}=${value}`)),
   ];
 }
 
