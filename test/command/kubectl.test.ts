@@ -7,6 +7,7 @@ import { interpretKubectl } from '../../shared/command/kubectl/interpret.ts';
 import { refusedVerbs, verbs } from '../../shared/command/kubectl/verbs.ts';
 import { parse } from '../../shared/command/parse.ts';
 import { Problem } from '../../shared/errors.ts';
+import { rollbackSeconds, toolSeconds } from '../../shared/command/time-limits.ts';
 import { splitWords } from '../../shared/command/words.ts';
 import { asked, call, context, file, refusal, sentFile } from './calls.ts';
 
@@ -455,6 +456,13 @@ describe('verbs that change, and what they need', () => {
     expect(invocation.warnings.length > 0).toBe(warned);
   });
 
+  test('whatever the time limit of a command, the tool ends before it, and a rollback has as long again', () => {
+    for (let seconds = 2; seconds <= 3600; seconds++) {
+      expect(toolSeconds(seconds)).toBeLessThan(seconds);
+      expect(rollbackSeconds(seconds) * 2).toBeLessThanOrEqual(seconds);
+    }
+  });
+
   test.each<[seconds: number, command: string, timeout: string | undefined, warned: boolean]>([
     [300, 'exec deploy/web -- ls', undefined, false],
     [60, 'exec deploy/web -- ls', '45s', false],
@@ -498,7 +506,18 @@ describe('verbs that change, and what they need', () => {
   ])('kubectl %s has no end of its own: %s', (command, endless) => {
     const invocation = call(`kubectl ${command}`);
     expect(invocation.windowSeconds).toBe(endless ? 60 : undefined);
-    expect(invocation.warnings).toEqual(endless ? [expect.stringContaining('60 s')] : []);
+    expect(invocation.warnings).toEqual(endless ? [expect.stringContaining('within 60 s')] : []);
+  });
+
+  test.each([
+    [20, 20],
+    [3000, 60],
+  ])('a window says how long it is: of a command of %d s %d s', (timeoutSeconds, seconds) => {
+    const argv = ['kubectl', 'get', 'pods', '--watch'];
+    expect(interpret({ argv, files: [], timeoutSeconds }, context)).toMatchObject({
+      windowSeconds: seconds,
+      warnings: [expect.stringContaining(`within ${seconds} s`)],
+    });
   });
 });
 

@@ -498,6 +498,24 @@ describe('the end of a run', () => {
     expect(ends).toMatchObject([expected]);
   });
 
+  test.each(['Updating', 'Creating', 'Canceling', 'Running', 'Succeeding', 'SomethingNew'])(
+    '%s in a 200 is not it: what comes later is not lost',
+    async (state) => {
+      arm.script(
+        'result',
+        ended(`"provisioningState":"${state}","exitCode":1,"reason":"${state}","logs":""`),
+        ended('"provisioningState":"SUCCEEDED","exitCode":0,"logs":"shop\\n"'),
+      );
+      const clock = createManualClock(Date.now());
+      const followed = relayTo(arm.url, { clock }).follow(run());
+      expect(await drive(clock, followed)).toMatchObject({
+        kind: 'completed',
+        exitCode: 0,
+        stdout: Buffer.from('shop\n'),
+      });
+    },
+  );
+
   test('a frame that disagrees with Azure on the exit code is told of', async () => {
     const fields = 'rc=3 timeout=0 enc=raw o=0,0,- e=0,0,- cut=0 miss=-';
     const nonce = run().nonce;

@@ -75,8 +75,9 @@ export function windowOf(call: Call, path: string): number | undefined {
   if (!isEndless(call, path)) return undefined;
   const flag = endlessFlag(call, path);
   const spelt = flag === undefined ? 'kubectl attach' : `--${flag}`;
+  const seconds = Math.min(WINDOW_SECONDS, call.request.timeoutSeconds ?? WINDOW_SECONDS);
   call.warn(
-    `${spelt} has no end of its own: what comes within ${WINDOW_SECONDS} s is shown, then the command is ended (exit code 124, timedOut).`,
+    `${spelt} has no end of its own: what comes within ${seconds} s is shown, then the command is ended (exit code 124, timedOut).`,
   );
-  return WINDOW_SECONDS;
+  return seconds;
 }
