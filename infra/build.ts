@@ -1,4 +1,4 @@
-import { build, version as esbuildVersion, type Metafile } from 'esbuild';
+import { build, type Metafile } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,9 +8,7 @@ import { archive, filesOf } from './build/archive.ts';
 import { bundleCli } from './build/cli.ts';
 import { parsedJson, shortManifests } from './build/json.ts';
 import { leaveOut } from './build/left-out.ts';
-import { licenceProblems, notices } from './build/licences.ts';
-import { bundledPackages, directImports, type BundledPackage } from './build/packages.ts';
-import { sbom } from './build/sbom.ts';
+import { writeMaterials } from './build/materials.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -31,7 +29,7 @@ export async function bundle(outdir: string): Promise<readonly string[]> {
     join(outdir, 'package.json'),
     `${JSON.stringify({ name, version, license, private: true, type: 'module', main, engines: { node: '>=22' } }, null, 2)}\n`,
   );
-  writeMaterials(outdir, version, metafile);
+  writeMaterials(outdir, { name, version, metafile });
   return Object.keys(metafile.inputs);
 }
 
@@ -89,17 +87,6 @@ function number(outdir: string): string {
   for (const { file, text } of files)
     if (text.includes(PLACE_HOLDER)) writeFileSync(file, text.replaceAll(PLACE_HOLDER, build));
   return `${manifest.version}+${build}`;
-}
-
-/** What is in it, and by which licences. Throws where one is not allowed. */
-function writeMaterials(outdir: string, version: string, metafile: Metafile): void {
-  const packages: readonly BundledPackage[] = bundledPackages(root, metafile);
-  const problems = licenceProblems(packages);
-  if (problems.length > 0) throw new Error(`licences that are not allowed:\n${problems.join('\n')}`);
-  const { name, license: licence } = manifest;
-  const subject = { name, version, licence, imports: directImports(metafile), esbuild: esbuildVersion };
-  writeFileSync(join(outdir, 'sbom.cdx.json'), sbom(subject, packages));
-  writeFileSync(join(outdir, 'THIRD-PARTY-NOTICES.txt'), notices(packages));
 }
 
 if (import.meta.main) {

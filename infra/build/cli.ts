@@ -3,8 +3,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import { parsedJson, shortManifests } from './json.ts';
-import { licenceProblems, notices } from './licences.ts';
-import { bundledPackages } from './packages.ts';
+import { writeMaterials } from './materials.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -43,12 +42,9 @@ export async function bundleCli(outdir: string): Promise<readonly string[]> {
     logLevel: 'warning',
   });
   cpSync(join(root, 'LICENSE'), join(outdir, 'LICENSE'));
-  const packages = bundledPackages(root, metafile);
-  const problems = licenceProblems(packages);
-  if (problems.length > 0) throw new Error(`licences that are not allowed:\n${problems.join('\n')}`);
-  writeFileSync(join(outdir, 'THIRD-PARTY-NOTICES.txt'), notices(packages));
-  writeFileSync(join(outdir, 'README.md'), readme());
   const { version, license } = manifest;
+  writeMaterials(outdir, { name: NAME, version, metafile });
+  writeFileSync(join(outdir, 'README.md'), readme());
   const bin = { aksgw: 'aksgw.cjs', 'kubectl-aksgw': 'aksgw.cjs' };
   const description = 'kubectl and helm on private AKS clusters, through aks-access-gateway';
   writeFileSync(

@@ -5,7 +5,7 @@ interface Subject {
   readonly name: string;
   readonly version: string;
   readonly licence: string;
-  /** Paths of the packages that the gateway's own code imports. */
+  /** Paths of the packages that its own code imports. */
   readonly imports: readonly string[];
   /** What the bundle was made with. */
   readonly esbuild: string;
@@ -34,7 +34,7 @@ export function sbom(subject: Subject, packages: readonly BundledPackage[]): str
       component: {
         type: 'application',
         'bom-ref': own,
-        name: subject.name,
+        ...named(subject.name),
         version: subject.version,
         licenses: [{ license: { id: subject.licence } }],
         purl: own,
@@ -53,13 +53,17 @@ export function sbom(subject: Subject, packages: readonly BundledPackage[]): str
 const refOf = (path: string, name: string, version: string): string =>
   path === `node_modules/${name}` ? purl(name, version) : `${purl(name, version)}#${path}`;
 
+/** A scope is the group of a component. */
+function named(name: string): { readonly group?: string; readonly name: string } {
+  const [, group, short = name] = /^(@[^/]+)\/(.+)$/.exec(name) ?? [];
+  return { ...(group !== undefined && { group }), name: short };
+}
+
 function componentOf({ name, version, description, licence, sha512 }: BundledPackage, ref: string) {
-  const [, scope, short = name] = /^(@[^/]+)\/(.+)$/.exec(name) ?? [];
   return {
     type: 'library',
     'bom-ref': ref,
-    ...(scope !== undefined && { group: scope }),
-    name: short,
+    ...named(name),
     version,
     ...(description !== '' && { description }),
     scope: 'required',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import {
   accessSync,
@@ -19,6 +20,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import lock from '../../package-lock.json' with { type: 'json' };
 import { people, testStack, type TestStack } from '../support/stack.ts';
 import { slowKubectl } from '../support/slow-kubectl.ts';
 
@@ -122,6 +124,24 @@ test('is one file, without dependencies, under a scope of its own', () => {
   expect(manifest['name']).toMatch(/^@[\w-]+\/aksgw$/);
   expect(Object.keys(manifest)).not.toContain('dependencies');
   expect(readdirSync(join(folder, 'cli')).filter((file) => file.endsWith('js'))).toEqual(['aksgw.cjs']);
+});
+
+test('says what is in it: a bill of materials by its own schema, archives as the lock file has them, and their licences', async () => {
+  const text = readFileSync(join(folder, 'cli/sbom.cdx.json'), 'utf8');
+  expect(await new Validation.JsonStrictValidator(Spec.Version.v1dot6).validate(text)).toBeNull();
+  const { metadata, components, dependencies } = JSON.parse(text) as Record<string, unknown>;
+  const { version } = JSON.parse(readFileSync(join(folder, 'cli/package.json'), 'utf8')) as { version: string };
+  const own = `pkg:npm/%40aks-access-gateway/aksgw@${version}`;
+  expect(metadata).toMatchObject({ component: { group: '@aks-access-gateway', name: 'aksgw', version, purl: own } });
+  const { version: yaml, integrity } = lock.packages['node_modules/yaml'];
+  const content = Buffer.from(integrity.replace('sha512-', ''), 'base64').toString('hex');
+  const purl = `pkg:npm/yaml@${yaml}`;
+  expect(components).toMatchObject([{ name: 'yaml', version: yaml, purl, hashes: [{ alg: 'SHA-512', content }] }]);
+  expect(dependencies).toEqual([
+    { ref: own, dependsOn: [purl] },
+    { ref: purl, dependsOn: [] },
+  ]);
+  expect(readFileSync(join(folder, 'cli/THIRD-PARTY-NOTICES.txt'), 'utf8')).toContain(`yaml ${yaml} (ISC)`);
 });
 
 test('starts quickly: --help and the first request cost little more than Node itself', async () => {
