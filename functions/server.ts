@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { assemble } from '../shared/assemble.ts';
 import { regularly } from './regularly.ts';
+import { checkSettings } from './settings.ts';
 import { version } from './version.ts';
 
 /** The gateway on a plain port: a container, a virtual machine, this machine. `--config F`, or AKSGW_CONFIG. */
@@ -12,11 +13,12 @@ if (!location) {
 }
 
 try {
+  checkSettings(process.env, 'port');
   const { app, config, sweep, runJobs, runDeliveries, close } = await assemble({
     location,
     env: process.env,
     version,
-    logger: { level: process.env['AKSGW_LOG_LEVEL'] ?? 'info', stream: process.stderr },
+    logger: { level: process.env['AKSGW_LOG_LEVEL'] || 'info', stream: process.stderr },
   });
   for (const warning of config.current().warnings) app.log.warn(warning);
   const timers = [

@@ -5,6 +5,8 @@ import { didYouMean } from '../shared/lib/suggest.ts';
 
 interface Setting {
   readonly what: string;
+  /** Where only these words mean something. */
+  readonly values?: { readonly on: Entrance; readonly words: readonly string[] };
   /** The entrances that do not start without it. */
   readonly required: readonly Entrance[];
   /** The Functions host takes some for itself, and shares some with the gateway. */
@@ -26,7 +28,12 @@ export const settings: Readonly<Record<string, Setting>> = {
     required: [],
     readBy: 'gateway',
   },
-  AKSGW_LOG_LEVEL: { what: 'trace to fatal; info unless set. On a plain port only', required: [], readBy: 'gateway' },
+  AKSGW_LOG_LEVEL: {
+    what: 'trace to fatal; info unless set. On a plain port only',
+    values: { on: 'port', words: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] },
+    required: [],
+    readBy: 'gateway',
+  },
   AzureWebJobsStorage__accountName: {
     what: 'the storage account of the Functions host: package, locks of timers',
     required: [],
@@ -51,7 +58,7 @@ export const settings: Readonly<Record<string, Setting>> = {
   },
 };
 
-/** A start without a setting that it needs. The message names it, and never a value. */
+/** A start without a setting that it needs, or with one that means nothing. The message names it, and never its value. */
 export class MissingSetting extends Error {
   override readonly name = 'MissingSetting';
   readonly settings: readonly string[];
@@ -62,11 +69,14 @@ export class MissingSetting extends Error {
   }
 }
 
-/** Throws MissingSetting, naming every one that this entrance needs and does not have. */
+/** Throws MissingSetting, naming every one that this entrance needs and does not have, or cannot understand. */
 export function checkSettings(env: NodeJS.ProcessEnv, entrance: Entrance): void {
-  const faults = Object.entries(settings).flatMap(([name, { required, what }]) => {
+  const faults = Object.entries(settings).flatMap(([name, { required, what, values }]) => {
     const fault = required.includes(entrance) ? settingFault(env, name) : undefined;
-    return fault === undefined ? [] : [{ name, text: `the setting ${name} ${fault}: ${what}.${hint(env, name)}` }];
+    if (fault !== undefined) return [{ name, text: `the setting ${name} ${fault}: ${what}.${hint(env, name)}` }];
+    const given = env[name];
+    if (!given || values?.on !== entrance || values.words.includes(given)) return [];
+    return [{ name, text: `the setting ${name} is none of ${values.words.join(', ')}.` }];
   });
   if (faults.length === 0) return;
   throw new MissingSetting(

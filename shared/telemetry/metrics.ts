@@ -42,6 +42,8 @@ export const labels = {
   status: ['completed', 'nonzero', 'failed', 'unknown', 'not-started', 'suspended', 'overlapped'],
   memory: ['rss', 'heap', 'external'],
   signal: ['traces', 'metrics'],
+  /** Why a span is not sent. */
+  why: ['queue-full', 'export-failed', 'unauthenticated'],
   /** Of a look at a cluster: the whole, or a part of it. */
   aspect: [
     'whole',
@@ -237,6 +239,12 @@ export const metrics = {
     unit: '{export}',
     labels: ['signal'],
     says: 'Exports of telemetry that failed: what was in them is lost',
+  },
+  'aksgw.telemetry.dropped': {
+    kind: 'counter',
+    unit: '{span}',
+    labels: ['why'],
+    says: 'Spans that nobody will see: too many waited, their export failed, or too many requests without a token that counts',
   },
   'aksgw.eventloop.delay': {
     kind: 'gauge',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkSettings, missingSettings, MissingSetting, settings } from '../../functions/settings.ts';
@@ -44,6 +45,24 @@ describe('the settings', () => {
       expect(() => checkSettings(env, 'port')).not.toThrow();
     },
   );
+
+  test('of the log are a level that there is, or none; another is refused with those that there are, and without its value', () => {
+    for (const level of ['', 'trace', 'warn', 'silent'])
+      expect(() => checkSettings({ AKSGW_LOG_LEVEL: level }, 'port')).not.toThrow();
+    for (const level of ['loud', 'WARN', ' warn', '30', 'constructor']) {
+      const check = (): void => checkSettings({ AKSGW_LOG_LEVEL: level }, 'port');
+      expect(check).toThrow('AKSGW_LOG_LEVEL is none of trace, debug, info, warn, error, fatal, silent.');
+      expect(check).not.toThrow(`"${level}"`);
+    }
+    // By the entrance itself, before it reads a configuration.
+    const words = ['--disable-warning=ExperimentalWarning', join(root, 'functions/server.ts'), '--config', '/nowhere'];
+    const env = { ...process.env, AKSGW_LOG_LEVEL: 'loud' };
+    const { status, stderr } = spawnSync(process.execPath, words, { env, encoding: 'utf8' });
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^the gateway did not start: the setting AKSGW_LOG_LEVEL is none of trace/),
+    ]);
+  });
 
   test('are named in what went wrong, once each', () => {
     const problem = { line: 1, path: 'azure', message: 'is not set' };

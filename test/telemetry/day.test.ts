@@ -231,6 +231,7 @@ describe('the metrics of a day, read from the text of Prometheus', () => {
     expect(missing.sort()).toEqual([
       'aksgw_commands_settled_total counter',
       'aksgw_deliveries_total counter', // the day has no webhook
+      'aksgw_telemetry_dropped_total counter',
       'aksgw_telemetry_failures_total counter',
     ]);
   });

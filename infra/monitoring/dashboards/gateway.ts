@@ -113,5 +113,9 @@ export const gatewayDashboard = overMetrics(
       'percentunit',
       { expr: `max(${series('aksgw.eventloop.utilization')})`, legend: 'event loop' },
       { expr: `sum(increase(${series('aksgw.telemetry.failures')}[$__rate_interval]))`, legend: 'failed exports' },
+      {
+        expr: increase(series('aksgw.telemetry.dropped'), 'why'),
+        legend: 'spans: {{why}}',
+      },
     ),
   );

@@ -2,6 +2,7 @@ import { ExportResultCode, type ExportResult } from '@opentelemetry/core';
 import type { Clock } from '../../clock.ts';
 import { redactText } from '../../lib/redact.ts';
 import type { Telemetry } from '../telemetry.ts';
+import type { Loss } from './span-queue.ts';
 
 type Signal = 'traces' | 'metrics';
 
@@ -12,31 +13,43 @@ interface Exporter {
 /** How often exports that fail are told in the log. */
 const TOLD_EVERY_MS = 10 * 60_000;
 
-/** Exports that fail: counted, told now and then, and nobody's problem. */
+/** Telemetry that is lost: counted, told now and then, and nobody's problem. */
 export function createFailures(clock: Clock, warn: (warning: string) => void) {
   let counted: Telemetry | undefined;
   let toldAt = Number.NEGATIVE_INFINITY;
-  let since = 0;
-  const failed = (signal: Signal, error: unknown): void => {
-    counted?.count('aksgw.telemetry.failures', { signal });
-    since += 1;
+  const since = { exports: 0, spans: 0 };
+  const tell = (what: string): void => {
     const now = clock.monotonic();
     if (now - toldAt < TOLD_EVERY_MS) return;
-    const why = error instanceof Error ? redactText(error.message).slice(0, 200) : 'no reason was given';
-    warn(`telemetry is being lost: ${since} exports have failed since the last message, the last of ${signal}: ${why}`);
+    const { exports, spans } = since;
+    const also = spans === 0 ? '' : `, ${spans} spans found no place in the queue`;
+    warn(`telemetry is being lost: ${exports} exports have failed${also} since the last message, the last of ${what}`);
     toldAt = now;
-    since = 0;
+    Object.assign(since, { exports: 0, spans: 0 });
+  };
+  const failed = (signal: Signal, items: unknown, error: unknown): void => {
+    counted?.count('aksgw.telemetry.failures', { signal });
+    if (Array.isArray(items)) counted?.count('aksgw.telemetry.dropped', { why: 'export-failed' }, items.length);
+    since.exports += 1;
+    tell(`${signal}: ${error instanceof Error ? redactText(error.message).slice(0, 200) : 'no reason was given'}`);
   };
   return {
     countTo: (telemetry: Telemetry): void => {
       counted = telemetry;
+    },
+    /** Of what anybody could cause a part is left out on purpose, and not told of in the log. */
+    dropped(why: Loss, spans: number): void {
+      counted?.count('aksgw.telemetry.dropped', { why }, spans);
+      if (why === 'unauthenticated') return;
+      since.spans += spans;
+      tell(`traces: more spans came than could be sent`);
     },
     /** The same exporter. What it throws, now or later, is a failed export too: an error that nobody catches would end the process. */
     watch<E extends Exporter>(signal: Signal, exporter: E): E {
       const send: Exporter['export'] = exporter.export.bind(exporter);
       exporter.export = (items: never, done: (result: ExportResult) => void) => {
         const ended = once((result: ExportResult) => {
-          if (result.code !== ExportResultCode.SUCCESS) failed(signal, result.error);
+          if (result.code !== ExportResultCode.SUCCESS) failed(signal, items, result.error);
           done(result);
         });
         const lost = (error: unknown): void =>

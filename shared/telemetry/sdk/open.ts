@@ -4,14 +4,17 @@ import {
   AlwaysOnSampler,
   BasicTracerProvider,
   BatchSpanProcessor,
+  type SpanExporter,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
+import type { Clock } from '../../clock.ts';
 import type { TelemetryConfig } from '../../config/config.ts';
 import { createTelemetry } from '../create.ts';
 import type { OpenedTelemetry, TelemetryOptions } from '../opened.ts';
 import { createFailures } from './failures.ts';
 import type { Exporters } from './exporters.ts';
 import { createPrometheus } from './prometheus.ts';
+import { SpanQueue } from './span-queue.ts';
 
 /** How long a stop waits for what is left to be sent. */
 const CLOSE_MS = 3_000;
@@ -42,7 +45,7 @@ export async function openSdk(
     new BasicTracerProvider({
       resource,
       sampler: new AlwaysOnSampler(), // see contextOf: a caller's flag does not decide
-      spanProcessors: processorsOf(exporters, failures),
+      spanProcessors: [queueOf(exporters, failures, clock)],
     });
   const telemetry = createTelemetry({
     meter: meters.getMeter('aksgw', version),
@@ -84,11 +87,22 @@ function readersOf(
   return [...(pushed ? [pushed] : []), ...(text ? [text] : [])];
 }
 
-const processorsOf = ({ traces }: Exporters, failures: ReturnType<typeof createFailures>): SpanProcessor[] => [
-  new BatchSpanProcessor(failures.watch('traces', traces), {
+function queueOf({ traces }: Exporters, failures: ReturnType<typeof createFailures>, clock: Clock): SpanProcessor {
+  const watched = failures.watch('traces', traces);
+  const exporter: SpanExporter = {
+    export: (spans, done) => {
+      queue.taken(spans.length);
+      watched.export(spans, done);
+    },
+    forceFlush: async () => watched.forceFlush?.(),
+    shutdown: () => watched.shutdown(),
+  };
+  const next = new BatchSpanProcessor(exporter, {
     maxQueueSize: MOST_SPANS,
     maxExportBatchSize: 512,
     scheduledDelayMillis: 5_000,
     exportTimeoutMillis: EXPORT_MS,
-  }),
-];
+  });
+  const queue = new SpanQueue({ next, most: MOST_SPANS, clock, lost: failures.dropped });
+  return queue;
+}
