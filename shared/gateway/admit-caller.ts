@@ -1,7 +1,7 @@
-import { Problem } from '../errors.ts';
 import { isBlocked } from '../policy/policy.ts';
 import { inForce, type GatewayContext, type InForce } from './context.ts';
 import { denyPrincipal } from './deny.ts';
+import { policyDenied } from './policy-denied.ts';
 import type { AuthenticatedRequest } from './request.ts';
 
 /**
@@ -16,6 +16,10 @@ export async function admitCaller(
   const ofRequester = requester !== undefined && isBlocked(current.policy, requester.principal);
   if (!ofRequester && !isBlocked(current.policy, caller.principal)) return current;
   const who = ofRequester ? 'The person behind the Requester-Token' : 'This principal';
-  const problem = new Problem('policy-denied', `${who} is blocked.`, { members: { reason: 'blocked' } });
-  return denyPrincipal(context.trail, facts, problem);
+  const whose = ofRequester ? 'requester' : undefined;
+  return denyPrincipal(
+    context.trail,
+    facts,
+    policyDenied({ reason: 'blocked', whose, explanation: `${who} is blocked.` }),
+  );
 }

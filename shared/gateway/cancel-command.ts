@@ -10,6 +10,7 @@ import { admitCaller } from './admit-caller.ts';
 import { cancelRunning } from './cancel-running.ts';
 import { inForce, type GatewayContext } from './context.ts';
 import { denyPrincipal } from './deny.ts';
+import { policyDenied } from './policy-denied.ts';
 
 import { batchResult, type BatchResult } from './read-batch.ts';
 import { mayRead, withOutput, type CommandResult } from './read-results.ts';
@@ -59,12 +60,12 @@ async function findCancellable(
   if (record && mayCancel(policy, request, record)) return record;
   const problem =
     record && mayRead(policy, request, record)
-      ? new Problem(
-          'policy-denied',
-          'Only its owner, or who has the verb cancel on commands.aksgw, cancels a command.',
+      ? policyDenied(
           {
-            members: { reason: 'no-rule' },
+            reason: 'no-rule',
+            explanation: 'Only its owner, or who has the verb cancel on commands.aksgw, cancels a command.',
           },
+          `cancel commands.aksgw ${id}`,
         )
       : notFound;
   return denyPrincipal(context.trail, request.facts, problem, `cancelling ${id}: ${problem.message}`);

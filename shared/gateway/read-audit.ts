@@ -1,9 +1,9 @@
 import type { AuditItem, EventQuery, Page } from '../audit/read/match.ts';
-import { Problem } from '../errors.ts';
 import { decideNonResource } from '../policy/decide.ts';
 import { admitCaller } from './admit-caller.ts';
 import type { GatewayContext } from './context.ts';
 import { denyPrincipal } from './deny.ts';
+import { policyDenied } from './policy-denied.ts';
 import type { AuthenticatedRequest } from './request.ts';
 
 /**
@@ -39,10 +39,8 @@ export async function readCheckpoints(
   const { policy } = await admitCaller(context, request);
   const { principal } = request.caller;
   const decision = decideNonResource(policy, { principal, verb: 'get', path: '/v1/audit/checkpoints' });
-  if (decision.verdict === 'deny') {
-    const problem = new Problem('policy-denied', decision.explanation, { members: { reason: decision.reason } });
-    return denyPrincipal(trail, request.facts, problem);
-  }
+  if (decision.verdict === 'deny')
+    return denyPrincipal(trail, request.facts, policyDenied(decision, 'get /v1/audit/checkpoints'));
   await trail.record({ ...request.facts, event: 'audit.read', detail: 'checkpoints' });
   return auditLog.checkpoints(query);
 }
@@ -50,6 +48,7 @@ export async function readCheckpoints(
 /** Lines that a page looks at for a caller who sees only its own: no right is needed to ask. */
 const OWN_SCANNED = 10_000;
 
-const othersDenied = new Problem('policy-denied', 'No rule lets you read the audit events of others.', {
-  members: { reason: 'no-rule' },
-});
+const othersDenied = policyDenied(
+  { reason: 'no-rule', explanation: 'No rule lets you read the audit events of others.' },
+  'get /v1/audit/events',
+);

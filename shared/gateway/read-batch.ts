@@ -30,7 +30,8 @@ export async function awaitBatch(
   const leader = await waitForCommand(context, started, wait);
   const items: CommandResult[] = [];
   // One after the other: each holds memory for its output.
-  for (const record of await stepsBehind(context, leader)) items.push(await resultFor(context, request, record, wait));
+  for (const record of await stepsBehind(context, leader))
+    items.push({ ...(await resultFor(context, request, record, wait)), replayed: started.replayed });
   return batchOf(leader, items);
 }
 

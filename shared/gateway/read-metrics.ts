@@ -1,8 +1,8 @@
-import { Problem } from '../errors.ts';
 import { decideNonResource } from '../policy/decide.ts';
 import { admitCaller } from './admit-caller.ts';
 import type { GatewayContext } from './context.ts';
 import { denyPrincipal } from './deny.ts';
+import { policyDenied } from './policy-denied.ts';
 import type { AuthenticatedRequest } from './request.ts';
 
 export const METRICS_PATH = '/metrics';
@@ -15,9 +15,7 @@ export async function admitToMetrics(context: GatewayContext, request: Authentic
   const { policy } = await admitCaller(context, request);
   const { principal } = request.caller;
   const decision = decideNonResource(policy, { principal, verb: 'get', path: METRICS_PATH });
-  if (decision.verdict === 'deny') {
-    const problem = new Problem('policy-denied', decision.explanation, { members: { reason: decision.reason } });
-    return denyPrincipal(context.trail, request.facts, problem);
-  }
+  if (decision.verdict === 'deny')
+    return denyPrincipal(context.trail, request.facts, policyDenied(decision, `get ${METRICS_PATH}`));
   await context.trail.record({ ...request.facts, event: 'list.read', detail: 'metrics' });
 }

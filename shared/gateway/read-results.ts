@@ -19,6 +19,8 @@ export interface CommandResult {
   readonly output?: CommandOutput | undefined;
   /** Why a completed command has none. */
   readonly lost?: LostOutput | undefined;
+  /** In the answer to an idempotency key that came before. */
+  readonly replayed?: boolean;
 }
 
 interface LostOutput {
@@ -50,10 +52,11 @@ const missing: LostOutput = {
 export async function awaitResult(
   context: GatewayContext,
   request: AuthenticatedRequest,
-  started: Pick<StartedCommand, 'record' | 'active'>,
+  started: Pick<StartedCommand, 'record' | 'active' | 'replayed'>,
   wait: Wait,
 ): Promise<CommandResult> {
-  return resultFor(context, request, await waitForCommand(context, started, wait), wait);
+  const result = await resultFor(context, request, await waitForCommand(context, started, wait), wait);
+  return { ...result, replayed: started.replayed };
 }
 
 /** With its output, if the caller may have it still. Never a problem. */

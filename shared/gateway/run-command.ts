@@ -24,6 +24,8 @@ export interface StartedCommand {
   readonly active: ActiveCommand | undefined;
   /** Milliseconds that Azure took before the command could start: the cluster's state, the caller's token for it. */
   readonly azureMs: number;
+  /** Whether it is the one that an idempotency key stood for already. */
+  readonly replayed: boolean;
 }
 
 /**
@@ -70,8 +72,7 @@ async function run(
   try {
     await limitStored(context, request, allowed);
     const own = answeredHere(asked, allowed);
-    if (own)
-      return { record: await answerCommand(context, request, own, records[0], key), active: undefined, azureMs: 0 };
+    if (own) return startedAs(await answerCommand(context, request, own, records[0], key));
     const azureMs = await authorise(context, request, allowed, signal);
     const release = await holdSent(context, request, allowed);
     const slot = await requestSlot(context, request, allowed).catch((error: unknown) => {
@@ -79,12 +80,19 @@ async function run(
       throw error;
     });
     const active = await start(context, { request, asked, allowed }, records, releasing(slot, release), key);
-    return { record: records[0], active, azureMs };
+    return { ...startedAs(records[0]), active, azureMs };
   } catch (error) {
     await key?.release();
     throw error;
   }
 }
+
+const startedAs = (record: CommandRecord): StartedCommand => ({
+  record,
+  active: undefined,
+  azureMs: 0,
+  replayed: false,
+});
 
 /** A question that the gateway answers itself, where it is asked alone. */
 function answeredHere({ onError }: Asked, [decided]: OneOrMore<AllowedCommand>) {
@@ -152,7 +160,7 @@ async function replay(
   record: CommandRecord,
 ): Promise<StartedCommand> {
   await trail.record({ ...facts, event: 'command.replayed', commandId: record.id });
-  return { record, active: lifecycle.active(record.id), azureMs: 0 };
+  return { ...startedAs(record), active: lifecycle.active(record.id), replayed: true };
 }
 
 /**

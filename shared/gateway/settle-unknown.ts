@@ -9,7 +9,7 @@ import { stepId } from '../store/derived-ids.ts';
 import { isFollower, type CompletedRecord, type UnknownRecord } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
 import { endDelivery } from './lifecycle/end-delivery.ts';
-import { subjectOf, withinQuota } from './lifecycle/finish.ts';
+import { subjectOf, timesOf, withinQuota } from './lifecycle/finish.ts';
 import { startOwnCommand } from './own-command.ts';
 import { whileLeased } from './while-leased.ts';
 
@@ -179,14 +179,14 @@ const isProven = (end: Ended | undefined): end is Extract<Ended, { kind: 'comple
 
 /** In the trail first. A step that has no proof of its own stays unknown. */
 async function settle(
-  { trail, records, results }: GatewayContext,
+  { trail, records, results, clock }: GatewayContext,
   record: UnknownRecord,
   commandId: string,
   ended: Ended | undefined,
 ): Promise<void> {
   if (!isProven(ended)) return;
   const { kept: end, counted } = await withinQuota(results, record, ended);
-  const { exitCode, stdout, stderr, streams, truncated, timedOut, startedAt } = end;
+  const { exitCode, stdout, stderr, streams, truncated, timedOut } = end;
   const bytes = stdout.byteLength + stderr.byteLength;
   const outcome = { exitCode, timedOut, cut: truncated, bytes, stdout };
   await trail.record({ event: 'command.settled', ...subjectOf(record), azureCommandId: commandId, ...outcome });
@@ -201,8 +201,7 @@ async function settle(
     truncated,
     streams,
     outputBytes: { stdout: stdout.byteLength, stderr: stderr.byteLength },
-    startedAt,
-    finishedAt: end.finishedAt ?? record.finishedAt,
+    ...timesOf({ clock }, record, end),
     warnings: [...record.warnings, ...end.warnings],
     settledBy: 'pod',
   };

@@ -2,6 +2,7 @@ import { LruMap } from 'toad-cache';
 import { after, type Clock } from '../clock.ts';
 import { Problem } from '../errors.ts';
 import type { Gateway } from '../gateway/gateway.ts';
+import { policyDenied } from '../gateway/policy-denied.ts';
 import { ownerKey, type AuthenticatedRequest, type RequestedBatch, type Wait } from '../gateway/request.ts';
 import type { BatchResult } from '../gateway/read-batch.ts';
 import type { StartedCommand } from '../gateway/run-command.ts';
@@ -268,9 +269,10 @@ async function startBatch(
   signal?: AbortSignal,
 ): Promise<StartedCommand> {
   if (allowed.length === 0)
-    throw new Problem('policy-denied', 'Policy allows none of the reads of a look at this cluster.', {
-      members: { reason: 'no-rule', role: null, rule: null },
-    });
+    throw policyDenied(
+      { reason: 'no-rule', explanation: 'Policy allows none of the reads of a look at this cluster.' },
+      'the reads of a look at its health',
+    );
   const commands = stepsFor(allowed, namespace);
   const { config } = await gateway.admitCaller(request);
   const { default: usual, max } = config.limits.timeoutSeconds;

@@ -57,7 +57,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     try {
       checkUtf8(request.headers);
       if (request.headers['content-length'] === undefined) request.visit?.received(body.length);
-      done(null, readStrictJson(body as Buffer));
+      // Clients name a type of a body that they do not send; routes that need one say so.
+      done(null, body.length === 0 ? undefined : readStrictJson(body as Buffer));
     } catch (error) {
       done(error as Error);
     }

@@ -51,13 +51,19 @@ const foreign: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_MAX_LIMIT: 'route-not-found',
 };
 
+/** Where fastify's words say less than the gateway knows. */
+const ownWords: Partial<Record<ProblemCode, string>> = {
+  'payload-too-large': 'The body is larger than this gateway takes (limits.bodyBytes). Nothing was started.',
+  'media-type-unsupported': "The body's Content-Type is not application/json. Nothing was started.",
+};
+
 /** Any error as a problem. What was not foreseen is `internal-error` and says nothing about itself. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof StorageUnavailable) return recordsUnavailable(error);
   const { code, statusCode, message } = error as Partial<FastifyError>;
   const known = code === undefined ? undefined : foreign[code];
-  if (known) return new Problem(known, message ?? problems[known].title);
+  if (known) return new Problem(known, ownWords[known] ?? message ?? problems[known].title);
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return new Problem('request-invalid', message ?? 'The request is not well-formed.');
   }

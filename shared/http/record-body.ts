@@ -4,7 +4,7 @@ import { isFinished, wasCancelled } from '../store/records.ts';
 import type { CommandOutputBody } from './schemas.ts';
 
 /** A record as the contract has it. Output that is not UTF-8 comes twice: exactly as Base64, and readably with replacement characters. */
-export function recordBody({ record, output, lost }: CommandResult): CommandOutputBody {
+export function recordBody({ record, output, lost, replayed = false }: CommandResult): CommandOutputBody {
   const completed = record.status === 'completed' ? record : undefined;
   const stdout = textOf(output?.stdout);
   const stderr = textOf(output?.stderr);
@@ -23,6 +23,7 @@ export function recordBody({ record, output, lost }: CommandResult): CommandOutp
     truncated: lost !== undefined || (completed?.truncated ?? false),
     timedOut: completed?.timedOut ?? false,
     cancelled: wasCancelled(record),
+    replayed,
     ...(completed?.settledBy && { settledBy: completed.settledBy }),
     warnings: [...record.warnings, ...(lost ? [lost.message] : [])],
     // Output that is not there is never an empty text alone.

@@ -24,8 +24,8 @@ function* batchPieces({ id, status, onError, items }: BatchResult): Generator<st
   yield ']}';
 }
 
-function recordPieces({ record, output, lost }: CommandResult): Generator<string> {
-  const { stdout: _stdout, stderr: _stderr, ...rest } = recordBody({ record, lost });
+function recordPieces({ output, ...about }: CommandResult): Generator<string> {
+  const { stdout: _stdout, stderr: _stderr, ...rest } = recordBody(about);
   return pieces(JSON.stringify(rest), output ?? { stdout: new Uint8Array(), stderr: new Uint8Array() });
 }
 

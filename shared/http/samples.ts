@@ -40,6 +40,7 @@ export const sampleRecord = {
   truncated: false,
   timedOut: false,
   cancelled: false,
+  replayed: false,
   warnings: [],
   submittedAt: '2026-01-31T08:00:00.000Z',
   startedAt: '2026-01-31T08:00:04.000Z',
@@ -51,7 +52,7 @@ export const sampleRecord = {
     tid: '11111111-1111-4111-8111-111111111111',
     oid: '22222222-2222-4222-8222-222222222222',
   },
-  decision: { role: 'viewer', rule: 'viewer/allow[0]' },
+  decision: { role: 'viewer', rule: 'allow[0]' },
   azure: { commandId: '0123456789abcdef0123456789abcdef' },
   receipt: 'eyJhbGciOiJFUzI1NiJ9.eyJzZXEiOjQyfQ.c2lnbmF0dXJl',
 };

@@ -116,6 +116,9 @@ export const RecordBody = Type.Object(
     truncated: Type.Boolean(),
     timedOut: Type.Boolean(),
     cancelled: Type.Boolean({ description: 'A caller wanted it to end, and it did.' }),
+    replayed: Type.Boolean({
+      description: 'The answer to an Idempotency-Key that came before: nothing was started now.',
+    }),
     settledBy: Type.Optional(
       Type.Literal('pod', { description: 'It was unknown at first; its pod told how it ended.' }),
     ),
@@ -383,13 +386,14 @@ export const MetadataBody = Type.Object(
     authorization_servers: Type.Array(Type.String()),
     scopes_supported: Type.Array(Type.String()),
     bearer_methods_supported: Type.Array(Type.String()),
+    tenant: Type.Optional(Type.String({ description: 'The only one, if there is only one.' })),
     tenants: Type.Array(Type.String()),
     audience: Type.String(),
     scope: Type.String({ description: 'What to ask Entra for.' }),
   },
   {
     title: 'ProtectedResourceMetadata',
-    description: 'RFC 9728, section 2; tenants, audience and scope are members of this gateway.',
+    description: 'RFC 9728, section 2; tenant, tenants, audience and scope are members of this gateway.',
   },
 );
 

@@ -71,7 +71,7 @@ async function verifyDecoded(
   const { keySet, key } = await keyOf(keyId(header), tenant, issuers, signal);
   const payload = await verifySignature(token, key, tenant, issuers).catch((error: unknown) => {
     check.signature = signatureOf(error);
-    throw refusal(error);
+    throw refusal(error, clock.now());
   });
   check.signature = 'valid';
   // Once more, of what is now verified: nothing may rest on the first look.
@@ -157,16 +157,28 @@ function signatureOf(error: unknown): PresentedToken['signature'] {
  * JWTExpired does not extend JWTClaimValidationFailed. jose's errors carry all claims, names and addresses among them: none
  * becomes a cause, which might be logged. An error that is not jose's is our own mistake.
  */
-function refusal(error: unknown): unknown {
+function refusal(error: unknown, now: number): unknown {
   if (!(error instanceof errors.JOSEError)) return error;
   if (error instanceof errors.JWTExpired) return tokenExpired('The token has expired.');
-  if (error instanceof errors.JWTClaimValidationFailed) {
-    return tokenInvalid(
-      `The token's ${error.claim} claim is missing or not what this gateway accepts: ${error.reason}.`,
-    );
-  }
+  if (error instanceof errors.JWTClaimValidationFailed) return tokenInvalid(wrongClaim(error, now));
   if (error instanceof errors.JWSSignatureVerificationFailed) {
     return tokenInvalid("The token's signature is not the tenant's.");
   }
   return tokenInvalid('The token is not a JWT that this gateway can check.');
+}
+
+/** What is wrong with a claim of a token whose signature holds, in words. */
+function wrongClaim({ claim, reason, payload }: errors.JWTClaimValidationFailed, now: number): string {
+  if (reason === 'missing') return `The token has no ${claim} claim.`;
+  if (reason === 'check_failed' && claim === 'nbf')
+    return `The token is not valid before ${timeOf(payload.nbf)} (nbf), and here it is ${timeOf(now / 1000)}: one of the clocks is wrong.`;
+  if (reason === 'check_failed' && claim === 'iss')
+    return `The token's issuer (iss) is ${quote(payload.iss)}, not the v2.0 issuer of its tenant.`;
+  return `The token's ${claim} claim is not what this gateway accepts.`;
+}
+
+/** Of a NumericDate (RFC 7519, section 2), which may be any number. */
+function timeOf(seconds: number | undefined): string {
+  const date = new Date((seconds ?? Number.NaN) * 1000);
+  return Number.isNaN(date.getTime()) ? 'a time that no calendar has' : date.toISOString();
 }

@@ -2,9 +2,9 @@ import { Problem } from '../errors.ts';
 import { decideOnWebhook } from '../gateway/decide-on-webhook.ts';
 import { decideOnJob } from '../gateway/decide-on-job.ts';
 import { denyPrincipal } from '../gateway/deny.ts';
+import { policyDenied } from '../gateway/policy-denied.ts';
 import { askerOf, ownerKey, type AuthenticatedRequest } from '../gateway/request.ts';
 import type { StartedCommand } from '../gateway/run-command.ts';
-import { describeAttributes } from '../kubernetes/attributes.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { JobsContext } from './context.ts';
 import { startRun } from './fire.ts';
@@ -109,17 +109,8 @@ async function runByHand(
     notify === undefined || decision.verdict === 'deny'
       ? decision
       : decideOnWebhook(policy, { asker, name: notify, cluster: job.cluster, reason });
-  if (told.verdict === 'deny') {
-    const { rule, reason: why, explanation, attributes } = told;
-    const members = {
-      reason: why,
-      role: rule?.role ?? null,
-      rule: rule?.rule ?? null,
-      ...(attributes && { asked: describeAttributes(attributes), attributes: [attributes] }),
-    };
-    const problem = new Problem('policy-denied', explanation, { members });
-    return denyPrincipal(trail, request.facts, problem, `running job ${name}: ${explanation}`);
-  }
+  if (told.verdict === 'deny')
+    return denyPrincipal(trail, request.facts, policyDenied(told), `running job ${name}: ${told.explanation}`);
   const values = chooseValues(job, options);
   const chosen = Object.fromEntries(values);
   await tellOfJob(context, job, {

@@ -50,6 +50,16 @@ describe('what HTTP itself asks for', () => {
     if (status === 415) expect(answer.body.code).toBe('media-type-unsupported');
   });
 
+  test('a body of which there is nothing but a type is no body', async () => {
+    const headers = { 'content-type': 'application/json' };
+    const { body } = await stack.command(PODS);
+    expect(await stack.request('POST', `/v1/commands/${body.id}/cancel`, { headers })).toMatchObject({
+      status: 409,
+      body: { code: 'command-finished' },
+    });
+    expect(await stack.command('')).toMatchObject({ status: 400, body: { code: 'request-invalid' } });
+  });
+
   test('a compressed body is refused, not misread', async () => {
     const answer = await stack.explain(PODS, { headers: { 'content-encoding': 'gzip' } });
     expect(answer).toMatchObject({ status: 415, body: { code: 'media-type-unsupported' } });

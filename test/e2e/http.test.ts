@@ -43,6 +43,8 @@ describe('POST /v1/clusters/{cluster}/commands', () => {
       azure: { commandId: stack.azure.arm.posts.at(-1)?.commandId },
     });
     expect(answer.body.stdout).toMatch(/^NAME +READY/);
+    const { submittedAt, startedAt, finishedAt } = answer.body;
+    expect([submittedAt, startedAt, finishedAt].sort()).toEqual([submittedAt, startedAt, finishedAt]);
     expect(answer.headers.get('content-location')).toBe(`/v1/commands/${answer.body.id}`);
     expect(answer.headers.get('cache-control')).toBe('no-store');
     expect(answer.body.receipt?.split('.').length).toBe(3);
@@ -156,6 +158,17 @@ describe('idempotency', () => {
     expect(new Set([one.body.id, two.body.id, three.body.id]).size).toBe(1);
     expect([one.status, two.status, three.status]).toEqual([200, 200, 200]);
     expect(executions() - before).toBe(1);
+    expect([one.body.replayed, two.body.replayed].sort()).toEqual([false, true]);
+    expect(three.body.replayed).toBe(true);
+    expect((await stack.request('GET', `/v1/commands/${one.body.id}`)).body.replayed).toBe(false);
+  });
+
+  test('a record that waits for nothing says too that it is a replay', async () => {
+    const { token, headers } = keyed('k6');
+    const send = () => stack.command(rescale, { token, headers: { ...headers, prefer: 'respond-async' } });
+    const [first, second] = [await send(), await send()];
+    expect([first.body.replayed, second.body.replayed]).toEqual([false, true]);
+    expect(second.body.id).toBe(first.body.id);
   });
 
   test('with another body it is a conflict', async () => {
@@ -359,6 +372,7 @@ describe('what needs no token', () => {
     expect(metadata.body).toMatchObject({
       resource: stack.url,
       audience: stack.azure.entra.audience,
+      tenant: stack.azure.entra.tenants[0],
       tenants: stack.azure.entra.tenants,
     });
     const docs = await get('/docs');
@@ -506,6 +520,10 @@ describe('the trail', () => {
 
   test('gives its checkpoints to auditors alone', async () => {
     expect((await stack.request('GET', '/v1/audit/checkpoints', { token: stack.tokens.auditor })).status).toBe(200);
-    expect((await stack.request('GET', '/v1/audit/checkpoints', { token: stack.tokens.bot })).status).toBe(403);
+    const denied = await stack.request('GET', '/v1/audit/checkpoints', { token: stack.tokens.bot });
+    expect(denied).toMatchObject({
+      status: 403,
+      body: { code: 'policy-denied', role: null, rule: null, asked: 'get /v1/audit/checkpoints' },
+    });
   });
 });

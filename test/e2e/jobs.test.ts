@@ -259,9 +259,15 @@ describe('a run by hand', () => {
     const [first, second] = [await run('nightly', {}, { headers }), await run('nightly', {}, { headers })];
     expect(first.status).toBe(200);
     expect(second.body.id).toBe(first.body.id);
+    expect([first.body.replayed, second.body.replayed]).toEqual([false, true]);
     expect((await run('nightly', { options: { namespace: 'other' } }, { headers })).body.code).toBe(
       'idempotency-conflict',
     );
+  });
+
+  test('needs no body where every option has a default', async () => {
+    const answer = await stack.request('POST', '/v1/jobs/nightly/run');
+    expect(answer).toMatchObject({ status: 200, body: { status: 'completed', job: 'nightly' } });
   });
 
   test.each([

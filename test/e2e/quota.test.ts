@@ -67,7 +67,7 @@ describe('the quota of stored results', () => {
   test('leaves a caller what was run before, what may be asked without running it, and others their commands', async () => {
     const posts = stack.azure.arm.posts.length;
     const replayed = await stack.command({ argv }, { headers: { ...wait, 'idempotency-key': '1' } });
-    expect(replayed.body).toMatchObject({ status: 'completed', exitCode: 5 });
+    expect(replayed.body).toMatchObject({ status: 'completed', exitCode: 5, replayed: true });
     expect(stack.azure.arm.posts).toHaveLength(posts);
     expect((await stack.explain({ argv })).status).toBe(200);
     const bot = await stack.command({ argv }, { headers: wait, token: stack.tokens.bot });

@@ -215,7 +215,7 @@ export class World {
     const known = this.#keys.get(key);
     if (!this.allowed) throw new Problem('policy-denied', 'No rule allows it.');
     if (known && now - known.at < DAY && known.command.record.status !== 'failed')
-      return { record: known.command.record, active: undefined, azureMs: 0 };
+      return { record: known.command.record, active: undefined, azureMs: 0, replayed: true };
     const id = `command-${(this.#ids += 1)}`;
     const batchId = `batch-of-${id}` as BatchId;
     const accept = (step: number): Accepted => {
@@ -233,7 +233,7 @@ export class World {
     this.#commands.push(command, ...Array.from({ length: Math.max(0, steps - 1) }, (_, index) => accept(index + 1)));
     if (this.sendsAtOnce) this.sent.push(job?.slot ?? Number.NaN);
     this.#keys.set(key, { command, at: now });
-    return { record: command.record, active: undefined, azureMs: 0 };
+    return { record: command.record, active: undefined, azureMs: 0, replayed: false };
   }
 
   /** Whether nothing is under way any more. */

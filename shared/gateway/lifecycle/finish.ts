@@ -106,12 +106,19 @@ const SKEW_MS = 10 * 60_000;
 
 /**
  * Azure's times where they can be true, since retention counts from them: not before the command was accepted, not after now. An unset one is
- * the year 1 (learn.microsoft.com/dotnet/api/system.datetime.minvalue).
+ * the year 1 (learn.microsoft.com/dotnet/api/system.datetime.minvalue). They are whole seconds: one that lies within the second in which the
+ * command was accepted is that moment.
  */
-function timesOf({ clock }: FinishContext, { submittedAt }: CommandRecord, { startedAt, finishedAt }: Completed) {
+export function timesOf(
+  { clock }: Pick<FinishContext, 'clock'>,
+  { submittedAt }: CommandRecord,
+  { startedAt, finishedAt }: Completed,
+) {
   const now = clock.now();
-  const plausible = (time: number | undefined): number | undefined =>
-    time !== undefined && time >= submittedAt - SKEW_MS && time <= now + SKEW_MS ? time : undefined;
+  const plausible = (time: number | undefined): number | undefined => {
+    if (time === undefined || time < submittedAt - SKEW_MS || time > now + SKEW_MS) return undefined;
+    return time > submittedAt - 1_000 ? Math.max(time, submittedAt) : time;
+  };
   return { startedAt: plausible(startedAt), finishedAt: plausible(finishedAt) ?? now };
 }
 

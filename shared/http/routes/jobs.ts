@@ -65,6 +65,9 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
     '/v1/jobs/:job/run',
     {
       ...withRequester,
+      preValidation: async (request) => {
+        request.body ??= {}; // all defaults
+      },
       schema: {
         operationId: 'runJob',
         tags: ['jobs'],

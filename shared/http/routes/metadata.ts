@@ -5,7 +5,7 @@ import { MetadataBody } from '../schemas.ts';
 import { Problem } from '../../errors.ts';
 import { addressOf, prefixOf } from '../address.ts';
 
-/** RFC 9728: all a client needs besides the URL. `tenants`, `audience` and `scope` are this gateway's own members (section 2, "additional parameters"). */
+/** RFC 9728: all a client needs besides the URL. `tenant` (where there is one alone), `tenants`, `audience` and `scope` are this gateway's own members (section 2, "additional parameters"). */
 export async function metadataRoutes(app: FastifyInstance, { config }: AppOptions): Promise<void> {
   const metadata = (request: FastifyRequest) => {
     const { authority, tenants, audience, scopes } = config().identity;
@@ -15,6 +15,7 @@ export async function metadataRoutes(app: FastifyInstance, { config }: AppOption
       authorization_servers: tenants.map((tenant) => `${authority}/${tenant}/v2.0`),
       scopes_supported: scopes.map((scope) => `${audience}/${scope}`),
       bearer_methods_supported: ['header'],
+      ...(tenants.length === 1 && { tenant: tenants[0] }),
       tenants,
       audience,
       scope: `${audience}/.default`,
