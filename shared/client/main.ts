@@ -127,7 +127,9 @@ function explainFailure(error: unknown, host: Host): number {
     );
     return exits.unknown;
   }
-  host.stderr.write(printable(`aksgw: ${error instanceof Error ? message : String(error)}\n`));
+  const hint =
+    name === 'Unreachable' ? '\n       nothing was sent; is the address right (--url, AKSGW_URL, the context)?' : '';
+  host.stderr.write(printable(`aksgw: ${error instanceof Error ? message : String(error)}${hint}\n`));
   if (usageErrors.has(name) || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS'))) return exits.usage;
   // What was asked for was sent, and no gateway's answer came.
   return name === 'AnswerLost' ? exits.unknown : exits.notRun;

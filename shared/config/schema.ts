@@ -109,7 +109,7 @@ const ClusterSchema = Type.Object(
       Type.Union([Type.Literal('discover'), Type.Array(Type.Union([NonEmpty, ExtraResourceSchema]))]),
     ),
   },
-  strict,
+  { ...strict, later: ['sessions'] },
 );
 
 const CredentialSchema = Type.Union(

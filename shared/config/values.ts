@@ -10,7 +10,9 @@ const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Lower-cased: Entra writes GUIDs so in tokens, portals and people do not always. */
 export function readGuid(text: string): Checked<string> {
-  return GUID.test(text) ? ok(text.toLowerCase()) : no(`"${text}" is no GUID (00000000-0000-0000-0000-000000000000)`);
+  return GUID.test(text)
+    ? ok(text.toLowerCase())
+    : no(`"${text}" is not a GUID (00000000-0000-0000-0000-000000000000)`);
 }
 
 /** What Entra takes as the value of a scope or an app role, except that the first character is not a dot. */

@@ -128,6 +128,14 @@ describe('aksgw', () => {
       expect(code).toBe(0);
     });
 
+    test('says that no configuration is named', async () => {
+      const { code, err } = await aksgw('policy', 'test', cases);
+      expect([code, err.split('\n')[0]]).toEqual([
+        2,
+        'aksgw: no configuration is named: --config FILE, or AKSGW_CONFIG',
+      ]);
+    });
+
     test('exits 1 when one comes out otherwise, with its line', async () => {
       const wrong = write(
         'wrong.yaml',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { parse, problemsOf, withSections } from './valid.ts';
+import { exampleText, parse, problemsOf, withSections } from './valid.ts';
 
 const user = '55555555-5555-4555-8555-555555555555';
 const policy = (roles: string, binding: string): string =>
@@ -104,6 +104,11 @@ describe('roles that compose are refused where they say something else than they
     ],
   ])('%s', (_name, text, problems) => {
     expect(problemsOf(text)).toEqual(problems);
+  });
+
+  test('nor are the sessions of a cluster', () => {
+    const text = exampleText.replace('    defaultNamespace: shop', '    sessions: {}');
+    expect(problemsOf(text)).toEqual([expect.stringMatching(/clusters\.demo\.sessions: is not built yet/)]);
   });
 
   test.each(['approval: { count: 1 }'])('a condition of a later version, %s, is not taken for a slip', (condition) => {

@@ -193,10 +193,10 @@ describe('what is refused', () => {
       '3 identity.tenants[0]: "Organizations" would let any tenant in: name the tenants by their ids',
     ],
     [
-      'a tenant that is no GUID',
+      'a tenant that is not a GUID',
       'identity',
       lines.identity.replace(tenant, 'contoso.com'),
-      '3 identity.tenants[0]: "contoso.com" is no GUID (00000000-0000-0000-0000-000000000000)',
+      '3 identity.tenants[0]: "contoso.com" is not a GUID (00000000-0000-0000-0000-000000000000)',
     ],
     [
       'a tenant named twice',
@@ -208,7 +208,7 @@ describe('what is refused', () => {
       'an audience that is a URI',
       'identity',
       lines.identity.replace(/audience: [^ ]+/, 'audience: "api://gateway"'),
-      '3 identity.audience: "api://gateway" is no GUID (00000000-0000-0000-0000-000000000000)',
+      '3 identity.audience: "api://gateway" is not a GUID (00000000-0000-0000-0000-000000000000)',
     ],
     [
       'a number where text is meant',
@@ -699,7 +699,7 @@ describe('subjects', () => {
     [
       'a user by address',
       withSubject('{ user: ada@contoso.com }'),
-      'subjects[0].user: "ada@contoso.com" is no GUID (00000000-0000-0000-0000-000000000000): Entra\'s object ids only, since names and addresses change hands',
+      'subjects[0].user: "ada@contoso.com" is not a GUID (00000000-0000-0000-0000-000000000000): Entra\'s object ids only, since names and addresses change hands',
     ],
     [
       'a foreign tenant',

@@ -172,7 +172,7 @@ describe('a file of cases that is wrong is refused with its lines', () => {
     [
       'no GUID',
       `${people.replace(/app: \S+/, 'app: bot')}  - { principal: bot, cluster: demo, command: kubectl version, expect: allow }`,
-      '2 principals.bot.app: "bot" is no GUID (00000000-0000-0000-0000-000000000000)',
+      '2 principals.bot.app: "bot" is not a GUID (00000000-0000-0000-0000-000000000000)',
     ],
   ];
   test.each(cases)('%s', (_name, text, problem) => {

@@ -18,7 +18,7 @@ import { compilePolicy } from '../../policy/policy.ts';
 import { Secret } from '../../secret.ts';
 import type { Host } from '../host.ts';
 import { askGateway, readAddress } from './ask-gateway.ts';
-import { blockedFile, withBlockedList } from './config.ts';
+import { blockedFile, lacking, withBlockedList } from './config.ts';
 
 const USAGE = `aksgw config check [--config gateway.yaml] [--entrance port|functions] [--against URL]
 
@@ -43,7 +43,7 @@ export async function checkConfig(argv: readonly string[], host: Host): Promise<
   const file = values.config ?? positionals[0] ?? host.env['AKSGW_CONFIG'];
   const { entrance } = values;
   if (values.help || file === undefined || positionals.length > 1 || !isEntrance(entrance)) {
-    host.stderr.write(USAGE);
+    host.stderr.write(values.help ? USAGE : lacking(file) + USAGE);
     return values.help ? 0 : 2;
   }
   if (/^https?:/i.test(file)) throw new Error('takes a file on this machine; download the blob first');

@@ -20,6 +20,10 @@ export function readConfig(path: string | undefined, { env }: Pick<Host, 'env'>)
   return parseConfig(decodeConfig(readFileSync(file)), { baseDir, source: file });
 }
 
+/** What stands before the usage of a command that lacks its configuration. */
+export const lacking = (config: unknown): string =>
+  config === undefined ? 'aksgw: no configuration is named: --config FILE, or AKSGW_CONFIG\n\n' : '';
+
 /** The same for a look at the policy: without secrets, and with the list of the blocked that the file names. */
 export function readPolicyConfig(path: string | undefined, host: Pick<Host, 'env' | 'stderr'>): Config | undefined {
   const config = readConfig(path, host);

@@ -6,7 +6,7 @@ import { AKS_SCOPE } from '../../relay/on-behalf-of.ts';
 import { runDoctor, type DoctorReport } from '../../relay/doctor.ts';
 import { NotRun } from '../exits.ts';
 import type { Host } from '../host.ts';
-import { readConfig } from './config.ts';
+import { lacking, readConfig } from './config.ts';
 
 const USAGE = `aksgw doctor --cluster NAME [--config gateway.yaml] [--json]
 
@@ -28,7 +28,7 @@ export async function doctor(argv: readonly string[], host: Host): Promise<numbe
   });
   const config = readConfig(values.config, host);
   if (values.help || values.cluster === undefined || !config) {
-    (values.help ? host.stdout : host.stderr).write(USAGE);
+    (values.help ? host.stdout : host.stderr).write(values.help ? USAGE : lacking(config) + USAGE);
     return values.help ? 0 : 2;
   }
   const cluster = config.clusters.get(values.cluster);

@@ -14,7 +14,7 @@ import { frozenFor } from '../../../policy/frozen.ts';
 import { compilePolicy } from '../../../policy/policy.ts';
 import type { Host } from '../../host.ts';
 import { collectUploads } from '../../uploads/collect.ts';
-import { readPolicyConfig } from '../config.ts';
+import { lacking, readPolicyConfig } from '../config.ts';
 import { DISCOVERED_USAGE, discoveredOption, unknownKinds, withDiscovered } from './discovered.ts';
 
 const USAGE = `aksgw policy explain --cluster CLUSTER (--user ID | --app ID | --job NAME) [--tenant ID] [--group ID]… [--app-role ROLE]…
@@ -52,7 +52,7 @@ export async function explainOffline(argv: readonly string[], host: Host): Promi
   const given = values.help ? undefined : readPolicyConfig(values.config, host);
   const callers = [values.user, values.app, values.job].filter((one) => one !== undefined);
   if (values.cluster === undefined || callers.length !== 1 || positionals.length === 0 || !given) {
-    host.stderr.write(USAGE);
+    host.stderr.write(values.help ? USAGE : lacking(given) + USAGE);
     return values.help ? 0 : 2;
   }
   const [config = given] = await withDiscovered([given], values.discovered, host);

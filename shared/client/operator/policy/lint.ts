@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { printable } from '../../../lib/safe-text.ts';
 import { lintPolicy } from '../../../policy/lint.ts';
 import type { Host } from '../../host.ts';
-import { readConfig } from '../config.ts';
+import { lacking, readConfig } from '../config.ts';
 import { DISCOVERED_USAGE, discoveredOption, unknownKinds, withDiscovered } from './discovered.ts';
 
 const USAGE = `aksgw policy lint [--config gateway.yaml] [--discovered FILE | URL]… [--json]
@@ -25,7 +25,7 @@ export async function lint(argv: readonly string[], host: Host): Promise<number>
   });
   const given = values.help ? undefined : readConfig(values.config, host);
   if (positionals.length > 0 || !given) {
-    host.stderr.write(USAGE);
+    host.stderr.write(values.help ? USAGE : lacking(given) + USAGE);
     return values.help ? 0 : 2;
   }
   const [config = given] = await withDiscovered([given], values.discovered, host);

@@ -4,7 +4,7 @@ import { interpret } from '../../../command/interpret.ts';
 import type { Config } from '../../../config/config.ts';
 import { runPolicyCases, type CaseResult } from '../../../policy/cases.ts';
 import type { Host } from '../../host.ts';
-import { readPolicyConfig } from '../config.ts';
+import { lacking, readPolicyConfig } from '../config.ts';
 import { DISCOVERED_USAGE, discoveredOption, unknownKinds, withDiscovered } from './discovered.ts';
 
 const USAGE = `aksgw policy test CASES [--config gateway.yaml] [--discovered FILE | URL]… [--thawed]
@@ -29,7 +29,7 @@ export async function testPolicy(argv: readonly string[], host: Host): Promise<n
   const [cases] = positionals;
   const given = values.help ? undefined : readPolicyConfig(values.config, { ...host, stderr: host.stdout });
   if (cases === undefined || positionals.length > 1 || !given) {
-    host.stderr.write(USAGE);
+    host.stderr.write(values.help ? USAGE : lacking(given) + USAGE);
     return values.help ? 0 : 2;
   }
   const [config = given] = await withDiscovered([given], values.discovered, host);

@@ -17,7 +17,7 @@ import { frozenFor } from '../../../policy/frozen.ts';
 import { compilePolicy } from '../../../policy/policy.ts';
 import { whoCan } from '../../../policy/who-can.ts';
 import type { Host } from '../../host.ts';
-import { readPolicyConfig } from '../config.ts';
+import { lacking, readPolicyConfig } from '../config.ts';
 import { DISCOVERED_USAGE, discoveredOption, unknownKinds, withDiscovered } from './discovered.ts';
 
 const USAGE = `aksgw policy who-can VERB (RESOURCE[/SUBRESOURCE] [NAME] [-n NAMESPACE | -A] | /PATH) --cluster CLUSTER [--config gateway.yaml]
@@ -45,7 +45,7 @@ export async function whoCanDo(argv: readonly string[], host: Host): Promise<num
   const given = values.help ? undefined : readPolicyConfig(values.config, host);
   const [verb, resource, name = '', ...more] = positionals;
   if (verb === undefined || resource === undefined || more.length > 0 || values.cluster === undefined || !given) {
-    host.stderr.write(USAGE);
+    host.stderr.write(values.help ? USAGE : lacking(given) + USAGE);
     return values.help ? 0 : 2;
   }
   const { cluster } = values;
