@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { Problem } from '../errors.ts';
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource';
 
@@ -10,7 +11,14 @@ export function addressOf(request: FastifyRequest, publicUrl: string | undefined
   if (publicUrl !== undefined) return publicUrl;
   const proto = request.headers['x-forwarded-proto'];
   const scheme = proto === 'https' || request.protocol === 'https' ? 'https' : 'http';
-  return `${scheme}://${(request.headers.host ?? 'localhost').replace(/[^\w.:[\]-]/g, '')}`;
+  return `${scheme}://${request.headers.host ?? 'localhost'}`;
+}
+
+/** A Host that names no host goes into no address (RFC 9112, section 3.2, asks for a 400). Throws Problem `request-invalid`. */
+export function checkHost({ headers: { host } }: FastifyRequest): void {
+  if (host === undefined) return; // HTTP/1.0
+  const isHost = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i.test(host) && URL.canParse(`http://${host}`);
+  if (!isHost) throw new Problem('request-invalid', 'The Host header does not name a host.');
 }
 
 /** The path of the configured address, which a proxy in front takes off and which Location needs; '' without one. */

@@ -4,6 +4,7 @@ import type { Server } from 'node:http';
 import { Problem } from '../errors.ts';
 import { refuseCommand, refuseRequest } from '../gateway/deny.ts';
 import { redactText } from '../lib/redact.ts';
+import { checkHost } from './address.ts';
 import { commonHeaders } from './common-headers.ts';
 import { identify, identifyForTrail } from './identify.ts';
 import { readStrictJson } from '../lib/strict-json.ts';
@@ -80,6 +81,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     if (request.raw.socket.destroyed) return reply.hijack(); // nobody is there for an answer
     reply.headers(commonHeaders(request.id));
     refuseRepeated(request);
+    checkHost(request);
   });
   app.addHook('onRequest', identify({ ...options, publicUrl: () => options.config().publicUrl }));
   app.addHook('onRequest', async (request) => void profileOf(request)); // before anything is done that could not be told

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 
 import { held, type OpenApi } from '../support/openapi.ts';
 import { people, testStack, type TestStack } from '../support/stack.ts';
@@ -49,6 +51,21 @@ describe('what HTTP itself asks for', () => {
     expect(answer.status).toBe(status);
     if (status === 415) expect(answer.body.code).toBe('media-type-unsupported');
   });
+
+  test.each(['[', 'a:b', 'evil.example.com/path', 'user@evil.example.com', 'a b', '[::1'])(
+    'the Host %j names no host, whoever asks',
+    async (host) => {
+      for (const authorization of [undefined, `Bearer ${stack.tokens.user}`, 'Bearer x']) {
+        const sent = httpRequest(`${stack.url}/v1/whoami`, {
+          headers: { host, ...(authorization && { authorization }) },
+        });
+        sent.end();
+        const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+        const body = JSON.parse((await answer.toArray()).join('')) as { code: string };
+        expect([answer.statusCode, body.code]).toEqual([400, 'request-invalid']);
+      }
+    },
+  );
 
   test('a body of which there is nothing but a type is no body', async () => {
     const headers = { 'content-type': 'application/json' };
