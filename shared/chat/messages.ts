@@ -39,7 +39,7 @@ export function batchMessage({ status, items }: BatchResult, link?: string): Mes
   const { head, tail, leftOut } = bad?.output ? endsOf([bad.output.stdout, bad.output.stderr]) : linesOf();
   return {
     outcome: batchOutcomes[status](items),
-    facts: [first?.record.cluster, `${items.length} steps`, first && whoOf(first.record)],
+    facts: [first?.record.cluster, stepsOf(items.length), first && whoOf(first.record)],
     body: { head: [...steps, ...(head.length > 0 ? ['', ...head] : [])], tail, leftOut },
     notes: [...new Set(items.flatMap(({ record }) => record.warnings))],
     link,
@@ -87,7 +87,7 @@ export const explainBatchMessage = (steps: readonly ExplainedCommand[]): Message
   const denied = steps.findIndex(({ decision }) => decision.verdict === 'deny');
   return {
     outcome: denied === -1 ? '✅ allowed' : '🛑 not allowed',
-    facts: [steps[0]?.cluster.name, `${steps.length} steps`],
+    facts: [steps[0]?.cluster.name, stepsOf(steps.length)],
     body: linesOf(
       ...steps.map(
         ({ decision, sent }, step) =>
@@ -152,3 +152,5 @@ const secondsOf = (ms: number): string => `${Math.max(0, ms / 1_000).toFixed(1)}
 /** As somebody would type it: quoted only where it has to be. */
 const asTyped = (words: readonly string[]): string =>
   words.map((word) => (/^[\w@%+=:,./{}-]+$/.test(word) ? word : quoteWords([word]))).join(' ');
+
+const stepsOf = (count: number): string => `${count} ${count === 1 ? 'step' : 'steps'}`;
