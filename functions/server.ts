@@ -5,12 +5,7 @@ import { checkSettings } from './settings.ts';
 import { version } from './version.ts';
 
 /** The gateway on a plain port: a container, a virtual machine, this machine. `--config F`, or AKSGW_CONFIG. */
-const { values } = parseArgs({ options: { config: { type: 'string', short: 'c' } } });
-const location = values.config ?? process.env['AKSGW_CONFIG'];
-if (!location) {
-  process.stderr.write('which configuration? give --config FILE or set AKSGW_CONFIG\n');
-  process.exit(2);
-}
+const location = readLocation();
 
 try {
   checkSettings(process.env, 'port');
@@ -45,6 +40,18 @@ try {
 } catch (error) {
   process.stderr.write(`the gateway did not start: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
+}
+
+function readLocation(): string {
+  try {
+    const { values } = parseArgs({ options: { config: { type: 'string', short: 'c' } } });
+    const location = values.config ?? process.env['AKSGW_CONFIG'];
+    if (location) return location;
+    process.stderr.write('which configuration? give --config FILE or set AKSGW_CONFIG\n');
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\nit takes --config FILE alone\n`);
+  }
+  process.exit(2);
 }
 
 function isTaken(error: unknown): error is Error {

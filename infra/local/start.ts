@@ -3,9 +3,7 @@ import { parseArgs } from 'node:util';
 import { people, startStack } from './stack.ts';
 
 /** The demo's stack, staying up: `npm start`, `npm start -- --kubeconfig ~/.kube/config`. */
-const { values } = parseArgs({
-  options: { kubeconfig: { type: 'string' }, port: { type: 'string', default: '7071' } },
-});
+const values = readOptions();
 const port = Number(values.port);
 const root = join(import.meta.dirname, '../..');
 const stack = await startStack({
@@ -53,3 +51,14 @@ const stop = (): void => {
 };
 process.once('SIGINT', stop);
 process.once('SIGTERM', stop);
+
+function readOptions(): { readonly kubeconfig?: string; readonly port: string } {
+  try {
+    return parseArgs({ options: { kubeconfig: { type: 'string' }, port: { type: 'string', default: '7071' } } }).values;
+  } catch (error) {
+    console.error(
+      `${error instanceof Error ? error.message : String(error)}\nit takes --port PORT and --kubeconfig FILE`,
+    );
+    process.exit(2);
+  }
+}

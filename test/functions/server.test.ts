@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
@@ -40,5 +41,16 @@ describe('a gateway on a plain port that cannot start', () => {
     const at = lines.findIndex((line) => line.startsWith('listen:'));
     writeFileSync(wrong, lines.with(at, 'listen: { host: 127.0.0.1, prt: 1 }').join('\n'));
     await expect(startGatewayProcess(wrong, env)).rejects.toThrow(`${wrong}:${at + 1}: listen.prt: `);
+  });
+
+  test.each([
+    [[], 'give --config FILE or set AKSGW_CONFIG'],
+    [['--conf', 'gateway.yaml'], 'it takes --config FILE alone'],
+  ])('tells how it is called with %j', (words, says) => {
+    const script = join(import.meta.dirname, '../../functions/server.ts');
+    const { AKSGW_CONFIG: _, ...without } = process.env;
+    const { status, stderr } = spawnSync(process.execPath, [script, ...words], { env: without, encoding: 'utf8' });
+    expect([status, stderr.trimEnd().split('\n').length < 4]).toEqual([2, true]);
+    expect(stderr).toContain(says);
   });
 });
