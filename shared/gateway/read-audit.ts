@@ -22,11 +22,12 @@ export async function readAuditEvents(
   const { cluster } = query;
   const auditor =
     decideNonResource(policy, { principal, verb: 'get', path: '/v1/audit/events', cluster }).verdict === 'allow';
-  if (!auditor && query.principal !== undefined && query.principal.toLowerCase() !== principal.oid)
+  const own = `${principal.tid}:${principal.oid}`;
+  if (!auditor && query.principal !== undefined && ![principal.oid, own].includes(query.principal.toLowerCase()))
     return denyPrincipal(trail, request.facts, othersDenied);
   await trail.record({ ...request.facts, event: 'audit.read', detail: asked });
   if (auditor) return auditLog.events(query);
-  return auditLog.events({ ...query, principal: `${principal.tid}:${principal.oid}`, maxScanned: OWN_SCANNED });
+  return auditLog.events({ ...query, principal: own, maxScanned: OWN_SCANNED });
 }
 
 /** Signed checkpoints, for auditors only. Throws Problem `policy-denied`. */

@@ -407,14 +407,14 @@ describe('what needs no token', () => {
       'GET /v1/commands',
       'GET /v1/commands/{id}',
       'GET /v1/jobs',
-      'GET /v1/jobs/{job}',
+      'GET /v1/jobs/{name}',
       'GET /v1/whoami',
       'POST /v1/batches/{id}/cancel',
       'POST /v1/clusters/{cluster}/batches',
       'POST /v1/clusters/{cluster}/commands',
       'POST /v1/clusters/{cluster}/explain',
       'POST /v1/commands/{id}/cancel',
-      'POST /v1/jobs/{job}/run',
+      'POST /v1/jobs/{name}/run',
     ]);
     const described = new Map<string, number>();
     for (const { path, operation } of operations) {
@@ -512,6 +512,9 @@ describe('the trail', () => {
     expect(own.status).toBe(200);
     expect(own.body.items.length).toBeGreaterThan(0);
     expect(own.body.items.filter((item) => (item.principal ?? item.whose?.principal)?.oid !== people.bot)).toEqual([]);
+    const tid = stack.azure.entra.tenants[0];
+    for (const name of [people.bot, `${tid}:${people.bot}`])
+      expect((await events(`principal=${name}`, stack.tokens.bot)).body.items.length).toBeGreaterThan(0);
     const others = await events(`principal=${people.user}`, stack.tokens.bot);
     expect(others).toMatchObject({ status: 403 });
     const reads = await events('code=AKG401I&limit=1000');

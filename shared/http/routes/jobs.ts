@@ -17,7 +17,7 @@ import { answerStartedBatch } from './answer-batch.ts';
 import { answerStarted } from './answer-record.ts';
 import { RequesterHeaders, SendingHeaders, withRequester } from './running.ts';
 
-const JobParams = Type.Object({ job: Type.String({ minLength: 1, maxLength: 63 }) });
+const JobParams = Type.Object({ name: Type.String({ minLength: 1, maxLength: 63 }) });
 
 export async function jobRoutes(app: FastifyInstance, options: AppOptions): Promise<void> {
   const { jobs, clock } = options;
@@ -41,7 +41,7 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
   );
 
   app.get<{ Params: Static<typeof JobParams> }>(
-    '/v1/jobs/:job',
+    '/v1/jobs/:name',
     {
       ...withRequester,
       schema: {
@@ -54,7 +54,7 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
       },
     },
     async (request, reply) => {
-      const view = await jobs.get(authenticated(request), request.params.job);
+      const view = await jobs.get(authenticated(request), request.params.name);
       const profile = profileOf(request);
       if (profile) return sendMessage(reply, jobsMessage([jobBody(view)]), profile);
       return { ...jobBody(view), runs: view.runs.map(runBody) };
@@ -62,7 +62,7 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
   );
 
   app.post<{ Params: Static<typeof JobParams>; Body: RunJobInput }>(
-    '/v1/jobs/:job/run',
+    '/v1/jobs/:name/run',
     {
       ...withRequester,
       preValidation: async (request) => {
@@ -89,7 +89,7 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
       const began = clock.monotonic();
       const signal = disconnectSignal(reply);
       const by = { options: new Map(Object.entries(values)), reason, idempotencyKey, notify };
-      const started = await jobs.run(caller, request.params.job, by, signal);
+      const started = await jobs.run(caller, request.params.name, by, signal);
       const answer = started.record.batch ? answerStartedBatch : answerStarted;
       return answer({ ...options, request, reply, caller, started, prefer, signal, began });
     },
