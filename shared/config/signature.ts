@@ -127,7 +127,7 @@ function checkHeader(
 
 function readTime(name: string, value: unknown): number | undefined {
   if (value === undefined || (typeof value === 'number' && Math.abs(value) < 8e12)) return value;
-  throw new Error(`says ${name}, which is no time`);
+  throw new Error(`says ${name}, which is not a time`);
 }
 
 const toText = (seconds: number): string => new Date(seconds * 1000).toISOString();
@@ -151,10 +151,10 @@ export function signedReader(
     try {
       const { signedAt = -Infinity } = await verifyText(found.text, jws, key, new Date(clock.now()));
       if (signedAt < newest)
-        throw new Error('is older than the one that was taken last: sign it anew to go back to it');
+        throw new Error('is older than the one that was taken last: sign it again to go back to it');
       newest = signedAt;
     } catch (error) {
-      const why = `${signatures.source} is no signature of it by the key in AKSGW_CONFIG_KEY (${messageOf(error)})`;
+      const why = `${signatures.source} is not a signature of it by the key in AKSGW_CONFIG_KEY (${messageOf(error)})`;
       throw new ConfigUnreadable(`${reader.source}: ${why}`, { cause: error });
     }
     return { ...found, atomic: true };

@@ -77,7 +77,7 @@ function checkAddress(
 ): void {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:'))
-    return report.problem(path, 'is no https address');
+    return report.problem(path, 'is not an https address');
   const here = isLoopback(url.hostname);
   if (url.username !== '' || url.password !== '' || url.hash !== '')
     report.problem(path, 'must not hold a user name, a password or a fragment');

@@ -60,11 +60,11 @@ describe('with AKSGW_CONFIG_KEY', () => {
     const good = await signText(text, mine.secret);
     const cases: readonly [signature: string | undefined, problem: RegExp][] = [
       [undefined, /gateway\.yaml\.jws: ENOENT/],
-      [await signText(other, mine.secret), /is no signature of it by the key in AKSGW_CONFIG_KEY/],
-      [await signText(text, theirs.secret), /is no signature of it/],
+      [await signText(other, mine.secret), /is not a signature of it by the key in AKSGW_CONFIG_KEY/],
+      [await signText(text, theirs.secret), /is not a signature of it/],
       [good.replace('..', `.${Buffer.from(text).toString('base64url')}.`), /not a detached JWS/],
-      [`${Buffer.from('{"alg":"none"}').toString('base64url')}..`, /is no signature of it/],
-      ['', /is no signature of it/],
+      [`${Buffer.from('{"alg":"none"}').toString('base64url')}..`, /is not a signature of it/],
+      ['', /is not a signature of it/],
       [await overBytes(text, mine.secret), /critical extensions/],
     ];
     for (const [signature, problem] of cases) {
@@ -96,7 +96,7 @@ describe('with AKSGW_CONFIG_KEY', () => {
     const source = await open(key);
     put(other, await signText(text, secret));
     await source.refresh();
-    expect(source.problem()?.message).toMatch(/is no signature of it/);
+    expect(source.problem()?.message).toMatch(/is not a signature of it/);
     expect(source.current().limits.perPrincipal.running).toBe(4);
     put(text, await signText(other, secret));
     await source.refresh();
@@ -123,8 +123,8 @@ describe('what a signature says of itself', () => {
     [{ typ: 'aksgw-config', exp: now + 60, nbf: now - 60, iat: now - 60 }, undefined],
     [{ exp: now }, /has counted until \d{4}-/],
     [{ nbf: now + 60 }, /counts from \d{4}-.* on/],
-    [{ exp: 'tomorrow' }, /says exp, which is no time/],
-    [{ iat: null }, /says iat, which is no time/],
+    [{ exp: 'tomorrow' }, /says exp, which is not a time/],
+    [{ iat: null }, /says iat, which is not a time/],
     [{ typ: 'JWT' }, /is of another type/],
     [{ typ: 'aksgw-receipt' }, /is of another type/],
     [{ aud: 'prod' }, /says aud in its header, which is not understood/],

@@ -57,7 +57,7 @@ export async function cancel(id: string, options: Options, host: Host): Promise<
 
 /** The gateway that a command of this history was sent to, unless told another. */
 function connectTo(id: string, options: Options, host: Host) {
-  if (!/^[\w.~-]{1,200}$/.test(id)) throw new UsageError(`${JSON.stringify(id)} is no id of a command`);
+  if (!/^[\w.~-]{1,200}$/.test(id)) throw new UsageError(`${JSON.stringify(id)} is not the id of a command`);
   const told = options.url !== undefined || options.context !== undefined;
   const entry = told ? undefined : readHistory(host).find((one) => one.id === id);
   return connect(entry ? { ...options, url: entry.url } : options, host);

@@ -96,7 +96,7 @@ async function unsignedOf(files: readonly string[], key: ConfigKey): Promise<rea
       await verifyText(readText(file), readText(signature), key, new Date(systemClock.now()));
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      problems.push(`${signature}: is no signature of it by the key in AKSGW_CONFIG_KEY (${why})`);
+      problems.push(`${signature}: is not a signature of it by the key in AKSGW_CONFIG_KEY (${why})`);
     }
   }
   return problems;

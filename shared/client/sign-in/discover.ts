@@ -83,5 +83,5 @@ function issuerOf(server: string, address: string): Pick<Pin, 'authority' | 'ten
     entraHosts.has(authority) ||
     (URL.canParse(authority) && isLoopback(new URL(authority)) && isLoopback(new URL(address)));
   if (known && guid.test(tenant)) return { authority, tenant };
-  throw new NotRun(`${address} names ${server}, which is no tenant of Entra`);
+  throw new NotRun(`${address} names ${server}, which is not a tenant of Entra`);
 }

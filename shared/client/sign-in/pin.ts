@@ -73,5 +73,5 @@ function claimsOf(token: string): Readonly<Record<string, unknown>> {
   } catch {
     // as below
   }
-  throw new NotRun('the sign-in gave something that is no access token of Entra (a JWT); it was not sent');
+  throw new NotRun('the sign-in gave something other than an access token of Entra (a JWT); it was not sent');
 }

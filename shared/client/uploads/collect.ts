@@ -189,7 +189,7 @@ function manifestsBelow(path: string, deep: boolean, folder: Folder): readonly s
     if (entry.kind === 'folder' && !entry.link) return deep ? manifestsBelow(entry.path, deep, folder) : [];
     if (!/\.(?:json|yaml|yml)$/.test(entry.name)) return [];
     if (entry.kind === 'file') return [entry.path];
-    throw new UploadRefused(`${entry.path} is no file that can be read: kubectl would end there too`);
+    throw new UploadRefused(`${entry.path} is not a file that can be read: kubectl would end there too`);
   });
 }
 
