@@ -291,8 +291,16 @@ describe('a server does not choose which credential it gets:', () => {
     ['Resource Manager in capitals', { audience: ARM.toUpperCase(), scope: `${ARM}/.default` }, /Resource Manager/],
     ['two scopes', { scope: `api://x/.default https://graph.microsoft.com/.default` }, /not a scope of its own/],
     ['another resource', { resource: 'https://gateway.example.com' }, /says that it is/],
-    ['an Entra of its own', { authorization_servers: ['https://login.attacker.example/x/v2.0'] }, /not a tenant of Entra/],
-    ['any tenant', { authorization_servers: ['https://login.microsoftonline.com/common/v2.0'] }, /not a tenant of Entra/],
+    [
+      'an Entra of its own',
+      { authorization_servers: ['https://login.attacker.example/x/v2.0'] },
+      /not a tenant of Entra/,
+    ],
+    [
+      'any tenant',
+      { authorization_servers: ['https://login.microsoftonline.com/common/v2.0'] },
+      /not a tenant of Entra/,
+    ],
     ['no application', { audience: 'https://vault.azure.net' }, /by its id/],
     ['words a terminal obeys', { scope: '\u001b]52;c;eA==\u0007' }, /\\x1b\]52/],
   ])('not by metadata with %s', async (_what, changes, words) => {

@@ -115,7 +115,7 @@ describe('POST /v1/clusters/{cluster}/batches', () => {
     ]);
     expect(one.body.id).toBe(two.body.id);
     expect(two.body.items[0]?.stdout).toBe(one.body.items[0]?.stdout);
-    expect([one, two].map(({ body }) => body.items[0]?.replayed).sort()).toEqual([false, true]);
+    expect([one, two].filter(({ body }) => body.items[0]?.replayed)).toHaveLength(1);
     expect(posts() - before).toBe(1);
     expect((await batch({ steps: [pods, pods] }, { headers })).body.code).toBe('idempotency-conflict');
     expect((await stack.command(pods, { headers })).body.code).toBe('idempotency-conflict');

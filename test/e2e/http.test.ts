@@ -44,7 +44,7 @@ describe('POST /v1/clusters/{cluster}/commands', () => {
     });
     expect(answer.body.stdout).toMatch(/^NAME +READY/);
     const { submittedAt, startedAt, finishedAt } = answer.body;
-    expect([submittedAt, startedAt, finishedAt].sort()).toEqual([submittedAt, startedAt, finishedAt]);
+    expect(submittedAt <= (startedAt ?? '') && (startedAt ?? '') <= (finishedAt ?? '')).toBe(true);
     expect(answer.headers.get('content-location')).toBe(`/v1/commands/${answer.body.id}`);
     expect(answer.headers.get('cache-control')).toBe('no-store');
     expect(answer.body.receipt?.split('.').length).toBe(3);
@@ -158,7 +158,7 @@ describe('idempotency', () => {
     expect(new Set([one.body.id, two.body.id, three.body.id]).size).toBe(1);
     expect([one.status, two.status, three.status]).toEqual([200, 200, 200]);
     expect(executions() - before).toBe(1);
-    expect([one.body.replayed, two.body.replayed].sort()).toEqual([false, true]);
+    expect([one, two].filter(({ body }) => body.replayed)).toHaveLength(1);
     expect(three.body.replayed).toBe(true);
     expect((await stack.request('GET', `/v1/commands/${one.body.id}`)).body.replayed).toBe(false);
   });

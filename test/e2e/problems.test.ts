@@ -112,7 +112,7 @@ const made: Partial<Record<ProblemCode, () => Promise<Answer>>> = {
   'payload-too-large': () => on('demo', { ...pods, reason: 'x'.repeat(9_000_000) }),
   'media-type-unsupported': () => stack.command('kubectl get pods', { headers: { 'content-type': 'text/plain' } }),
   'rate-limited': async () => {
-    const options = { token: stack.tokens.job, body: { steps: Array<unknown>(20).fill(pods) } };
+    const options = { token: stack.tokens.job, body: { steps: Array.from({ length: 20 }, () => pods) } };
     const explain = () => stack.request('POST', '/v1/clusters/demo/explain', options);
     for (let asked = 0; asked < 3; asked++) await explain();
     return explain();
