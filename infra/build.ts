@@ -9,6 +9,8 @@ import { bundleCli } from './build/cli.ts';
 import { parsedJson, shortManifests } from './build/json.ts';
 import { leaveOut } from './build/left-out.ts';
 import { writeMaterials } from './build/materials.ts';
+import { keepOwnNames } from './build/names.ts';
+import { narrow } from './build/narrowed.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -50,7 +52,8 @@ async function compile(outdir: string): Promise<Metafile> {
     platform: 'node',
     target: 'node22',
     minify: true,
-    keepNames: true,
+    // ES modules where a package has both: of those a bundle takes what is used.
+    mainFields: ['module', 'main'],
     legalComments: 'none', // they are in THIRD-PARTY-NOTICES.txt
     sourcemap: false,
     metafile: true,
@@ -62,6 +65,8 @@ async function compile(outdir: string): Promise<Metafile> {
     ],
     plugins: [
       leaveOut,
+      narrow,
+      keepOwnNames,
       parsedJson,
       shortManifests({ path: join(root, 'package.json'), version: `${manifest.version}+${PLACE_HOLDER}` }),
     ],

@@ -83,7 +83,7 @@ interface LogAccess extends AzureAccess {
 export async function openLog(place: StorageLocation, { credential, clock, onMutable }: LogAccess): Promise<AppendLog> {
   if (place.kind !== 'azure') return createFileLog({ folder: place.path });
   const [{ ContainerClient, StorageSharedKeyCredential }, { createBlobLog, warnIfMutable }] = await Promise.all([
-    import('@azure/storage-blob'),
+    import('./store/blob-sdk.ts'),
     import('./store/blob-log.ts'),
   ]);
   // No retries of the SDK's own: after a lost answer it would append a block twice.

@@ -5,6 +5,8 @@ interface LeftOut {
   readonly name: string;
   /** The module as it is imported, or the end of its path. */
   readonly filter: RegExp;
+  /** The end of the path of who imports it, where the module's own says too little. */
+  readonly importer?: RegExp;
   /** Who imports it, and why it is never reached here. */
   readonly reason: string;
 }
@@ -28,6 +30,12 @@ export const leftOut: readonly LeftOut[] = [
     reason: '@azure/identity opens a browser for interactive sign-in; a server has none (credential.ts)',
   },
   {
+    name: 'pino/transport',
+    filter: /^\.\/(?:lib\/)?transport$/,
+    importer: /[\\/]pino[\\/](?:pino|lib[\\/]tools)\.js$/,
+    reason: 'pino writes through a worker thread where a transport is named; the log goes to stdout (request-log.ts)',
+  },
+  {
     name: 'supports-color',
     filter: /^supports-color$/,
     reason:
@@ -41,7 +49,8 @@ const NAMESPACE = 'left-out';
 export const leaveOut: Plugin = {
   name: NAMESPACE,
   setup({ onResolve, onLoad }) {
-    for (const { name, filter } of leftOut) onResolve({ filter }, () => ({ path: name, namespace: NAMESPACE }));
+    for (const { name, filter, importer: by = /./ } of leftOut)
+      onResolve({ filter }, ({ importer }) => (by.test(importer) ? { path: name, namespace: NAMESPACE } : undefined));
     onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({
       contents: `const absent = () => { throw new Error(${JSON.stringify(`${path} is left out of this build (infra/build/left-out.ts)`)}); };
         export { absent as default, absent as tableFromIPC, absent as apps };`,

@@ -1,4 +1,5 @@
-import { Type, type Static, type TObject, type TSchema } from 'typebox';
+import * as Type from 'typebox';
+import type { Static, TObject, TSchema } from 'typebox';
 import { type ProblemCode, problems } from '../errors.ts';
 import { type EventName, eventCodes, floodEvents } from './events.ts';
 

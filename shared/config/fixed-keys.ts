@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Type, type TSchema } from 'typebox';
+import * as Type from 'typebox';
+import type { TSchema } from 'typebox';
 import { formatPath, type Path } from './problem.ts';
 import { ConfigSchema, type ConfigFile } from './schema.ts';
 

@@ -1,4 +1,5 @@
-import { Type, type TObject, type TSchema, type TUnion } from 'typebox';
+import * as Type from 'typebox';
+import type { TObject, TSchema, TUnion } from 'typebox';
 import type { Path } from './problem.ts';
 import { didYouMean } from '../lib/suggest.ts';
 

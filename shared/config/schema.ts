@@ -1,4 +1,5 @@
-import { Type, type Static } from 'typebox';
+import * as Type from 'typebox';
+import type { Static } from 'typebox';
 
 /**
  * gateway.yaml as it is written. Unknown keys are errors. What a value means beyond its form (GUIDs, loopback, references between

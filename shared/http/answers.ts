@@ -1,4 +1,5 @@
-import { Type, type TSchema } from 'typebox';
+import * as Type from 'typebox';
+import type { TSchema } from 'typebox';
 import { problems, type ProblemCode } from '../errors.ts';
 import { BatchRecordBody, ProblemBody, RecordBody } from './schemas.ts';
 

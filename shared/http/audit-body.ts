@@ -1,4 +1,5 @@
-import { Type, type TObject, type TSchema } from 'typebox';
+import * as Type from 'typebox';
+import type { TObject, TSchema } from 'typebox';
 import { lineSchemas } from '../audit/schemas.ts';
 
 /** What the gateway adds to a line of the trail when it gives it out. */

@@ -1,4 +1,5 @@
-import { Type, type Static } from 'typebox';
+import * as Type from 'typebox';
+import type { Static } from 'typebox';
 import { builtInRole, builtInRoleNames } from '../config/built-in-roles.ts';
 import type { Config } from '../config/config.ts';
 import { readDocument } from '../config/document.ts';

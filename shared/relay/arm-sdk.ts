@@ -1,2 +1,3 @@
-/** The part of the SDK that is used, in a file of its own, so that a bundle can load it alone and leave out the rest. */
-export { ContainerServiceClient } from '@azure/arm-containerservice';
+/** The operations that are used, in a file of their own, so that a bundle loads them alone and leaves out the rest of the SDK. */
+export { createContainerService } from '@azure/arm-containerservice/api';
+export { get, getCommandResult, runCommand } from '@azure/arm-containerservice/api/managedClusters';

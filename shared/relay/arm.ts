@@ -1,6 +1,5 @@
 import type { Agent as HttpAgent } from 'node:http';
 
-import type { ContainerServiceClient } from '@azure/arm-containerservice';
 import type { TokenCredential } from '@azure/core-auth';
 
 import type { Clock } from '../clock.ts';
@@ -59,9 +58,17 @@ interface Context {
   readonly token: ArmOptions['token'];
   readonly clock: Clock;
   /** By subscription. */
-  readonly clients: Map<string, ContainerServiceClient>;
+  readonly clients: Map<string, Client>;
   /** The connection of a request that has one of its own, by the signal that is the request's alone. */
   readonly agents: WeakMap<object, HttpAgent>;
+}
+
+type Sdk = typeof import('./arm-sdk.ts');
+
+/** A subscription's client: each operation of the SDK takes its context. */
+interface Client {
+  readonly sdk: Sdk;
+  readonly context: ReturnType<Sdk['createContainerService']>;
 }
 
 /** The documented SDK, with its own retries off: by default a lost answer makes it send the POST four times. */
@@ -75,9 +82,10 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
     run: (cluster, { text, context: files, clusterToken, fence }, signal) =>
       ask(context, cluster, signal, {
         ms: POST_MS,
-        send: (clusters, options) =>
-          clusters
+        send: ({ sdk, context }, options) =>
+          sdk
             .runCommand(
+              context,
               cluster.resourceGroup,
               cluster.name,
               {
@@ -95,23 +103,24 @@ export function createArm({ endpoint, token, clock }: ArmOptions): Arm {
     result: (cluster, commandId, signal) =>
       ask(context, cluster, signal, {
         ms: GET_MS,
-        send: (clusters, options) => clusters.getCommandResult(cluster.resourceGroup, cluster.name, commandId, options),
+        send: ({ sdk, context }, options) =>
+          sdk.getCommandResult(context, cluster.resourceGroup, cluster.name, commandId, options),
         read: readState,
       }),
     cluster: (cluster, signal) =>
       ask(context, cluster, signal, {
         ms: GET_MS,
-        send: (clusters, options) => clusters.get(cluster.resourceGroup, cluster.name, options),
+        send: ({ sdk, context }, options) => sdk.get(context, cluster.resourceGroup, cluster.name, options),
         read: (seen) => readView(seen, cluster.id),
       }),
   };
 }
 
-async function clientOf(context: Context, subscription: string): Promise<ContainerServiceClient> {
+async function clientOf(context: Context, subscription: string): Promise<Client> {
   const known = context.clients.get(subscription);
   if (known) return known;
-  const { ContainerServiceClient } = await loadSdk();
-  const client = new ContainerServiceClient(noCredential, subscription, {
+  const sdk = await loadSdk();
+  const made = sdk.createContainerService(noCredential, subscription, {
     endpoint: context.endpoint,
     allowInsecureConnection: context.insecure,
     retryOptions: { maxRetries: 0 },
@@ -119,8 +128,8 @@ async function clientOf(context: Context, subscription: string): Promise<Contain
   });
   // The token goes in as a header, got beforehand: so a token that cannot be got is never mistaken for a lost request, and the
   // loopback emulation, which this policy refuses, is spoken to in the same way.
-  client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
-  client.pipeline.addPolicy({
+  made.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
+  made.pipeline.addPolicy({
     name: 'ownConnectionForPost',
     sendRequest: (request, next) => {
       const agent = request.abortSignal && context.agents.get(request.abortSignal);
@@ -129,7 +138,8 @@ async function clientOf(context: Context, subscription: string): Promise<Contain
       return next(request);
     },
   });
-  client.pipeline.addPolicy(boundedBody);
+  made.pipeline.addPolicy(boundedBody);
+  const client = { sdk, context: made };
   context.clients.set(subscription, client);
   return client;
 }
@@ -137,7 +147,7 @@ async function clientOf(context: Context, subscription: string): Promise<Contain
 /** One request: what it sends, how long its answer may take, and how that is read. */
 interface Question<T> {
   readonly ms: number;
-  readonly send: (clusters: Clusters, options: RequestOptions) => Promise<unknown>;
+  readonly send: (client: Client, options: RequestOptions) => Promise<unknown>;
   readonly read: (seen: Seen) => T | undefined;
   readonly agent?: HttpAgent;
 }
@@ -155,9 +165,9 @@ async function ask<T>(
   } catch (error) {
     return unreached('NoToken', `The gateway could not get its own token for Azure (${nameOf(error)}).`);
   }
-  let clusters: Clusters;
+  let client: Client;
   try {
-    clusters = (await clientOf(context, subscription)).managedClusters;
+    client = await clientOf(context, subscription);
   } catch (error) {
     return unreached('NoClient', `The gateway could not load its client of Azure (${nameOf(error)}).`);
   }
@@ -166,7 +176,7 @@ async function ask<T>(
   try {
     await withDeadline(context.clock, ms, signal, (abortSignal) => {
       if (agent) context.agents.set(abortSignal, agent);
-      return send(clusters, {
+      return send(client, {
         abortSignal,
         requestOptions: { headers: { authorization } },
         onResponse: ({ status, headers, body = {} }) => {
@@ -196,9 +206,7 @@ export function preloadSdk(): void {
   loadSdk().catch(() => undefined);
 }
 
-const loadSdk = () => import('./arm-sdk.ts');
-
-type Clusters = ContainerServiceClient['managedClusters'];
+const loadSdk = (): Promise<Sdk> => import('./arm-sdk.ts');
 
 /** The pipeline's bearer policy is removed, so nothing asks this. */
 const noCredential: TokenCredential = { getToken: () => Promise.resolve(null) };

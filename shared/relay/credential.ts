@@ -75,7 +75,7 @@ function staticCredential(azure: AzureConfig, name: string, env: CredentialOptio
 
 /** Imported when first needed: it costs a cold start 200 ms that a static credential need not pay. */
 async function azureIdentity({ credential }: AzureConfig, authority: string): Promise<TokenCredential> {
-  const { DefaultAzureCredential, ManagedIdentityCredential } = await import('@azure/identity');
+  const { DefaultAzureCredential, ManagedIdentityCredential } = await import('./identity-sdk.ts');
   if (credential.kind === 'managedIdentity')
     return credential.clientId === undefined
       ? new ManagedIdentityCredential()
@@ -85,7 +85,7 @@ async function azureIdentity({ credential }: AzureConfig, authority: string): Pr
 
 /** A managed identity's token for federation, in place of a client secret. */
 export async function managedIdentityAssertion(clientId: string, audience: string): Promise<Secret> {
-  const { ManagedIdentityCredential } = await import('@azure/identity');
+  const { ManagedIdentityCredential } = await import('./identity-sdk.ts');
   const { token } = await new ManagedIdentityCredential({ clientId }).getToken(`${audience}/.default`);
   return new Secret(token);
 }

@@ -8,6 +8,7 @@ import { startAzure, type EmulatedAzure } from '../../infra/local/azure.ts';
 import { people, writeConfig } from '../../infra/local/stack.ts';
 import { addFunctionsCore, buildInto } from '../support/build.ts';
 import { startGatewayProcess } from '../support/gateway-process.ts';
+import { startReceiver } from '../telemetry/support/receiver.ts';
 
 const execute = promisify(execFile);
 
@@ -51,7 +52,7 @@ describe('the bundle', () => {
 
   test('holds the gateway and its libraries, and nothing of tests, tools or the emulated Azure', () => {
     const foreign = inputs.filter(
-      (path) => !/^(shared\/(?!client\/)|functions\/|node_modules\/|package\.json$|left-out:)/.test(path),
+      (path) => !/^(shared\/(?!client\/)|functions\/|node_modules\/|package\.json$|left-out:|own-names:)/.test(path),
     );
     expect(foreign).toEqual([]);
     expect(inputs).toContain('shared/assemble.ts');
@@ -60,20 +61,39 @@ describe('the bundle', () => {
     ).toEqual([]);
   });
 
-  test('runs as a server on a plain port, and stops in order', async () => {
-    const gateway = await startGatewayProcess(config, env, join(dist, 'functions/server.js'), ['--config']);
-    const answers = await Promise.all(
-      ['/healthz', '/readyz', '/openapi.json'].map((path) => fetch(gateway.url + path)),
+  test('runs as a server on a plain port, measures, and stops in order', async () => {
+    const receiver = await startReceiver();
+    const measured = writeConfig(join(folder, 'measured'), azure, 0, (yaml) =>
+      yaml
+        .replace('\nstorage:', `\ntelemetry: { otlp: "${receiver.url}", prometheus: true }\nstorage:`)
+        .replace("'/v1/commands/*']", "'/v1/commands/*', /metrics]")
+        .replace(
+          '  bindings:\n',
+          `  bindings:\n    - { role: auditor, clusters: ['*'], subjects: [{ user: ${people.user} }] }\n`,
+        ),
     );
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
-    const token = await azure.entra.userToken({ oid: people.user, groups: [people.team] });
-    const answer = await fetch(`${gateway.url}/v1/clusters/demo/commands`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: '{"command":"kubectl get pods -n shop"}',
-    });
-    expect(await answer.json()).toMatchObject({ status: 'completed', exitCode: 0 });
-    expect(await gateway.stop()).toBe(0);
+    const server = join(dist, 'functions/server.js');
+    const gateway = await startGatewayProcess(measured.config, measured.env, server, ['--config']);
+    try {
+      const answers = await Promise.all(
+        ['/healthz', '/readyz', '/openapi.json'].map((path) => fetch(gateway.url + path)),
+      );
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+      const token = await azure.entra.userToken({ oid: people.user, groups: [people.team] });
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      const answer = await fetch(`${gateway.url}/v1/clusters/demo/commands`, {
+        method: 'POST',
+        headers,
+        body: '{"command":"kubectl get pods -n shop"}',
+      });
+      expect(await answer.json()).toMatchObject({ status: 'completed', exitCode: 0 });
+      const metrics = await fetch(`${gateway.url}/metrics`, { headers });
+      expect(await metrics.text()).toMatch(/^aksgw_commands_total\{.*\} 1$/m);
+    } finally {
+      expect(await gateway.stop()).toBe(0);
+      receiver.close();
+    }
+    expect(receiver.spans().map(({ name }) => name)).toContain('relay');
   });
 
   test('on Functions, loads code ahead but reads its environment with the first request alone', async () => {

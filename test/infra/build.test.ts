@@ -7,6 +7,7 @@ import { fromBuffer, type Entry } from 'yauzl';
 import { archive } from '../../infra/build/archive.ts';
 import { leftOut } from '../../infra/build/left-out.ts';
 import { licenceProblems } from '../../infra/build/licences.ts';
+import { narrowed } from '../../infra/build/narrowed.ts';
 import lock from '../../package-lock.json' with { type: 'json' };
 import manifest from '../../package.json' with { type: 'json' };
 import { buildInto } from '../support/build.ts';
@@ -18,7 +19,7 @@ const packages = `
   @azure/core-xml @azure/data-tables @azure/functions @azure/functions-extensions-base @azure/identity @azure/keyvault-common
   @azure/keyvault-keys @azure/logger @azure/monitor-ingestion @azure/monitor-opentelemetry-exporter @azure/msal-common @azure/msal-node @azure/storage-blob
   @azure/storage-common @fastify/deepmerge @fastify/error @fastify/forwarded @fastify/proxy-addr @fastify/swagger
-  @nodable/entities @opentelemetry/api @opentelemetry/api-logs @opentelemetry/core @opentelemetry/exporter-metrics-otlp-http
+  @nodable/entities @opentelemetry/api @opentelemetry/core @opentelemetry/exporter-metrics-otlp-http
   @opentelemetry/exporter-metrics-otlp-proto @opentelemetry/exporter-prometheus @opentelemetry/exporter-trace-otlp-proto
   @opentelemetry/otlp-exporter-base @opentelemetry/otlp-transformer @opentelemetry/resources @opentelemetry/sdk-metrics
   @opentelemetry/sdk-trace @opentelemetry/sdk-trace-base @opentelemetry/semantic-conventions @pinojs/redact @typespec/ts-http-runtime abstract-logging agent-base anynum atomic-sleep avvio
@@ -28,13 +29,13 @@ const packages = `
   light-my-request lodash.includes lodash.isboolean lodash.isinteger lodash.isnumber lodash.isplainobject lodash.isstring
   lodash.once ms on-exit-leak-free path-expression-matcher pino pino-std-serializers process-warning proxy-agent-negotiate
   quick-format-unescaped ret reusify rfdc safe-buffer safe-regex2 safe-stable-stringify secure-json-parse semver
-  set-cookie-parser sonic-boom strnum thread-stream toad-cache tslib typebox xml-naming yaml yazl`
+  set-cookie-parser sonic-boom strnum toad-cache tslib typebox xml-naming yaml yazl`
   .trim()
   .split(/\s+/);
 
-/** What a cold instance reads before its first answer, and all of the code there is. */
+/** What a cold instance reads before its first answer, and all of the code there is: no more than before telemetry, webhooks, jobs and looks. */
 const FIRST_ANSWER_BYTES = 160_000;
-const CODE_BYTES = 3_500_000;
+const CODE_BYTES = 2_868_000;
 
 interface Component {
   readonly 'bom-ref': string;
@@ -87,6 +88,27 @@ describe('npm run build', () => {
       leftOut.map(({ name }) => `left-out:${name}`).sort(),
     );
     expect(inputs.filter((path) => /node_modules\/(apache-arrow|flatbuffers|open)\//.test(path))).toEqual([]);
+  });
+
+  test.each(narrowed)('takes of $file what is used of it', ({ file, names }) => {
+    expect(inputs).toContain(file);
+    const [, name = ''] = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file) ?? [];
+    const used = inputs
+      .filter((path) => path.includes('node_modules/') && !path.includes(`node_modules/${name}/`))
+      .map((path) => readFileSync(path, 'utf8'))
+      .flatMap((text) => {
+        const [, variable] = new RegExp(`(\\w+) = require\\(['"]${name}['"]\\)`).exec(text) ?? [];
+        return variable === undefined ? [] : [...text.matchAll(new RegExp(`\\b${variable}\\.(\\w+)`, 'g'))];
+      })
+      .map((match) => match[1] ?? '');
+    expect([...new Set(used)].sort()).toEqual(names);
+  });
+
+  test('keeps the names of its own functions and classes, for logs and stack traces', () => {
+    const code = readdirSync(join(dist, 'functions'))
+      .map((file) => read(`functions/${file}`))
+      .join('');
+    for (const name of ['runCommand', 'Problem', 'createAuthenticator']) expect(code).toContain(`,"${name}")`);
   });
 
   test('stays below its weight, at the first answer and as a whole', () => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
-import { Type } from 'typebox';
+import * as Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { type AppendLog, StorageUnavailable } from '../../store/append-log.ts';

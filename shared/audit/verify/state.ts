@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import * as Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Finding } from './findings.ts';
 import type { KeyDecision } from './root-keys.ts';

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { Type, type Static } from 'typebox';
+import * as Type from 'typebox';
+import type { Static } from 'typebox';
 import { MAX_CURSOR } from '../../audit/read/cursor.ts';
 import { Problem } from '../../errors.ts';
 import type { AppOptions } from '../options.ts';

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { Type, type Static } from 'typebox';
+import * as Type from 'typebox';
+import type { Static } from 'typebox';
 import { write } from '../../chat/message.ts';
 import { acceptedProfile, type Profile } from '../../chat/profile.ts';
 import type { Health } from '../../health/assess.ts';

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { Type, type Static } from 'typebox';
+import * as Type from 'typebox';
+import type { Static } from 'typebox';
 import { quoteWords } from '../../command/quote.ts';
 import type { Cluster } from '../../config/config.ts';
 import type { ExtraResource } from '../../kubernetes/extra-resource.ts';

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { Type, type Static } from 'typebox';
+import * as Type from 'typebox';
+import type { Static } from 'typebox';
 import type { CommandResult } from '../../gateway/read-results.ts';
 import { Problem } from '../../errors.ts';
 import { isFinished } from '../../store/records.ts';

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
+import * as Type from 'typebox';
 import { json } from '../answers.ts';
 import type { AppOptions } from '../options.ts';
 import { docsPage, type Description } from '../docs-page.ts';

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { Type, type Static } from 'typebox';
+import * as Type from 'typebox';
+import type { Static } from 'typebox';
 import { parseIdempotencyKey } from '../../admission/idempotency.ts';
 import { shownWords } from '../../command/redact-words.ts';
 import { placeOf } from '../../config/jobs.ts';

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
+import * as Type from 'typebox';
 import { METRICS_PATH } from '../../gateway/read-metrics.ts';
 import { problemsOf } from '../answers.ts';
 import { authenticated } from '../identify.ts';

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import * as Type from 'typebox';
 import type { AuthenticatedRequest } from '../../gateway/request.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { StartedCommand } from '../../gateway/run-command.ts';
