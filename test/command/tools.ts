@@ -47,6 +47,9 @@ export type RunTool = (
   options?: { readonly stdin?: string; readonly cwd?: string },
 ) => Promise<ToolResult>;
 
+/** Ten times what the slowest takes by itself: the machine may be busy. */
+const LONGEST_MS = 200_000;
+
 /** Runs the tool alone: an empty home, no plugins, and a cluster at a port where nothing listens unless a kubeconfig is given. */
 export function toolRunner(binary: string, kubeconfig = NO_CLUSTER): RunTool {
   const home = mkdtempSync(join(tmpdir(), 'aksgw-tool-'));
@@ -63,7 +66,7 @@ export function toolRunner(binary: string, kubeconfig = NO_CLUSTER): RunTool {
       const child = execFile(
         binary,
         [...words],
-        { env, cwd, timeout: 20_000, maxBuffer: 1 << 24 },
+        { env, cwd, timeout: LONGEST_MS, maxBuffer: 1 << 24 },
         (error, stdout, stderr) => {
           if (error !== null && typeof error.code !== 'number') reject(error);
           else resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { cases } from './kubectl-cases.ts';
 import { findVersions } from '../command/tools.ts';
-import { openBench, type Bench } from './kubectl-run.ts';
+import { openBench, PATIENCE_MS, type Bench } from './kubectl-run.ts';
 
 /** Every third command with the newest kubectl, every seventy-fifth with the others; all with all of them by AKSGW_CONFORMANCE=all. */
 const SAMPLE = { newest: 3, others: 75 };
@@ -32,15 +32,23 @@ const NONE = { version: '(skipped: no kubectl on this machine)', path: '' };
     const chosen = cases
       .filter((_, index) => everything || index % (kubectl === newest ? SAMPLE.newest : SAMPLE.others) === 0)
       .filter(({ since = '' }) => kubectl.version.localeCompare(since, 'en', { numeric: true }) >= 0);
-    test.each(chosen.map((one) => ({ ...one, label: one.command.slice(0, 100) })))('kubectl $label', async (one) => {
-      expect(await bench.check(one)).toEqual([]);
-    });
+    test.each(chosen.map((one) => ({ ...one, label: one.command.slice(0, 100) })))(
+      'kubectl $label',
+      async (one) => {
+        expect(await bench.check(one)).toEqual([]);
+      },
+      PATIENCE_MS,
+    );
 
-    test('get --raw asks for its path and for nothing else', async () => {
-      for (const path of ['/readyz?verbose', '/livez', '/version']) {
-        expect(await bench.check({ command: `get --raw '${path}'` })).toEqual([]);
-        expect(bench.paths()).toEqual([`get ${path.replace('?verbose', '')}`]);
-      }
-    });
+    test(
+      'get --raw asks for its path and for nothing else',
+      async () => {
+        for (const path of ['/readyz?verbose', '/livez', '/version']) {
+          expect(await bench.check({ command: `get --raw '${path}'` })).toEqual([]);
+          expect(bench.paths()).toEqual([`get ${path.replace('?verbose', '')}`]);
+        }
+      },
+      PATIENCE_MS,
+    );
   },
 );

@@ -22,7 +22,8 @@ const everything = process.env['AKSGW_CONFORMANCE'] === 'all';
 const [newest, ...older] = findVersions('kubectl');
 const kubectls = newest === undefined ? [] : everything ? [newest, ...older] : [newest];
 const TEXTS = everything ? 200 : 40;
-const PATIENCE_MS = 300_000;
+/** A run is a process of kubectl for each text, or one for all. */
+const PATIENCE_MS = 300_000 + TEXTS * 5_000;
 
 const verbs: readonly (readonly [verb: string, flags: string])[] = [
   ['get', ''],

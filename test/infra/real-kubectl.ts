@@ -27,6 +27,9 @@ export function installedKubectls(): { readonly name: string; readonly path: str
     : [{ name: 'kubectl', path: found }];
 }
 
+/** Ten times what the slowest takes by itself: the machine may be busy. */
+const LONGEST_MS = 200_000;
+
 /** Runs a program with a kubeconfig, an empty home and nothing else of this machine but PATH. */
 export function createRunner(
   kubeconfig: string,
@@ -37,7 +40,7 @@ export function createRunner(
   return ([file = '', ...before], args, input) =>
     new Promise((resolve) => {
       const env = { HOME: home, KUBECONFIG: config, PATH: process.env['PATH'] ?? '' };
-      const child = execFile(file, [...before, ...args], { env, cwd: home, timeout: 20_000 }, (error, out, err) => {
+      const child = execFile(file, [...before, ...args], { env, cwd: home, timeout: LONGEST_MS }, (error, out, err) => {
         resolve({ code: error ? (typeof error.code === 'number' ? error.code : 255) : 0, out, err });
       });
       child.stdin?.end(input ?? '');
