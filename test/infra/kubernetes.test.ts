@@ -150,27 +150,42 @@ describe('the API', () => {
     });
   });
 
+  /** The first events of a watch, as `ADDED name`. */
+  async function watched(query: string, count: number, meanwhile: () => Promise<unknown>): Promise<string[]> {
+    const abort = new AbortController();
+    const { signal } = abort;
+    const answer = await fetch(`${kubernetes.url}${shop}/configmaps?watch=true&${query}`, { signal });
+    await meanwhile();
+    const events: string[] = [];
+    const reader = (answer.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
+    while (events.length < count) {
+      const { value = '' } = await reader.read();
+      for (const line of value.split('\n').filter(Boolean)) {
+        const { type, object } = JSON.parse(line) as { type: string; object: { metadata: Record<string, unknown> } };
+        events.push(`${type} ${String(object.metadata['name'])} ${JSON.stringify(object.metadata['annotations'] ?? {})}`);
+      }
+    }
+    abort.abort();
+    return events.map((text) => text.replace(/ +\{\}$/u, ''));
+  }
+
   test('streams a watch from a version on: what came since, then what comes', async () => {
     const version = ((await api('GET', `${shop}/configmaps`)).body['metadata'] as { resourceVersion: string })
       .resourceVersion;
     await api('POST', `${shop}/configmaps`, { metadata: { name: 'first' } });
-    const abort = new AbortController();
-    const answer = await fetch(`${kubernetes.url}${shop}/configmaps?watch=true&resourceVersion=${version}`, {
-      signal: abort.signal,
+    const events = await watched(`resourceVersion=${version}`, 2, async () => {
+      await api('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name: 'elsewhere' } });
+      await api('DELETE', `${shop}/configmaps/first`);
     });
-    await api('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name: 'elsewhere' } });
-    await api('DELETE', `${shop}/configmaps/first`);
-    const events: string[] = [];
-    const reader = (answer.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
-    while (events.length < 2) {
-      const { value = '' } = await reader.read();
-      for (const line of value.split('\n').filter(Boolean)) {
-        const { type, object } = JSON.parse(line) as { type: string; object: { metadata: { name: string } } };
-        events.push(`${type} ${object.metadata.name}`);
-      }
-    }
-    abort.abort();
     expect(events).toEqual(['ADDED first', 'DELETED first']);
+  });
+
+  test('streams a list: what there is, a bookmark, then what comes', async () => {
+    await api('POST', `${shop}/configmaps`, { metadata: { name: 'first' } });
+    const query =
+      'fieldSelector=metadata.name%3Dfirst&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
+    const events = await watched(query, 3, () => api('DELETE', `${shop}/configmaps/first`));
+    expect(events).toEqual(['ADDED first', 'BOOKMARK  {"k8s.io/initial-events-end":"true"}', 'DELETED first']);
   });
 
   test.each([

@@ -16,10 +16,11 @@ mkdir -p "$folder/bin" "$folder/source"
 folder=$(cd "$folder" && pwd)
 export GOFLAGS="-p=${PARALLEL:-2} -mod=mod" GOTOOLCHAIN=local CGO_ENABLED=0
 
-# The newest patch of each minor that the proxy serves; kubectl 1.34 is of the API server's own version, with which it shares most packages.
+# One patch of each minor, mostly the newest that the proxy serves; kubectl 1.34 is of the API server's own version, with which it shares most packages.
 all='kubectl@1.37.2 etcd@3.6.16 kube-apiserver@1.34.4 kubectl@1.34.4 helm@3.22.0 helm@4.3.1
   kubectl@1.36.6 kubectl@1.35.10 helm@3.18.6 helm@3.15.4 helm@3.12.3
-  kubectl@1.33.13 kubectl@1.32.3 kubectl@1.31.3 kubectl@1.30.14 kubectl@1.29.6 kubectl@1.28.3 kubectl@1.27.3'
+  kubectl@1.33.13 kubectl@1.32.3 kubectl@1.31.3 kubectl@1.30.14 kubectl@1.29.6 kubectl@1.28.3 kubectl@1.27.3
+  helm@3.14.4 helm@3.13.3 helm@4.0.0 helm@4.2.4 helm@3.17.4 helm@3.16.4 helm@4.1.0 helm@3.20.2 helm@3.19.5 helm@3.21.4'
 
 minor() { echo "$1" | cut -d . -f 1,2; }
 

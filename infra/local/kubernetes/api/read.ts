@@ -57,9 +57,11 @@ export function watch(context: ApiContext, request: ApiRequest): Reply {
             }),
           });
       };
-      // Without a version, or with 0, a watch begins with what there is.
-      const fromNow = version === null || version === '' || version === '0';
+      // Without a version, or with 0, a watch begins with what there is. So it does when asked to be a list too.
+      const isList = query.get('sendInitialEvents') === 'true';
+      const fromNow = isList || version === null || version === '' || version === '0';
       if (fromNow) for (const object of storage.list(kind)) emit('ADDED', object);
+      if (isList) write({ type: 'BOOKMARK', object: endOfList(context, request) });
       const since = fromNow ? storage.version() : Number(version);
       const unsubscribe = storage.watch(kind, since, ({ type, object }) => emit(type, object));
       const timer = new AbortController();
@@ -70,6 +72,15 @@ export function watch(context: ApiContext, request: ApiRequest): Reply {
       };
     },
   };
+}
+
+/** What comes between what there is and what comes (kubernetes.io/docs/reference/using-api/api-concepts, "Streaming lists"). */
+function endOfList(context: ApiContext, request: ApiRequest): JsonObject {
+  const { kind } = request;
+  const resourceVersion = String(context.storage.version());
+  const metadata = { name: '', resourceVersion, annotations: { 'k8s.io/initial-events-end': 'true' } };
+  const body = { apiVersion: groupVersion(kind), kind: kind.kind, metadata };
+  return shaped(context, request, [], body, { resourceVersion });
 }
 
 /** Of these objects, those in the namespace of the path that the selectors take. */
