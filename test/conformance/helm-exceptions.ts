@@ -9,8 +9,8 @@ export interface HelmException {
 export const helmExceptions: readonly HelmException[] = [
   {
     command: /^(?:install|rollback) .*--timeout=1s/u,
-    request: /^list replicasets\.apps in shop$/u,
-    reason: 'helm waits for its own deployments by their replica sets, and prints nothing of them',
+    request: /^list (?:replicasets\.apps|pods) in shop$/u,
+    reason: 'helm waits for its own deployments by their replica sets and pods, and prints nothing of them',
   },
   {
     command: /^status web/u,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
 import { interpret } from '../../shared/command/interpret.ts';
 import type { Invocation } from '../../shared/command/invocation.ts';
+import { compareVersions, type PodTools } from '../../shared/command/pod-tools.ts';
 import { splitWords } from '../../shared/command/words.ts';
 import { covers } from './compare.ts';
 import type { HelmCase } from './helm-cases.ts';
@@ -23,10 +24,19 @@ export const readHelmRecordings = (): HelmRecording[] =>
     .filter((name) => /^helm-.*\.json$/u.test(name))
     .map((name) => JSON.parse(readFileSync(join(RECORDINGS, name), 'utf8')) as HelmRecording);
 
-export function understandHelm({ command, uploads }: Pick<HelmCase, 'command' | 'uploads'>): Invocation {
+/** As it is sent to a pod that has not told which helm it has, unless `tools` say. */
+export function understandHelm(
+  { command, uploads }: Pick<HelmCase, 'command' | 'uploads'>,
+  tools?: PodTools,
+): Invocation {
   const files = Object.entries(uploads).map(([path, text]) => ({ path, bytes: Buffer.from(text) }));
-  return interpret({ argv: splitWords(`helm ${command}`), files, stdin: undefined }, context);
+  return interpret({ argv: splitWords(`helm ${command}`), files, stdin: undefined }, context, tools);
 }
+
+/** Whether a helm knows the flags of a command. */
+export const knowsCase = (version: string, { since, until }: HelmCase): boolean =>
+  (since === undefined || compareVersions(version, since) >= 0) &&
+  (until === undefined || compareVersions(version, until) < 0);
 
 /** Requests that neither an attribute covers nor the right to the release and to what it holds. */
 export function unsaidOfHelm(

@@ -1,10 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { startKubernetes, type EmulatedKubernetes } from '../../infra/local/kubernetes/server.ts';
+import type { EmulatedKubernetes } from '../../infra/local/kubernetes/server.ts';
 import { describeAttributes } from '../../shared/kubernetes/attributes.ts';
 import { interpret } from '../../shared/command/interpret.ts';
 import type { Invocation } from '../../shared/command/invocation.ts';
@@ -12,21 +9,14 @@ import { splitWords } from '../../shared/command/words.ts';
 import { covers } from './compare.ts';
 import { charts } from './helm-charts.ts';
 import { isOf, keepsRelease } from './helm-recordings.ts';
-import { openProtobufDoor, type Door } from './protobuf-door.ts';
-import { findVersions, toolRunner, type RunTool, type ToolResult } from '../command/tools.ts';
+import { helms, NO_HELM, openHelm, PATIENCE_MS, podOf, type HelmBench } from './helm-run.ts';
+import type { Tool, ToolResult } from '../command/tools.ts';
 
 /**
  * The words that we would send, run by the real helm against the emulated API: what helm asks for must be what we said, where a
  * release is the Secrets that helm keeps it in. helm is not on every machine: AKSGW_HELM_DIR names a folder of `helm-3.22` and the like.
  */
-const everything = process.env['AKSGW_CONFORMANCE'] === 'all';
-const majors = new Set<string>();
-const helms = findVersions('helm')
-  // The newest of each major version, or every one with AKSGW_CONFORMANCE=all.
-  .filter(({ version: { [0]: major = '' } }) => everything || (!majors.has(major) && majors.add(major)));
-
-/** Each helm takes a second or so; on a machine that does much else, ten. */
-const PATIENCE_MS = 600_000;
+const onHelm = helms.length > 0 ? describe : describe.skip;
 
 /** `get metadata` came with helm 3.13. */
 const knows = (version: string, line: string): boolean => version !== '3.12' || !line.includes('get metadata');
@@ -53,8 +43,8 @@ const context = { defaultNamespace: 'shop', resources: [] };
 
 type Files = Readonly<Record<string, string>>;
 
-/** As it is sent to a pod that has told which helm it has, where that is known. */
-const understand = (version: string, line: string, stdin?: string, files: Files = chart): Invocation =>
+/** As it is sent to a pod with this helm. */
+const understand = (tool: Tool, line: string, stdin?: string, files: Files = chart): Invocation =>
   interpret(
     {
       argv: splitWords(line),
@@ -62,52 +52,28 @@ const understand = (version: string, line: string, stdin?: string, files: Files 
       stdin,
     },
     context,
-    /^\d/u.test(version) ? { helm: version } : undefined,
+    podOf(tool),
   );
 
-const onHelm = helms.length > 0 ? describe : describe.skip;
-
-const NONE = { version: '(skipped: no helm on this machine)', path: '' };
-
-onHelm.each(helms.length > 0 ? helms : [NONE])('helm $version', ({ version, path: binary }) => {
+onHelm.each(helms.length > 0 ? helms : [NO_HELM])('helm $version', (tool) => {
+  const { version } = tool;
+  let bench: HelmBench;
   let kubernetes: EmulatedKubernetes;
-  let door: Door;
-  let run: RunTool;
-  let folder: string;
 
   beforeAll(async () => {
-    kubernetes = await startKubernetes();
-    door = await openProtobufDoor(kubernetes.url);
-    run = toolRunner(binary, kubernetes.kubeconfig().replaceAll(kubernetes.url, door.url));
-    folder = mkdtempSync(join(tmpdir(), 'aksgw-helm-'));
+    bench = await openHelm(tool);
+    ({ kubernetes } = bench);
   });
   beforeEach(() => kubernetes.reset());
-  afterAll(async () => {
-    rmSync(folder, { recursive: true, force: true });
-    await door.close();
-    await kubernetes.close();
-  });
+  afterAll(() => bench.close());
 
-  /** Runs what would be sent, with only the files that would be sent. */
   async function helm(
     line: string,
     stdin?: string,
     uploads?: Files,
   ): Promise<ToolResult & { readonly invocation: Invocation }> {
-    const invocation = understand(version, line, stdin, uploads);
-    const cwd = mkdtempSync(join(folder, 'run-'));
-    for (const { path, bytes } of invocation.sent.files) {
-      mkdirSync(dirname(join(cwd, path)), { recursive: true });
-      writeFileSync(join(cwd, path), bytes);
-    }
-    kubernetes.requests.length = 0;
-    kubernetes.nonResource.length = 0;
-    const sent = invocation.sent.stdin;
-    const result = await run(invocation.sent.words.slice(1), {
-      cwd,
-      ...(sent !== undefined && { stdin: Buffer.from(sent).toString() }),
-    });
-    return { ...result, invocation };
+    const invocation = understand(tool, line, stdin, uploads);
+    return { ...(await bench.run(invocation.sent)), invocation };
   }
 
   /** What helm asked for that our attributes do not cover. */
@@ -268,7 +234,7 @@ onHelm.each(helms.length > 0 ? helms : [NONE])('helm $version', ({ version, path
     const elsewhere = `--kube-apiserver=http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
     try {
       // That the danger is real: written apart, helm takes the value of --filter for its own flag.
-      await run(['list', '--filter', elsewhere]);
+      await bench.runWords(['list', '--filter', elsewhere]);
       const taken = strangers.length;
       await helm(`helm list --filter ${elsewhere}`);
       expect(strangers).toHaveLength(taken);

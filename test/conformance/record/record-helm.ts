@@ -9,7 +9,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { understandHelm } from '../helm-recordings.ts';
+import { knowsCase, understandHelm } from '../helm-recordings.ts';
 import { helmCases, story, type HelmCase } from '../helm-cases.ts';
 import { RECORDINGS, renderRecording, writeRequest, type RecordedCommand } from '../recordings.ts';
 import { startApiServer, type User } from './api-server.ts';
@@ -63,7 +63,7 @@ async function recordVersion(
   const states = await helmStates(version, made);
   const commands: RecordedCommand[] = [];
   for (const one of helmCases) {
-    if (!knows(version, one) || !one.command.startsWith(values.only ?? '')) continue;
+    if (!knowsCase(version, one) || !one.command.startsWith(values.only ?? '')) continue;
     const asked: Record<string, readonly string[]> = {};
     for (const state of states) {
       await restoreKeys(server.etcd, state.keys);
@@ -124,10 +124,6 @@ async function helmStates(version: string, made: readonly State[]): Promise<read
 function helm(version: string, one: HelmCase, user: User): Promise<Ended> {
   const home = homes.get(user) ?? '';
   return runTool(join(programs ?? '', `helm-${version}`), understandHelm(one).sent, { home, log, quietMs: QUIET_MS });
-}
-
-function knows(version: string, { since, until }: HelmCase): boolean {
-  return compare(version, since ?? '') >= 0 && (until === undefined || compare(version, until) < 0);
 }
 
 function compare(a: string, b: string): number {
