@@ -162,7 +162,9 @@ describe('the API', () => {
       const { value = '' } = await reader.read();
       for (const line of value.split('\n').filter(Boolean)) {
         const { type, object } = JSON.parse(line) as { type: string; object: { metadata: Record<string, unknown> } };
-        events.push(`${type} ${String(object.metadata['name'])} ${JSON.stringify(object.metadata['annotations'] ?? {})}`);
+        events.push(
+          `${type} ${String(object.metadata['name'])} ${JSON.stringify(object.metadata['annotations'] ?? {})}`,
+        );
       }
     }
     abort.abort();
