@@ -19,7 +19,7 @@ try {
   const timers = [
     regularly('the sweep', { app }, () => sweep()),
     regularly('a look at the jobs', { app }, () => runJobs()),
-    regularly('the deliveries', { app }, () => runDeliveries()),
+    regularly('the deliveries', { app }, () => runDeliveries(0)),
   ];
   const address = await app.listen(config.current().listen).catch((error: unknown) => {
     throw isTaken(error) ? new Error(`${error.message}; \`listen:\` in ${location} moves it`, { cause: error }) : error;

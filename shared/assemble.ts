@@ -26,8 +26,8 @@ export interface Assembled {
   readonly sweep: Sweep;
   /** One look at every scheduled job. Waits up to `waitMs` for the commands that this process carries. */
   runJobs(waitMs?: number): Promise<void>;
-  /** One attempt at everything that webhooks are to be told. */
-  runDeliveries(): Promise<void>;
+  /** One attempt at everything that webhooks are to be told. Waits up to `waitMs` for it; what a slow receiver holds up goes on. */
+  runDeliveries(waitMs?: number): Promise<void>;
   /** Stops taking requests, gives running commands back to the next process, closes the trail. */
   close(): Promise<void>;
 }
@@ -68,7 +68,7 @@ async function open(options: AssembleOptions, opened: Close[]): Promise<Omit<Ass
     config,
     gateway,
     sweep: createSweep({ config, records, trail, gateway, lifecycle, clock, onError: messages.report }),
-    runDeliveries: () => base.deliveries.run(),
+    runDeliveries: (waitMs) => base.deliveries.run(waitMs),
     async runJobs(waitMs = 0) {
       await jobs.tick();
       if (waitMs > 0) await Promise.race([lifecycle.idle(), clock.sleep(waitMs, { unref: true })]);

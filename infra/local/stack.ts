@@ -81,7 +81,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const { port } = gateway.app.server.address() as AddressInfo;
     const timers = [
       regularly('the sweep', gateway, () => gateway.sweep()),
-      regularly('the deliveries', gateway, () => gateway.runDeliveries()),
+      regularly('the deliveries', gateway, () => gateway.runDeliveries(0)),
       ...(options.jobs === false ? [] : [regularly('a look at the jobs', gateway, () => gateway.runJobs())]),
     ];
     const close = async (): Promise<void> => {

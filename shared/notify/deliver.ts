@@ -1,12 +1,13 @@
 import type { AuditTrail } from '../audit/trail.ts';
-import type { Clock, Entropy } from '../clock.ts';
+import { after, type Clock, type Entropy } from '../clock.ts';
 import type { ConfigSource, Webhook } from '../config/config.ts';
 import { isLoopback } from '../config/values.ts';
 import { Secret } from '../secret.ts';
 import type { Delivery } from '../store/delivery.ts';
 import type { CommandRecord, Records } from '../store/records.ts';
+import { createLanes } from './lanes.ts';
 import { payloadOf, type Told } from './payload.ts';
-import { AddressRefused, post, type Resolve } from './post.ts';
+import { AddressRefused, post, sharedLookups, type Resolve } from './post.ts';
 import { signedHeaders } from './sign.ts';
 
 /** What deliveries work with. */
@@ -32,8 +33,11 @@ export interface NotifyContext {
 export interface Deliveries {
   /** Something may be due: looked at soon, in the background. */
   soon(): void;
-  /** Makes one attempt at everything that is due; to be called each minute or more often. */
-  run(): Promise<void>;
+  /**
+   * Makes one attempt at everything that is due; to be called each minute or more often. Resolves when that is done, or after `waitMs`: the
+   * rest goes on in the background.
+   */
+  run(waitMs?: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -45,39 +49,49 @@ const PAUSES = [5_000, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR
 const GIVE_UP_MS = 24 * HOUR;
 /** How long an attempt may take before another process takes it for lost: far longer than one takes. */
 const LEASE_MS = 2 * MINUTE;
-/** Attempts in one look, and side by side. */
-const A_LOOK = 100;
-const AT_ONCE = 8;
 
 export function createDeliveries(context: NotifyContext): Deliveries {
+  const { records, clock, onError } = context;
+  const sharing = { ...context, resolve: sharedLookups(context.resolve) };
   const stopping = new AbortController();
+  const lanes = createLanes({
+    due: (limit, except) => records.dueDeliveries(clock.now(), limit, except),
+    attempt: (delivery) => attempt(sharing, delivery, stopping.signal),
+    signal: stopping.signal,
+    onError,
+  });
   let underWay: Promise<void> | undefined;
   let again = false;
-  const run = async (): Promise<void> => {
-    const due = [...(await context.records.dueDeliveries(context.clock.now(), A_LOOK))];
-    const next = async (): Promise<void> => {
-      for (let one = due.shift(); one && !stopping.signal.aborted; one = due.shift())
-        await attempt(context, one, stopping.signal).catch(context.onError);
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, next));
-  };
   const soon = (): void => {
     again = true;
     underWay ??= (async () => {
       while (again && !stopping.signal.aborted) {
         again = false;
-        await run().catch(context.onError);
+        await lanes.look().catch(onError);
       }
     })().finally(() => (underWay = undefined));
   };
   return {
     soon,
-    run,
+    run: async (waitMs) => {
+      await lanes.look();
+      await within(clock, lanes.idle(), waitMs);
+    },
     close: async () => {
       stopping.abort(new Error('the gateway is stopping'));
       await underWay;
+      await lanes.idle();
     },
   };
+}
+
+/** Waits for work that never rejects, for so long. */
+async function within(clock: Clock, work: Promise<void>, ms: number | undefined): Promise<void> {
+  if (ms === undefined) return work;
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const cancel = after(clock, ms, resolve, { unref: true });
+  await Promise.race([work, over]);
+  cancel();
 }
 
 /**

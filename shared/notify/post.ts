@@ -1,5 +1,5 @@
-import { request as requestHttp, type RequestOptions } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import { request as requestHttp } from 'node:http';
+import { request as requestHttps, type RequestOptions } from 'node:https';
 import { isIP } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { bareHost } from '../config/webhooks.ts';
@@ -8,6 +8,21 @@ import { whyNot, type Reach } from './address.ts';
 
 /** Every address of a host; what Node's own `dns.lookup` gives. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
+
+/**
+ * One look-up of a host at a time: those that come meanwhile share it. A host whose name server does not answer holds one of the few threads that
+ * the process looks names up with (nodejs.org/api/dns.html, "Implementation considerations"), and not one for each message that waits for it.
+ */
+export function sharedLookups(resolve: Resolve): Resolve {
+  const underWay = new Map<string, Promise<readonly string[]>>();
+  return (host) => {
+    const known = underWay.get(host);
+    if (known) return known;
+    const look = resolve(host).finally(() => underWay.delete(host));
+    underWay.set(host, look);
+    return look;
+  };
+}
 
 /** The gateway does not send there, whatever the configuration says. */
 export class AddressRefused extends Error {
@@ -67,6 +82,8 @@ function send(
     headers: { ...headers, 'content-length': String(Buffer.byteLength(body)) },
     agent: false,
     signal,
+    // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: a receiver that nobody vouches for is no receiver.
+    rejectUnauthorized: true,
     lookup: (_host, { all }, done) => {
       const family = isIP(address);
       if (all) done(null, [{ address, family }]);
@@ -80,6 +97,8 @@ function send(
     response.destroy();
   });
   sent.once('error', reject);
+  // An answer that asks to speak another protocol is none: Node closes the connection without an error.
+  sent.once('close', () => reject(new Error('it was closed')));
   sent.end(body);
   return promise;
 }

@@ -57,8 +57,8 @@ export interface Records {
 
   /** Stores a delivery, unless there is one with its id. */
   addDelivery(delivery: Delivery): Promise<void>;
-  /** Up to `limit` deliveries that are due. */
-  dueDeliveries(now: number, limit: number): Promise<readonly Delivery[]>;
+  /** Up to `limit` deliveries that are due, but for those to the webhooks of `except`. */
+  dueDeliveries(now: number, limit: number, except?: ReadonlySet<string>): Promise<readonly Delivery[]>;
   /** As `replace`, of a delivery. */
   replaceDelivery(delivery: Delivery): Promise<Delivery | undefined>;
   /** Removes a delivery if its stored version is still `delivery.version`; gives whether it did. */

@@ -129,7 +129,8 @@ function createRecords(parts: Parts): Connection {
     putNote: (name, note) =>
       writer.write(() => sql.putNote.run({ name, old: note.version, text: note.text }).changes === 1),
     addDelivery: (delivery) => writer.write(() => void sql.addDelivery.run(deliveryColumns(delivery))),
-    dueDeliveries: (now, limit) => store.read(() => sql.dueDeliveries.all({ now, limit }).map(parseDelivery)),
+    dueDeliveries: (now, limit, except = new Set()) =>
+      store.read(() => sql.dueDeliveries.all({ now, limit, except: JSON.stringify([...except]) }).map(parseDelivery)),
     replaceDelivery: (delivery) =>
       writer.write(() => {
         const next = { ...delivery, version: delivery.version + 1 };

@@ -79,7 +79,8 @@ export function prepare(database: DatabaseSync) {
     pinged: statement('SELECT until FROM leases WHERE name = :name'),
     addDelivery: statement(`INSERT INTO deliveries (id, version, due, body) VALUES (:id, :version, :due, :body)
       ON CONFLICT (id) DO NOTHING`),
-    dueDeliveries: statement('SELECT body FROM deliveries WHERE due <= :now ORDER BY due LIMIT :limit'),
+    dueDeliveries: statement(`SELECT body FROM deliveries WHERE due <= :now
+      AND body ->> '$.webhook' NOT IN (SELECT value FROM json_each(:except)) ORDER BY due LIMIT :limit`),
     replaceDelivery: statement(`UPDATE deliveries SET version = :version, due = :due, body = :body
       WHERE id = :id AND version = :old`),
     dropDelivery: statement('DELETE FROM deliveries WHERE id = :id AND version = :version'),

@@ -15,10 +15,10 @@ export const deliveryRow = (delivery: Delivery, partition: string): Row => ({
 });
 
 /** By which it is found when it is due: there before the delivery, and gone after it. */
-export const outboxRow = ({ id, due, createdAt }: Delivery, { partition, row }: RowPlace): Row => ({
+export const outboxRow = ({ id, webhook, due, createdAt }: Delivery, { partition, row }: RowPlace): Row => ({
   partition: outboxPartition,
   row: safeKey(id),
-  columns: { partition, row, due: sortable(due), createdAt: sortable(createdAt) },
+  columns: { partition, row, webhook, due: sortable(due), createdAt: sortable(createdAt) },
 });
 
 type Deliveries = Pick<Records, 'addDelivery' | 'dueDeliveries' | 'replaceDelivery' | 'dropDelivery'>;
@@ -40,12 +40,14 @@ export function createDeliveries(rows: Rows, clock: Clock): Deliveries {
       await rows.insert(row);
     },
 
-    dueDeliveries: async (now, limit) => {
+    dueDeliveries: async (now, limit, except = new Set()) => {
       const due: Delivery[] = [];
       const found = rows.query(odata`PartitionKey eq ${outboxPartition} and due le ${sortable(now)}`);
-      for await (const some of inGroups(found, parallel)) {
+      for await (const some of inGroups(others(found, except), parallel)) {
         const read = await Promise.all(some.map((pointer) => behind(rows, pointer, clock)));
-        due.push(...read.filter((one) => one !== undefined && one.due <= now).filter((one) => one !== undefined));
+        due.push(
+          ...read.filter((one) => one !== undefined).filter((one) => one.due <= now && !except.has(one.webhook)),
+        );
         if (due.length >= limit) break;
       }
       return due.slice(0, limit);
@@ -67,6 +69,11 @@ export function createDeliveries(rows: Rows, clock: Clock): Deliveries {
       return true;
     },
   };
+}
+
+/** Rows to other webhooks than these, told without a read of what they point to. */
+async function* others(pointers: AsyncIterable<StoredRow>, except: ReadonlySet<string>): AsyncIterable<StoredRow> {
+  for await (const pointer of pointers) if (!except.has(pointer.columns['webhook'] ?? '')) yield pointer;
 }
 
 /** The delivery that a row of the outbox points to; a row that a crash left over is cleared away. */

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../shared/clock.ts';
 import { whyNot } from '../../shared/notify/address.ts';
-import { post } from '../../shared/notify/post.ts';
+import { post, sharedLookups } from '../../shared/notify/post.ts';
 
 const nowhere = { private: false, loopback: false };
 
@@ -125,6 +125,23 @@ describe('a POST', () => {
     await expect(send('http://2852039166/', rebinding)).rejects.toThrow(/169\.254\.169\.254/);
     expect(receiver.seen).toHaveLength(1);
     receiver.close();
+  });
+
+  test('looks a host up once at a time, so that a name server that hangs holds one thread and no more', async () => {
+    const looks: { readonly host: string; readonly end: () => void }[] = [];
+    const lookup = sharedLookups((host) => {
+      const { promise, resolve } = Promise.withResolvers<string[]>();
+      looks.push({ host, end: () => resolve([`10.0.0.${looks.length}`]) });
+      return promise;
+    });
+    const answers = [lookup('slow.example'), lookup('slow.example'), lookup('other.example')];
+    expect(looks.map(({ host }) => host)).toEqual(['slow.example', 'other.example']);
+    for (const { end } of looks) end();
+    expect(await Promise.all(answers)).toEqual([['10.0.0.2'], ['10.0.0.2'], ['10.0.0.2']]);
+    // Nothing of it is kept: the next message looks again.
+    const next = lookup('slow.example');
+    looks.at(-1)?.end();
+    expect([await next, looks.length]).toEqual([['10.0.0.3'], 3]);
   });
 
   test('follows no redirect, and waits for no slow receiver', async () => {

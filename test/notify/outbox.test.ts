@@ -6,6 +6,7 @@ import { systemEntropy } from '../../shared/clock.ts';
 import type { Config } from '../../shared/config/config.ts';
 import { endDelivery } from '../../shared/gateway/lifecycle/end-delivery.ts';
 import { createDeliveries, type NotifyContext } from '../../shared/notify/deliver.ts';
+import type { Delivery } from '../../shared/store/delivery.ts';
 import type { Records } from '../../shared/store/records.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
 import { openAzuriteRecords } from '../../shared/store/table-records.ts';
@@ -242,6 +243,26 @@ const describeOutbox = (
       await away.look();
       expect(away.kinds()).toEqual(['delivery.sent']);
       away.close();
+    });
+
+    test('is asked for what is due to others than those that are busy, whatever stands before it', async () => {
+      const of = (webhook: string, index: number): Delivery => ({
+        id: `${name}-${webhook}-${index}`,
+        version: 1,
+        webhook,
+        about: { event: 'job.fired', job: 'nightly', detail: 'in time' },
+        createdAt: 0,
+        attempts: 0,
+        due: webhook === 'slow' ? 0 : 1_000,
+      });
+      const stored = [...Array.from({ length: 30 }, (_, index) => of('slow', index)), of('ops', 1), of("o'ther", 1)];
+      for (const one of stored) await records.addDelivery(one);
+      const due = async (except: readonly string[]) =>
+        (await records.dueDeliveries(1_000, 10, new Set(except))).map(({ webhook }) => webhook).sort();
+      expect(await due(['slow'])).toEqual(["o'ther", 'ops']);
+      expect(await due(["o'ther", 'slow'])).toEqual(['ops']);
+      expect(await due([])).toHaveLength(10);
+      for (const one of stored) expect(await records.dropDelivery(one)).toBe(true);
     });
 
     test('stores no message with an end that somebody else wrote first', async () => {
