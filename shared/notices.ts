@@ -2,12 +2,13 @@ import type { Message } from './chat/message.ts';
 import { headline, write } from './chat/message.ts';
 import { batchMessage, recordMessage } from './chat/messages.ts';
 import type { Config, ConfigSource, Webhook } from './config/config.ts';
+import { readsOf } from './health/reads.ts';
 import type { NotifyContext } from './notify/deliver.ts';
 import type { Told } from './notify/payload.ts';
 import { isBlocked, type Policy } from './policy/policy.ts';
 import { stepsOfBatch } from './store/batch-steps.ts';
 import { batchStatus } from './store/batch-status.ts';
-import type { DeliveredJob, Delivery } from './store/delivery.ts';
+import type { DeliveredJob, DeliveredLook, Delivery } from './store/delivery.ts';
 import type { CommandRecord, Records } from './store/records.ts';
 
 interface NoticesContext {
@@ -21,6 +22,7 @@ export const createNotices =
   (context: NoticesContext): NotifyContext['tell'] =>
   async (delivery, record, webhook) => {
     const { about } = delivery;
+    if (about.event === 'job.looked') return lookNotice(context, delivery, about, webhook);
     if ('job' in about) return jobNotice(delivery, about);
     if (!record) return 'the record of the command is gone';
     const { config, policyOf } = context;
@@ -69,8 +71,13 @@ async function batchNotice(
   const status = batchStatus(steps.map((step) => step.status));
   const { path, link } = addressOf(config.current(), `/v1/batches/${id}`);
   const data = { id, ...factsOf(leader), status, exitCodes: steps.map(exitCodeOf), address: path };
-  return told(about.event, createdAt, data, batchMessage({ id, status, onError, items }, link));
+  const message = batchMessage({ id, status, onError, items }, link);
+  const isLook = steps.every(({ argv }) => readsOf(argv).length > 0);
+  return told(about.event, createdAt, data, isLook && status === 'completed' ? lookedByHand(message) : message);
 }
+
+/** That reads ran, or that one may not be made, says nothing of how the cluster is. */
+const lookedByHand = (message: Message): Message => ({ ...message, outcome: '🔎 looked: aksgw health says how it is' });
 
 function jobNotice({ createdAt }: Delivery, { event, job, slot, commandId, detail }: DeliveredJob): Told {
   const due = slot === undefined ? undefined : new Date(slot).toISOString();
@@ -85,6 +92,32 @@ function jobNotice({ createdAt }: Delivery, { event, job, slot, commandId, detai
     },
   );
 }
+
+/** What a look found. Text out of the cluster only where a webhook takes output. */
+function lookNotice(
+  { config }: NoticesContext,
+  { createdAt }: Delivery,
+  { event, job, slot, commandId, cluster, status, change, summary, lines }: DeliveredLook,
+  { output }: Webhook,
+): Told {
+  const { path, link } = addressOf(config.current(), `/v1/clusters/${cluster}/health`);
+  const due = new Date(slot).toISOString();
+  const facts = { job, slot: due, commandId, cluster, status, change, found: summary, address: path };
+  return told(event, createdAt, output ? { ...facts, lines } : facts, {
+    outcome: change === 'recovered' ? '✅ well again' : (lookSigns[status] ?? status),
+    facts: [cluster, summary, job, due],
+    body: { head: lines, tail: [], leftOut: 0 },
+    link,
+  });
+}
+
+const lookSigns: Readonly<Record<string, string>> = {
+  ok: '✅ well',
+  degraded: '⚠️ degraded',
+  failing: '❌ failing',
+  unknown: '❓ not known',
+  'not-allowed': '🔒 not all of it may be seen',
+};
 
 const jobSigns: Readonly<Record<string, string>> = {
   'job.failed': '❌',

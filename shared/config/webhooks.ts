@@ -5,8 +5,8 @@ import type { Path, Report } from './problem.ts';
 import type { ConfigFile, WebhookFile } from './schema.ts';
 import { isEnvName, isLoopback, isName } from './values.ts';
 
-/** What a webhook may list beside the ends of commands, which it is sent by name (`notify`). */
-const jobEvents = [
+/** What a webhook may list beside the ends of commands and looks, which it is sent by name (`notify`). */
+export const jobEvents = [
   'job.fired',
   'job.failed',
   'job.missed',
@@ -14,6 +14,7 @@ const jobEvents = [
   'job.suspended',
   'job.run-by-hand',
 ] as const;
+export type JobEventName = (typeof jobEvents)[number];
 const LATER = /^approval\.[a-z*-]+$/;
 
 interface Surroundings {

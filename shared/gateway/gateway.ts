@@ -5,7 +5,7 @@ import { admitCaller } from './admit-caller.ts';
 import { cancelBatch, cancelBlocked, cancelCommand } from './cancel-command.ts';
 import type { GatewayContext, InForce } from './context.ts';
 import { explainBatch, explainCommand, type ExplainedCommand } from './explain-command.ts';
-import { judgeReads, type ReadVerdict } from './judge-reads.ts';
+import { judgeReads, recordDenials, type ReadVerdict } from './judge-reads.ts';
 import { discoverResources } from './discover.ts';
 import { listClusters, readCluster } from './list-clusters.ts';
 import { readAuditEvents, readCheckpoints } from './read-audit.ts';
@@ -39,6 +39,8 @@ export interface Gateway {
   discoverResources(): Promise<void>;
   /** Which of some reads a caller may run; runs none. */
   judgeReads(request: AuthenticatedRequest, commands: readonly RequestedCommand[]): Promise<readonly ReadVerdict[]>;
+  /** One line in the trail for all of what judgeReads denied. */
+  recordDenials(asked: readonly string[], verdicts: readonly ReadVerdict[]): Promise<void>;
   awaitResult(request: AuthenticatedRequest, started: StartedCommand, wait: Wait): Promise<CommandResult>;
   explainCommand(request: AuthenticatedRequest, requested: RequestedCommand): Promise<ExplainedCommand>;
   readResult(request: AuthenticatedRequest, id: string, wait: Wait): Promise<CommandResult>;
@@ -76,6 +78,7 @@ export const createGateway = (context: GatewayContext, settleAfterMs = SETTLE_AF
   readResult: (request, id, wait) => readResult(context, request, id, wait),
   listOwnCommands: (request, query) => listOwnCommands(context, request, query),
   judgeReads: (request, commands) => judgeReads(context, request, commands),
+  recordDenials: (asked, verdicts) => recordDenials(context, asked, verdicts),
   admitToMetrics: (request) => admitToMetrics(context, request),
   listClusters: (request) => listClusters(context, request),
   whoAmI: (request) => whoAmI(context, request),

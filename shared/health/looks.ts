@@ -4,6 +4,7 @@ import { Problem } from '../errors.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { policyDenied } from '../gateway/policy-denied.ts';
 import { ownerKey, type AuthenticatedRequest, type RequestedBatch, type Wait } from '../gateway/request.ts';
+import type { ReadVerdict } from '../gateway/judge-reads.ts';
 import type { BatchResult } from '../gateway/read-batch.ts';
 import type { StartedCommand } from '../gateway/run-command.ts';
 import { onAbort } from '../lib/abort.ts';
@@ -11,10 +12,11 @@ import type { Relay } from '../relay/relay.ts';
 import type { Answer } from './answers.ts';
 import { assess, type Health } from './assess.ts';
 import type { AzureAnswer } from './azure-view.ts';
+import { digestOf, type Digest } from './digest.ts';
 import type { HealthMetrics } from './metrics.ts';
 import { isFresh, type SharedLooks } from './shared-looks.ts';
 import { readLook, type BatchReading } from './read-batch.ts';
-import { readsIn, stepsFor, type Read, type ReadName } from './reads.ts';
+import { readsIn, stepsFor, wordsFor, type Read, type ReadName } from './reads.ts';
 
 /** What is looked at. */
 interface Scope {
@@ -41,14 +43,18 @@ export interface Looks {
     until: number,
     signal?: AbortSignal,
   ): Promise<StartedCommand>;
-  /** Judges a job's look that has ended, and keeps its numbers as metrics `until` then (epoch ms). Gives its status and reason in one line. */
-  note(request: AuthenticatedRequest, cluster: string, batchId: string, until: number): Promise<string>;
+  /** Judges a job's look that has ended, and keeps its numbers as metrics `until` then (epoch ms). */
+  note(request: AuthenticatedRequest, cluster: string, batchId: string, until: number): Promise<Digest>;
 }
 
-type About = Pick<RequestedBatch, 'reason' | 'job' | 'requester' | 'idempotency'>;
+/** What goes into the records with a job's look: all of a batch but the reads themselves. */
+type About = Omit<RequestedBatch, 'cluster' | 'steps' | 'onError'>;
 
 interface LooksContext {
-  readonly gateway: Pick<Gateway, 'admitCaller' | 'judgeReads' | 'runBatch' | 'awaitBatch' | 'readBatch'>;
+  readonly gateway: Pick<
+    Gateway,
+    'admitCaller' | 'judgeReads' | 'recordDenials' | 'runBatch' | 'awaitBatch' | 'readBatch'
+  >;
   readonly relay: Pick<Relay, 'view'>;
   readonly clock: Clock;
   readonly metrics: HealthMetrics;
@@ -100,8 +106,7 @@ export function createLooks(context: LooksContext): Looks {
     start: (request, cluster, about, until, signal) => startForJob(context, request, { cluster }, about, until, signal),
     note: async (request, cluster, batchId, until) => {
       const reading = readLook(await context.gateway.readBatch(request, batchId, { ms: 0 }));
-      const { status, reason } = await noted(context, request, cluster, reading, until);
-      return `${status}: ${reason}`;
+      return digestOf(await noted(context, request, cluster, reading, until));
     },
   };
 }
@@ -126,7 +131,9 @@ async function startForJob(
   signal: AbortSignal | undefined,
 ): Promise<StartedCommand> {
   try {
-    return await startBatch(context, request, scope, await judge(context, request, scope), about, signal);
+    const judged = await judge(context, request, scope);
+    await recordDenied(context, scope, judged);
+    return await startBatch(context, request, scope, judged, about, signal);
   } catch (error) {
     // That it cannot be reached is what the look was to find out.
     if (isUnreachable(error))
@@ -154,6 +161,7 @@ async function noted(
 interface Judged {
   readonly allowed: readonly Read[];
   readonly denied: ReadonlyMap<ReadName, Answer>;
+  readonly verdicts: readonly ReadVerdict[];
 }
 
 async function judge({ gateway }: LooksContext, request: AuthenticatedRequest, scope: Scope): Promise<Judged> {
@@ -165,16 +173,20 @@ async function judge({ gateway }: LooksContext, request: AuthenticatedRequest, s
   const denied = new Map<ReadName, Answer>();
   const allowed = wanted.filter(({ name }, index) => {
     const verdict = verdicts[index];
-    if (verdict?.allowed) return true;
-    const kind = verdict?.code === 'command-refused' ? 'unknown' : 'not-allowed';
-    denied.set(name, { kind, reason: verdict?.reason ?? '' });
+    if (!verdict || verdict.allowed) return verdict !== undefined;
+    const kind = verdict.code === 'command-refused' ? 'unknown' : 'not-allowed';
+    denied.set(name, { kind, reason: verdict.reason });
     return false;
   });
   // Everybody may ask for the version. By itself that is worth no pod, and shows nothing that is well.
   const worthIt = allowed.some(({ name }) => name !== 'version');
   if (!worthIt) for (const { name } of allowed) denied.set(name, { kind: 'not-allowed', reason: NOTHING_ALLOWED });
-  return { allowed: worthIt ? allowed : [], denied };
+  return { allowed: worthIt ? allowed : [], denied, verdicts };
 }
+
+/** Once a look, however many ask for it while it is fresh. */
+const recordDenied = ({ gateway }: LooksContext, { namespace }: Scope, { denied, verdicts }: Judged): Promise<void> =>
+  gateway.recordDenials(wordsFor([...denied.keys()], namespace), verdicts);
 
 const NOTHING_ALLOWED = 'Policy allows none of the reads.';
 
@@ -192,6 +204,7 @@ async function begin(
   judged: Judged,
 ): Promise<Health> {
   const { allowed, denied } = judged;
+  await recordDenied(context, scope, judged);
   const may = allowed.length > 0;
   const [reading, azure] = await Promise.all([
     may ? runReads(context, request, scope, judged) : notStarted,

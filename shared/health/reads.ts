@@ -94,6 +94,14 @@ export function stepsFor(wanted: readonly Read[], namespace: string | undefined)
     .map(([name, together]) => ({ words: wordsOf(steps[name], together, namespace), reads: together }));
 }
 
+/** Some reads as the one command that a person would type for them; a raw path stands for itself. */
+export function wordsFor(names: readonly ReadName[], namespace: string | undefined): readonly string[] {
+  const wanted = reads.filter(({ name }) => names.includes(name));
+  const resources = new Set(wanted.flatMap(({ list: asked }) => asked?.resource ?? []));
+  if (resources.size === 0) return wanted[0] ? wordsOf(steps[wanted[0].step], [], namespace) : [];
+  return ['kubectl', 'get', [...resources].join(','), ...(namespace === undefined ? ['-A'] : ['-n', namespace])];
+}
+
 const order = (name: StepName): number => Object.keys(steps).indexOf(name);
 
 function wordsOf(step: Step, together: readonly Read[], namespace: string | undefined): readonly string[] {

@@ -2,26 +2,10 @@ import type { AuditTrail } from '../audit/trail.ts';
 import type { Clock, Entropy } from '../clock.ts';
 import type { Config, ConfigSource } from '../config/config.ts';
 import type { Gateway } from '../gateway/gateway.ts';
-import type { AuthenticatedRequest, RequestedBatch } from '../gateway/request.ts';
-import type { StartedCommand } from '../gateway/run-command.ts';
 import type { Records } from '../store/records.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { HealthLook } from './health-look.ts';
 import { compileJobs, type Job } from './job.ts';
-
-/** A look at a cluster's health, for jobs that are one. */
-interface HealthLook {
-  /** Starts it as the job. Throws Problem. */
-  start(
-    request: AuthenticatedRequest,
-    cluster: string,
-    about: Pick<RequestedBatch, 'reason' | 'job' | 'requester' | 'idempotency'>,
-    /** Epoch ms: until when its numbers say something of now. */
-    until: number,
-    signal?: AbortSignal,
-  ): Promise<StartedCommand>;
-  /** Judges one that has ended, and keeps its numbers as metrics. One line on how the cluster is. */
-  note(request: AuthenticatedRequest, cluster: string, batchId: string, until: number): Promise<string>;
-}
 
 /** What the steps of a job work with. */
 export interface JobsContext {

@@ -4,6 +4,7 @@ import type { StartedCommand } from '../gateway/run-command.ts';
 import { jobPrincipal, principalKey } from '../identity/principal.ts';
 import { isFinished, isFollower, maxListed, type CommandRecord } from '../store/records.ts';
 import type { JobsContext } from './context.ts';
+import { NOT_SEEN, telling, toldOf } from './tell-look.ts';
 import { tellOfJob } from './tell.ts';
 import { chooseValues, fillStep, type Job, type OptionValues } from './job.ts';
 import {
@@ -137,17 +138,20 @@ export async function notStarted(
   const { state } = stored;
   const denied = suspending.has(code);
   const event = denied ? 'job.suspended' : 'job.failed';
+  // A look that cannot be made at each slot is told once, as what it finds is.
+  const known = job.health && toldOf(job, state).includes(NOT_SEEN);
   await tellOfJob(
     context,
     job,
     { event, job: job.name, slot, commandId: run?.commandId, detail: why },
-    { ownToo: true },
+    { own: known ? 'as-listed' : 'too' },
   );
   const outcome = denied ? 'suspended' : 'not-started';
   return saveState(context, job.name, stored, {
     ...remember(state, { slot, at: firedAt, missed: missed || undefined, outcome, ...(run && placeOfRun(run)), why }),
     starting: undefined,
     running: undefined,
+    told: job.health ? telling(job, [NOT_SEEN]) : undefined,
     suspended: denied ? (state.suspended ?? { since: clock.now(), why }) : state.suspended,
   });
 }
@@ -178,17 +182,20 @@ export function startRun(
     job: { name: job.name, ...(slot !== undefined && { slot }) },
     ...(by && { requester: personOf(by.request), startedBy: ownerKey(by.request) }),
     idempotency,
-    notify: by?.notify === undefined ? job.notify : ({ webhook: by.notify, on: 'always' } as const),
   };
-  if (job.health) return health.start(request, job.cluster, shared, numbersUntil(job, clock.now()), signal);
+  // Who runs it by hand is told that it ended. What a job's own look found is told once it was judged (tell-look.ts).
+  const byHand = by?.notify === undefined ? undefined : ({ webhook: by.notify, on: 'always' } as const);
+  if (job.health)
+    return health.start(request, job.cluster, { ...shared, notify: byHand }, numbersUntil(job, clock.now()), signal);
+  const notify = byHand ?? job.notify;
   const steps = job.steps.map((step) => {
     const { argv, ...filled } = fillStep(step, values);
     return { ...filled, command: argv };
   });
-  if (job.batch) return gateway.runBatch(request, { ...shared, steps, onError: job.onError }, signal);
+  if (job.batch) return gateway.runBatch(request, { ...shared, notify, steps, onError: job.onError }, signal);
   const [step] = steps;
   if (!step) throw new TypeError(`the job ${job.name} has no command`);
-  return gateway.runCommand(request, { ...shared, ...step }, signal);
+  return gateway.runCommand(request, { ...shared, notify, ...step }, signal);
 }
 
 /** Who ran a job by hand: the person behind the caller, where there is one. */

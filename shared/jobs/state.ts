@@ -16,6 +16,8 @@ export interface JobState {
   /** The slot that runs next: now, or after the run before it (`onOverlap: queue`). */
   readonly waiting?: Due | undefined;
   readonly suspended?: { readonly since: number; readonly why: string } | undefined;
+  /** What a health job's webhook was last told is wrong, and which webhook that is. */
+  readonly told?: { readonly webhook: string; readonly troubles: readonly string[] } | undefined;
   /** Newest first; runs by hand are not in it. */
   readonly history: readonly PastSlot[];
 }

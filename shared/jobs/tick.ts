@@ -4,6 +4,7 @@ import { problems } from '../errors.ts';
 import type { JobsContext } from './context.ts';
 import { dropUnstarted, fire, isTooLate, isUnsent, notStarted, numbersUntil, requestOf, resume } from './fire.ts';
 import type { Job } from './job.ts';
+import { NOT_SEEN, tellFound, telling, toldOf, type ToldTroubles } from './tell-look.ts';
 import { tellOfJob } from './tell.ts';
 import { outcomeOf, type Outcome } from './outcome.ts';
 import {
@@ -136,10 +137,14 @@ async function noteEnd(context: JobsContext, job: Job, stored: StoredState): Pro
     return notStarted(context, job, stored, running, { code, why: `${code}: ${message}`, run: running });
   }
   const ended = await endOf(context, running, record);
-  const { status, exitCode, why, commandId } = job.health ? await noteHealth(context, job, running, ended) : ended;
+  const { outcome, told } = job.health
+    ? await noteLook(context, job, state, running, ended)
+    : { outcome: ended, told: undefined };
+  const { status, exitCode, why, commandId } = outcome;
   if (exitCode !== 0) {
     const detail = why ?? `exit code ${exitCode}`;
-    await tellOfJob(context, job, { event: 'job.failed', job: job.name, slot, commandId, detail });
+    const own = !job.health ? 'not' : toldOf(job, state).includes(NOT_SEEN) ? 'as-listed' : 'too';
+    await tellOfJob(context, job, { event: 'job.failed', job: job.name, slot, commandId, detail }, { own });
   }
   const past = {
     slot,
@@ -150,30 +155,33 @@ async function noteEnd(context: JobsContext, job: Job, stored: StoredState): Pro
     exitCode,
     why,
   };
-  return saveState(context, job.name, stored, { ...remember(state, past), running: undefined });
+  return saveState(context, job.name, stored, { ...remember(state, past), running: undefined, told });
 }
 
-/** A look that ran went well, whatever it saw: that is told by its metrics, and by alerts on them. */
-async function noteHealth(
-  { health, clock, entropy, onError }: JobsContext,
+interface NotedLook {
+  readonly outcome: Outcome;
+  readonly told: ToldTroubles | undefined;
+}
+
+/** A look that ran went well, whatever it saw: that is told for itself. */
+async function noteLook(
+  context: JobsContext,
   job: Job,
-  { batchId }: StartedRun,
+  state: JobState,
+  run: StartedRun,
   ended: Outcome,
-): Promise<Outcome> {
-  if (batchId === undefined) return ended;
-  try {
-    const why = await health.note(
-      requestOf(job, undefined, entropy),
-      job.cluster,
-      batchId,
-      numbersUntil(job, clock.now()),
-    );
-    return ended.status === 'completed' ? { ...ended, exitCode: 0, why } : ended;
-  } catch (error) {
-    // Its numbers are lost until the next slot; that it ended is not.
-    onError(error);
-    return ended;
-  }
+): Promise<NotedLook> {
+  const { health, clock, entropy, onError } = context;
+  const notSeen = telling(job, [NOT_SEEN]);
+  if (run.batchId === undefined || ended.status !== 'completed') return { outcome: ended, told: notSeen };
+  const looked = await health
+    .note(requestOf(job, undefined, entropy), job.cluster, run.batchId, numbersUntil(job, clock.now()))
+    .catch(onError);
+  // Its numbers are lost until the next slot; that it ended is not.
+  if (!looked)
+    return { outcome: { ...ended, exitCode: undefined, why: 'what it saw could not be read' }, told: notSeen };
+  const why = `${looked.status}: ${looked.reason}`;
+  return { outcome: { ...ended, exitCode: 0, why }, told: await tellFound(context, job, state, run, looked) };
 }
 
 /** The first step of a batch is the last to be finished, so all of them have their end. */
@@ -204,7 +212,7 @@ async function noteDue(context: JobsContext, job: Job, stored: StoredState): Pro
   let next: JobState = { ...state, lastSlot: slot };
   if (missed > 0) {
     const why = `${missed >= MOST_COUNTED ? 'at least ' : ''}${missed} missed${runs ? ', the newest slot runs' : ''}`;
-    await tellOfJob(context, job, { event: 'job.missed', job: job.name, slot, detail: why }, { ownToo: true });
+    await tellOfJob(context, job, { event: 'job.missed', job: job.name, slot, detail: why }, { own: 'too' });
     if (!runs) next = remember(next, { slot, at: now, missed, outcome: 'missed', why });
   }
   if (runs) next = await queue(context, job, next, { slot, missed });

@@ -188,12 +188,30 @@ describe('judged as the caller', () => {
       token: stack.tokens.auditor,
     });
     const codes = trail.body.items.map(({ code }) => code);
-    for (const code of [
-      eventCodes['command.intended'],
-      eventCodes['command.explained'],
-      eventCodes['command.completed'],
-    ])
+    for (const code of [eventCodes['command.intended'], eventCodes['command.completed']])
       expect(codes.filter((one) => one === code).length).toBeGreaterThan(2);
+  });
+
+  test('all that a look may not read is one line of the trail, however often it is asked for while it is fresh', async () => {
+    const lines = async () => {
+      const query = `/v1/audit/events?limit=200&code=${eventCodes['command.explained']}&order=desc`;
+      const { body } = await stack.request<{ items: { argv: string[]; decision: string; attributes: unknown[] }[] }>(
+        'GET',
+        query,
+        { token: stack.tokens.auditor },
+      );
+      return body.items;
+    };
+    const before = (await lines()).length;
+    for (let again = 0; again < 3; again += 1) await look('?namespace=shop', { token: stack.tokens.user });
+    const [line, ...others] = await lines();
+    expect(others).toHaveLength(before);
+    expect(line).toMatchObject({
+      argv: ['kubectl', 'get', expect.stringMatching(/statefulsets\.apps,.*nodes/), '-n', 'shop'],
+      decision: 'deny',
+    });
+    expect(line?.attributes).toContainEqual(expect.objectContaining({ resource: 'nodes', verb: 'list' }));
+    expect(line?.attributes).toContainEqual(expect.objectContaining({ resource: 'statefulsets', namespace: 'shop' }));
   });
 
   test('a caller who may read nothing starts no pod', async () => {

@@ -8,11 +8,14 @@ import type { RequestedCommand } from '../../shared/gateway/request.ts';
 import { principalKey } from '../../shared/identity/principal.ts';
 import { compiledOnce, type JobsContext } from '../../shared/jobs/context.ts';
 import { createJobs } from '../../shared/jobs/jobs.ts';
+import type { Looked } from '../../shared/jobs/health-look.ts';
 import type { BatchId } from '../../shared/lib/ids.ts';
+import type { Delivery } from '../../shared/store/delivery.ts';
+import { compilePolicy } from '../../shared/policy/policy.ts';
 import { stepId } from '../../shared/store/derived-ids.ts';
 import { isFinished, isFollower, type CommandRecord } from '../../shared/store/records.ts';
 import { commandRecord } from '../support/records.ts';
-import { parse, withSections } from '../config/valid.ts';
+import { env, parse, withSections } from '../config/valid.ts';
 
 const DAY = 86_400_000;
 
@@ -23,6 +26,9 @@ export interface Fault {
   /** Of a stop. */
   readonly minutes: number;
 }
+
+/** Of a look. */
+const READS = 3;
 
 class Killed extends Error {}
 
@@ -40,8 +46,20 @@ interface Process {
   readonly faults: readonly Fault[];
 }
 
-const configured = (command: string, job: string): Config =>
-  parse(withSections({ jobs: `jobs: [{ name: nightly, cluster: demo, ${command}, ${job} }]` }));
+/** A person who may run the job by hand. */
+export const runner = '55555555-5555-4555-8555-555555555555';
+const RUNNER = `policy: { roles: { runner: { allow: [{ verbs: [run], resources: [jobs.aksgw], names: [nightly], namespaces: ['*'] }] } },\
+  bindings: [{ role: runner, clusters: [demo], subjects: [{ user: ${runner} }] }] }`;
+export const SECRET = `whsec_${Buffer.alloc(32).toString('base64')}`;
+
+const configured = (command: string, job: string, webhooks: string): Config =>
+  parse(
+    withSections({
+      policy: RUNNER,
+      jobs: `jobs: [{ name: nightly, cluster: demo, ${command}, ${job} }]\nwebhooks: { ${webhooks} }`,
+    }),
+    { env: { ...env, HOOK: SECRET } },
+  );
 
 /** A store, a trail and a gateway in memory, in virtual time, with processes that are killed and stopped in the middle of what they do. */
 export class World {
@@ -51,6 +69,12 @@ export class World {
   readonly sent: number[] = [];
   readonly events: AuditEvent[] = [];
   readonly errors: unknown[] = [];
+  /** What is to be told, by its id. */
+  readonly deliveries = new Map<string, Delivery>();
+  /** What every look sees; undefined where its output is gone. */
+  looked: Looked | undefined;
+  /** How every command ends. */
+  exitCode = 0;
   readonly notes = new Map<string, { version: number; text: string }>();
   readonly #leases = new Map<string, { holder: string; until: number }>();
   readonly #commands: Accepted[] = [];
@@ -58,19 +82,21 @@ export class World {
   readonly #stopped: { readonly until: number; readonly go: () => void }[] = [];
   config: Config;
   readonly #runMs: number;
+  readonly #webhooks: string;
   /** Whether a command goes out before its starter hears of it. */
   sendsAtOnce = false;
   #ids = 0;
 
-  constructor(start: number, job: string, runMs = 1_000, command = 'argv: [kubectl, get, pods]') {
+  constructor(start: number, job: string, runMs = 1_000, command = 'argv: [kubectl, get, pods]', webhooks = '') {
     this.now = start;
     this.#runMs = runMs;
-    this.config = configured(command, job);
+    this.#webhooks = webhooks;
+    this.config = configured(command, job, webhooks);
   }
 
   /** Another configuration is in force from now on. */
   configure(job: string, command = 'argv: [kubectl, get, pods]'): void {
-    this.config = configured(command, job);
+    this.config = configured(command, job, this.#webhooks);
   }
 
   /** Goes on to an instant: what is under way happens, and processes that stood still go on. */
@@ -96,7 +122,12 @@ export class World {
         }
       }
       if (command.record.status === 'running' && command.endAt <= instant)
-        command.record = { ...command.record, status: 'completed', exitCode: 0, finishedAt: instant } as CommandRecord;
+        command.record = {
+          ...command.record,
+          status: 'completed',
+          exitCode: this.exitCode,
+          finishedAt: instant,
+        } as CommandRecord;
     }
     await turn();
   }
@@ -117,7 +148,6 @@ export class World {
       return result;
     };
     const clock = { now: () => this.now + skew(), monotonic: () => this.now, sleep: () => Promise.resolve() };
-    const policy = {} as never;
     const context: JobsContext = {
       config: {
         current: () => this.config,
@@ -127,15 +157,23 @@ export class World {
       },
       jobsOf: compiledOnce(clock),
       gateway: {
-        admitCaller: async () => ({ config: this.config, policy }),
+        admitCaller: async () => ({ config: this.config, policy: compilePolicy(this.config) }),
         limitRate: async () => undefined,
         runCommand: (_request, requested) => effect(() => this.#run(process, clock.now(), requested, 0)),
         runBatch: (_request, requested) =>
           effect(() => this.#run(process, clock.now(), requested, requested.steps.length)),
       },
       health: {
-        start: () => Promise.reject(new Error('no job here is a look')),
-        note: () => Promise.reject(new Error('no job here is a look')),
+        start: (_request, _cluster, about) =>
+          effect(() => {
+            if (about.notify) throw new Error('a look tells what it found, not that it ended');
+            return this.#run(process, clock.now(), about, READS);
+          }),
+        note: () =>
+          effect(() => {
+            if (!this.looked) throw new Error('what it printed is gone');
+            return this.looked;
+          }),
       },
       records: {
         get: (id) => effect(() => this.#commands.find(({ record }) => record.id === id)?.record),
@@ -147,7 +185,8 @@ export class World {
               .slice(0, limit),
           })),
         getNote: (name) => effect(() => this.notes.get(name)),
-        addDelivery: async () => undefined,
+        addDelivery: (delivery) =>
+          effect(() => void (this.deliveries.has(delivery.id) || this.deliveries.set(delivery.id, delivery))),
         putNote: (name, { version, text }) =>
           effect(() => {
             if ((this.notes.get(name)?.version ?? 0) !== version) return false;
@@ -184,6 +223,7 @@ export class World {
     const jobs = createJobs(context);
     let looking = false;
     return {
+      jobs,
       get alive() {
         return process.alive;
       },
