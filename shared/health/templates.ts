@@ -50,6 +50,9 @@ export const templates = {
     plain('.status.updatedNumberScheduled'),
     plain('.spec.suspend'),
     conditions('or (eq .type "Progressing") (eq .type "Failed")'),
+    // What holds a rollout on purpose.
+    '{{with .spec.updateStrategy}}{{.type}}={{with .rollingUpdate}}{{with .partition}}{{.}}{{end}}{{end}}{{end}}',
+    plain('.spec.paused'),
   ),
   storage: row(
     ...object,

@@ -84,6 +84,7 @@ export const labels = {
     'not-all-ready',
     'not-observed',
     'rolling-out',
+    'rollout-paused',
     'crash-loop',
     'image-pull',
     'container-config',

@@ -75,6 +75,35 @@ const unscheduled = (message: string) => ({
 const degraded = (part: string, what: string, object: string) => ({ severity: 'degraded', part, what, object });
 const failing = (part: string, what: string, object: string) => ({ severity: 'failing', part, what, object });
 
+/** All of its three pods are ready, and few of them are what its template says. */
+function halfUpdated(kind: string, name: string, updated: number): KubeObject {
+  const labels = { app: name };
+  const template = { metadata: { labels }, spec: { containers: [{ name: 'app', image: 'app:1' }] } };
+  const spec = {
+    Deployment: { replicas: 3, paused: true },
+    StatefulSet: {
+      replicas: 3,
+      serviceName: name,
+      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 2 } },
+    },
+    DaemonSet: { updateStrategy: { type: 'OnDelete' } },
+  }[kind];
+  const status =
+    kind === 'DaemonSet'
+      ? {
+          currentNumberScheduled: 3,
+          desiredNumberScheduled: 3,
+          numberMisscheduled: 0,
+          numberReady: 3,
+          updatedNumberScheduled: updated,
+        }
+      : { replicas: 3, readyReplicas: 3, updatedReplicas: updated };
+  return shop('apps/v1', kind, name, {
+    spec: { ...spec, selector: { matchLabels: labels }, template },
+    status: { ...status, observedGeneration: 1 },
+  });
+}
+
 /** The faults that live in objects. `now` is when they are looked at, `kubelet` what fits the API server. */
 export const faults = (now: number, kubelet = 'v1.35.2'): readonly Fault[] => [
   {
@@ -266,6 +295,45 @@ export const faults = (now: number, kubelet = 'v1.35.2'): readonly Fault[] => [
     finds: failing('workloads', 'rollout-stuck', 'deployment/stuck'),
     says: /ProgressDeadlineExceeded, 3 of 3 ready/,
   },
+  ...[
+    {
+      name: 'a rollout that a partition holds',
+      kind: 'StatefulSet',
+      object: 'canary',
+      updated: 1,
+      says: /^paused by partition 2, 1 of 3 updated$/,
+    },
+    {
+      name: 'a rollout that has not come to its partition',
+      kind: 'StatefulSet',
+      object: 'behind',
+      updated: 0,
+      says: /^0 of 3 updated$/,
+    },
+    {
+      name: 'a rollout that waits for its pods to be deleted',
+      kind: 'DaemonSet',
+      object: 'ondelete',
+      updated: 0,
+      says: /OnDelete/,
+    },
+    {
+      name: 'a deployment that is paused in the middle',
+      kind: 'Deployment',
+      object: 'held',
+      updated: 0,
+      says: /^paused, 0 of 3 updated$/,
+    },
+  ].map(({ name, kind, object, updated, says }) => ({
+    name,
+    objects: [halfUpdated(kind, object, updated)],
+    finds: degraded(
+      'workloads',
+      object === 'behind' ? 'rolling-out' : 'rollout-paused',
+      `${kind.toLowerCase()}/${object}`,
+    ),
+    says,
+  })),
   {
     name: 'a deployment without a single replica',
     objects: [

@@ -25,6 +25,7 @@ export function azure(answer: AzureAnswer): Part {
     if (powerState === 'stopped') findings.push(found('degraded', 'pool-stopped', pool));
   }
   const status = worst(findings.map(({ severity }) => severity));
+  // Behind the control plane. Which newer versions Azure offers is another question of ARM (upgradeProfiles), which is not asked.
   const waiting = details.pools.filter(({ version }) => version !== '' && version !== details.version);
   const numbers = {
     powerState: view.powerState,
@@ -40,7 +41,9 @@ export function azure(answer: AzureAnswer): Part {
     upgradesWaiting: waiting.map(({ name }) => name),
   };
   const sla = details.tier === 'free' ? ', tier free: no SLA' : '';
-  const reason = findings.length > 0 ? summary(findings) : `${view.powerState}, ${view.provisioningState}${sla}`;
+  const behind = waiting.length > 0 ? `, behind the control plane: ${numbers.upgradesWaiting.join(', ')}` : '';
+  const reason =
+    findings.length > 0 ? summary(findings) : `${view.powerState}, ${view.provisioningState}${sla}${behind}`;
   return { status, reason, checks: { managedCluster: { status } }, numbers, findings };
 }
 

@@ -15,22 +15,24 @@ const HIGHEST = 10;
 /** Namespaces told apart in numbers; the others are counted together. */
 const MOST_NAMESPACES = 50;
 
-/** Why a container waits: as long as this lasts it does not start (pkg/kubelet/images, pkg/kubelet/kuberuntime). */
-const WAITS: Readonly<Record<string, What>> = {
-  CrashLoopBackOff: 'crash-loop',
-  ImagePullBackOff: 'image-pull',
-  ErrImagePull: 'image-pull',
-  InvalidImageName: 'image-pull',
-  ErrImageNeverPull: 'image-pull',
-  CreateContainerConfigError: 'container-config',
-  CreateContainerError: 'container-config',
-  RunContainerError: 'container-config',
-};
+/** Why a container waits, in words of whoever writes a pod's status: as long as this lasts it does not start (pkg/kubelet/images, pkg/kubelet/kuberuntime). */
+const WAITS: ReadonlyMap<string, What> = new Map(
+  Object.entries({
+    CrashLoopBackOff: 'crash-loop',
+    ImagePullBackOff: 'image-pull',
+    ErrImagePull: 'image-pull',
+    InvalidImageName: 'image-pull',
+    ErrImageNeverPull: 'image-pull',
+    CreateContainerConfigError: 'container-config',
+    CreateContainerError: 'container-config',
+    RunContainerError: 'container-config',
+  } as const),
+);
 
 /** Availability of pods, and what they use of their limits. */
 export function pods(answers: Answers): Part {
   const counts = { total: 0, running: 0, pending: 0, failed: 0, restartedInHour: 0 };
-  const problems: Record<string, number> = {};
+  const problems: Partial<Record<What, number>> = {};
   const namespaces = new Map<string, { pods: number; problems: number }>();
   const findings: Finding[] = [];
   const limits = new Map<string, Resources>();
@@ -142,7 +144,7 @@ function findingsOf(row: Row, pod: Pod, now: number): readonly Finding[] {
   if (pod.deleted) return [];
   if (pod.phase === 'Failed' && pod.reason === 'Evicted') return [found('degraded', 'evicted', row)];
   const waiting = pod.containers.flatMap((container) => {
-    const what = WAITS[container.waiting];
+    const what = WAITS.get(container.waiting);
     if (what === undefined) return [];
     const ended = container.ended === '' ? '' : `, ended last by ${container.ended}`;
     const restarts = container.restarts === 0 ? '' : `, ${container.restarts} restarts`;

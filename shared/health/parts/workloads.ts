@@ -45,6 +45,8 @@ function look(row: Row): Seen {
     updatedThere,
     suspend,
     conditions = '',
+    strategy = '',
+    paused = '',
   ] = row.fields;
   const states = items(conditions).map((item) => item.split('='));
   const suspended = suspend === 'true';
@@ -65,6 +67,7 @@ function look(row: Row): Seen {
         updated: count(set ? updatedThere : updated),
         lag: count(generation) - count(observed),
         stopped: states.find(([type, value]) => type === 'Progressing' && value === 'False'),
+        hold: holdOf(strategy, paused === 'true'),
       };
       return { desired: state.desired, ready: state.ready, suspended: false, finding: replicasFinding(row, state) };
     }
@@ -79,14 +82,36 @@ function replicasFinding(
     readonly updated: number;
     readonly lag: number;
     readonly stopped: readonly string[] | undefined;
+    readonly hold: Hold | undefined;
   },
 ): Finding | undefined {
-  const { desired, ready, updated, lag, stopped } = state;
-  const has = `${ready} of ${desired} ready`;
-  if (stopped) return found('failing', 'rollout-stuck', row, `${decoded(stopped[2] ?? '')}, ${has}`);
-  if (desired > 0 && ready === 0) return found('failing', 'none-ready', row, has);
-  if (ready < desired) return found('degraded', 'not-all-ready', row, has);
+  const { desired, ready, updated, lag, stopped, hold } = state;
+  const up = `${ready} of ${desired} ready`;
+  if (stopped) return found('failing', 'rollout-stuck', row, `${decoded(stopped[2] ?? '')}, ${up}`);
+  if (desired > 0 && ready === 0) return found('failing', 'none-ready', row, up);
+  if (ready < desired) return found('degraded', 'not-all-ready', row, up);
   if (lag > 0) return found('degraded', 'not-observed', row, 'its controller has not taken up the last change');
-  if (updated < desired) return found('degraded', 'rolling-out', row, `${updated} of ${desired} updated`);
-  return undefined;
+  if (updated >= desired) return undefined;
+  const has = `${updated} of ${desired} updated`;
+  return hold && updated >= desired - hold.keeps
+    ? found('degraded', 'rollout-paused', row, `${hold.by}, ${has}`)
+    : found('degraded', 'rolling-out', row, has);
+}
+
+/** What somebody set so that a rollout does not go on by itself, and how many pods it keeps as they are. */
+interface Hold {
+  readonly by: string;
+  readonly keeps: number;
+}
+
+/**
+ * A partition keeps the pods with lower ordinals, as `kubectl rollout status` counts them too; OnDelete keeps each pod until somebody deletes it
+ * (kubernetes.io/docs/concepts/workloads/controllers/statefulset, "Update strategies"); a deployment can be paused.
+ */
+function holdOf(strategy: string, paused: boolean): Hold | undefined {
+  if (paused) return { by: 'paused', keeps: Infinity };
+  const [type, partition] = strategy.split('=');
+  if (type === 'OnDelete') return { by: 'waits for its pods to be deleted (OnDelete)', keeps: Infinity };
+  const keeps = count(partition);
+  return keeps > 0 ? { by: `paused by partition ${keeps}`, keeps } : undefined;
 }
