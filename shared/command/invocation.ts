@@ -80,6 +80,8 @@ export interface SentCommand {
   readonly words: readonly string[];
   /** Set for what takes several calls of the tool: `words` is made of it. */
   readonly program?: Program | undefined;
+  /** Runs before it in the pod, and ends it there where what was judged does not hold any more. */
+  readonly guard?: Program | undefined;
   readonly files: readonly SentFile[];
   readonly stdin?: Uint8Array | undefined;
   /** True when a word holds a secret: then the words travel in the context, not in the command text. */

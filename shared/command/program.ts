@@ -23,12 +23,18 @@ const render = (program: Program): string =>
 /** The words that run a program. */
 export const programWords = (program: Program): readonly string[] => ['sh', '-c', render(program)];
 
+/** The words that the pod runs: of a command with a guard both, as one program. */
+export function wordsInPod({ words, program, guard }: SentCommand): readonly string[] {
+  return guard === undefined ? words : programWords([...guard, ...(program ?? sh`exec ${words}`)]);
+}
+
 /** The same command with further global flags of the tool, in each of its calls. */
 export function withGlobalFlags(sent: SentCommand, flags: readonly string[]): SentCommand {
   const add = ([tool = '', ...rest]: readonly string[]): readonly string[] => [tool, ...flags, ...rest];
-  if (sent.program === undefined) return { ...sent, words: add(sent.words) };
-  const program = sent.program.map((part) =>
-    'sh' in part || part.words[0] !== 'kubectl' ? part : { words: add(part.words) },
-  );
-  return { ...sent, program, words: programWords(program) };
+  const inCalls = (program: Program): Program =>
+    program.map((part) => ('sh' in part || part.words[0] !== 'kubectl' ? part : { words: add(part.words) }));
+  const guarded = sent.guard === undefined ? sent : { ...sent, guard: inCalls(sent.guard) };
+  if (sent.program === undefined) return { ...guarded, words: add(sent.words) };
+  const program = inCalls(sent.program);
+  return { ...guarded, program, words: programWords(program) };
 }

@@ -31,6 +31,8 @@ async function isDue({ records, clock, config, discovered }: GatewayContext, clu
   if (tried && clock.monotonic() - tried.readAt < RETRY_MS) return false;
   const kept = readKept((await records.getNote(noteOf(cluster)))?.text);
   if (!kept || clock.now() - kept.at >= DAY_MS) return true;
+  // Not more often, whoever makes a definition change to and fro.
+  if (kept.stale && clock.now() - kept.at >= RETRY_MS) return true;
   return kept.disputed.length > 0 && kept.config !== config.current().digest;
 }
 

@@ -14,6 +14,8 @@ export interface Kept {
   readonly rows: readonly string[];
   readonly disputed: readonly string[];
   readonly cut: boolean;
+  /** A command found that it is not so any more. */
+  readonly stale?: true | undefined;
 }
 
 /** What was read of a cluster; undefined where nothing is to be, or was yet. */

@@ -15,6 +15,7 @@ import { limiting, refuseCommand, refusing } from './deny.ts';
 import type { ActiveCommand } from './lifecycle/context.ts';
 import type { CommandToSend, NewCommand } from './lifecycle/start.ts';
 import { newRecord } from './new-record.ts';
+import { guardedOf, readAgainIfChanged } from './scope-changed.ts';
 import { ownerOf, type AuthenticatedRequest, type RequestedBatch, type RequestedCommand } from './request.ts';
 
 /** What a caller gets at once: the record so far, and the command if this process carries it. */
@@ -80,6 +81,7 @@ async function run(
       throw error;
     });
     const active = await start(context, { request, asked, allowed }, records, releasing(slot, release), key);
+    void readAgainIfChanged(context, guardedOf(allowed, records), active.finished);
     return { ...startedAs(records[0]), active, azureMs };
   } catch (error) {
     await key?.release();

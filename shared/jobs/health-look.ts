@@ -17,7 +17,7 @@ export interface HealthLook {
 }
 
 /** What goes into the records beside the reads themselves, which the look chooses. */
-export type AboutLook = Omit<RequestedBatch, 'cluster' | 'steps' | 'onError'>;
+type AboutLook = Omit<RequestedBatch, 'cluster' | 'steps' | 'onError'>;
 
 /** How a cluster is, as a job's look saw it. */
 export interface Looked {

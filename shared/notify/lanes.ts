@@ -10,7 +10,7 @@ interface LanesContext {
 }
 
 /** A lane for each webhook that something is due for: a receiver that is slow, or has much to catch up with, delays itself alone. */
-export interface Lanes {
+interface Lanes {
   /** Opens a lane for each webhook that has none and for which something is due. Does not wait for them. */
   look(): Promise<void>;
   /** Resolves once no lane is open. */
@@ -50,11 +50,14 @@ export function createLanes({ due, attempt, signal, onError }: LanesContext): La
   const open = (webhook: string, deliveries: readonly Delivery[], more: boolean): void => {
     const lane: Lane = { more, done: Promise.resolve() };
     lanes.set(webhook, lane);
-    lane.done = attemptAll(deliveries).then(async (well) => {
-      lanes.delete(webhook);
-      // Where an attempt could not even be noted, what is due stays due: the timer asks again, not this loop.
-      if (lane.more && well && !signal.aborted) await look().catch(onError);
-    });
+    lane.done = serve(webhook, lane, deliveries);
+  };
+
+  const serve = async (webhook: string, lane: Lane, deliveries: readonly Delivery[]): Promise<void> => {
+    const well = await attemptAll(deliveries);
+    lanes.delete(webhook);
+    // Where an attempt could not even be noted, what is due stays due: the timer asks again, not this loop.
+    if (lane.more && well && !signal.aborted) await look().catch(onError);
   };
 
   const attemptAll = async (deliveries: readonly Delivery[]): Promise<boolean> => {

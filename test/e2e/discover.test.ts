@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { main } from '../../shared/client/main.ts';
 import type { KubeObject } from '../../infra/local/kubernetes/json.ts';
+import { systemClock } from '../../shared/clock.ts';
 import { testStack, type TestStack } from '../support/stack.ts';
 
 const ADMIN = 'cccccccc-0000-4000-8000-000000000001';
@@ -20,11 +21,22 @@ const definition = (plural: string, kind: string, scope: string, shortNames: str
   },
 });
 
+/** The gateway's clock is ahead of the machine's by this. */
+let ahead = 0;
+const clock = {
+  ...systemClock,
+  now: () => systemClock.now() + ahead,
+  monotonic: () => systemClock.monotonic() + ahead,
+};
+
 let stack: TestStack;
 const tokens = { admin: '', starred: '' };
 let config = '';
 beforeAll(async () => {
   stack = await testStack({
+    clock,
+    gateway: { clock },
+    jobs: false,
     edit: (yaml) => {
       config = yaml
         .replace('submitsPerMinute: 30', 'submitsPerMinute: 1000')
@@ -134,4 +146,65 @@ describe('resources: discover', () => {
         }
     expect(told.slice(0, told.length / 2).join(' ')).toBe('allow deny allow refuse deny deny deny refuse');
   });
+
+  test('a kind that has got another scope since it was read is not run by the old one, whatever the verb; it is read again, and disputed', async () => {
+    if (stack.azure.kubectl !== 'installed') {
+      process.stderr.write('skipped: there is no kubectl on this machine\n');
+      return;
+    }
+    const { kubernetes } = stack.azure;
+    const run = async (command: string) =>
+      (
+        await stack.request<{ status: string; exitCode: number; stdout: string; stderr: string; code?: string }>(
+          'POST',
+          '/v1/clusters/demo/commands',
+          { token: tokens.admin, body: { command }, headers: { prefer: 'wait=100' } },
+        )
+      ).body;
+    const widget = (namespace: string): KubeObject => ({
+      apiVersion: 'example.com/v1',
+      kind: 'Widget',
+      metadata: { name: 'one', namespace },
+      spec: { whose: namespace === '' ? 'everybody' : namespace },
+    });
+    kubernetes.put(widget('shop'));
+    expect(await run('kubectl get widgets one -o jsonpath={.spec.whose}')).toMatchObject({
+      exitCode: 0,
+      stdout: 'shop',
+    });
+
+    // Deleted and made again, as belonging to the whole cluster: kubectl would ignore the namespace.
+    kubernetes.remove('CustomResourceDefinition', '', 'widgets.example.com');
+    kubernetes.put(definition('widgets', 'Widget', 'Cluster', ['wd']));
+    kubernetes.put(widget(''));
+    for (const verb of [
+      'get widgets one -o yaml',
+      'get wd -o name',
+      'delete widgets one',
+      'label wd one a=b',
+      "patch widgets one --type=merge -p '{}'",
+      'delete wd --all',
+    ])
+      expect([verb, await run(`kubectl ${verb}`)]).toEqual([
+        verb,
+        expect.objectContaining({
+          exitCode: 78,
+          stdout: '',
+          stderr: expect.stringContaining(
+            'widgets.example.com is not namespaced on this cluster, as policy took it to be',
+          ),
+        }),
+      ]);
+    expect(kubernetes.requests.filter(({ info }) => info.resource === 'widgets' && info.namespace === '')).toEqual([]);
+
+    ahead += 11 * 60_000;
+    for (let look = 0; look < LOOKS; look++) {
+      await stack.gateway.sweep();
+      const again = await stack.explain({ command: 'kubectl get widgets one' }, { token: tokens.admin });
+      if (again.body.code === 'command-refused') return expect(again.body.why).toContain('another scope');
+      ahead += 61_000;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error('it was not read again');
+  }, 120_000);
 });

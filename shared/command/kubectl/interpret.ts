@@ -12,6 +12,7 @@ import { spellOut } from './defaults.ts';
 import { yamlBudget } from '../yaml.ts';
 import { createNeeds } from './needs.ts';
 import { programWords } from '../program.ts';
+import { scopeGuard } from './scope-guard.ts';
 import { timeLimits, windowOf } from './time-limits.ts';
 import type { Call, Lesser, Meaning, Verb } from './verb.ts';
 import { refusedVerbs, verbs } from './verbs.ts';
@@ -35,6 +36,7 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
   }
   const words = meaning.words ?? rebuild(verb, call, given, meaning);
   const program = meaning.program?.(words);
+  const guard = scopeGuard(call.needs.all, context);
   const recorded = redactWords(request.argv);
   return {
     tool: 'kubectl',
@@ -47,6 +49,7 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
     sent: {
       words: program === undefined ? words : programWords(program),
       program,
+      guard,
       files: sentFiles(meaning.files ?? [], call.uploads.used),
       stdin: meaning.stdin,
       // What goes out is made of what came in.

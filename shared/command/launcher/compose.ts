@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { Problem } from '../../errors.ts';
 import type { SentCommand, SentFile } from '../invocation.ts';
-import { RUN_ID } from '../program.ts';
+import { RUN_ID, wordsInPod } from '../program.ts';
 import { quote, quoteWords } from '../quote.ts';
 import { checkUploads, LAUNCHER_FOLDER, zipContext } from './context-zip.ts';
 import { script, stepsScript } from './script.ts';
@@ -36,9 +36,10 @@ const WORDS_CAP = 1024 * 1024;
  * text reads; stdin likewise. Throws Problem `payload-too-large`, or `request-invalid` for a file's path.
  */
 export async function compose({ sent, nonce, timeoutSeconds, namespace, tools }: Launch): Promise<Composed> {
-  checkWords(sent.words);
+  const words = wordsInPod(sent);
+  checkWords(words);
   const program = [
-    `set -- ${quoteWords(sent.words)};`,
+    `set -- ${quoteWords(words)};`,
     settingsOf(nonce, timeoutSeconds),
     ...idOf(sent, nonce),
     `V=${tools ? 1 : ''};`,
@@ -64,11 +65,14 @@ interface StepsLaunch {
 export async function composeSteps({ steps, onError, namespace, tools }: StepsLaunch): Promise<Composed> {
   const [first] = steps;
   if (!first || steps.length > MOST_STEPS) throw new TypeError(`From one to ${MOST_STEPS} steps`);
-  for (const { sent } of steps) checkWords(sent.words);
-  const texts = steps.map(({ sent, nonce, timeoutSeconds }) => ({
-    words: quoteWords(sent.words),
-    settings: [settingsOf(nonce, timeoutSeconds), ...idOf(sent, nonce)].join(' '),
-  }));
+  const texts = steps.map(({ sent, nonce, timeoutSeconds }) => {
+    const words = wordsInPod(sent);
+    checkWords(words);
+    return {
+      words: quoteWords(words),
+      settings: [settingsOf(nonce, timeoutSeconds), ...idOf(sent, nonce)].join(' '),
+    };
+  });
   const environment = namespace === undefined ? '' : `POD_NAMESPACE=${quote(namespace)}; export POD_NAMESPACE; `;
   const program = `${environment}${stepsScript(texts, onError, tools)}`;
   const own = steps.flatMap(({ sent }, index) => {
