@@ -1,17 +1,16 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AnswerLost, GatewayProblem } from '../../shared/client/api/failures.ts';
 import { createClient } from '../../shared/client/client.ts';
 import { main } from '../../shared/client/main.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
-const home = mkdtempSync(join(tmpdir(), 'aksgw-home-'));
-process.once('exit', () => rmSync(home, { recursive: true, force: true }));
+const home = temporaryFolder('home');
 
 const BATCH = join(home, 'batch.yaml');
 writeFileSync(BATCH, 'steps:\n- argv: [kubectl, get, pods]\n');

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Compile } from 'typebox/compile';
 import { createClient } from '../../shared/client/client.ts';
@@ -12,6 +11,7 @@ import {
   type ProblemDocument,
 } from '../../shared/http/schemas.ts';
 import { held, type OpenApi } from '../support/openapi.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { testStack, type Answer, type RequestOptions, type TestStack } from '../support/stack.ts';
 
 type Body = BatchOutputBody & Omit<ProblemDocument, 'status'> & { readonly step?: number };
@@ -20,7 +20,7 @@ let stack: TestStack & { readonly document: OpenApi };
 /** With a kubectl that does nothing, where many run and what they do does not matter. */
 let tools: string;
 beforeAll(async () => {
-  tools = mkdtempSync(join(tmpdir(), 'aksgw-quick-'));
+  tools = temporaryFolder('quick');
   writeFileSync(join(tools, 'kubectl'), '#!/bin/sh\necho ran\n', { mode: 0o755 });
   stack = await held(
     await testStack({ edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 400') }),

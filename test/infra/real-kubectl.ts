@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, writeFileSync, existsSync, realpathSync, readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync, existsSync, realpathSync, readdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 export interface Ran {
   readonly code: number;
@@ -34,7 +34,7 @@ const LONGEST_MS = 200_000;
 export function createRunner(
   kubeconfig: string,
 ): (program: readonly string[], args: readonly string[], input?: string) => Promise<Ran> {
-  const home = mkdtempSync(join(tmpdir(), 'aksgw-kubectl-'));
+  const home = temporaryFolder('kubectl');
   const config = join(home, 'config');
   writeFileSync(config, kubeconfig);
   return ([file = '', ...before], args, input) =>

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startKubernetes, type EmulatedKubernetes } from '../../infra/local/kubernetes/server.ts';
 import { parseArguments } from '../../infra/local/stand-in/arguments.ts';
 import { standIn } from '../../infra/local/stand-in/main.ts';
 import { interpret } from '../../shared/command/interpret.ts';
 import { createManualClock } from '../support/manual-clock.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { createRunner, installedKubectls, type Ran } from './real-kubectl.ts';
 
 const manifest = (image: string, env: readonly string[]) =>
@@ -32,7 +32,7 @@ beforeAll(async () => {
   // Ages must not change between two runs.
   kubernetes = await startKubernetes({ clock: createManualClock() });
   const runner = createRunner(kubernetes.kubeconfig());
-  const kubeconfig = join(mkdtempSync(join(tmpdir(), 'aksgw-stand-in-')), 'config');
+  const kubeconfig = join(temporaryFolder('stand-in'), 'config');
   writeFileSync(kubeconfig, kubernetes.kubeconfig());
   run = async (args, input = '') => {
     let [out, err] = ['', ''];

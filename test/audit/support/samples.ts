@@ -6,7 +6,7 @@ import type { AuditEvent, RequestFacts } from '../../../shared/audit/events.ts';
 import { type LocalRootKey, loadLocalRootKey } from '../../../shared/audit/keys.ts';
 import type { AuditTrail } from '../../../shared/audit/trail.ts';
 import { systemEntropy } from '../../../shared/clock.ts';
-import type { AppendLog } from '../../../shared/store/append-log.ts';
+import type { AppendLog, AppendStream } from '../../../shared/store/append-log.ts';
 import { createFileLog } from '../../../shared/store/file-log.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 import { commandId } from '../../support/records.ts';
@@ -67,16 +67,31 @@ export async function createBench(log?: (folder: string) => AppendLog): Promise<
   const folder = path.join(root, 'log');
   const key = await loadLocalRootKey(path.join(root, 'signing.jwk'));
   const clock = createManualClock();
-  const own = log?.(folder) ?? createFileLog({ folder });
+  const opened: AppendStream[] = [];
+  const own = log?.(folder) ?? keepingOpened(createFileLog({ folder }), opened);
   return {
     folder,
     log: own,
     key,
     clock,
     open: (options = {}) => openAuditTrail({ log: own, key, clock, entropy: systemEntropy, build: 'test', ...options }),
-    [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: async () => {
+      // Those of trails that were killed too, as the end of a process does it.
+      await Promise.all(opened.map((stream) => stream.close()));
+      await rm(root, { recursive: true, force: true });
+    },
   };
 }
+
+/** Notes each stream that is opened. */
+const keepingOpened = (log: AppendLog, opened: AppendStream[]): AppendLog => ({
+  ...log,
+  open: async (stream) => {
+    const made = await log.open(stream);
+    opened.push(made);
+    return made;
+  },
+});
 
 /** Every whole line of every stream. */
 export async function linesOf(log: AppendLog): Promise<readonly Record<string, unknown>[]> {
