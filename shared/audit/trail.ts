@@ -19,6 +19,8 @@ export interface RecordOptions {
    * and no time of the line that comes after it.
    */
   readonly unhurried?: boolean;
+  /** Its receipt will be asked for, so it is signed while the store writes. */
+  readonly receipt?: boolean;
 }
 
 export interface Recorded {
@@ -26,6 +28,6 @@ export interface Recorded {
   readonly seq: number;
   /** Hex. */
   readonly hash: string;
-  /** A compact JWS over {stream, seq, hash, time, keyId}: what the caller keeps. Signed on demand. */
+  /** A compact JWS over {stream, seq, hash, time, keyId}: what the caller keeps. Signed on demand, unless it was asked for with the event. */
   receipt(): Promise<string>;
 }

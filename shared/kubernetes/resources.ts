@@ -179,7 +179,8 @@ const catalogs = new WeakMap<readonly ExtraResource[], WeakMap<FromCluster, Cata
 const none: FromCluster = { resources: [], disputed: [] };
 
 /** The catalog of a cluster, built once for each list of extra resources, and of those that were read from the cluster itself. */
-export function catalogOf(extra: readonly ExtraResource[], discovered: FromCluster = none): Catalog {
+export function catalogOf(given: readonly ExtraResource[], discovered: FromCluster = none): Catalog {
+  const extra = given.length > 0 ? given : none.resources; // one for all clusters without any: it takes 80 KB
   const known = catalogs.get(extra)?.get(discovered);
   if (known !== undefined) return known;
   const catalog = createCatalog(extra, discovered);

@@ -20,6 +20,25 @@ export function onAbort(signal: AbortSignal | undefined, then: (reason: unknown)
   return () => signal?.removeEventListener('abort', listener);
 }
 
+/** A signal of one's own that also aborts when others do. */
+export interface LinkedAbort {
+  readonly signal: AbortSignal;
+  abort(reason: unknown): void;
+  /** Ends the link. What is linked to a signal that outlives it must be unlinked, or it is kept for as long. */
+  unlink(): void;
+}
+
+/**
+ * AbortSignal.any for what is made for each command: that one is bound to the others by weak references, so that it, and all that listens to it,
+ * stays in memory until the next full collection.
+ */
+export function linkedAbort(...parents: readonly (AbortSignal | undefined)[]): LinkedAbort {
+  const controller = new AbortController();
+  const abort = (reason: unknown): void => controller.abort(reason);
+  const stops = parents.map((parent) => onAbort(parent, abort));
+  return { signal: controller.signal, abort, unlink: () => stops.forEach((stop) => stop()) };
+}
+
 /** Sleeps for `ms` or until the signal aborts; resolves in both cases. */
 export async function pause(clock: Pick<Clock, 'sleep'>, ms: number, signal: AbortSignal): Promise<void> {
   await clock.sleep(ms, { signal, unref: true }).catch((error: unknown) => {
@@ -45,13 +64,13 @@ export async function withDeadline<T>(
   signal: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const expiry = new AbortController();
-  const both = signal ? AbortSignal.any([signal, expiry.signal]) : expiry.signal;
-  both.throwIfAborted();
-  const cancel = after(clock, ms, () => expiry.abort(new DeadlineExceeded(ms)), { unref: true });
+  signal?.throwIfAborted();
+  const both = linkedAbort(signal);
+  const cancel = after(clock, ms, () => both.abort(new DeadlineExceeded(ms)), { unref: true });
   try {
-    return await untilAborted(work(both), both);
+    return await untilAborted(work(both.signal), both.signal);
   } finally {
     cancel();
+    both.unlink();
   }
 }

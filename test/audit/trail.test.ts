@@ -22,10 +22,13 @@ async function advanceUntilWritten(bench: Bench, wanted: (line: Record<string, u
 }
 
 describe('the audit trail', () => {
-  test('gives a recorded event its place, its hash and a receipt that the stream key signed', async () => {
+  test.each([
+    ['on demand', {}],
+    ['while it was written', { receipt: true }],
+  ])('gives a recorded event its place, its hash and a receipt that the stream key signed %s', async (_, options) => {
     await using bench = await createBench();
     const trail = await bench.open();
-    const recorded = await trail.record(intended('cmd-1'));
+    const recorded = await trail.record(intended('cmd-1'), options);
     await trail.record(completed('cmd-1'));
     await trail.close();
 

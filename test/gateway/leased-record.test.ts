@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { LeaseLost, leaseRecord, updateRecord, withLease } from '../../shared/gateway/lifecycle/leased-record.ts';
+import { linkedAbort } from '../../shared/lib/abort.ts';
 import { mark } from '../../shared/lib/elapsed.ts';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import type { CommandRecord, Records } from '../../shared/store/records.ts';
@@ -13,7 +14,6 @@ let clock: ManualClock;
 let records: Records;
 /** What the store does with a replace instead of taking it; undefined when it works. */
 let trouble: ((record: CommandRecord) => Promise<undefined>) | undefined;
-const never = new AbortController().signal;
 
 beforeEach(async () => {
   clock = createManualClock();
@@ -37,7 +37,7 @@ async function leased(holder = 'one') {
   watched = { version: 0, since: 0 };
   return {
     update: (changes: RecordChanges) => updateRecord(context, state, (before) => changed(before, changes)),
-    keep: <T>(step: (signal: AbortSignal) => Promise<T>) => withLease(context, state, never, step),
+    keep: <T>(step: (signal: AbortSignal) => Promise<T>) => withLease(context, state, linkedAbort(), step),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { linkedAbort } from '../../lib/abort.ts';
 import { isFinished, type CommandRecord } from '../../store/records.ts';
 import type { ActiveCommand, LifecycleContext, TimeSpent } from './context.ts';
 import { LeaseLost, withLease, type LeasedRecord } from './leased-record.ts';
@@ -50,12 +51,14 @@ export function carry(
 ): ActiveCommand {
   const command: Progress = Object.assign(leased, { spent: { azure: 0, queue: 0 }, followers });
   const ids = membersOf(command).map(({ record }) => record.id);
-  const away = new AbortController();
-  const stopping = AbortSignal.any([context.stopping.signal, away.signal]);
-  const lose = (): void => away.abort(new LeaseLost());
-  const finished = withLease(context, command, stopping, (signal) => steps(command, signal))
+  const stop = linkedAbort(context.stopping.signal);
+  const lose = (): void => stop.abort(new LeaseLost());
+  const finished = withLease(context, command, stop, (signal) => steps(command, signal))
     .catch((error: unknown) => leave(context, command, error))
-    .finally(() => ids.forEach((id) => context.active.delete(id)));
+    .finally(() => {
+      stop.unlink();
+      for (const id of ids) context.active.delete(id);
+    });
   finished.catch(() => undefined); // callers that wait get the error; there need not be one
   const active: ActiveCommand = { current: () => command.record, spent: command.spent, finished, lose };
   context.active.set(command.record.id, active);

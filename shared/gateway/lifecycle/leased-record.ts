@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import { Problem } from '../../errors.ts';
+import type { LinkedAbort } from '../../lib/abort.ts';
 import { elapsedSince, mark, type Mark } from '../../lib/elapsed.ts';
 import type { CommandRecord, Records } from '../../store/records.ts';
 import { endDelivery } from './end-delivery.ts';
@@ -100,15 +101,14 @@ export function assertLease({ clock, leaseMs }: LeaseContext, leased: LeasedReco
     );
 }
 
-/** Renews the lease while `step` runs. The step's signal aborts when the lease is lost, or with `stopping`. */
+/** Renews the lease while `step` runs. The step's signal is that of `stop`, which aborts when the lease is lost and when the step is done. */
 export async function withLease<T>(
   context: LeaseContext,
   leased: LeasedRecord,
-  stopping: AbortSignal,
+  stop: Pick<LinkedAbort, 'signal' | 'abort'>,
   step: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([stopping, stop.signal]);
+  const { signal } = stop;
   const renewal = renew(context, leased, signal).catch((error: unknown) => {
     if (!signal.aborted) stop.abort(error);
   });

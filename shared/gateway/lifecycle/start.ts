@@ -1,4 +1,4 @@
-import type { CommandFacts, RequestFacts } from '../../audit/events.ts';
+import type { AuditEvent, CommandFacts, RequestFacts } from '../../audit/events.ts';
 import type { SentCommand } from '../../command/invocation.ts';
 import type { Cluster } from '../../config/config.ts';
 import { Problem } from '../../errors.ts';
@@ -145,7 +145,7 @@ async function recordIntentOf(
   toSend: CommandToSend | undefined,
 ): Promise<{ readonly receipt: string; readonly decision: CommandRecord['decision'] }> {
   const { facts, decision, policyDigest, configDigest } = toSend ?? noIntent();
-  const intent = await trail.record({
+  const intended: AuditEvent = {
     ...facts,
     event: 'command.intended',
     commandId: id,
@@ -154,7 +154,8 @@ async function recordIntentOf(
     rule: ruleName(decision),
     policyDigest,
     configDigest,
-  });
+  };
+  const intent = await trail.record(intended, { receipt: true });
   return { receipt: await intent.receipt(), decision };
 }
 

@@ -1,6 +1,6 @@
 import { after, type Clock } from '../../clock.ts';
 import { Problem } from '../../errors.ts';
-import { untilAborted } from '../../lib/abort.ts';
+import { linkedAbort, untilAborted } from '../../lib/abort.ts';
 import { createFairQueue } from '../../lib/fair-queue.ts';
 import { createBucket, type Bucket } from './bucket.ts';
 import { createMembership } from './membership.ts';
@@ -420,9 +420,9 @@ async function pass(budget: Budget, owner: string, signal: AbortSignal | undefin
   pump(budget);
   const tooLong = Promise.withResolvers<'too-long'>();
   const cancel = after(clock, 2 * MOST_QUEUE_MS, () => tooLong.resolve('too-long'), { unref: true });
-  const either = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
+  const either = linkedAbort(signal, closing.signal);
   try {
-    const turn = await untilAborted(Promise.race([granted.promise, tooLong.promise]), either);
+    const turn = await untilAborted(Promise.race([granted.promise, tooLong.promise]), either.signal);
     if (turn === 'too-long') throw throttled(MOST_QUEUE_MS);
     return turn;
   } catch (error) {
@@ -431,6 +431,7 @@ async function pass(budget: Budget, owner: string, signal: AbortSignal | undefin
     throw error;
   } finally {
     cancel();
+    either.unlink();
     queue.remove(owner, waiter);
   }
 }
