@@ -357,6 +357,7 @@ export const AccessBody = Type.Object(
       }),
       { description: 'As `kubectl auth can-i --list` has them; `*` stands for all.' },
     ),
+    next: Type.Null({ description: 'All of them are there.' }),
     warnings: Type.Array(Type.String()),
   },
   { title: 'Access' },

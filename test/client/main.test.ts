@@ -352,6 +352,24 @@ describe('aksgw', () => {
     expect(requests).toEqual([]);
   });
 
+  test('tells what a file of steps lacks, and that there is nothing to explain', async () => {
+    const calledWrongly = async (argv: readonly string[]) => {
+      const { code, err } = await aksgw(argv, { AKSGW_URL: 'http://127.0.0.1:1', AKSGW_CLUSTER: 'demo' });
+      return [code, err.trimEnd()];
+    };
+    const file = join(home, 'wrong.yaml');
+    for (const text of ['steps: 5', 'steps: [null]', '- a', '']) {
+      writeFileSync(file, text);
+      expect(await calledWrongly(['batch', file])).toEqual([2, expect.stringContaining(`${file}: has no steps`)]);
+    }
+    writeFileSync(file, 'steps: [');
+    expect(await calledWrongly(['batch', file])).toEqual([
+      2,
+      expect.stringMatching(/^aksgw: \S+wrong\.yaml: Flow sequence[^\n]+$/),
+    ]);
+    expect(await calledWrongly(['explain'])).toEqual([2, 'aksgw: explain what? aksgw explain kubectl|helm …']);
+  });
+
   test('names address and cause of what it cannot reach, within seconds', async () => {
     const began = performance.now();
     const refused = await aksgw(GET, { AKSGW_URL: 'http://127.0.0.1:1' });

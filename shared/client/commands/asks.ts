@@ -94,6 +94,7 @@ export async function access(options: Options, host: Host): Promise<number> {
 
 /** `aksgw explain kubectl …`: what it would be, and whether the caller may. Ends with 1 where not. */
 export async function explain(argv: readonly string[], options: Options, host: Host): Promise<number> {
+  if (argv.length === 0) throw new UsageError('explain what? aksgw explain kubectl|helm …');
   const connection = await connect(options, host);
   const { reason, client } = connection;
   const body = { ...(await commandOf(argv, host)), ...(reason !== undefined && { reason }) };

@@ -36,11 +36,17 @@ async function* stdinOf(stdin: string | undefined, where: string): AsyncGenerato
 
 /** The gateway checks the rest. */
 async function read(path: string, shown: string): Promise<BatchInput> {
-  const { parse } = await import('yaml');
-  const value: unknown = parse(readFileSync(path, 'utf8'));
-  if (typeof value === 'object' && value !== null && Array.isArray(Reflect.get(value, 'steps')))
-    return value as BatchInput;
+  const { parseDocument } = await import('yaml');
+  const document = parseDocument(readFileSync(path, 'utf8'));
+  const [wrong] = document.errors;
+  if (wrong) throw new UsageError(`${shown}: ${wrong.message.split('\n')[0]}`);
+  const value: unknown = document.toJS();
+  const steps: unknown = isMapping(value) ? value['steps'] : undefined;
+  if (Array.isArray(steps) && steps.every(isMapping)) return value as BatchInput;
   throw new UsageError(
     `${shown}: has no steps, as {"steps": [{"argv": ["kubectl", "get", "pods"]}], "onError": "stop"}`,
   );
 }
+
+const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -129,6 +129,7 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
           names: says.names ?? [],
           nonResourceURLs: says.nonResourceURLs ?? [],
         })),
+        next: null,
         warnings,
       };
     },
