@@ -75,7 +75,7 @@ async function run(
     const own = answeredHere(asked, allowed);
     if (own) return startedAs(await answerCommand(context, request, own, records[0], key));
     const azureMs = await authorise(context, request, allowed, signal);
-    const release = await holdSent(context, request, allowed);
+    const release = await holdFiles(context, request, asked, allowed);
     const slot = await requestSlot(context, request, allowed).catch((error: unknown) => {
       release();
       throw error;
@@ -197,18 +197,20 @@ const requestSlot = (
   [{ cluster, facts }]: OneOrMore<AllowedCommand>,
 ): Promise<SlotRequest> => limiting(trail, facts, () => admission.requestSlot(ownerOf(request), cluster.name));
 
-/** What is sent stays in memory for as long as the command is queued or runs. */
-const holdSent = (
+/** What came, which may have to be decided again, and what is sent stay in memory for as long as the command is queued or runs. */
+const holdFiles = (
   { trail, traffic }: GatewayContext,
   request: AuthenticatedRequest,
+  { steps }: Asked,
   allowed: OneOrMore<AllowedCommand>,
 ): Promise<() => void> => {
-  const bytes = allowed.reduce((sum, { sent }) => sum + bytesOf(sent), 0);
+  const sent = allowed.map((one) => one.sent);
+  const files = [...steps, ...sent].flatMap((one) => one.files.map((file) => file.bytes));
+  // Each piece of memory once: a file that is sent as it came is the same.
+  const held = new Set([...files, ...sent.flatMap(({ stdin }) => stdin ?? [])]);
+  const bytes = held.values().reduce((sum, { byteLength }) => sum + byteLength, 0);
   return limiting(trail, allowed[0].facts, () => traffic.hold(ownerOf(request), bytes));
 };
-
-const bytesOf = ({ files, stdin }: AllowedCommand['sent']): number =>
-  files.reduce((sum, file) => sum + file.bytes.byteLength, stdin?.byteLength ?? 0);
 
 const releasing = (slot: SlotRequest, release: () => void): SlotRequest => ({
   granted: slot.granted,
