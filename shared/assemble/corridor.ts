@@ -3,6 +3,7 @@ import { countingLines } from '../admission/count-lines.ts';
 import { createStoredResults, type StoredResults } from '../admission/stored-results.ts';
 import { createTraffic, type Traffic } from '../admission/traffic.ts';
 import { createIdempotency } from '../admission/idempotency.ts';
+import { createLargeTexts } from '../admission/large-texts.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import { outcomesOf } from '../audit/read/outcome.ts';
 import { checkpoints, queryEvents } from '../audit/read/query.ts';
@@ -70,6 +71,7 @@ export function openCorridor(base: Base, own: Own): Corridor {
       records,
       admission,
       traffic,
+      largeTexts: createLargeTexts(clock),
       results,
       idempotency: createIdempotency({ records, clock }),
       lifecycle,

@@ -1,5 +1,6 @@
 import type { Admission } from '../admission/admission.ts';
 import type { StoredResults } from '../admission/stored-results.ts';
+import type { LargeTexts } from '../admission/large-texts.ts';
 import type { Traffic } from '../admission/traffic.ts';
 import type { Idempotency } from '../admission/idempotency.ts';
 import type { AuditItem, EventQuery, Page } from '../audit/read/match.ts';
@@ -21,6 +22,7 @@ export interface GatewayContext {
   readonly records: Records;
   readonly admission: Admission;
   readonly traffic: Traffic;
+  readonly largeTexts: LargeTexts;
   readonly results: StoredResults;
   readonly idempotency: Idempotency;
   readonly lifecycle: Lifecycle;

@@ -17,7 +17,7 @@ import { decideOnWebhook } from './decide-on-webhook.ts';
 import { refuseCommand, refusing } from './deny.ts';
 import { discoveredOf } from './discovered.ts';
 import { refuseFrozen } from './refuse-frozen.ts';
-import { askerOf, type AuthenticatedRequest, type RequestedCommand } from './request.ts';
+import { askerOf, ownerKey, type AuthenticatedRequest, type RequestedCommand } from './request.ts';
 
 /** A command that is understood and decided; what is sent comes from here and from nowhere else. */
 export interface DecidedCommand {
@@ -46,7 +46,7 @@ export async function decideCommand(
   const asked = factsOf(request, requested);
   const cluster = await findCluster(context, { config, policy }, request, requested, asked);
   const where = { ...asked, cluster: { name: cluster.name, armId: cluster.arm.id, runAs: cluster.runAs } };
-  const understood = await understand(context, config, requested, cluster, where);
+  const understood = await understand(context, config, request, requested, cluster, where);
   const { reason } = requested;
   const judged = context.inRoom('policy', () => judge(policy, understood, { ...asker, cluster, reason }));
   const { invocation, sent } = judged;
@@ -114,11 +114,12 @@ async function findCluster(
 async function understand(
   context: GatewayContext,
   config: Config,
+  request: AuthenticatedRequest,
   requested: RequestedCommand,
   cluster: Cluster,
   facts: RequestFacts & CommandFacts,
 ): Promise<Invocation> {
-  const { trail, relay, inRoom } = context;
+  const { trail, relay, inRoom, largeTexts } = context;
   const timeouts = config.limits.timeoutSeconds;
   const discovered = await discoveredOf(context, cluster);
   const known = discovered ? { ...cluster, discovered } : cluster;
@@ -132,5 +133,12 @@ async function understand(
     }
     throw new Problem('request-invalid', `timeoutSeconds is at most ${timeouts.max} here.`);
   };
-  return refusing(trail, facts, () => inRoom('command', read));
+  return refusing(trail, facts, () =>
+    largeTexts.inTurn(ownerKey(request), lengthOf(requested), () => inRoom('command', read)),
+  );
 }
+
+/** Of all that is read to understand it; characters and bytes alike. */
+const lengthOf = ({ command, files, stdin = '' }: RequestedCommand): number =>
+  files.reduce((sum, { bytes }) => sum + bytes.byteLength, stdin.length) +
+  (typeof command === 'string' ? command.length : command.reduce((sum, word) => sum + word.length, 0));
