@@ -171,6 +171,13 @@ describe('one object is what kubectl takes for one', () => {
     'patch -p {}',
     'wait --for=delete',
     'apply view-last-applied',
+    'apply set-last-applied',
+    'scale --replicas=1',
+    'rollout restart',
+    'rollout undo',
+    'set image c=i',
+    'set env A=b',
+    'set serviceaccount admin',
   ];
   test.each(carriers)('%s that carries items is refused for every verb that reads files', async (_what, text) => {
     for (const verb of READS_FILES) {
