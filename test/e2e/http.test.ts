@@ -319,6 +319,44 @@ describe('hostile bodies give problems, never a 500, and nothing runs', () => {
   });
 });
 
+describe("Azure's words", () => {
+  const faults = () => stack.azure.arm.faults;
+  const refuse = (status: number, code: string, message: string): void =>
+    faults().post({ kind: 'status', status, code, message });
+
+  test('the policy that forbids the pod is named, with what the operator can do: nothing ran', async () => {
+    refuse(
+      400,
+      'KubernetesOperationError',
+      'Failed to run command in managed cluster due to kubernetes failure. details: admission webhook "validation.gatekeeper.sh" denied the request: [azurepolicy-limits-1] memory',
+    );
+    const { status, body } = await stack.command(PODS);
+    expect([status, body.code]).toEqual([502, 'azure-refused']);
+    expect(body.detail).toMatch(/policy azurepolicy-limits-1 .*exempt the namespace aks-command.*Nothing ran/);
+  });
+
+  test('Not Found for a cluster that was read is unknown and says unschedulable: it may still start', async () => {
+    refuse(404, 'NotFound', 'Not Found');
+    expect((await stack.command(PODS)).body).toMatchObject({
+      status: 'unknown',
+      failure: { code: 'unschedulable', message: expect.stringMatching(/could not be scheduled.*may still start/) },
+    });
+  });
+
+  test('a state that is not final ends nothing: the output is there in the end', async () => {
+    faults().poll({
+      kind: 'status',
+      status: 200,
+      body: '{"properties":{"provisioningState":"Updating","exitCode":9}}',
+    });
+    expect((await stack.command(PODS)).body).toMatchObject({
+      status: 'completed',
+      exitCode: 0,
+      stdout: expect.stringContaining('web'),
+    });
+  });
+});
+
 describe('explain', () => {
   test('tells decision, rule, attributes and the exact text, and runs nothing', async () => {
     const before = stack.azure.arm.posts.length;
