@@ -36,6 +36,9 @@ const KEYWORDS: ReadonlyMap<string, boolean | null> = new Map<string, boolean | 
   ...['y', 'Y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON'].map((word) => [word, true] as const),
   ...['n', 'N', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF'].map((word) => [word, false] as const),
 ]);
+/** Of ASCII, by its code. */
+export const isLetter = (code: number): boolean => (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a);
+
 const NOT_NUMBERS = /^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/u;
 const INTEGER = /^[-+]?(?:0|[1-9][0-9]*|0[0-7]+|0[oO][0-7]+|0[xX][0-9a-fA-F]+|0[bB][01]+)$/u;
 const FLOAT = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/u;
@@ -50,10 +53,9 @@ const SMALLEST = -(2n ** 63n);
 export function plainScalar(text: string): JsonScalar | undefined {
   const first = text.charCodeAt(0);
   // Most scalars start with a letter: at most five characters are a keyword, and nothing else of them is more than text.
-  const letter = (first >= 0x61 && first <= 0x7a) || (first >= 0x41 && first <= 0x5a);
   const keyword = text.length > 5 ? undefined : KEYWORDS.get(text);
   if (keyword !== undefined) return keyword;
-  if (letter) return text;
+  if (isLetter(first)) return text;
   if (NOT_NUMBERS.test(text)) return undefined;
   const numeric = (first >= 0x30 && first <= 0x39) || first === 0x2b || first === 0x2d;
   if (!numeric) return first === 0x2e && FLOAT.test(text) ? finite(text) : text;

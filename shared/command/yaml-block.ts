@@ -1,5 +1,5 @@
 import { trimEnd } from '../lib/trim-end.ts';
-import { plainScalar, type Json } from './json.ts';
+import { isLetter, plainScalar, type Json } from './json.ts';
 
 /**
  * The plain part of YAML in which nearly all manifests are written: block maps and lists, scalars of one line, `|` texts, flow
@@ -68,7 +68,7 @@ function behind(line: string, start: number): string {
   return line.slice(at);
 }
 
-function readStream(lines: string[], count: () => void): Json[] {
+function readStream(lines: readonly string[], count: () => void): Json[] {
   const documents: Json[] = [];
   let at = 0;
 
@@ -110,8 +110,7 @@ function readStream(lines: string[], count: () => void): Json[] {
         const deeper = next();
         items.push(deeper > indent ? block(deeper, depth + 1) : null);
       } else if (keyAt(content, 0) !== undefined || isItem(content, 0)) {
-        // `- key: value`: a map whose indent is that of its first key.
-        lines[at] = ' '.repeat(start) + content;
+        // `- key: value`: a map whose indent is that of its first key. What stands before it is not looked at again.
         items.push(block(start, depth + 1));
       } else {
         items.push(value(content, indent));
@@ -211,7 +210,7 @@ function inline(content: string, count: () => void): Json {
     return (match[1] ?? '').replaceAll("''", "'");
   }
   if (first === 0x7b || first === 0x5b) return flow(content, count);
-  if (INDICATOR.test(content)) throw NOT_PLAIN;
+  if (!isLetter(first) && INDICATOR.test(content)) throw NOT_PLAIN;
   const text = trimEnd(withoutComment(content), ' ');
   if (text.includes(': ') || text.endsWith(':')) throw NOT_PLAIN;
   return resolved(text);
@@ -287,6 +286,6 @@ function flow(content: string, count: () => void): Json {
     return collection;
   };
   const result = node(read(), 0);
-  if (!/^ *(?: #.*)?$/u.test(content.slice(at))) throw NOT_PLAIN;
+  if (at < content.length && !/^ *(?: #.*)?$/u.test(content.slice(at))) throw NOT_PLAIN;
   return result;
 }
