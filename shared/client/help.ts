@@ -62,7 +62,9 @@ has changed, and where a word held data, such as a literal, a patch or what foll
       form: 'completion bash|zsh|fish|powershell',
       line: 'a script for your shell',
       more: `bash: source <(aksgw completion bash)          zsh: source <(aksgw completion zsh)
-fish: aksgw completion fish | source          PowerShell: aksgw completion powershell | Out-String | Invoke-Expression`,
+fish: aksgw completion fish | source          PowerShell: aksgw completion powershell | Out-String | Invoke-Expression
+
+The script for PowerShell has not been run in one.`,
     },
     audit: { form: 'audit verify | export | open | keys | reconcile', line: 'for operators: an audit trail' },
     policy: { form: 'policy test | lint | diff | who-can | explain', line: 'for operators: a policy' },

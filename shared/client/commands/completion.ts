@@ -4,6 +4,12 @@ import { helps } from '../help.ts';
 import { homeOf, readPrivate, writePrivate } from '../home.ts';
 import { answer, type Host } from '../host.ts';
 
+/**
+ * The word to complete has a = before it: PowerShell up to 7.2 passes no empty word to a program (about_Parsing,
+ * "Passing arguments that contain quote characters").
+ */
+const PREFIXED = '--prefixed';
+
 const scripts: Readonly<Record<string, string>> = {
   bash: `_aksgw() {
   local IFS=$'\\n'
@@ -23,9 +29,8 @@ compdef _aksgw aksgw
 `,
   powershell: `Register-ArgumentCompleter -Native -CommandName aksgw -ScriptBlock {
   param($wordToComplete, $commandAst, $cursorPosition)
-  $words = @($commandAst.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
-  if ($wordToComplete -eq '') { $words += '' }
-  aksgw __complete @words 2>$null | ForEach-Object {
+  $before = @($commandAst.CommandElements | Select-Object -Skip 1 | Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { "$_" })
+  aksgw __complete ${PREFIXED} @before "=$wordToComplete" 2>$null | ForEach-Object {
     [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
   }
 }
@@ -67,8 +72,9 @@ const aboutCommands = new Set([
 
 /** \`aksgw __complete WORD …\`: what may stand in place of the last word, one a line. Asks no gateway. */
 export async function complete(words: readonly string[], host: Host): Promise<number> {
-  const last = words.at(-1) ?? '';
-  const found = await candidates(words.slice(0, -1), last, host);
+  const prefixed = words[0] === PREFIXED;
+  const last = words.at(-1)?.slice(prefixed ? 1 : 0) ?? '';
+  const found = await candidates(words.slice(prefixed ? 1 : 0, -1), last, host);
   return answer(
     host,
     [...new Set(found)]
