@@ -6,9 +6,11 @@ import { main } from './main.ts';
 const { env, stdin, stdout, stderr, argv } = process;
 
 let lost = false;
+const readerGone = new AbortController();
 // A reader that has seen enough (`| head`) closes the pipe: that is its right, and no error. A disk that is full is one.
 stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE' || lost) return;
+  if (error.code === 'EPIPE') readerGone.abort();
+  if (readerGone.signal.aborted || lost) return;
   lost = true;
   process.exitCode ||= exits.truncated;
   stderr.write(`aksgw: not all of the output could be written: ${error.message}\n`);
@@ -32,7 +34,16 @@ const secondInterrupt = (ms: number): Promise<boolean> =>
     };
   }).finally(() => (pressed = undefined)) as Promise<boolean>;
 
-const host = { env, stdin, stdout, stderr, cwd: () => process.cwd(), signal: interrupt.signal, secondInterrupt };
+const host = {
+  env,
+  stdin,
+  stdout,
+  stderr,
+  cwd: () => process.cwd(),
+  signal: interrupt.signal,
+  readerGone: readerGone.signal,
+  secondInterrupt,
+};
 const setExitCode = (code: number): void => {
   process.exitCode = code || (lost ? exits.truncated : 0);
 };

@@ -6,6 +6,8 @@ export const exits = {
   notRun: 125,
   unknown: 126,
   interrupted: 130,
+  /** As of a process that SIGPIPE ends: what went on without end lost its reader. */
+  readerGone: 141,
 } as const;
 
 /** aksgw was called in a way that it does not know. */

@@ -86,7 +86,8 @@ Options, before the command:
   --allow-truncated   0 also when the output was cut
 
 Exit codes: the command's own, and 0 only for its whole output. 123 the output was cut; 124 it ran out of time; 125 it was not run; 126 it
-may have run, or what it ended with is not known; 130 after Ctrl-C, which leaves it running (twice cancels it); 2 for wrong usage of aksgw.
+may have run, or what it ended with is not known; 130 after Ctrl-C, which leaves it running (twice cancels it); 141 when the
+reader of what is followed has gone; 2 for wrong usage of aksgw.
 `;
 
 /** The help of one command. */

@@ -11,6 +11,8 @@ export interface Host {
   readonly env: NodeJS.ProcessEnv;
   readonly stdin: AsyncIterable<Uint8Array | string> & { readonly isTTY?: boolean };
   readonly stdout: Output;
+  /** Aborts when whoever read standard output has gone. */
+  readonly readerGone?: AbortSignal;
   readonly stderr: Output;
   cwd(): string;
   /** Aborts at Ctrl-C. */
@@ -20,6 +22,9 @@ export interface Host {
   /** Resolves with true at the next Ctrl-C, with false when the time is over. Absent where nobody can press it. */
   readonly secondInterrupt?: (ms: number) => Promise<boolean>;
 }
+
+/** What a gateway says, within a line of the wrapper's own. */
+export const oneLine = (text: string): string => text.replace(/[\r\n\t]+/g, ' ');
 
 /** A line of the wrapper's own, for a person. Whoever's words are in it, no terminal obeys them (CVE-2021-25743). */
 export function tell({ stderr }: Pick<Host, 'stderr'>, text: string): void {

@@ -1,7 +1,7 @@
 import { printable } from '../lib/safe-text.ts';
 import type { Options } from './connect.ts';
 import { exits } from './exits.ts';
-import { red, type Host } from './host.ts';
+import { oneLine, red, type Host } from './host.ts';
 import { readCall, type Call } from './call.ts';
 import { helpOf, helps, usage } from './help.ts';
 import { version } from './version.ts';
@@ -107,7 +107,7 @@ const usageErrors: ReadonlySet<string> = new Set(['UsageError', 'UploadRefused']
 
 function explainFailure(error: unknown, host: Host): number {
   const { name, message, problem, code } = error as Error & {
-    problem?: { code: string; detail: string; next: string };
+    problem?: { code: string; detail: string; next?: string };
     code?: unknown;
   };
   if (host.signal?.aborted) return exits.interrupted;
@@ -116,7 +116,7 @@ function explainFailure(error: unknown, host: Host): number {
       ? '\n       aksgw login signs you in again; AKSGW_TOKEN comes before it'
       : '';
     host.stderr.write(
-      `${red(host, printable(`aksgw: ${problem.code}`))}${printable(`: ${problem.detail}\n       ${problem.next}${hint}\n`)}`,
+      `${red(host, printable(`aksgw: ${oneLine(problem.code)}`))}${printable(`: ${oneLine(problem.detail)}\n       ${oneLine(problem.next ?? '')}${hint}\n`)}`,
     );
     return exits.notRun;
   }

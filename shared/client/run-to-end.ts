@@ -4,7 +4,7 @@ import type { RunOptions } from './api/await-end.ts';
 import { AnswerLost } from './api/failures.ts';
 import type { Client } from './connect.ts';
 import { exits, NotRun } from './exits.ts';
-import { tell, type Host } from './host.ts';
+import { oneLine, tell, type Host } from './host.ts';
 import { progressOn } from './progress.ts';
 import { showEnd, type Shown } from './show.ts';
 
@@ -39,7 +39,7 @@ export async function runToEnd(host: Host, run: Run, options: Shown): Promise<nu
       },
       onRefused: ({ code, detail }, seconds) => {
         progress.clear();
-        tell(host, `${code}: ${detail} Sending it again in ${seconds} s.`);
+        tell(host, `${oneLine(code)}: ${oneLine(detail)} Sending it again in ${seconds} s.`);
       },
       onLook: (status) => void sayWhere(status).catch(() => undefined),
       onAway: (message) => {

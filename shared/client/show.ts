@@ -2,7 +2,7 @@ import type { BatchOutputBody, CommandOutputBody } from '../http/schemas.ts';
 import { printable } from '../lib/safe-text.ts';
 import type { Options } from './connect.ts';
 import { exits } from './exits.ts';
-import { answerJson, tell, type Host } from './host.ts';
+import { answerJson, oneLine, tell, type Host } from './host.ts';
 
 export type Shown = Pick<Options, 'json' | 'allowTruncated'>;
 
@@ -18,7 +18,7 @@ const exitCodeOf = (codes: readonly number[]): number =>
 
 /** Prints one command's end. Returns its exit code: 0 only when it ran, ended with 0, and all of its output is here. */
 function show(record: CommandOutputBody, { json, allowTruncated }: Shown, host: Host): number {
-  for (const warning of record.warnings ?? []) tell(host, `warning: ${warning}`);
+  for (const warning of record.warnings ?? []) tell(host, `warning: ${oneLine(warning)}`);
   if (!json) {
     write(host.stdout, record.stdout, record.stdoutBase64);
     write(host.stderr, record.stderr, record.stderrBase64);
@@ -36,7 +36,7 @@ function show(record: CommandOutputBody, { json, allowTruncated }: Shown, host: 
     if (record.cancelled) tell(host, `it was cancelled (command ${record.id})`);
     return (exitCode ?? exits.unknown) || (truncated && !allowTruncated ? exits.truncated : 0);
   }
-  tell(host, `${status}: ${failure?.message ?? ''} (command ${record.id})`);
+  tell(host, `${status}: ${oneLine(failure?.message ?? '')} (command ${record.id})`);
   return status === 'failed' ? exits.notRun : exits.unknown;
 }
 

@@ -26,6 +26,9 @@ const isId = (id: unknown): boolean => typeof id === 'string' && /^[\w.~-]{1,200
 const isStatus = (status: unknown): status is string =>
   typeof status === 'string' && /^[a-z][a-z-]{0,39}$/.test(status);
 
+const areTexts = (values: unknown): boolean =>
+  Array.isArray(values) && values.every((value) => typeof value === 'string');
+
 const isEnding = (answer: object): boolean =>
   isId(Reflect.get(answer, 'id')) && isStatus(Reflect.get(answer, 'status'));
 
@@ -36,7 +39,9 @@ export const isRecord = (answer: unknown): boolean =>
   isExitCode(Reflect.get(answer, 'exitCode') ?? 0) &&
   typeof Reflect.get(answer, 'stdout') === 'string' &&
   typeof Reflect.get(answer, 'stderr') === 'string' &&
-  typeof Reflect.get(answer, 'truncated') === 'boolean';
+  typeof Reflect.get(answer, 'truncated') === 'boolean' &&
+  areTexts(Reflect.get(answer, 'warnings') ?? []) &&
+  areTexts([Reflect.get(answer, 'stdoutBase64') ?? '', Reflect.get(answer, 'stderrBase64') ?? '']);
 
 /** A batch that has ended has at least one step, and each is a record. */
 export const isBatch = (answer: object): boolean => {

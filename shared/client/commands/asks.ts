@@ -8,8 +8,8 @@ import type {
 } from '../../http/schemas.ts';
 import { clusterOf, connect, type Options } from '../connect.ts';
 import { UsageError } from '../exits.ts';
-import { answer, answerJson, type Host } from '../host.ts';
-import { table } from '../table.ts';
+import { answer, answerJson, oneLine, type Host } from '../host.ts';
+import { pairs, table } from '../table.ts';
 import { commandOf } from './relay.ts';
 
 /** `aksgw clusters [NAME]`: those that the caller may see, or one with the custom resources that are known there. Throws UsageError. */
@@ -51,7 +51,7 @@ function clusterTable({ name, runAs, defaultNamespace, frozen, resources, tools 
   ].map(([one, by]) => [one.name, one.kind, one.namespaced ? 'yes' : 'no', one.shortNames.join(','), by]);
   const kinds =
     rows.length === 0 ? '' : `\n${table(['CUSTOM RESOURCE', 'KIND', 'NAMESPACED', 'SHORT NAMES', 'BY'], rows)}`;
-  return head.map(([title = '', text = '']) => `${title.padEnd(10)} ${text}\n`).join('') + kinds;
+  return pairs(head) + kinds;
 }
 
 /** `aksgw whoami`: the caller as the gateway sees it, and by which sign-in. */
@@ -70,7 +70,7 @@ export async function whoAmI(options: Options, host: Host): Promise<number> {
     ...roles.map(({ cluster, roles: names }) => [`on ${cluster}`, names.join(', ')]),
     ...unknown.map((text) => ['not known', text]),
   ];
-  return answer(host, lines.map(([title = '', text = '']) => `${title.padEnd(10)} ${text || '-'}\n`).join(''));
+  return answer(host, pairs(lines));
 }
 
 /** `aksgw access`: the rules that bind the caller on a cluster, as `kubectl auth can-i --list` has them. */
@@ -88,7 +88,7 @@ export async function access(options: Options, host: Host): Promise<number> {
     rule.names.join(','),
     rule.role,
   ]);
-  const warnings = found.warnings.map((warning) => `warning: ${warning}\n`).join('');
+  const warnings = found.warnings.map((warning) => `warning: ${oneLine(warning)}\n`).join('');
   return answer(host, `${table(['EFFECT', 'VERBS', 'RESOURCES', 'NAMESPACES', 'NAMES', 'ROLE'], rows)}${warnings}`);
 }
 
@@ -112,9 +112,9 @@ export async function explain(argv: readonly string[], options: Options, host: H
     ]);
     answer(
       host,
-      `${decision.verdict}: ${decision.explanation}\n\n${table(['ALLOWED', 'VERB', 'RESOURCE', 'NAMESPACE', 'NAME', 'RULE'], rows)}` +
-        `\nwould run: ${command}\n${files.map(({ path, bytes }) => `file: ${path} (${bytes} bytes)\n`).join('')}` +
-        warnings.map((warning) => `warning: ${warning}\n`).join(''),
+      `${oneLine(decision.verdict)}: ${oneLine(decision.explanation)}\n\n${table(['ALLOWED', 'VERB', 'RESOURCE', 'NAMESPACE', 'NAME', 'RULE'], rows)}` +
+        `\nwould run: ${oneLine(command)}\n${files.map(({ path, bytes }) => `file: ${oneLine(path)} (${bytes} bytes)\n`).join('')}` +
+        warnings.map((warning) => `warning: ${oneLine(warning)}\n`).join(''),
     );
   }
   return found.allowed ? 0 : 1;

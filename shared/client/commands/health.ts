@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import type { ClusterHealthOutput } from '../../http/schemas.ts';
 import { clusterOf, connect, type Options } from '../connect.ts';
 import { UsageError } from '../exits.ts';
-import { answer, answerJson, type Host } from '../host.ts';
+import { answer, answerJson, oneLine, type Host } from '../host.ts';
 
 const USAGE = `aksgw [--url URL] [--cluster NAME] health [CLUSTER] [-n NAMESPACE] [--json]
 
@@ -48,11 +48,11 @@ function healthTable({ cluster, namespace, status, at, parts, findings, more, cu
   const shown = findings.slice(0, MOST_FINDINGS);
   const left = findings.length - shown.length + more;
   const lines = [
-    `${where}: ${status}, seen at ${at.slice(0, 16).replace('T', ' ')} UTC`,
+    oneLine(`${where}: ${status}, seen at ${at.slice(0, 16).replace('T', ' ')} UTC`),
     '',
     ...columns([
       ['PART', 'STATUS', 'SAYS'],
-      ...Object.entries(parts).map(([name, part]) => [name, part.status, oneLine(part.reason)]),
+      ...Object.entries(parts).map(([name, part]) => [oneLine(name), oneLine(part.status), brief(part.reason)]),
     ]),
     ...(shown.length === 0
       ? []
@@ -61,10 +61,10 @@ function healthTable({ cluster, namespace, status, at, parts, findings, more, cu
           ...columns([
             ['SEVERITY', 'WHAT', 'WHERE', 'DETAIL'],
             ...shown.map(({ severity, what, namespace: in_, object, detail }) => [
-              severity,
-              what,
-              in_ === '' ? object : `${in_}/${object}`,
-              oneLine(detail),
+              oneLine(severity),
+              oneLine(what),
+              oneLine(in_ === '' ? object : `${in_}/${object}`),
+              brief(detail),
             ]),
           ]),
         ]),
@@ -75,9 +75,8 @@ function healthTable({ cluster, namespace, status, at, parts, findings, more, cu
 }
 
 const LONGEST = 100;
-/** No line of the cluster's own making. */
-const oneLine = (text: string): string => {
-  const one = text.replaceAll(/[\r\n\t]/g, ' ');
+const brief = (text: string): string => {
+  const one = oneLine(text);
   return one.length > LONGEST ? `${one.slice(0, LONGEST)}…` : one;
 };
 

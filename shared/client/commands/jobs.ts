@@ -5,7 +5,7 @@ import { connect, type Options } from '../connect.ts';
 import { UsageError } from '../exits.ts';
 import { answer, answerJson, type Host } from '../host.ts';
 import { runToEnd } from '../run-to-end.ts';
-import { table } from '../table.ts';
+import { pairs, table } from '../table.ts';
 
 const JOBS_USAGE = `aksgw [--url URL] jobs list [--json]
 aksgw [--url URL] jobs show NAME [--json]
@@ -86,7 +86,7 @@ function assertFits(asked: Asked, { named, options, words = false }: Form): void
 
 async function list(options: Options, { json }: Asked, host: Host): Promise<number> {
   const found = await (await connect(options, host)).client.listJobs(host.signal);
-  if (json) return answerJson(host, found);
+  if (json || options.json) return answerJson(host, found);
   const rows = found.map((job) => [
     job.name,
     job.cluster,
@@ -99,7 +99,7 @@ async function list(options: Options, { json }: Asked, host: Host): Promise<numb
 
 async function show(options: Options, { name = '', json }: Asked, host: Host): Promise<number> {
   const job = await (await connect(options, host)).client.getJob(name, host.signal);
-  return json ? answerJson(host, job) : answer(host, describe(job));
+  return json || options.json ? answerJson(host, job) : answer(host, describe(job));
 }
 
 async function run(options: Options, { name = '', words, reason, key }: Asked, host: Host): Promise<number> {
@@ -157,7 +157,7 @@ function describe(job: JobWithRunsOutput): string {
     past.commandId ?? past.batchId ?? '-',
     past.why ?? '',
   ]);
-  const head = lines.map(([title, text]) => `${title.padEnd(10)} ${text}\n`).join('');
+  const head = pairs(lines);
   return runs.length === 0 ? head : `${head}\n${table(['AT', 'SLOT', 'OUTCOME', 'EXIT', 'RECORD', 'WHY'], runs)}`;
 }
 

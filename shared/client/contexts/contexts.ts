@@ -3,7 +3,8 @@ import { NotRun, UsageError } from '../exits.ts';
 import { homeOf, readPrivate, writePrivate } from '../home.ts';
 import type { Host } from '../host.ts';
 import { whileLocked } from '../lock.ts';
-import { guid as guidPattern, type Pin } from '../sign-in/pin.ts';
+import { gatewayAddress, isEntra } from '../sign-in/discover.ts';
+import { assertOwnApplication, guid as guidPattern, type Pin } from '../sign-in/pin.ts';
 
 export const methods = ['azure-cli', 'device-code', 'browser', 'managed-identity', 'workload-identity'] as const;
 export type Method = (typeof methods)[number];
@@ -30,7 +31,10 @@ interface Contexts {
 
 export const pathOf = ({ env }: Pick<Host, 'env'>): string => join(homeOf(env), 'config.yaml');
 
-/** Every context. Throws NotRun, with the path, for a file that is not understood. */
+/**
+ * Every context. Throws NotRun, with the path, for a file that is not understood, or that would send a token where `login` sends none: it may have
+ * come with somebody else's folder.
+ */
 export async function readContexts(host: Pick<Host, 'env'>): Promise<Contexts> {
   const path = pathOf(host);
   const text = readPrivate(path);
@@ -92,15 +96,20 @@ function contextOf(value: unknown): Context {
   const given = membersOf(rest['sign-in'], ['method', 'application', 'authority', 'tenant', 'client-id']);
   const method = methods.find((known) => known === given['method']);
   if (method === undefined) throw new Error(`sign-in.method is one of ${methods.join(', ')}`);
+  const address = gatewayAddress(text(url, 'url'));
+  const authority = text(given['authority'], 'authority');
+  if (!isEntra(authority, address)) throw new Error(`sign-in.authority is ${authority}, which is not Entra's`);
+  const application = guid(given['application'], 'application');
+  assertOwnApplication(application);
   return {
     name: text(name, 'name'),
-    url: text(url, 'url'),
+    url: address,
     cluster: optional(cluster, 'cluster'),
     reason: optional(reason, 'reason'),
     signIn: {
       method,
-      application: guid(given['application'], 'application'),
-      authority: text(given['authority'], 'authority'),
+      application,
+      authority,
       tenant: guid(given['tenant'], 'tenant'),
       clientId: optional(given['client-id'], 'client-id'),
     },

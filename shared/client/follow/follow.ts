@@ -4,7 +4,7 @@ import type { CommandOutputBody } from '../../http/schemas.ts';
 import { printable } from '../../lib/safe-text.ts';
 import type { Client } from '../connect.ts';
 import { exits, UsageError } from '../exits.ts';
-import { tell, type Host } from '../host.ts';
+import { oneLine, tell, type Host } from '../host.ts';
 import { readArgv, type ReadArgv } from '../uploads/argv.ts';
 import { createSeam } from './seam.ts';
 import { createWatch } from './watch.ts';
@@ -54,14 +54,16 @@ async function followLogs(argv: readonly string[], read: ReadArgv, following: Fo
     }
     if (current === undefined || current.status !== 'completed' || current.exitCode !== 0) {
       host.stderr.write(printable(current?.stderr ?? ''));
-      if (current?.status !== 'completed') tell(host, `${current?.status}: ${current?.failure?.message ?? ''}`);
+      if (current?.status !== 'completed')
+        tell(host, `${current?.status}: ${oneLine(current?.failure?.message ?? '')}`);
       return current?.status === 'completed'
         ? (current.exitCode ?? exits.unknown)
         : current?.status === 'failed'
           ? exits.notRun
           : exits.unknown;
     }
-    if (await interruptedIn(PAUSE_MS, host)) return exits.interrupted;
+    const ended = await endedIn(PAUSE_MS, host);
+    if (ended !== undefined) return ended;
   }
 }
 
@@ -111,7 +113,8 @@ async function watchList(argv: readonly string[], read: ReadArgv, following: Fol
       show(changed, host);
     }
     if (changed !== undefined) silent = false;
-    if (await interruptedIn(changed === undefined ? PAUSE_MS / 3 : PAUSE_MS, host)) return exits.interrupted;
+    const ended = await endedIn(changed === undefined ? PAUSE_MS / 3 : PAUSE_MS, host);
+    if (ended !== undefined) return ended;
   }
 }
 
@@ -148,9 +151,11 @@ async function look(
   }
 }
 
-async function interruptedIn(ms: number, { signal, sleep }: Host): Promise<boolean> {
-  await (sleep ? sleep(ms) : pause(ms, undefined, signal && { signal })).catch(() => undefined);
-  return signal?.aborted === true;
+/** With what it ends within this time, if it does. */
+async function endedIn(ms: number, { signal, readerGone, sleep }: Host): Promise<number | undefined> {
+  const ends = [signal, readerGone].filter((one) => one !== undefined);
+  await (sleep ? sleep(ms) : pause(ms, undefined, { signal: AbortSignal.any(ends) })).catch(() => undefined);
+  return signal?.aborted ? exits.interrupted : readerGone?.aborted ? exits.readerGone : undefined;
 }
 
 /** The argv without these flags. */

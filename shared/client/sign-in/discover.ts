@@ -76,12 +76,17 @@ async function ask(address: string, send: Send, signal: AbortSignal | undefined)
 const isOwnScope = (scope: string, application: string): boolean =>
   scope.toLowerCase() === `${application}/.default` || /^api:\/\/[\w.~/-]{1,200}\/\.default$/.test(scope);
 
-/** The authority and the tenant of an issuer. A gateway on this machine may have an Entra of this machine: an emulation. */
+/** Whether an authority is Entra's for a gateway: one on this machine may have an Entra of this machine, an emulation. */
+export const isEntra = (authority: string, address: string): boolean =>
+  entraHosts.has(authority) ||
+  (/^https?:\/\/[^/?#@]+$/.test(authority) &&
+    URL.canParse(authority) &&
+    isLoopback(new URL(authority)) &&
+    isLoopback(new URL(address)));
+
+/** The authority and the tenant of an issuer. */
 function issuerOf(server: string, address: string): Pick<Pin, 'authority' | 'tenant'> {
   const [, authority = '', tenant = ''] = /^(https?:\/\/[^/]+)\/([^/]+)\/v2\.0\/?$/.exec(server) ?? [];
-  const known =
-    entraHosts.has(authority) ||
-    (URL.canParse(authority) && isLoopback(new URL(authority)) && isLoopback(new URL(address)));
-  if (known && guid.test(tenant)) return { authority, tenant };
+  if (isEntra(authority, address) && guid.test(tenant)) return { authority, tenant };
   throw new NotRun(`${address} names ${server}, which is not a tenant of Entra`);
 }
