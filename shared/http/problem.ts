@@ -23,13 +23,23 @@ export function problemDocument(problem: Problem, requestId: string): ProblemDoc
   };
 }
 
+/** Where nobody knows how long it takes. */
+const LATER_SECONDS = 5;
+
+/** Whole seconds. A dependency that does not answer now may do so soon (RFC 9110, section 15.6.4). */
+export function retryAfterOf({ options, status, retryable }: Problem): string | undefined {
+  const seconds = options.retryAfter ?? (status === 503 && retryable ? LATER_SECONDS : undefined);
+  return seconds === undefined ? undefined : String(Math.max(1, Math.ceil(seconds)));
+}
+
 /** Sends a problem. Everything that goes wrong in the app ends here. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
-  const { retryAfter, headers } = problem.options;
+  const { headers } = problem.options;
+  const retryAfter = retryAfterOf(problem);
   request.problemCode = problem.code;
   reply.headers(commonHeaders(request.id)); // fastify's own refusals pass no hook
   if (headers) reply.headers(headers);
-  if (retryAfter !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfter))));
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   const profile = profileForProblem(request);
   reply.code(problem.status);
   if (profile) return sendMessage(reply, problemMessage(problem.code, problem.message), profile);

@@ -159,6 +159,7 @@ describe('the audit trail', () => {
       const before = posts();
       const answer = await stack.command(get);
       expect(answer).toMatchObject({ status: 503, body: { code: 'audit-unavailable' } });
+      expect(answer.headers.get('retry-after')).toBe('5');
       expect(posts()).toBe(before);
       await runs();
       expect(auditFile()).not.toBe(path);
