@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { accessSync, constants, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /**
  * The real kubectl or helm, newest first: what is called `kubectl.1.33` or `helm-3.22` beside the one on PATH, or in the folder that
@@ -52,7 +52,7 @@ const LONGEST_MS = 200_000;
 
 /** Runs the tool alone: an empty home, no plugins, and a cluster at a port where nothing listens unless a kubeconfig is given. */
 export function toolRunner(binary: string, kubeconfig = NO_CLUSTER): RunTool {
-  const home = mkdtempSync(join(tmpdir(), 'aksgw-tool-'));
+  const home = temporaryFolder('tool');
   writeFileSync(join(home, 'config'), kubeconfig);
   const env = {
     HOME: home,
