@@ -40,9 +40,9 @@ interface Import {
 
 const imports: readonly Import[] = globSync('{shared,functions,infra/local}/**/*.ts', { cwd: root }).flatMap((from) => {
   const text = readFileSync(join(root, from), 'utf8');
-  return [...text.matchAll(/^(?:import|export)\s(?:(type)\s)?[^;]*?from '([^']+)'|import\('([^']+)'\)/gm)].map(
+  return [...text.matchAll(/^(?:import|export)\s(?:(type)\s)?[^;']*?from '([^']+)'|import\('([^']+)'\)|^import '([^']+)'/gm)].map(
     (match) => {
-      const target = match[2] ?? match[3] ?? '';
+      const target = match[2] ?? match[3] ?? match[4] ?? '';
       const to = target.startsWith('.') ? relative(root, join(root, dirname(from), target)) : target;
       return { from, to, typeOnly: match[1] === 'type' };
     },
