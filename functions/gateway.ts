@@ -3,7 +3,7 @@ import { checkSettings } from './settings.ts';
 import { version } from './version.ts';
 
 /** The worker hands its standard error to the host's own log. */
-const LOG = { level: 'info', stream: process.stderr };
+const log = { level: 'info', stream: process.stderr };
 
 const loadCode = () => import('../shared/assemble.ts');
 
@@ -47,7 +47,7 @@ async function start(): Promise<Assembled> {
     env: process.env,
     entrance: 'functions',
     version,
-    logger: LOG,
+    logger: log,
   });
 }
 

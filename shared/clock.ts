@@ -51,7 +51,7 @@ export function after(
   clock.sleep(ms, { ...options, signal: cancelled.signal }).then(then, (error: unknown) => {
     if (!cancelled.signal.aborted) throw error;
   });
-  return () => cancelled.abort(CANCELLED);
+  return () => cancelled.abort(cancelledError);
 }
 
 /** The same by the system's timer alone, which costs a small part of a sleep that is cut short. */
@@ -62,6 +62,6 @@ function afterTimer(ms: number, then: () => void, { unref = false }: { unref?: b
 }
 
 /** Made once: an abort without a reason makes an error with a stack each time. */
-const CANCELLED = new Error('cancelled');
+const cancelledError = new Error('cancelled');
 
 export const systemEntropy: Entropy = { bytes: (count) => randomBytes(count), uuid: () => randomUUID() };

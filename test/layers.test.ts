@@ -40,13 +40,13 @@ interface Import {
 
 const imports: readonly Import[] = globSync('{shared,functions,infra/local}/**/*.ts', { cwd: root }).flatMap((from) => {
   const text = readFileSync(join(root, from), 'utf8');
-  return [...text.matchAll(/^(?:import|export)\s(?:(type)\s)?[^;']*?from '([^']+)'|import\('([^']+)'\)|^import '([^']+)'/gm)].map(
-    (match) => {
-      const target = match[2] ?? match[3] ?? match[4] ?? '';
-      const to = target.startsWith('.') ? relative(root, join(root, dirname(from), target)) : target;
-      return { from, to, typeOnly: match[1] === 'type' };
-    },
-  );
+  return [
+    ...text.matchAll(/^(?:import|export)\s(?:(type)\s)?[^;']*?from '([^']+)'|import\('([^']+)'\)|^import '([^']+)'/gm),
+  ].map((match) => {
+    const target = match[2] ?? match[3] ?? match[4] ?? '';
+    const to = target.startsWith('.') ? relative(root, join(root, dirname(from), target)) : target;
+    return { from, to, typeOnly: match[1] === 'type' };
+  });
 });
 
 const roomOf = (path: string): string => (path.split('/')[1] ?? '').replace(/\.ts$/, '');

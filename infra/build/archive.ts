@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { ZipFile } from 'yazl';
 
 /** Zip has no zone and starts in 1980: one fixed moment, so that the same build gives the same bytes. */
-const MTIME = new Date(1980, 0, 1);
+const fixedTime = new Date(1980, 0, 1);
 
 /** What people install, not what is deployed. */
 const isForPeople = (path: string): boolean => path.startsWith('cli/');
@@ -25,7 +25,11 @@ export const filesOf = (folder: string): readonly string[] =>
 export async function archive(folder: string): Promise<{ readonly bytes: Buffer; readonly sha256: string }> {
   const zip = new ZipFile();
   for (const path of filesOf(folder).filter((each) => !isForPeople(each)))
-    zip.addBuffer(readFileSync(join(folder, path)), path, { mtime: MTIME, mode: 0o100644, forceDosTimestamp: true });
+    zip.addBuffer(readFileSync(join(folder, path)), path, {
+      mtime: fixedTime,
+      mode: 0o100644,
+      forceDosTimestamp: true,
+    });
   zip.end();
   const bytes = await buffer(zip.outputStream);
   return { bytes, sha256: createHash('sha256').update(bytes).digest('hex') };

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 
 const HELPER = 'aksgw:name';
 /** What esbuild writes at the head of a file whose functions keep their names. */
-const OWN_HELPER = /^var __defProp = [^\n]*\nvar __name = [^\n]*\n/;
+const ownHelper = /^var __defProp = [^\n]*\nvar __name = [^\n]*\n/;
 
 /**
  * Functions and classes of the gateway keep their names, for logs and stack traces. Those of libraries do not: they are a sixteenth of the
@@ -20,7 +20,7 @@ export const keepOwnNames: Plugin = {
         keepNames: true,
         tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
       });
-      return { contents: code.replace(OWN_HELPER, `import { name as __name } from '${HELPER}';\n`), loader: 'js' };
+      return { contents: code.replace(ownHelper, `import { name as __name } from '${HELPER}';\n`), loader: 'js' };
     });
     onResolve({ filter: new RegExp(`^${HELPER}$`) }, ({ path }) => ({ path, namespace: 'own-names' }));
     onLoad({ filter: /.*/, namespace: 'own-names' }, () => ({

@@ -28,12 +28,12 @@ export interface EmulatedAzure {
   close(): Promise<void>;
 }
 
-export const demoCluster =
+export const DEMO_CLUSTER =
   '/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-demo/providers/Microsoft.ContainerService/managedClusters/aks-demo';
 
 /** Entra, ARM, one private cluster and the pod between them, all on loopback. */
 export async function startAzure(options: AzureOptions = {}): Promise<EmulatedAzure> {
-  const { ports = {}, clock = systemClock, aad = false, clusters = [{ resourceId: demoCluster, aad }] } = options;
+  const { ports = {}, clock = systemClock, aad = false, clusters = [{ resourceId: DEMO_CLUSTER, aad }] } = options;
   const { throttles, latency, cut, kubeconfig, tools, shell, standIn } = options;
   const opened: { close(): Promise<void> }[] = [];
   const opens = async <T extends { close(): Promise<void> }>(starting: Promise<T>): Promise<T> => {

@@ -9,11 +9,11 @@ export function streamName(now: number, random: Uint8Array): string {
   return `${rfc3339(time).toLowerCase().replace(/[-:.]/g, '')}-${Buffer.from(random).toString('hex')}`;
 }
 
-const NAME = /^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)(\d{3})z-[0-9a-f]{16}$/;
+const name = /^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)(\d{3})z-[0-9a-f]{16}$/;
 
 /** When a stream took its name, epoch ms; 0 for a name of another form. */
 export function startTime(stream: string): number {
-  const [, y, mo, d, h, mi, s, ms] = NAME.exec(stream) ?? [];
+  const [, y, mo, d, h, mi, s, ms] = name.exec(stream) ?? [];
   return y === undefined
     ? 0
     : Date.parse(`${y}-${mo ?? ''}-${d ?? ''}T${h ?? ''}:${mi ?? ''}:${s ?? ''}.${ms ?? ''}Z`) || 0;

@@ -7,7 +7,7 @@ import { verifyDetached, verifyingKey } from './signature.ts';
 /** The file or blob beside the streams in which processes that begin together agree on the trail's name. */
 export const TRAIL_FILE = 'trail.json';
 
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+const uuid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 /** So many of the newest streams are asked. */
 const ASKED = 8;
 
@@ -42,7 +42,7 @@ async function signedId(log: AppendLog, stream: string, root: PublicJwk): Promis
 function readTrailId(text: string): string | undefined {
   try {
     const { trail } = (JSON.parse(text) ?? {}) as { readonly trail?: unknown };
-    return typeof trail === 'string' && UUID.test(trail) ? trail : undefined;
+    return typeof trail === 'string' && uuid.test(trail) ? trail : undefined;
   } catch {
     return undefined;
   }

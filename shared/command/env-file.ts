@@ -3,7 +3,7 @@ import { decodeText } from './yaml.ts';
 
 /** Longest line that kubectl's scanner takes (Go, bufio.MaxScanTokenSize). */
 const LONGEST_LINE = 64 * 1024 - 1;
-const NAME = /^[-._A-Za-z][-._A-Za-z0-9]*$/u;
+const namePattern = /^[-._A-Za-z][-._A-Za-z0-9]*$/u;
 
 /**
  * An env file (`--from-env-file`) as kubectl reads it, rewritten: one `NAME=VALUE` a line, without comments and empty lines. A line
@@ -19,7 +19,7 @@ export function rewriteEnvFile(path: string, bytes: Uint8Array): Uint8Array {
     const equals = line.indexOf('=');
     if (equals === -1) throw no('has no "=": its value would come from the environment of the pod');
     const name = line.slice(0, equals);
-    if (!NAME.test(name) || name === '.' || name.startsWith('..'))
+    if (!namePattern.test(name) || name === '.' || name.startsWith('..'))
       throw no('does not begin with a name that a variable can have');
     if (line.includes('\r')) throw no('has a carriage return in it');
     if (Buffer.byteLength(line) > LONGEST_LINE) throw no(`is longer than ${LONGEST_LINE} bytes`);

@@ -29,8 +29,8 @@ export interface Uploads {
 
 // An uploaded `kubectl` or `.kube/kuberc` in the working folder could stand in for the tool or feed it flags (kubectl's plugins and
 // KEP-3104). A folder runs nothing: `helm/web/Chart.yaml` is what many projects have.
-const TOOL_NAMES = /^(?:kubectl|helm|(?:kubectl|helm)[-_][^.]*)(?:\.exe)?$/u;
-const HIDDEN_FOLDERS = new Set(['.kube', '.aksgw', '.config', '.cache', '.docker', '.helm', '.azure', '.ssh']);
+const toolNames = /^(?:kubectl|helm|(?:kubectl|helm)[-_][^.]*)(?:\.exe)?$/u;
+const hiddenFolders = new Set(['.kube', '.aksgw', '.config', '.cache', '.docker', '.helm', '.azure', '.ssh']);
 
 /** The path in its one spelling, or a refusal. */
 export function checkPath(path: string): string {
@@ -41,10 +41,10 @@ export function checkPath(path: string): string {
   const segments = clean.split('/');
   for (const segment of segments) {
     if (segment.startsWith('-')) throw no('has a part that could be taken for a flag');
-    if (HIDDEN_FOLDERS.has(foldCase(segment))) throw no(`${segment} is where a tool keeps its settings`);
+    if (hiddenFolders.has(foldCase(segment))) throw no(`${segment} is where a tool keeps its settings`);
   }
   const name = segments.at(-1) ?? '';
-  if (TOOL_NAMES.test(foldCase(name))) throw no(`${name} could be run in place of a tool`);
+  if (toolNames.test(foldCase(name))) throw no(`${name} could be run in place of a tool`);
   return clean;
 }
 

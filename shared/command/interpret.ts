@@ -6,7 +6,7 @@ import type { CommandRequest, Invocation } from './invocation.ts';
 import { interpretKubectl } from './kubectl/interpret.ts';
 import { parse } from './parse.ts';
 import type { Parsed } from './parsed.ts';
-import { NO_PODS } from './pod-security/findings.ts';
+import { noPods } from './pod-security/findings.ts';
 import type { PodTools } from './pod-tools.ts';
 import { shownWords } from './redact-words.ts';
 import { yamlBudget } from './yaml.ts';
@@ -43,7 +43,7 @@ const helping = ({ argv }: CommandRequest, stdout: string): Invocation => ({
   asked: argv,
   argv: shownWords(argv),
   attributes: [],
-  podSecurity: NO_PODS,
+  podSecurity: noPods,
   charts: [],
   sent: { words: [argv[0] ?? '', 'help'], files: [], secret: false },
   answer: { kind: 'text', stdout },

@@ -11,7 +11,7 @@ export const MAX_WORD_BYTES = 64 * 1024;
 const MAX_LENGTH = 1024 * 1024;
 
 type Tool = Parsed['tool'];
-const TOOLS: readonly Tool[] = ['kubectl', 'helm'];
+const tools: readonly Tool[] = ['kubectl', 'helm'];
 
 /**
  * Reads an argv as the real tool would: cobra finds the command, pflag its flags. What the tool would refuse, and what is
@@ -20,7 +20,7 @@ const TOOLS: readonly Tool[] = ['kubectl', 'helm'];
 export function parse(argv: readonly string[]): Parsed {
   checkWords(argv);
   const [first = '', ...words] = argv;
-  const tool = TOOLS.find((name) => name === first);
+  const tool = tools.find((name) => name === first);
   // Of COLOR=red kubectl … the name alone: the value may be a secret.
   if (tool === undefined)
     throw refuse(first.replace(/=.*/s, '='), 'the first word is kubectl or helm; nothing else is run');

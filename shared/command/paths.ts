@@ -14,7 +14,7 @@ export function canonicalPath(path: string): string | undefined {
 }
 
 /** Linux takes names of 255 bytes (NAME_MAX); whole paths are held far below its 4,096. */
-const LONGEST = { name: 255, path: 512 } as const;
+const longest = { name: 255, path: 512 } as const;
 
 /**
  * What keeps a path from being sent, or undefined: the one rule, for what is explained, sent and unpacked. `canonical` is the path in
@@ -22,7 +22,7 @@ const LONGEST = { name: 255, path: 512 } as const;
  */
 export function pathFault(path: string): { readonly fault: string } | { readonly canonical: string } {
   const fault = (why: string) => ({ fault: why });
-  if (Buffer.byteLength(path) > LONGEST.path) return fault(`is longer than ${LONGEST.path} bytes`);
+  if (Buffer.byteLength(path) > longest.path) return fault(`is longer than ${longest.path} bytes`);
   if (!path.isWellFormed()) return fault('holds half of a surrogate pair, which has no UTF-8');
   if (path.includes('\\')) return fault('has a backslash; folders are parted by forward slashes');
   if (path.startsWith('/') || /^[A-Za-z]:/u.test(path))
@@ -34,8 +34,8 @@ export function pathFault(path: string): { readonly fault: string } | { readonly
   const canonical = canonicalPath(path);
   if (canonical === undefined) return fault('leaves the working folder');
   if (canonical === '') return fault('is not the path of a file');
-  if (canonical.split('/').some((name) => Buffer.byteLength(name) > LONGEST.name))
-    return fault(`has a name longer than ${LONGEST.name} bytes`);
+  if (canonical.split('/').some((name) => Buffer.byteLength(name) > longest.name))
+    return fault(`has a name longer than ${longest.name} bytes`);
   return { canonical };
 }
 
@@ -44,13 +44,13 @@ export function pathFault(path: string): { readonly fault: string } | { readonly
  * `ſ` is an s and the Kelvin sign a k (unicode.SimpleFold). Each character by itself, since some change with their neighbours.
  */
 export const foldCase = (text: string): string =>
-  ASCII.test(text)
+  ascii.test(text)
     ? text.toLowerCase()
     : Array.from(text.normalize('NFC'), (character) => character.toUpperCase().toLowerCase())
         .join('')
         .normalize('NFC');
 
-const ASCII = /^[\x20-\x7e]*$/u;
+const ascii = /^[\x20-\x7e]*$/u;
 
 /**
  * The first path that is there twice, differs from an earlier one only in case, or is both a file and a folder: on some file

@@ -73,7 +73,7 @@ function readWords(words: readonly string[]): readonly RedactedWord[] {
 }
 
 /** Flags whose values are data. */
-const DATA_FLAGS = new Set([
+const dataFlags = new Set([
   'annotation',
   'annotations',
   'auth-provider-arg',
@@ -96,7 +96,7 @@ const DATA_FLAGS = new Set([
   'username',
 ]);
 /** Of those, the ones that take `name=value`: the name stays. */
-const PAIR_FLAGS = new Set([
+const pairFlags = new Set([
   'annotation',
   'annotations',
   'auth-provider-arg',
@@ -128,7 +128,7 @@ function readFlag(reading: WordReading, word: string): ReadFlag {
   if (!/^[A-Za-z][\w.-]{0,60}$/u.test(name)) return { shown: hide(word) };
   if (equals !== -1) return { shown: prefixed(`--${name}=`, word.slice(equals + 1)) };
   const data = name.replaceAll('_', '-');
-  return { shown: { text: redactText(word) }, value: DATA_FLAGS.has(data) ? { name: data } : 'unknown' };
+  return { shown: { text: redactText(word) }, value: dataFlags.has(data) ? { name: data } : 'unknown' };
 }
 
 /** A flag before the word that names its command: any command's will do. */
@@ -155,7 +155,7 @@ function readShorts(command: Command, word: string): ReadFlag {
 }
 
 /** Flags whose values are expressions over names. */
-const EXPRESSION_FLAGS = new Set([
+const expressionFlags = new Set([
   'field-selector',
   'for',
   'label-columns',
@@ -167,18 +167,18 @@ const EXPRESSION_FLAGS = new Set([
 ]);
 
 function flagValue({ name }: Pick<Flag, 'name'>, value: string): RedactedWord {
-  if (PAIR_FLAGS.has(name)) return pair(value);
-  if (DATA_FLAGS.has(name)) return hide(value);
-  return EXPRESSION_FLAGS.has(name) ? net(value) : clear(value);
+  if (pairFlags.has(name)) return pair(value);
+  if (dataFlags.has(name)) return hide(value);
+  return expressionFlags.has(name) ? net(value) : clear(value);
 }
 
 /** Commands whose arguments are `name=value` with data as value, and those whose values are labels, images and the like. */
-const DATA_PAIRS = new Set(['annotate', 'set env']);
-const NAME_PAIRS = new Set(['label', 'taint', 'set image', 'set selector']);
+const dataPairs = new Set(['annotate', 'set env']);
+const namePairs = new Set(['label', 'taint', 'set image', 'set selector']);
 
 /** Commands whose first argument names something, while the second is a program or a value, and the rest is data. */
-const THEN_PROGRAM = new Set(['create cronjob', 'create deployment', 'create job', 'debug', 'exec', 'run']);
-const THEN_VALUE = new Set(['config set']);
+const thenProgram = new Set(['create cronjob', 'create deployment', 'create job', 'debug', 'exec', 'run']);
+const thenValue = new Set(['config set']);
 
 function readArgument(reading: WordReading, word: string): RedactedWord {
   const { command, complete } = reading;
@@ -197,23 +197,23 @@ function readArgument(reading: WordReading, word: string): RedactedWord {
   reading.complete = true;
   reading.read += 1;
   const path = command.name;
-  if (reading.read > 1 && THEN_VALUE.has(path)) return hide(word);
-  if (reading.read > 1 && THEN_PROGRAM.has(path)) return reading.read === 2 ? program(word) : hide(word);
-  if (DATA_PAIRS.has(path) && word.includes('=')) return pair(word);
-  if (word.includes('=') && !NAME_PAIRS.has(path)) return pair(word);
+  if (reading.read > 1 && thenValue.has(path)) return hide(word);
+  if (reading.read > 1 && thenProgram.has(path)) return reading.read === 2 ? program(word) : hide(word);
+  if (dataPairs.has(path) && word.includes('=')) return pair(word);
+  if (word.includes('=') && !namePairs.has(path)) return pair(word);
   return clear(word);
 }
 
 /** What a name, a kind, a path, a number or a list of them looks like. */
-const NAME_LIKE = /^[\w.:/,@=+*%-]{0,1024}$/u;
-const PROGRAM = /^[\w./+-]{1,200}$/u;
+const nameLike = /^[\w.:/,@=+*%-]{0,1024}$/u;
+const programPattern = /^[\w./+-]{1,200}$/u;
 
 const hide = (text: string): RedactedWord => ({ text: REDACTED, hidden: text });
 const prefixed = (prefix: string, data: string): RedactedWord => ({ text: `${prefix}${REDACTED}`, hidden: data });
 
 /** A word that names something: shown, unless it has the looks of a secret. */
 function clear(word: string): RedactedWord {
-  return NAME_LIKE.test(word) ? net(word) : hide(word);
+  return nameLike.test(word) ? net(word) : hide(word);
 }
 
 function net(word: string): RedactedWord {
@@ -221,7 +221,7 @@ function net(word: string): RedactedWord {
   return text === word ? { text } : { text, hidden: word };
 }
 
-const program = (word: string): RedactedWord => (PROGRAM.test(word) ? clear(word) : hide(word));
+const program = (word: string): RedactedWord => (programPattern.test(word) ? clear(word) : hide(word));
 
 /** `user=hunter2` → `user=[redacted]`: an auditor sees what was set. */
 function pair(word: string): RedactedWord {

@@ -5,7 +5,7 @@ import { refuse } from '../lib/refuse.ts';
 const MAX_COMMAND_LENGTH = 256 * 1024;
 
 /** What a shell would act on. The gateway acts on none of it, so none may be silently taken as plain text. */
-const UNQUOTED: ReadonlyMap<string, string> = new Map([
+const unquoted: ReadonlyMap<string, string> = new Map([
   ['|', 'a pipe'],
   ['&', 'a background or "and" operator'],
   [';', 'a command separator'],
@@ -63,7 +63,7 @@ export function splitUntilRefused(command: string): SplitLine {
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     const operator = command.charAt(at - 1);
-    if (error.options.members?.['word'] !== operator || !UNQUOTED.has(operator) || inQuotes)
+    if (error.options.members?.['word'] !== operator || !unquoted.has(operator) || inQuotes)
       return { words, refused: { problem: error, operator: undefined, rest: command.slice(began) } };
     if (word) words.push(word);
     return { words, refused: { problem: error, operator, rest: command.slice(at) } };
@@ -96,7 +96,7 @@ export function splitUntilRefused(command: string): SplitLine {
       } else if (character === '\\') {
         word += escaped();
       } else {
-        const meaning = UNQUOTED.get(character);
+        const meaning = unquoted.get(character);
         if (meaning !== undefined) {
           throw refuse(character, `is ${meaning} to a shell, and no shell reads this; quote it if it is meant as text`);
         }

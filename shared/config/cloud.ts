@@ -43,8 +43,8 @@ export function cloudOf(resourceManager: string): Cloud {
   return { storage: [domain], keys: [`vault.${domain}`] };
 }
 
-const ACCOUNT = /^[a-z0-9]{3,24}(?:-secondary)?$/;
-const ZONE = /^z[0-9]{1,2}$/;
+const accountPattern = /^[a-z0-9]{3,24}(?:-secondary)?$/;
+const zonePattern = /^z[0-9]{1,2}$/;
 
 /**
  * Whether a host is a storage account's endpoint for the service: `acct.blob.core.windows.net`, `acct.z01.blob.storage.azure.net`. A
@@ -54,7 +54,7 @@ export function isStorageHost(host: string, service: 'blob' | 'table', { storage
   return storage.some((suffix) => {
     if (!host.endsWith(`.${service}.${suffix}`)) return false;
     const [account = '', zone, ...rest] = host.slice(0, -`.${service}.${suffix}`.length).split('.');
-    return ACCOUNT.test(account) && rest.length === 0 && (zone === undefined || ZONE.test(zone));
+    return accountPattern.test(account) && rest.length === 0 && (zone === undefined || zonePattern.test(zone));
   });
 }
 

@@ -102,18 +102,18 @@ function readHealth(job: JobFile, at: At, report: Report): readonly JobStepConfi
   return [];
 }
 
-const OPTION_NAME = /^[a-z][a-zA-Z0-9-]{0,39}$/;
+const optionName = /^[a-z][a-zA-Z0-9-]{0,39}$/;
 /** One plain word: no flag, no list, no path, no pair. */
-const OPTION_WORD = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$/;
+const optionWord = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$/;
 /** RFC 1123 subdomain, as Kubernetes has it (kubernetes.io/docs/concepts/overview/working-with-objects/names). */
-const KUBERNETES_NAME = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
-const INTEGER = /^-?(?:0|[1-9][0-9]{0,15})$/;
+const kubernetesName = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
+const integer = /^-?(?:0|[1-9][0-9]{0,15})$/;
 
 function readOptions(job: JobFile, at: At, report: Report): JobConfig['options'] {
   const options = new Map<string, JobOption>();
   for (const [name, file] of Object.entries(job.options ?? {})) {
     const path = at('options', name);
-    if (!OPTION_NAME.test(name))
+    if (!optionName.test(name))
       report.problem(path, "an option's name is a letter, then letters, digits and hyphens, at most 40");
     const option: JobOption =
       'enum' in file
@@ -123,7 +123,7 @@ function readOptions(job: JobFile, at: At, report: Report): JobConfig['options']
           : { kind: 'integer', min: file.min, max: file.max, default: file.default?.toString() };
     if (option.kind === 'enum') {
       option.values.forEach((word, index) => {
-        if (!OPTION_WORD.test(word)) {
+        if (!optionWord.test(word)) {
           report.problem(
             [...path, 'enum', index],
             `"${word}" is not a plain word (letters, digits, ".", "_", ":" and "-", the first no hyphen)`,
@@ -148,16 +148,16 @@ export function takesValue(option: JobOption, text: string): boolean {
     case 'enum':
       return option.values.includes(text);
     case 'name':
-      return KUBERNETES_NAME.test(text);
+      return kubernetesName.test(text);
     case 'integer':
-      return INTEGER.test(text) && Number(text) >= option.min && Number(text) <= option.max;
+      return integer.test(text) && Number(text) >= option.min && Number(text) <= option.max;
   }
 }
 
-const PLACE = /^\{([^{}]*)\}$/;
+const placePattern = /^\{([^{}]*)\}$/;
 
 /** The option that a word of argv stands for. Only whole words are places, so that a value is one word wherever it goes. */
-export const placeOf = (word: string): string | undefined => PLACE.exec(word)?.[1];
+export const placeOf = (word: string): string | undefined => placePattern.exec(word)?.[1];
 
 function checkPlaces(
   job: JobFile,

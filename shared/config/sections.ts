@@ -184,10 +184,10 @@ export function readClusters(file: ConfigFile, report: Report): ReadonlyMap<stri
   return clusters;
 }
 
-const RESOURCE = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
-const GROUP = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/;
-const VERSION = /^v[0-9]+(?:(?:alpha|beta)[0-9]+)?$/;
-const KIND = /^[A-Z][A-Za-z0-9]*$/;
+const resourcePattern = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+const groupPattern = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/;
+const versionPattern = /^v[0-9]+(?:(?:alpha|beta)[0-9]+)?$/;
+const kindPattern = /^[A-Z][A-Za-z0-9]*$/;
 
 /** A custom resource by name alone. */
 function findWellKnown(name: string, path: Path, report: Report): ExtraResource | undefined {
@@ -213,10 +213,12 @@ function readExtraResources(
     const { group, version, resource, kind, namespaced } = file;
     // Of two well-known ones with one short name the first keeps it; what goes out is the qualified name in any case.
     const shortNames = (file.shortNames ?? []).filter((word) => typeof entry !== 'string' || !seen.has(word));
-    if (!GROUP.test(group)) report.problem(at('group'), `"${group}" is no API group of a custom resource`);
-    if (!RESOURCE.test(resource)) report.problem(at('resource'), `"${resource}" is not a plural name in lower case`);
-    if (!VERSION.test(version)) report.problem(at('version'), `"${version}" is no API version such as v1 or v1beta1`);
-    if (!KIND.test(kind)) report.problem(at('kind'), `"${kind}" is not a kind such as Certificate`);
+    if (!groupPattern.test(group)) report.problem(at('group'), `"${group}" is no API group of a custom resource`);
+    if (!resourcePattern.test(resource))
+      report.problem(at('resource'), `"${resource}" is not a plural name in lower case`);
+    if (!versionPattern.test(version))
+      report.problem(at('version'), `"${version}" is no API version such as v1 or v1beta1`);
+    if (!kindPattern.test(kind)) report.problem(at('kind'), `"${kind}" is not a kind such as Certificate`);
     if (isBuiltIn(`${resource}.${group}`)) report.problem(at(), `${resource}.${group} is built in`);
     const unique = (word: string, where: Path): void => {
       if (seen.has(word)) report.problem(where, `"${word}" is given twice on this cluster`);
@@ -294,10 +296,10 @@ export function readStorageSection(
 }
 
 /** Members of a private JWK (RFC 7518, sections 6.2.2, 6.3.2 and 6.4). */
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 function whyNotPublicKey(jwk: Readonly<Record<string, unknown>>): string | undefined {
-  if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member)))
+  if (privateMembers.some((member) => Object.hasOwn(jwk, member)))
     return 'is a private key: give its public half; anyone with this file could read what the trail hides';
   const { kty, crv } = jwk;
   const fits =

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import { ConfigUnreadable, type FoundText, type TextReader } from './readers.ts';
 
 /** Signatures by a key pair: a shared secret would let anyone who checks it sign as well. */
-const ALGORITHMS: readonly string[] = ['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA', 'Ed25519'];
+const signatureAlgorithms: readonly string[] = ['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA', 'Ed25519'];
 
 /** What a signature is called beside the text that it is of. */
 export const SIGNATURE_SUFFIX = '.jws';
@@ -44,8 +44,8 @@ export async function readJwk(given: string): Promise<JWK> {
 
 async function importKey(jwk: JWK): Promise<ConfigKey> {
   const algorithm = jwk.alg ?? algorithmOf(jwk);
-  if (algorithm === undefined || !ALGORITHMS.includes(algorithm))
-    throw new Error(`is not a key for one of ${ALGORITHMS.join(', ')}`);
+  if (algorithm === undefined || !signatureAlgorithms.includes(algorithm))
+    throw new Error(`is not a key for one of ${signatureAlgorithms.join(', ')}`);
   return { key: await importJWK(jwk, algorithm), algorithm };
 }
 

@@ -6,20 +6,20 @@ export type Checked<T> = { readonly ok: true; readonly value: T } | { readonly o
 export const ok = <T>(value: T): Checked<T> => ({ ok: true, value });
 export const no = (problem: string): { readonly ok: false; readonly problem: string } => ({ ok: false, problem });
 
-const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const guid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Lower-cased: Entra writes GUIDs so in tokens, portals and people do not always. */
 export function readGuid(text: string): Checked<string> {
-  return GUID.test(text)
+  return guid.test(text)
     ? ok(text.toLowerCase())
     : no(`"${text}" is not a GUID (00000000-0000-0000-0000-000000000000)`);
 }
 
 /** What Entra takes as the value of a scope or an app role, except that the first character is not a dot. */
-const CLAIM_VALUE = /^(?!\.)[\w:!#$%&'()*+,\-./;<=>?@[\]^`{|}~]{1,120}$/;
+const claimValue = /^(?!\.)[\w:!#$%&'()*+,\-./;<=>?@[\]^`{|}~]{1,120}$/;
 
 /** Scopes of OpenID Connect itself (learn.microsoft.com/entra/identity-platform/scopes-oidc): in no access token for an API. */
-const SIGN_IN_SCOPES = ['openid', 'profile', 'email', 'offline_access'];
+const signInScopes = ['openid', 'profile', 'email', 'offline_access'];
 
 /**
  * A delegated scope as it stands in the claim `scp`: its bare value (learn.microsoft.com/graph/api/resources/permissionscope,
@@ -28,14 +28,14 @@ const SIGN_IN_SCOPES = ['openid', 'profile', 'email', 'offline_access'];
 export function readScope(text: string): Checked<string> {
   if (text.includes('://') || text.endsWith('/.default') || text === '.default')
     return no(`"${text}" is how a client asks for a scope; in a token stands its value alone, such as Commands.Run`);
-  if (SIGN_IN_SCOPES.includes(text.toLowerCase()))
+  if (signInScopes.includes(text.toLowerCase()))
     return no(`"${text}" is a scope of signing in, and never in a token for the gateway`);
-  return CLAIM_VALUE.test(text) ? ok(text) : no(`"${text}" cannot be a scope: no token can carry it`);
+  return claimValue.test(text) ? ok(text) : no(`"${text}" cannot be a scope: no token can carry it`);
 }
 
 /** The value of an app role, as it stands in the claim `roles` (learn.microsoft.com/graph/api/resources/approle, "value"). */
 export const readAppRole = (text: string): Checked<string> =>
-  CLAIM_VALUE.test(text)
+  claimValue.test(text)
     ? ok(text)
     : no(
         `"${text}" cannot be an app role: its value has no spaces, no letters other than a to z, no dot first, and at most 120 characters`,
@@ -67,18 +67,18 @@ export function readOrigin(text: string): Checked<string> {
   return url.value.pathname === '/' ? ok(url.value.origin) : no(`must not have a path: ${url.value.origin}`);
 }
 
-const ARM_ID =
+const armId =
   /^\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/providers\/Microsoft\.ContainerService\/managedClusters\/([^/]+)\/?$/i;
 // learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
-const RESOURCE_GROUP = /^(?=.{1,90}$)[\p{L}\p{N}_().-]*[\p{L}\p{N}_()-]$/u;
-const CLUSTER_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/;
+const resourceGroupPattern = /^(?=.{1,90}$)[\p{L}\p{N}_().-]*[\p{L}\p{N}_()-]$/u;
+const clusterName = /^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/;
 
 /** ARM compares ids without regard to case (learn.microsoft.com/azure/azure-resource-manager/management/overview, "Naming"). */
 export const sameArmId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
 /** Takes the id apart and puts it together from its parts, so that no other address is ever called. */
 export function readArmId(text: string): Checked<ArmId> {
-  const [, subscriptionText = '', resourceGroup = '', name = ''] = ARM_ID.exec(text) ?? [];
+  const [, subscriptionText = '', resourceGroup = '', name = ''] = armId.exec(text) ?? [];
   if (subscriptionText === '') {
     return no(
       'must be /subscriptions/<id>/resourceGroups/<name>/providers/Microsoft.ContainerService/managedClusters/<name>',
@@ -86,18 +86,18 @@ export function readArmId(text: string): Checked<ArmId> {
   }
   const subscription = readGuid(subscriptionText);
   if (!subscription.ok) return no(`subscription ${subscription.problem}`);
-  if (!RESOURCE_GROUP.test(resourceGroup)) return no(`"${resourceGroup}" is not the name of a resource group`);
-  if (!CLUSTER_NAME.test(name)) return no(`"${name}" is not the name of a managed cluster`);
+  if (!resourceGroupPattern.test(resourceGroup)) return no(`"${resourceGroup}" is not the name of a resource group`);
+  if (!clusterName.test(name)) return no(`"${name}" is not the name of a managed cluster`);
   const id = `/subscriptions/${subscription.value}/resourceGroups/${resourceGroup}/providers/Microsoft.ContainerService/managedClusters/${name}`;
   return ok({ id, subscription: subscription.value, resourceGroup, name });
 }
 
 // RFC 1123 label, as Kubernetes names namespaces.
-const DNS_LABEL = /^(?=.{1,63}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
-export const isDnsLabel = (text: string): boolean => DNS_LABEL.test(text);
+const dnsLabel = /^(?=.{1,63}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+export const isDnsLabel = (text: string): boolean => dnsLabel.test(text);
 
-const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})$/;
+const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})$/;
 /** Names that the file gives: clusters stand in URLs, roles in impersonated groups. */
-export const isName = (text: string): boolean => NAME.test(text);
+export const isName = (text: string): boolean => namePattern.test(text);
 
 export const isEnvName = (text: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(text);

@@ -15,7 +15,7 @@ export const jobEvents = [
   'job.run-by-hand',
 ] as const;
 export type JobEventName = (typeof jobEvents)[number];
-const LATER = /^approval\.[a-z*-]+$/;
+const later = /^approval\.[a-z*-]+$/;
 
 interface Surroundings {
   readonly env: NodeJS.ProcessEnv | undefined;
@@ -104,7 +104,7 @@ const isSecret = (text: string): boolean => {
 function readEvent(event: string, path: Path, report: Report): readonly string[] {
   if (event === 'job.*') return jobEvents;
   if ((jobEvents as readonly string[]).includes(event)) return [event];
-  if (LATER.test(event)) report.warning(path, 'approvals are not built yet: nothing is sent of them');
+  if (later.test(event)) report.warning(path, 'approvals are not built yet: nothing is sent of them');
   else report.problem(path, `no event is called "${event}": ${jobEvents.join(', ')}`);
   return [];
 }

@@ -1,7 +1,7 @@
 import { compileGlob } from '../config/glob.ts';
 import { ruleName } from '../config/rule-reference.ts';
 import type { Answer } from '../command/invocation.ts';
-import { NO_PODS } from '../command/pod-security/findings.ts';
+import { noPods } from '../command/pod-security/findings.ts';
 import { Problem } from '../errors.ts';
 import { decideForBoth } from '../policy/decide-both.ts';
 import { decide } from '../policy/decide.ts';
@@ -99,7 +99,7 @@ function canI(
         ...parties,
         cluster: cluster.name,
         attributes: asked,
-        podSecurity: NO_PODS,
+        podSecurity: noPods,
         charts: [],
         reason,
       }),

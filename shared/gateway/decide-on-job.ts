@@ -1,4 +1,4 @@
-import { NO_PODS } from '../command/pod-security/findings.ts';
+import { noPods } from '../command/pod-security/findings.ts';
 import { decideForBoth, type Asker } from '../policy/decide-both.ts';
 import { decide } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
@@ -22,7 +22,7 @@ export const decideOnJob = (policy: Policy, { asker, verb, name, cluster, reason
       cluster,
       reason,
       attributes: [{ verb, group: 'aksgw', resource: 'jobs', subresource: '', namespace: '', name }],
-      podSecurity: NO_PODS,
+      podSecurity: noPods,
       charts: [],
     }),
   );

@@ -1,4 +1,4 @@
-import { NO_PODS } from '../command/pod-security/findings.ts';
+import { noPods } from '../command/pod-security/findings.ts';
 import { decideForBoth, type Asker } from '../policy/decide-both.ts';
 import { decide } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
@@ -21,7 +21,7 @@ export const decideOnWebhook = (policy: Policy, { asker, name, cluster, reason }
       cluster,
       reason,
       attributes: [{ verb: 'notify', group: 'aksgw', resource: 'webhooks', subresource: '', namespace: '', name }],
-      podSecurity: NO_PODS,
+      podSecurity: noPods,
       charts: [],
     }),
   );

@@ -2,7 +2,7 @@ import type { Cluster } from '../config/config.ts';
 import type { ExtraResource } from '../kubernetes/extra-resource.ts';
 import { isBuiltIn, isBuiltInGroup } from '../kubernetes/known-kinds.ts';
 import type { CommandId } from '../lib/ids.ts';
-import { maxNote } from '../store/records.ts';
+import { MAX_NOTE } from '../store/records.ts';
 import type { GatewayContext } from './context.ts';
 import { fromRow, keyOf, noteOf, readKept, type Kept } from './discovered.ts';
 import { startOwnCommand } from './own-command.ts';
@@ -112,7 +112,7 @@ function keep(read: readonly ExtraResource[], before: Kept | undefined, now: Pic
   const disputed = read.filter((one) => scopes.has(nameOf(one)) && scopes.get(nameOf(one)) !== one.namespaced);
   const kept = read.map((one) => ({ ...one, namespaced: scopes.get(nameOf(one)) ?? one.namespaced }));
   const names = disputed.map(nameOf);
-  let room = maxNote - 1_000 - JSON.stringify(names).length;
+  let room = MAX_NOTE - 1_000 - JSON.stringify(names).length;
   const rows = kept.map(rowOf).filter((row) => (room -= row.length + 4) >= 0);
   return { ...now, rows, disputed: names, cut: rows.length < kept.length };
 }

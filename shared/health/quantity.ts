@@ -1,5 +1,5 @@
 /** kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity: suffixes and what they multiply by. */
-const SUFFIXES: Readonly<Record<string, number>> = {
+const suffixes: Readonly<Record<string, number>> = {
   '': 1,
   n: 1e-9,
   u: 1e-6,
@@ -22,7 +22,7 @@ const SUFFIXES: Readonly<Record<string, number>> = {
 function quantity(text: string): number | undefined {
   const [, digits, suffix = ''] =
     /^([+-]?\d{1,30}(?:\.\d{0,30})?(?:[eE][+-]?\d{1,3})?)([numkMGTPE]|[KMGTPE]i)?$/.exec(text) ?? [];
-  const factor = SUFFIXES[suffix];
+  const factor = suffixes[suffix];
   return digits === undefined || factor === undefined ? undefined : Number(digits) * factor;
 }
 

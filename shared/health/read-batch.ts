@@ -64,7 +64,7 @@ const decoder = new TextDecoder();
 const text = (bytes: Uint8Array): string => decoder.decode(bytes);
 
 /** `Error from server (Forbidden): pods is forbidden: User …`, as kubectl prints what the API server refuses. */
-const FORBIDDEN = /^Error from server \(Forbidden\): (?:(\S+) is forbidden|forbidden): /;
+const forbiddenPattern = /^Error from server \(Forbidden\): (?:(\S+) is forbidden|forbidden): /;
 
 function listAnswers(
   stdout: string,
@@ -76,11 +76,11 @@ function listAnswers(
     exitCode === 0 ? [] : stderr.split('\n').filter((line) => line !== '' && !line.startsWith('Warning:'));
   const forbidden = new Map(
     complaints.flatMap((line) => {
-      const resource = FORBIDDEN.exec(line)?.[1];
+      const resource = forbiddenPattern.exec(line)?.[1];
       return resource === undefined ? [] : [[resource, line] as const];
     }),
   );
-  const [other] = complaints.filter((line) => !FORBIDDEN.test(line));
+  const [other] = complaints.filter((line) => !forbiddenPattern.test(line));
   const rows = Map.groupBy(readRows(stdout, truncated), ({ kind }) => kind);
   return reads.map(({ name, list }): readonly [ReadName, Answer] => {
     const refusal = forbidden.get(list?.resource ?? '');
@@ -94,7 +94,7 @@ function listAnswers(
 /** What a health endpoint says when a check fails comes as an error of kubectl's, its lines in one (client-go, rest/request.go). */
 function textAnswer(stdout: string, stderr: string, exitCode: number): Answer {
   if (exitCode === 0) return { kind: 'text', text: stdout, failed: false };
-  if (FORBIDDEN.test(stderr)) return { kind: 'not-allowed', reason: line(stderr) };
+  if (forbiddenPattern.test(stderr)) return { kind: 'not-allowed', reason: line(stderr) };
   if (/\[-\]|check failed|\((?:InternalError|ServiceUnavailable)\)/.test(stderr))
     return { kind: 'text', text: `${stdout}\n${stderr}`.replaceAll('\\n', '\n'), failed: true };
   return { kind: 'unknown', reason: line(stderr) };

@@ -19,10 +19,10 @@ export interface Version {
   readonly minor: number;
 }
 
-const VERSION = /^v?1\.(\d{1,3})(?:\.|$)/;
+const version = /^v?1\.(\d{1,3})(?:\.|$)/;
 
 export function minorOf(text: string): number | undefined {
-  const minor = VERSION.exec(text)?.[1];
+  const minor = version.exec(text)?.[1];
   return minor === undefined ? undefined : Number(minor);
 }
 

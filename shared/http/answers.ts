@@ -15,7 +15,7 @@ const Header = (description: string) => Type.String({ description });
 const RetryAfter = { 'Retry-After': Header('Seconds.') };
 
 /** Any route behind a token may say these. */
-const BEHIND_TOKEN = [
+const behindToken = [
   'token-missing',
   'token-invalid',
   'token-expired',
@@ -29,7 +29,7 @@ const BEHIND_TOKEN = [
 ] as const satisfies readonly ProblemCode[];
 
 /** A body that is read and a command that is judged. */
-export const ABOUT_A_COMMAND = [
+export const aboutACommand = [
   'command-refused',
   'cluster-not-found',
   'cluster-frozen',
@@ -38,7 +38,7 @@ export const ABOUT_A_COMMAND = [
 ] as const satisfies readonly ProblemCode[];
 
 /** A command that is given to Azure. */
-export const ABOUT_A_RUN = [
+export const aboutARun = [
   'interaction-required',
   'user-required',
   'idempotency-conflict',
@@ -66,7 +66,7 @@ export const jsonOrMessage = (description: string, schema: TSchema): Described =
 /** The problems of a route behind a token, by status: those that every such route has, and `more`. */
 export function problemsOf(...more: readonly ProblemCode[]): Answers {
   const answers: Record<number, Described> = {};
-  const byStatus = Map.groupBy([...BEHIND_TOKEN, ...more], (code) => problems[code].status);
+  const byStatus = Map.groupBy([...behindToken, ...more], (code) => problems[code].status);
   for (const [status, codes] of byStatus) {
     answers[status] = {
       description: codes.join(', '),

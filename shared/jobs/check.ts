@@ -8,7 +8,7 @@ import { fillStep, type OptionValues } from './job.ts';
 import { createSchedule, ScheduleError } from './schedule.ts';
 
 /** Names that no cluster has: what a name option is tried with. Two, so that what depends on the value shows. */
-const SAMPLE_NAMES = ['aksgw-sample-a', 'aksgw-sample-b'];
+const sampleNames = ['aksgw-sample-a', 'aksgw-sample-b'];
 /** Ways to fill a job that are tried at most; each of them is parsed. */
 const MOST_COMBINATIONS = 200;
 
@@ -104,7 +104,7 @@ function valuesOf(option: JobOption): readonly string[] {
     case 'enum':
       return option.values;
     case 'name':
-      return SAMPLE_NAMES;
+      return sampleNames;
     case 'integer':
       return [String(option.min), String(option.max)];
   }

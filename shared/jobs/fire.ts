@@ -2,7 +2,7 @@ import { Problem } from '../errors.ts';
 import { ownerKey, type AuthenticatedRequest, type RequestedCommand } from '../gateway/request.ts';
 import type { StartedCommand } from '../gateway/run-command.ts';
 import { jobPrincipal, principalKey } from '../identity/principal.ts';
-import { isFinished, isFollower, maxListed, type CommandRecord } from '../store/records.ts';
+import { isFinished, isFollower, MAX_LISTED, type CommandRecord } from '../store/records.ts';
 import type { JobsContext } from './context.ts';
 import { NOT_SEEN, telling, toldOf } from './tell-look.ts';
 import { tellOfJob } from './tell.ts';
@@ -110,7 +110,7 @@ async function findCommand(
     const { items, next } = await records.list({
       owner,
       cluster,
-      limit: cursor === undefined ? 10 : maxListed,
+      limit: cursor === undefined ? 10 : MAX_LISTED,
       ...(cursor !== undefined && { cursor }),
     });
     const found = items.find((record) => record.job?.slot === slot && !isFollower(record) && !isUnsent(record));

@@ -52,16 +52,16 @@ export function createSchedule(cron: string, timeZone: string, now: number): Sch
 }
 
 /** What people know from crontab(5). croner knows more (`L`, `#`, `W`, `?`, `@daily`), and no two tools agree on what that means. */
-const FIELDS = /^[0-9A-Za-z*,/-]+(?: [0-9A-Za-z*,/-]+){4}$/;
-const NAMES = /^(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)$/i;
+const fieldsPattern = /^[0-9A-Za-z*,/-]+(?: [0-9A-Za-z*,/-]+){4}$/;
+const namesPattern = /^(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)$/i;
 
 function calendarOf(cron: string): Cron {
-  if (cron.length > 200 || !FIELDS.test(cron)) {
+  if (cron.length > 200 || !fieldsPattern.test(cron)) {
     throw new ScheduleError(
       'a schedule has five fields (minute hour day month weekday) of digits, names, "*", ",", "-" and "/"',
     );
   }
-  const word = cron.match(/[A-Za-z]+/g)?.find((each) => !NAMES.test(each));
+  const word = cron.match(/[A-Za-z]+/g)?.find((each) => !namesPattern.test(each));
   if (word !== undefined) throw new ScheduleError(`"${word}" is neither a month nor a weekday`);
   try {
     return new Cron(cron, { timezone: 'UTC', mode: '5-part', paused: true });

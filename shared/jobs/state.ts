@@ -1,7 +1,7 @@
 import type { BatchId, CommandId } from '../lib/ids.ts';
 import { Problem } from '../errors.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { maxNote, type Records } from '../store/records.ts';
+import { MAX_NOTE, type Records } from '../store/records.ts';
 
 /** What the records remember of a job: one note, written by compare-and-set, so that one instance alone takes each step. */
 export interface JobState {
@@ -98,7 +98,7 @@ const statusOf = ({ outcome, exitCode }: PastSlot) =>
 function fitting(state: JobState): string {
   for (let kept = HISTORY; ; kept -= 10) {
     const text = JSON.stringify({ ...state, history: state.history.slice(0, kept) });
-    if (text.length <= maxNote || kept <= 0) return text;
+    if (text.length <= MAX_NOTE || kept <= 0) return text;
   }
 }
 

@@ -22,7 +22,7 @@ const flagged = new RegExp(
   'giu',
 );
 /** A flag of data in a text that was not split into words; an open quote reaches to the end. */
-const DATA_FLAGGED =
+const dataFlagged =
   /(--(?:from[-_]literal|set|set[-_](?:string|json|literal)|docker[-_]password|overrides|override[-_]json))([=\s]{1,8})('[^']*'?|"[^"]*"?|\S+)/gu;
 
 /** Secrets by their own shape, anywhere. */
@@ -52,16 +52,16 @@ const redactJwts = (text: string): string =>
     : text;
 
 /** One cheap look, since most texts hold nothing of the kind: whatever the expressions above can match has one of these. */
-const SUSPICIOUS =
+const suspicious =
   /from[-_]literal|--set|overrid|pass|pwd|secret|token|credential|key|auth|private|connection|dsn|cookie|dockerconfig|sig|jwt|otp|eyJ|bearer|basic|:\/\/|\dQ~|gh[pousr]_|github_pat_|glpat-|xox|AKIA|BEGIN|==/iu;
 
 /** Free text with whatever looks like a secret replaced: reasons, details, Azure's own words, user agents. */
 export function redactText(text: string): string {
-  if (!SUSPICIOUS.test(text)) return text;
+  if (!suspicious.test(text)) return text;
   let clean = redactJwts(text);
   for (const shape of shapes) clean = clean.replace(shape, REDACTED);
   return clean
-    .replace(DATA_FLAGGED, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`)
+    .replace(dataFlagged, (_, flag: string, space: string) => `${flag}${space}${REDACTED}`)
     .replace(named, (_, name: string, separator: string, double?: string, single?: string) => {
       const quote = double ?? single ?? '';
       return `${name}${separator}${quote}${REDACTED}${quote}`;

@@ -44,7 +44,7 @@ export interface Deliveries {
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 /** After which pause the next attempt is made, in turn. */
-const PAUSES = [5_000, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR];
+const pauses = [5_000, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR];
 /** When it is given up. */
 const GIVE_UP_MS = 24 * HOUR;
 /** How long an attempt may take before another process takes it for lost: far longer than one takes. */
@@ -181,7 +181,7 @@ async function later(
 ): Promise<void> {
   const { records, clock, entropy } = context;
   const { attempts, createdAt } = delivery;
-  const pause = PAUSES[Math.min(attempts, PAUSES.length) - 1] ?? HOUR;
+  const pause = pauses[Math.min(attempts, pauses.length) - 1] ?? HOUR;
   const spread = 1 + ((entropy.bytes(1)[0] ?? 0) / 255) * 0.2; // those that failed together do not come back together
   const due = Math.ceil(clock.now() + Math.max(pause * spread, Math.min((retryAfter ?? 0) * 1_000, 8 * HOUR)));
   if (due > createdAt + GIVE_UP_MS) return end(context, delivery, 'delivery.failed', `given up after a day: ${detail}`);

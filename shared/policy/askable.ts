@@ -26,15 +26,15 @@ export interface Probe extends ResourceAttributes {
   readonly listed: boolean;
 }
 
-const ORDINARY = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'];
-const VIRTUAL: Readonly<Record<string, readonly string[]>> = {
+const ordinary = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'];
+const virtual: Readonly<Record<string, readonly string[]>> = {
   'releases.helm.sh': ['get', 'list', 'install', 'upgrade', 'rollback', 'uninstall', 'test'],
   'signers.certificates.k8s.io': ['approve', 'sign'],
   'jobs.aksgw': ['get', 'list', 'run'],
   'commands.aksgw': ['cancel'],
   'webhooks.aksgw': ['notify'],
 };
-const MORE: Readonly<Record<string, readonly string[]>> = {
+const moreVerbs: Readonly<Record<string, readonly string[]>> = {
   serviceaccounts: ['impersonate'],
   'roles.rbac.authorization.k8s.io': ['bind', 'escalate'],
   'clusterroles.rbac.authorization.k8s.io': ['bind', 'escalate'],
@@ -75,14 +75,14 @@ export function askables(
   return [
     ...types.flatMap(({ group, resource, namespaced, subresources, listed }) =>
       ['', ...subresources].map((subresource): Askable => {
-        const more = subresource === '' ? (MORE[group === '' ? resource : `${resource}.${group}`] ?? []) : [];
-        return { group, resource, subresource, namespaced, verbs: [...ORDINARY, ...more], listed };
+        const more = subresource === '' ? (moreVerbs[group === '' ? resource : `${resource}.${group}`] ?? []) : [];
+        return { group, resource, subresource, namespaced, verbs: [...ordinary, ...more], listed };
       }),
     ),
     ...virtualResources.map((name): Askable => {
       const { resource, group } = parseResourcePattern(name) ?? { resource: name, group: '' };
       const namespaced = name === 'releases.helm.sh';
-      return { group, resource, subresource: '', namespaced, verbs: VIRTUAL[name] ?? [], listed: [true] };
+      return { group, resource, subresource: '', namespaced, verbs: virtual[name] ?? [], listed: [true] };
     }),
   ];
 }
@@ -125,7 +125,7 @@ export function* probes(rule: ResourceRule, all: readonly Askable[], side: 'allo
 }
 
 /** Paths that a policy is asked about: who reads the trail, the results of others and the metrics; what the API server says of itself. */
-export const PATHS = [
+export const askablePaths = [
   '/v1/audit/events',
   '/v1/audit/checkpoints',
   '/v1/commands/*',
@@ -141,6 +141,6 @@ export function pathProbes({ verbs, paths }: UrlRule): readonly Probe[] {
   if (!matchesWord(verbs, 'get')) return [];
   const words = [...(paths.all ? [ANY] : []), ...samples(paths)];
   return words
-    .filter((word) => PATHS.some((path) => globsOverlap(path, word.replaceAll(ANY, '*'))))
+    .filter((word) => askablePaths.some((path) => globsOverlap(path, word.replaceAll(ANY, '*'))))
     .map((path) => ({ ...urlAttributes('get', path), listed: true }));
 }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { ruleName } from '../config/rule-reference.ts';
 import type { RoleFile } from '../config/schema.ts';
-import { NO_PODS } from '../command/pod-security/findings.ts';
+import { noPods } from '../command/pod-security/findings.ts';
 import type { Principal } from '../identity/principal.ts';
 import {
   ALL_NAMESPACES,
@@ -11,7 +11,7 @@ import {
   urlAttributes,
   type ResourceAttributes,
 } from '../kubernetes/attributes.ts';
-import { ANY, askables, PATHS, samples } from './askable.ts';
+import { ANY, askables, askablePaths, samples } from './askable.ts';
 import { decide } from './decide.ts';
 import { decideForBoth, type Asker } from './decide-both.ts';
 import { frozenFor } from './frozen.ts';
@@ -120,7 +120,7 @@ function wordsOf(roles: readonly RoleFile[]): {
   return {
     namespaces: [...new Set([ALL_NAMESPACES, ANY, ...compiled.flatMap(({ namespaces }) => samples(namespaces))])],
     names: [...new Set(['', ANY, ...compiled.flatMap(({ names }) => samples(names))])],
-    paths: [...new Set([...PATHS, ...rules.flatMap((rule) => rule.nonResourceURLs ?? [])])].map((path) =>
+    paths: [...new Set([...askablePaths, ...rules.flatMap((rule) => rule.nonResourceURLs ?? [])])].map((path) =>
       path.replaceAll('*', ANY),
     ),
   };
@@ -165,7 +165,7 @@ export function createReplay(before: Config, after: Config): (asked: AskedBefore
   const verdict = ({ config, policy }: Side, { cluster, attributes, reason, ...asker }: AskedBefore): Verdict => {
     const frozen = frozenFor(config.clusters.get(cluster), attributes);
     if (frozen !== undefined) return { verdict: 'deny', explanation: frozen };
-    const asked = { cluster, attributes, reason, podSecurity: NO_PODS, charts: [] };
+    const asked = { cluster, attributes, reason, podSecurity: noPods, charts: [] };
     const decision = decideForBoth(asker, (principal, parties) => decide(policy, { principal, ...parties, ...asked }));
     const rule = decision.rule && ruleName(decision.rule);
     return decision.verdict === 'allow'

@@ -55,10 +55,10 @@ export function judgeRole(role: string, file: RoleFile, all: readonly Askable[])
 }
 
 /** The rule is one of many that could be asked: who it is of does not matter here. */
-const NOBODY = { role: '', rule: '' };
+const nobody = { role: '', rule: '' };
 
 function judgePaths(file: RuleFile): Pick<JudgedRule, 'resources' | 'asked' | 'takes'> {
-  const rule = compileUrlRule(file, NOBODY);
+  const rule = compileUrlRule(file, nobody);
   return {
     resources: undefined,
     asked: pathProbes(rule),
@@ -71,7 +71,7 @@ function judgeResources(
   side: Side,
   all: readonly Askable[],
 ): Pick<JudgedRule, 'resources' | 'asked' | 'takes'> {
-  const rule = (side === 'deny' ? compileDenyRule : compileResourceRule)(file, NOBODY);
+  const rule = (side === 'deny' ? compileDenyRule : compileResourceRule)(file, nobody);
   const takes = (asked: Probe): boolean =>
     side === 'deny' ? intersects(rule, asked) : contains(rule, asked, namingWhere(asked, asked.listed));
   return {

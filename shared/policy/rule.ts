@@ -215,7 +215,7 @@ export function unmet(
 const isApplication = ({ tenant, app }: NonNullable<ResourceRule['via']>, caller: PrincipalId | undefined): boolean =>
   caller?.kind === 'app' && caller.oid === app && (tenant === undefined || caller.tid === tenant);
 
-const LEVELS: readonly PodSecurityLevel[] = ['restricted', 'baseline', 'privileged'];
+const levels: readonly PodSecurityLevel[] = ['restricted', 'baseline', 'privileged'];
 
 /** Whether every condition of a rule is met where those of another are: it allows at least what the other does, where it contains it. */
 export function isAsWide(rule: ResourceRule, other: ResourceRule): boolean {
@@ -225,7 +225,7 @@ export function isAsWide(rule: ResourceRule, other: ResourceRule): boolean {
     (!requireReason || other.requireReason) &&
     (!requireRequester || other.requireRequester) &&
     (!via || (via.app === other.via?.app && via.tenant === other.via.tenant)) &&
-    LEVELS.indexOf(podSecurity) >= LEVELS.indexOf(other.podSecurity) &&
+    levels.indexOf(podSecurity) >= levels.indexOf(other.podSecurity) &&
     (serviceAccounts.all ||
       (!other.serviceAccounts.all && accounts.every((name) => matchesWord(serviceAccounts, name)))) &&
     (!charts || (other.charts !== undefined && [...other.charts].every((digest) => charts.has(digest))))

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { ruleName } from '../config/rule-reference.ts';
 import type { SubjectFile } from '../config/schema.ts';
-import { NO_PODS } from '../command/pod-security/findings.ts';
+import { noPods } from '../command/pod-security/findings.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ResourceAttributes } from '../kubernetes/attributes.ts';
 import { decide } from './decide.ts';
@@ -37,7 +37,7 @@ interface Outcome {
 
 /** A verdict, and what it takes where a rule allows on conditions: those that a caller can meet. */
 export function outcomeOf(policy: Policy, principal: Principal, cluster: string, asked: ResourceAttributes): Outcome {
-  const question = { principal, cluster, attributes: [asked], podSecurity: NO_PODS, charts: [] };
+  const question = { principal, cluster, attributes: [asked], podSecurity: noPods, charts: [] };
   const plain = decide(policy, question);
   const rule = plain.rule && ruleName(plain.rule);
   if (plain.verdict === 'allow') return { verdict: 'allow', rule };
@@ -66,7 +66,7 @@ interface Way extends Parties {
 }
 
 /** Somebody with a token of their own: whoever it is, they need rights as well. */
-const SOMEBODY = { kind: 'user', tid: '', oid: '' } as const;
+const somebody = { kind: 'user', tid: '', oid: '' } as const;
 
 function waysOf(policy: Policy, principal: Principal, cluster: string): readonly Way[] {
   const here = policy.clusters.get(cluster);
@@ -77,7 +77,7 @@ function waysOf(policy: Policy, principal: Principal, cluster: string): readonly
     return [{ words: `through app ${oid}`, caller: { kind: 'app', tid, oid } }];
   });
   const reason: Way = { words: 'with a reason', reason: 'x' };
-  const person: Way = { words: 'with a person behind the call', requester: SOMEBODY };
+  const person: Way = { words: 'with a person behind the call', requester: somebody };
   const both = (one: Way, other: Way): Way => ({ ...one, ...other, words: `${one.words} and ${other.words}` });
   const pairs = [person, ...apps].flatMap((one) => [both(one, reason)]);
   const through = apps.flatMap((app) => [both(app, person), both(both(app, person), reason)]);

@@ -84,7 +84,7 @@ export interface Seen {
   readonly body: Body;
 }
 
-const COMMAND_ID = /\/commandResults\/([0-9a-f]{32})(?:[/?#]|$)/i;
+const commandIdPattern = /\/commandResults\/([0-9a-f]{32})(?:[/?#]|$)/i;
 
 /**
  * The id of an accepted command. Only the id is taken from Location, never its host or path: Azure's answers are not followed. 202 is
@@ -94,7 +94,7 @@ export function readAccepted({ status, header }: Seen): Accepted | undefined {
   if (status !== 202) return undefined;
   const requestId = header('x-ms-request-id');
   // Without a Location: the request id without dashes was the command's id in the recordings (assumption `command-id`).
-  const id = COMMAND_ID.exec(header('location') ?? '')?.[1] ?? requestId?.replaceAll('-', '');
+  const id = commandIdPattern.exec(header('location') ?? '')?.[1] ?? requestId?.replaceAll('-', '');
   if (id === undefined || !/^[0-9a-f]{32}$/i.test(id)) return undefined;
   return { commandId: id.toLowerCase(), requestId: requestId?.slice(0, 100) };
 }

@@ -19,7 +19,7 @@ export const tools = [
 export const OUTPUT_LINES = 75_000;
 
 /** Numbered lines, so that what is missing can be told. */
-export const outputProgram = `awk 'BEGIN { for (i = 0; i < ${OUTPUT_LINES}; i++) printf "%07d\\n", i }' || seq -f %07.0f 0 ${OUTPUT_LINES - 1}`;
+export const OUTPUT_PROGRAM = `awk 'BEGIN { for (i = 0; i < ${OUTPUT_LINES}; i++) printf "%07d\\n", i }' || seq -f %07.0f 0 ${OUTPUT_LINES - 1}`;
 
 /**
  * Prints what the pod is like, one finding a line behind a mark, so that nothing else is taken for one. Changes nothing except a

@@ -7,7 +7,7 @@ import type { Secret } from '../secret.ts';
 import type { Arm } from './arm.ts';
 import type { Accepted, Answer, ClusterView, RunState } from './arm-answers.ts';
 import { assumptions, type Assumption, type AssumptionId } from './azure-assumptions.ts';
-import { execProgram, outputProgram, podProgram, readFindings, tools, OUTPUT_LINES } from './doctor-programs.ts';
+import { execProgram, OUTPUT_PROGRAM, podProgram, readFindings, tools, OUTPUT_LINES } from './doctor-programs.ts';
 
 /** The operator's look at a real cluster: a fixed set of harmless commands, on the operator's own rights. */
 interface DoctorOptions {
@@ -132,7 +132,7 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   if (typeof pods === 'string') failed.set('exec', pods);
   else readExec(pods, mark, conclude);
 
-  const output = await probe('Printing more than 512 kB', outputProgram);
+  const output = await probe('Printing more than 512 kB', OUTPUT_PROGRAM);
   if (typeof output === 'string') failed.set('cut', output);
   else readCut(output.state.logs ?? '', findings, conclude);
 

@@ -119,7 +119,7 @@ function membersOf(bytes: Uint8Array): ReadonlyMap<string, unknown> {
 }
 
 /** learn.microsoft.com/entra/identity-platform/reference-error-codes. */
-const SIGN_IN_AGAIN = [50076, 50079, 50173, 70043, 700082];
+const signInAgain = [50076, 50079, 50173, 70043, 700082];
 
 /** What Entra's token endpoint said (learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow, "Error response example"). */
 function explain(
@@ -142,7 +142,7 @@ function explain(
       "The caller's token ran out before the gateway could act with it. Nothing ran.",
     );
   // 50076, 50079, 70043 come as invalid_grant too: a second factor, its registration, or a new sign-in by a rule on its age.
-  if (SIGN_IN_AGAIN.some((code) => codes.includes(code))) return interactionRequired('', authorize);
+  if (signInAgain.some((code) => codes.includes(code))) return interactionRequired('', authorize);
   const number = codes.find((code) => typeof code === 'number');
   return refused(
     `Entra does not let the gateway act for this user: ${/^\w{1,60}$/.test(error) ? error : `HTTP ${status}`}${number === undefined ? '' : ` (AADSTS${number})`}. ` +

@@ -19,14 +19,14 @@ interface OpenSegment {
 const MAX_LINE_BYTES = 4 * 1024 * 1024;
 const NEWLINE = 10;
 
-const SEGMENT_NAME = /^([a-z0-9][a-z0-9-]{0,99})\.(\d{6})\.jsonl$/;
+const segmentNamePattern = /^([a-z0-9][a-z0-9-]{0,99})\.(\d{6})\.jsonl$/;
 
 /** The name of a segment, as a file and as a blob: so that a downloaded container is a folder that verifies. */
 export const segmentName = (stream: string, segment: number): string =>
   `${stream}.${String(segment).padStart(6, '0')}.jsonl`;
 
 export function parseSegmentName(name: string): { readonly stream: string; readonly segment: number } | undefined {
-  const match = SEGMENT_NAME.exec(name);
+  const match = segmentNamePattern.exec(name);
   return match?.[1] === undefined ? undefined : { stream: match[1], segment: Number(match[2]) };
 }
 

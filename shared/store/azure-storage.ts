@@ -8,13 +8,13 @@ import { StorageUnavailable } from './append-log.ts';
 export type StorageToken = (scope: string) => Promise<Secret>;
 
 /** How long an SDK may hold on to a token before it asks again. Its giver keeps them fresh for longer than this. */
-const heldMs = 4 * 60_000;
+const HELD_MS = 4 * 60_000;
 
 /** The gateway's own credential as the Azure SDKs want it. */
 export const storageCredential = (token: StorageToken, clock: Clock): TokenCredential => ({
   getToken: async (scopes) => ({
     token: (await token(typeof scopes === 'string' ? scopes : scopes.join(' '))).reveal(),
-    expiresOnTimestamp: clock.now() + heldMs,
+    expiresOnTimestamp: clock.now() + HELD_MS,
   }),
 });
 

@@ -34,7 +34,7 @@ export interface BlobLogOptions {
 
 const READ_CHUNK_BYTES = 1024 * 1024;
 /** Waits between the tries of one append. */
-const RETRY_MS = [100, 400, 1_000, 2_000];
+const retryMs = [100, 400, 1_000, 2_000];
 
 /** Streams as append blobs `<stream>.<segment>.jsonl` in one container; its immutability policy is infrastructure. */
 export function createBlobLog(options: BlobLogOptions): AppendLog {
@@ -160,7 +160,7 @@ async function appendOnce(
         taken(there.etag);
         return undefined;
       }
-      const wait = RETRY_MS[tries];
+      const wait = retryMs[tries];
       if (!mayRetry(error) || wait === undefined || clock.monotonic() + wait > deadline)
         throw unavailable(statusOf(error) === 404 ? 'The audit blob is gone' : 'The audit blob takes no more', error);
       await clock.sleep(wait);

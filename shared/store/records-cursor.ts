@@ -6,7 +6,7 @@ interface Cursor {
   readonly id: string;
 }
 
-const maxCursorLength = 512;
+const MAX_CURSOR_LENGTH = 512;
 
 export const writeCursor = ({ submittedAt, id }: Cursor): string =>
   Buffer.from(JSON.stringify([submittedAt, id])).toString('base64url');
@@ -14,7 +14,7 @@ export const writeCursor = ({ submittedAt, id }: Cursor): string =>
 /** Throws Problem `request-invalid` for anything that writeCursor cannot have made. */
 export function readCursor(text: string): Cursor {
   const refused = new Problem('request-invalid', 'The cursor is not one that this list gave.');
-  if (text.length > maxCursorLength) throw refused;
+  if (text.length > MAX_CURSOR_LENGTH) throw refused;
   const value = parse(Buffer.from(text, 'base64url').toString());
   const [submittedAt, id, ...rest] = Array.isArray(value) ? value : [];
   if (!Number.isSafeInteger(submittedAt) || typeof id !== 'string' || rest.length > 0) throw refused;

@@ -50,7 +50,7 @@ export interface Records {
   lease(name: string, holder: string, until: number, now: number): Promise<boolean>;
   releaseLease(name: string, holder: string): Promise<void>;
 
-  /** A small text of the gateway's own under a name (a job's state), at most `maxNote` characters. */
+  /** A small text of the gateway's own under a name (a job's state), at most `MAX_NOTE` characters. */
   getNote(name: string): Promise<Note | undefined>;
   /** Writes a note if its stored version is still `note.version` (0: there is none yet); gives whether it did. Durable when it resolves. */
   putNote(name: string, note: Note): Promise<boolean>;
@@ -98,7 +98,7 @@ export interface Note {
 }
 
 /** A property of an Azure table holds 32,768 UTF-16 units (learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model). */
-export const maxNote = 32_000;
+export const MAX_NOTE = 32_000;
 
 export interface InFlight {
   readonly owner: string;
@@ -305,7 +305,7 @@ export type Outcome =
   | Pick<FailedRecord, 'status' | 'failure' | 'finishedAt'>
   | Pick<UnknownRecord, 'status' | 'failure' | 'finishedAt'>;
 
-export const maxListed = 1000;
+export const MAX_LISTED = 1000;
 
 export const isFinished = (record: CommandRecord): record is FinishedRecord =>
   record.status === 'completed' || record.status === 'failed' || record.status === 'unknown';

@@ -4,9 +4,9 @@ import type { Statements } from './sqlite-statements.ts';
 import type { SqliteWriter } from './sqlite-writer.ts';
 
 /** One transaction of a purge removes at most so many, so that commands need not wait behind it … */
-const purgeBatch = 100;
+const PURGE_BATCH = 100;
 /** … and one purge runs at most so many transactions, so that the log stays small: the next purge goes on. */
-const purgeBatches = 20;
+const PURGE_BATCHES = 20;
 
 /** What a purge works with. */
 export interface Purging {
@@ -35,16 +35,16 @@ export async function purgeExpired(
 
 async function inBatches(writer: SqliteWriter, purgeSome: () => number): Promise<number> {
   let removed = 0;
-  for (let batches = 0; batches < purgeBatches; batches += 1) {
+  for (let batches = 0; batches < PURGE_BATCHES; batches += 1) {
     const some = await writer.write(purgeSome);
     removed += some;
-    if (some < purgeBatch) break;
+    if (some < PURGE_BATCH) break;
   }
   return removed;
 }
 
 function purgeOutputs(sql: Statements, before: number, unreadable: Set<string>): number {
-  const due = sql.purgeable.all({ before, limit: purgeBatch });
+  const due = sql.purgeable.all({ before, limit: PURGE_BATCH });
   for (const row of due) {
     const id = text(row, 'id');
     sql.dropOutput.run({ id });
@@ -65,7 +65,7 @@ function markPurged(sql: Statements, record: CommandRecord): void {
 
 /** A record goes with its output, whatever became of that. */
 function purgeRecords(sql: Statements, before: number): number {
-  const due = sql.expired.all({ before, limit: purgeBatch });
+  const due = sql.expired.all({ before, limit: PURGE_BATCH });
   for (const row of due) {
     const id = text(row, 'id');
     sql.dropOutput.run({ id });

@@ -6,7 +6,7 @@ import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { StorageUnavailable } from './append-log.ts';
 import { readCursor, writeCursor } from './records-cursor.ts';
-import { isFinished, maxListed } from './records.ts';
+import { isFinished, MAX_LISTED } from './records.ts';
 import type { Delivery } from './delivery.ts';
 import type { CommandId } from '../lib/ids.ts';
 import type { CommandOutput, CommandRecord, KeyClaim, Records, UnknownRecord } from './records.ts';
@@ -45,7 +45,7 @@ async function openConnection(path: string, options: SqliteOptions): Promise<Con
   const database = openDatabase(path);
   let log: WriteAheadLog | undefined;
   try {
-    await whileBusy(clock, () => database.exec(pragmas));
+    await whileBusy(clock, () => database.exec(PRAGMAS));
     // Nothing is promised of a database in memory. The schema itself becomes durable with the first record.
     await createSqliteWriter(database, clock).write(() => prepareSchema(database), { lazy: true });
     if (path !== IN_MEMORY) log = await openLog(path);
@@ -72,7 +72,7 @@ const IN_MEMORY = ':memory:';
  * busy_timeout 0: whileBusy does the waiting. A checkpoint holds up the event loop for two syncs, however much it moves, so there
  * is one every 32 MiB and not, as by default, every 4.
  */
-const pragmas = `
+const PRAGMAS = `
   PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA checkpoint_fullfsync = ON;
   PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864;
 `;
@@ -174,7 +174,7 @@ async function list(
   { owner, cluster, status, limit, cursor }: Parameters<Records['list']>[0],
 ): ReturnType<Records['list']> {
   const after = cursor === undefined ? undefined : readCursor(cursor);
-  const wanted = Math.max(1, Math.min(limit, maxListed));
+  const wanted = Math.max(1, Math.min(limit, MAX_LISTED));
   const rows = await store.read(() =>
     store.sql.list.all({
       owner,

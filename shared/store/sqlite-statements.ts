@@ -3,9 +3,9 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { number } from './sqlite-rows.ts';
 
 /** Raised with every change of the schema; a file of another version is refused, never guessed at. */
-const schemaVersion = 3;
+const SCHEMA_VERSION = 3;
 
-const schema = `
+const SCHEMA = `
   CREATE TABLE records (
     id TEXT PRIMARY KEY, version INTEGER NOT NULL, owner TEXT NOT NULL, cluster TEXT NOT NULL, status TEXT NOT NULL,
     finished INTEGER NOT NULL, submitted_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,
@@ -28,9 +28,9 @@ const schema = `
 
 export function prepareSchema(database: DatabaseSync): void {
   const found = number(database.prepare('PRAGMA user_version').get(), 'user_version');
-  if (found === schemaVersion) return;
-  if (found !== 0) throw new Error(`the file has schema ${found}, this gateway needs ${schemaVersion}`);
-  database.exec(`${schema}; PRAGMA user_version = ${schemaVersion}`);
+  if (found === SCHEMA_VERSION) return;
+  if (found !== 0) throw new Error(`the file has schema ${found}, this gateway needs ${SCHEMA_VERSION}`);
+  database.exec(`${SCHEMA}; PRAGMA user_version = ${SCHEMA_VERSION}`);
 }
 
 export type Statements = ReturnType<typeof prepare>;

@@ -6,17 +6,17 @@ import type { DatabaseSync } from 'node:sqlite';
 import { after, type Clock } from '../clock.ts';
 import { StorageUnavailable } from './append-log.ts';
 
-const maxBatchWrites = 256;
-const maxBatchBytes = 16 * 1024 * 1024;
-const maxWaiting = 10_000;
-const soonMs = 50;
+const MAX_BATCH_WRITES = 256;
+const MAX_BATCH_BYTES = 16 * 1024 * 1024;
+const MAX_WAITING = 10_000;
+const SOON_MS = 50;
 /** How long another process may hold the write lock: its own commits take milliseconds. */
-const busyForMs = 5_000;
+const BUSY_FOR_MS = 5_000;
 
 /** sqlite.org/rescode.html, primary codes. */
-const busy = 5;
-const locked = 6;
-const constraint = 19;
+const BUSY = 5;
+const LOCKED = 6;
+const CONSTRAINT = 19;
 /** Read-only, I/O error, corrupt, cannot open, not a database: what this connection does next is not to be trusted. */
 const connectionLost = new Set([8, 10, 11, 14, 26]);
 
@@ -121,7 +121,7 @@ function enqueue<Result>(
 ): Promise<Result> {
   const { waiting } = context;
   if (context.closed) return Promise.reject(new StorageUnavailable('the records are closed'));
-  if (waiting.length >= maxWaiting) return Promise.reject(new StorageUnavailable('too many writes are waiting'));
+  if (waiting.length >= MAX_WAITING) return Promise.reject(new StorageUnavailable('too many writes are waiting'));
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
   // What `work` gives is what its own promise is resolved with: the queue need not know its type.
   waiting.push({ bytes, lazy, work, resolve: resolve as (result: unknown) => void, reject });
@@ -183,7 +183,7 @@ async function waitForSync(context: Context): Promise<void> {
 function syncSoon(context: Context): void {
   context.cancelSoon ??= after(
     context.clock,
-    soonMs,
+    SOON_MS,
     () => {
       sync(context).catch(() => undefined); // the next write hears of it
     },
@@ -268,7 +268,7 @@ function takeBatch(waiting: Write[]): readonly Write[] {
   let bytes = 0;
   for (const write of waiting) {
     bytes += write.bytes;
-    if (count === maxBatchWrites || (count > 0 && bytes > maxBatchBytes)) break;
+    if (count === MAX_BATCH_WRITES || (count > 0 && bytes > MAX_BATCH_BYTES)) break;
     count += 1;
   }
   return waiting.splice(0, count);
@@ -279,7 +279,7 @@ function takeBatch(waiting: Write[]): readonly Write[] {
  * would block it. Rejects with what `work` threw in the end.
  */
 export async function whileBusy<Result>(clock: Clock, work: () => Result): Promise<Result> {
-  const until = clock.monotonic() + busyForMs;
+  const until = clock.monotonic() + BUSY_FOR_MS;
   for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
     try {
       return work();
@@ -291,7 +291,7 @@ export async function whileBusy<Result>(clock: Clock, work: () => Result): Promi
 }
 
 /** What the database itself cannot do ends the whole batch; a violated constraint or a bug ends this write only. */
-const isItsOwn = (error: unknown): boolean => !isSqlite(error) || primaryCode(error) === constraint;
+const isItsOwn = (error: unknown): boolean => !isSqlite(error) || primaryCode(error) === CONSTRAINT;
 
 /** SQLite has already rolled back by itself after some errors (full disk, I/O). */
 function rollBack(database: DatabaseSync): void {
@@ -312,7 +312,7 @@ const primaryCode = (error: SqliteError): number => error.errcode & 0xff;
 
 export const isConnectionLost = (error: unknown): boolean => isSqlite(error) && connectionLost.has(primaryCode(error));
 
-const isBusy = (error: unknown): boolean => isSqlite(error) && [busy, locked].includes(primaryCode(error));
+const isBusy = (error: unknown): boolean => isSqlite(error) && [BUSY, LOCKED].includes(primaryCode(error));
 
 export function unavailable(error: unknown): StorageUnavailable {
   if (error instanceof StorageUnavailable) return error;

@@ -1,13 +1,13 @@
 import { StorageUnavailable } from './append-log.ts';
 import type { CommandId } from '../lib/ids.ts';
 import type { KeyClaim, Records } from './records.ts';
-import { keyPartition, leasePartition } from './table-entities.ts';
+import { keyPartition, LEASE_PARTITION } from './table-entities.ts';
 import type { RowPlace } from './table-entities.ts';
-import { inGroups, odata, parallel, safeKey, sortable } from './table-rows.ts';
+import { inGroups, odata, PARALLEL, safeKey, sortable } from './table-rows.ts';
 import type { Rows, StoredRow } from './table-rows.ts';
 
 /** Rounds of read and conditional write. Each lost one means that somebody else won. */
-const maxRounds = 10;
+const MAX_ROUNDS = 10;
 
 /** What only one may have at a time: idempotency keys and named leases. */
 interface TableClaims extends Pick<Records, 'claimKey' | 'releaseKey' | 'lease' | 'releaseLease'> {
@@ -21,7 +21,7 @@ export function createClaims(rows: Rows): TableClaims {
     { partition, row }: RowPlace,
     decide: (stored: StoredRow | undefined) => Readonly<Record<string, string>> | undefined,
   ): Promise<{ readonly won: true } | { readonly won: false; readonly stored: StoredRow }> => {
-    for (let round = 0; round < maxRounds; round += 1) {
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const stored = await rows.get(partition, row);
       const columns = decide(stored);
       if (columns === undefined) {
@@ -58,7 +58,7 @@ export function createClaims(rows: Rows): TableClaims {
     },
 
     lease: async (name, holder, until, now) => {
-      const swapped = await swap({ partition: leasePartition, row: safeKey(name) }, (stored) => {
+      const swapped = await swap({ partition: LEASE_PARTITION, row: safeKey(name) }, (stored) => {
         const isFree =
           stored === undefined || stored.columns['holder'] === holder || Number(stored.columns['until']) <= now;
         return isFree ? { holder, until: sortable(until) } : undefined;
@@ -68,14 +68,14 @@ export function createClaims(rows: Rows): TableClaims {
 
     releaseLease: async (name, holder) => {
       await deleteIf(
-        { partition: leasePartition, row: safeKey(name) },
+        { partition: LEASE_PARTITION, row: safeKey(name) },
         (stored) => stored.columns['holder'] === holder,
       );
     },
 
     purgeKeys: async (now) => {
       const expired = odata`PartitionKey ge 'key:' and PartitionKey lt 'key;' and expiresAt le ${sortable(now)}`;
-      for await (const some of inGroups(rows.query(expired), parallel)) {
+      for await (const some of inGroups(rows.query(expired), PARALLEL)) {
         await Promise.all(some.map(({ partition, row, etag }) => rows.delete(partition, row, etag)));
       }
     },

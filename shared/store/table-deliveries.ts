@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts';
 import type { Delivery } from './delivery.ts';
 import type { Records } from './records.ts';
-import { deliveryRows, outboxPartition, readPlace, toldPartition, type RowPlace } from './table-entities.ts';
-import { inGroups, odata, parallel, safeKey, sortable, type Row, type Rows, type StoredRow } from './table-rows.ts';
+import { DELIVERY_ROWS, OUTBOX_PARTITION, readPlace, TOLD_PARTITION, type RowPlace } from './table-entities.ts';
+import { inGroups, odata, PARALLEL, safeKey, sortable, type Row, type Rows, type StoredRow } from './table-rows.ts';
 
 /** A delivery is stored within seconds of its row in the outbox; a row without one for this long was cut off by a crash. */
 const abandonedMs = 3_600_000;
@@ -10,13 +10,13 @@ const abandonedMs = 3_600_000;
 /** A delivery, in the partition of what it tells of, so that both are stored in one transaction. */
 export const deliveryRow = (delivery: Delivery, partition: string): Row => ({
   partition,
-  row: `${deliveryRows}${safeKey(delivery.id)}`,
+  row: `${DELIVERY_ROWS}${safeKey(delivery.id)}`,
   columns: { version: String(delivery.version), body: JSON.stringify(delivery) },
 });
 
 /** By which it is found when it is due: there before the delivery, and gone after it. */
 export const outboxRow = ({ id, webhook, due, createdAt }: Delivery, { partition, row }: RowPlace): Row => ({
-  partition: outboxPartition,
+  partition: OUTBOX_PARTITION,
   row: safeKey(id),
   columns: { partition, row, webhook, due: sortable(due), createdAt: sortable(createdAt) },
 });
@@ -26,7 +26,7 @@ type Deliveries = Pick<Records, 'addDelivery' | 'dueDeliveries' | 'replaceDelive
 export function createDeliveries(rows: Rows, clock: Clock): Deliveries {
   /** The stored delivery if it still has this version. */
   const find = async ({ id, version }: Delivery): Promise<StoredRow | undefined> => {
-    const pointer = await rows.get(outboxPartition, safeKey(id));
+    const pointer = await rows.get(OUTBOX_PARTITION, safeKey(id));
     const place = pointer && readPlace(pointer);
     const stored = place && (await rows.get(place.partition, place.row));
     return stored?.columns['version'] === String(version) ? stored : undefined;
@@ -34,7 +34,7 @@ export function createDeliveries(rows: Rows, clock: Clock): Deliveries {
 
   return {
     addDelivery: async (delivery) => {
-      const row = deliveryRow(delivery, toldPartition);
+      const row = deliveryRow(delivery, TOLD_PARTITION);
       if (await rows.get(row.partition, row.row)) return;
       await rows.put(outboxRow(delivery, row));
       await rows.insert(row);
@@ -42,8 +42,8 @@ export function createDeliveries(rows: Rows, clock: Clock): Deliveries {
 
     dueDeliveries: async (now, limit, except = new Set()) => {
       const due: Delivery[] = [];
-      const found = rows.query(odata`PartitionKey eq ${outboxPartition} and due le ${sortable(now)}`);
-      for await (const some of inGroups(others(found, except), parallel)) {
+      const found = rows.query(odata`PartitionKey eq ${OUTBOX_PARTITION} and due le ${sortable(now)}`);
+      for await (const some of inGroups(others(found, except), PARALLEL)) {
         const read = await Promise.all(some.map((pointer) => behind(rows, pointer, clock)));
         due.push(
           ...read.filter((one) => one !== undefined).filter((one) => one.due <= now && !except.has(one.webhook)),
@@ -65,7 +65,7 @@ export function createDeliveries(rows: Rows, clock: Clock): Deliveries {
     dropDelivery: async (delivery) => {
       const stored = await find(delivery);
       if (!stored || !(await rows.delete(stored.partition, stored.row, stored.etag))) return false;
-      await rows.delete(outboxPartition, safeKey(delivery.id));
+      await rows.delete(OUTBOX_PARTITION, safeKey(delivery.id));
       return true;
     },
   };

@@ -29,16 +29,16 @@ export interface RowPlace {
 }
 
 /** Far beyond any time in milliseconds, and within safe integers. */
-const lastTime = 8_640_000_000_000_000;
+const LAST_TIME = 8_640_000_000_000_000;
 
 /** 64 KiB a property, which is 32 Ki characters of UTF-16, and 1 MiB an entity (Azure Tables' limits). */
-const chunkLength = 30_000;
-const maxChunks = 15;
+const CHUNK_LENGTH = 30_000;
+const MAX_CHUNKS = 15;
 
 export const ownerPartition = (owner: string): string => `cmd:${safeKey(owner)}`;
 
 export const timeRow = (submittedAt: number, id: string): string =>
-  `${sortable(lastTime - submittedAt)}:${safeKey(id)}`;
+  `${sortable(LAST_TIME - submittedAt)}:${safeKey(id)}`;
 
 export const placeOf = ({ owner, submittedAt, id }: Pick<CommandRecord, 'owner' | 'submittedAt' | 'id'>): RowPlace => ({
   partition: ownerPartition(owner),
@@ -55,12 +55,12 @@ export function recordRow(record: CommandRecord, write: string): Row {
     /[^\x20-\x7e]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-  const count = Math.ceil(text.length / chunkLength);
-  if (count > maxChunks)
+  const count = Math.ceil(text.length / CHUNK_LENGTH);
+  if (count > MAX_CHUNKS)
     throw new Problem('payload-too-large', 'The command is longer than the store of records takes.');
   const chunks = Array.from({ length: count }, (_, index) => [
     `body${index}`,
-    text.slice(index * chunkLength, (index + 1) * chunkLength),
+    text.slice(index * CHUNK_LENGTH, (index + 1) * CHUNK_LENGTH),
   ]);
   return {
     ...placeOf(record),
@@ -71,7 +71,7 @@ export function recordRow(record: CommandRecord, write: string): Row {
 /** The text was written by recordRow. */
 export function readRecord({ columns }: StoredRow): CommandRecord {
   let text = '';
-  for (let index = 0; index < maxChunks; index += 1) text += columns[`body${index}`] ?? '';
+  for (let index = 0; index < MAX_CHUNKS; index += 1) text += columns[`body${index}`] ?? '';
   return JSON.parse(text);
 }
 
@@ -85,14 +85,14 @@ export const readPlace = ({ columns }: Row): RowPlace => ({
   row: columns['row'] ?? '',
 });
 
-export const unfinishedPartition = 'unfinished';
+export const UNFINISHED_PARTITION = 'unfinished';
 
 /**
  * `status` is a hint, a little late at worst: before acting on it, read the record. Of a batch only the first step has one, so that
  * the batch counts once.
  */
 export const unfinishedRow = (record: CommandRecord): Row => ({
-  partition: unfinishedPartition,
+  partition: UNFINISHED_PARTITION,
   row: `${sortable(record.submittedAt)}:${safeKey(record.id)}`,
   columns: {
     ...placeOf(record),
@@ -103,15 +103,15 @@ export const unfinishedRow = (record: CommandRecord): Row => ({
   },
 });
 
-export const endedPartition = 'ended';
+export const ENDED_PARTITION = 'ended';
 
 const endedRow = (record: CommandRecord): Row => ({
-  partition: endedPartition,
+  partition: ENDED_PARTITION,
   row: `${sortable(endedAt(record))}:${safeKey(record.id)}`,
   columns: { ...placeOf(record), id: record.id },
 });
 
-export const keptPartition = 'kept';
+export const KEPT_PARTITION = 'kept';
 
 /** The row that says what is to come of a record: it is run, or it has ended. */
 export const stateRow = (record: CommandRecord): Row => (isFinished(record) ? endedRow(record) : unfinishedRow(record));
@@ -120,8 +120,8 @@ export const stateRow = (record: CommandRecord): Row => (isFinished(record) ? en
 export const keyPartition = (scope: string): string => `key:${safeKey(scope.slice(0, 2))}`;
 
 /** Deliveries lie behind the records of their owner, whose rows begin with a digit. */
-export const deliveryRows = 'dlv:';
-export const toldPartition = 'jobs-told';
-export const outboxPartition = 'outbox';
+export const DELIVERY_ROWS = 'dlv:';
+export const TOLD_PARTITION = 'jobs-told';
+export const OUTBOX_PARTITION = 'outbox';
 
-export const leasePartition = 'lease';
+export const LEASE_PARTITION = 'lease';

@@ -1,13 +1,13 @@
 import { endedAt, isFinished } from './records.ts';
 import type { Records } from './records.ts';
-import { endedPartition, keptPartition, readPlace } from './table-entities.ts';
+import { ENDED_PARTITION, KEPT_PARTITION, readPlace } from './table-entities.ts';
 import { readBehind, replaceRecord } from './table-record.ts';
 import type { TableStore } from './table-record.ts';
-import { inGroups, odata, parallel, safeKey, sortable } from './table-rows.ts';
+import { inGroups, odata, PARALLEL, safeKey, sortable } from './table-rows.ts';
 import type { Rows, StoredRow } from './table-rows.ts';
 
 /** One purge removes about so many of each: the next one goes on. */
-const maxPurged = 2_000;
+const MAX_PURGED = 2_000;
 
 /** Outputs and records past their retention: `Records.purge`, without the claims of keys. */
 export async function purgeExpired(
@@ -17,12 +17,12 @@ export async function purgeExpired(
   let outputs = 0;
   let records = 0;
   const unreadable: string[] = [];
-  for await (const some of due(store.rows, endedPartition, outputsBefore)) {
+  for await (const some of due(store.rows, ENDED_PARTITION, outputsBefore)) {
     const done = await Promise.all(some.map((row) => purgeOutput(store, row, outputsBefore)));
     outputs += done.filter((what) => what === 'purged').length;
     unreadable.push(...some.filter((_, index) => done[index] === 'unreadable').map(idOf));
   }
-  for await (const some of due(store.rows, keptPartition, recordsBefore)) {
+  for await (const some of due(store.rows, KEPT_PARTITION, recordsBefore)) {
     await Promise.all(some.map((row) => purgeRecord(store, row)));
     records += some.length;
   }
@@ -33,10 +33,10 @@ export async function purgeExpired(
 async function* due(rows: Rows, partition: string, before: number): AsyncIterable<readonly StoredRow[]> {
   let taken = 0;
   const found = rows.query(odata`PartitionKey eq ${partition} and RowKey lt ${sortable(before)}`);
-  for await (const some of inGroups(found, parallel)) {
+  for await (const some of inGroups(found, PARALLEL)) {
     yield some;
     taken += some.length;
-    if (taken >= maxPurged) return;
+    if (taken >= MAX_PURGED) return;
   }
 }
 
@@ -61,7 +61,7 @@ async function purgeOutput(
       await blobs.delete(record.id);
     }
   }
-  if (record !== undefined) await rows.put({ partition: keptPartition, row: row.row, columns: row.columns });
+  if (record !== undefined) await rows.put({ partition: KEPT_PARTITION, row: row.row, columns: row.columns });
   await rows.delete(row.partition, row.row);
   if (record === 'unreadable') return record;
   return purged ? 'purged' : 'nothing';

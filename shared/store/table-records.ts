@@ -10,7 +10,7 @@ import { AZURITE_ACCOUNT, AZURITE_KEY } from './azurite.ts';
 import { createOutputBlobs } from './output-blobs.ts';
 import type { Records } from './records.ts';
 import { createClaims } from './table-claims.ts';
-import { leasePartition } from './table-entities.ts';
+import { LEASE_PARTITION } from './table-entities.ts';
 import { countInFlight, listRecords, listUnfinished, listUnknown } from './table-listing.ts';
 import { createDeliveries } from './table-deliveries.ts';
 import { createNotes } from './table-notes.ts';
@@ -19,8 +19,8 @@ import { createRecord, createTableStore, findRecord, replaceRecord } from './tab
 import type { TableStore } from './table-record.ts';
 import { createRows, describeError, sortable } from './table-rows.ts';
 
-const tableName = 'aksgwrecords';
-const containerName = 'aksgw-outputs';
+const TABLE_NAME = 'aksgwrecords';
+const CONTAINER_NAME = 'aksgw-outputs';
 const tableOptions = { retryOptions: { maxRetries: 3, maxRetryDelayInMs: 2_000 } };
 const blobOptions = { retryOptions: { maxTries: 4, maxRetryDelayInMs: 2_000 } };
 
@@ -35,8 +35,8 @@ export async function openTableRecords(
   const credential = storageCredential(options.credential, options.clock);
   return createTableRecords({
     clock: options.clock,
-    table: new TableClient(url, tableName, credential, tableOptions),
-    outputs: new ContainerClient(`${blobEndpoint(url)}/${containerName}`, credential, blobOptions),
+    table: new TableClient(url, TABLE_NAME, credential, tableOptions),
+    outputs: new ContainerClient(`${blobEndpoint(url)}/${CONTAINER_NAME}`, credential, blobOptions),
   });
 }
 
@@ -48,12 +48,12 @@ export async function openAzuriteRecords(
   const named = [AZURITE_ACCOUNT, AZURITE_KEY] as const;
   return createTableRecords({
     clock: options.clock,
-    table: new TableClient(url, tableName, new AzureNamedKeyCredential(...named), {
+    table: new TableClient(url, TABLE_NAME, new AzureNamedKeyCredential(...named), {
       ...tableOptions,
       allowInsecureConnection: true, // loopback
     }),
     outputs: new ContainerClient(
-      `${options.blobs}/${containerName}`,
+      `${options.blobs}/${CONTAINER_NAME}`,
       new StorageSharedKeyCredential(...named),
       blobOptions,
     ),
@@ -123,7 +123,7 @@ function createRecords(store: TableStore): Records {
 }
 
 async function ping({ rows, blobs }: TableStore): Promise<void> {
-  const row = { partition: leasePartition, row: 'ping', columns: { until: sortable(0) } };
+  const row = { partition: LEASE_PARTITION, row: 'ping', columns: { until: sortable(0) } };
   await rows.put(row);
   if ((await rows.get(row.partition, row.row)) === undefined)
     throw new StorageUnavailable('Azure Tables does not give back what was written');

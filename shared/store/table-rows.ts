@@ -36,24 +36,24 @@ export interface Rows {
  * What is foreseen, by its code (learn.microsoft.com/rest/api/storageservices/table-service-error-codes). The status alone is not
  * enough: 404 is also TableNotFound, and 409 TableBeingDeleted, and a store that is gone must never look like an empty one.
  */
-const ABSENT = { status: 404, code: 'ResourceNotFound' };
-const THERE = { status: 409, code: 'EntityAlreadyExists' };
-const CHANGED = { status: 412, code: 'UpdateConditionNotSatisfied' };
+const absent = { status: 404, code: 'ResourceNotFound' };
+const there = { status: 409, code: 'EntityAlreadyExists' };
+const changed = { status: 412, code: 'UpdateConditionNotSatisfied' };
 
 /** The largest page that the Tables service gives. */
-const maxPageSize = 1000;
+const MAX_PAGE_SIZE = 1000;
 
 export function createRows(client: TableClient): Rows {
   return {
     get: (partition, row) =>
-      unless([ABSENT], undefined, async () => fromEntity(await client.getEntity(partition, row))),
-    insert: (row) => unless([THERE], undefined, async () => given((await client.createEntity(toEntity(row))).etag)),
+      unless([absent], undefined, async () => fromEntity(await client.getEntity(partition, row))),
+    insert: (row) => unless([there], undefined, async () => given((await client.createEntity(toEntity(row))).etag)),
     replace: (row, etag) =>
-      unless([ABSENT, CHANGED], undefined, async () =>
+      unless([absent, changed], undefined, async () =>
         given((await client.updateEntity(toEntity(row), 'Replace', { etag })).etag),
       ),
     replaceAndInsert: (row, etag, other) =>
-      unless([ABSENT, CHANGED, THERE], undefined, async () => {
+      unless([absent, changed, there], undefined, async () => {
         const { subResponses } = await client.submitTransaction([
           ['update', toEntity(row), 'Replace', { etag }],
           ['create', toEntity(other)],
@@ -61,7 +61,7 @@ export function createRows(client: TableClient): Rows {
         return given(subResponses[0]?.etag);
       }),
     merge: (row) =>
-      unless([ABSENT], undefined, async () => {
+      unless([absent], undefined, async () => {
         await client.updateEntity(toEntity(row), 'Merge', { etag: '*' });
       }),
     put: (row) =>
@@ -69,7 +69,7 @@ export function createRows(client: TableClient): Rows {
         await client.upsertEntity(toEntity(row), 'Replace');
       }),
     delete: (partition, row, etag = '*') =>
-      unless([ABSENT, CHANGED], false, async () => {
+      unless([absent, changed], false, async () => {
         await client.deleteEntity(partition, row, { etag });
         return true;
       }),
@@ -85,7 +85,7 @@ async function* query(
   const select = options.select && ['PartitionKey', 'RowKey', ...options.select];
   const pages = client
     .listEntities({ queryOptions: { filter, ...(select && { select }) } })
-    .byPage({ maxPageSize: Math.min(options.pageSize ?? maxPageSize, maxPageSize) });
+    .byPage({ maxPageSize: Math.min(options.pageSize ?? MAX_PAGE_SIZE, MAX_PAGE_SIZE) });
   for (;;) {
     const page = await unless([], undefined, async () => pages.next());
     if (page?.done !== false) return;
@@ -95,7 +95,7 @@ async function* query(
 
 /** Runs one request; an answer that is foreseen gives `instead`, any other failure StorageUnavailable. */
 async function unless<Result, Instead>(
-  foreseen: readonly (typeof ABSENT)[],
+  foreseen: readonly (typeof absent)[],
   instead: Instead,
   request: () => Promise<Result>,
 ): Promise<Result | Instead> {
@@ -183,7 +183,7 @@ export const sortable = (value: number): string => String(Math.max(0, Math.trunc
 export { odata };
 
 /** Requests to Tables that one sweep or purge has under way at a time. */
-export const parallel = 8;
+export const PARALLEL = 8;
 
 /** Items in groups of at most `size`, in their order. */
 export async function* inGroups<Item>(items: AsyncIterable<Item>, size: number): AsyncIterable<readonly Item[]> {

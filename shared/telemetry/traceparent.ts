@@ -7,7 +7,7 @@ export interface TraceParent {
   readonly sampled: boolean;
 }
 
-const FORM = /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-.*)?$/;
+const form = /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-.*)?$/;
 
 /**
  * A `traceparent` header (www.w3.org/TR/trace-context, section 3.2); what is malformed counts as not sent, as section 3.4 has it. A version to come
@@ -15,7 +15,7 @@ const FORM = /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-.*)?$/;
  */
 export function readTraceParent(header: string | undefined): TraceParent | undefined {
   // The header of a version to come has a length that nobody knows; what is longer than this is not read.
-  const match = header !== undefined && header.length <= 512 ? FORM.exec(header) : null;
+  const match = header !== undefined && header.length <= 512 ? form.exec(header) : null;
   if (!match) return undefined;
   const [, version, traceId = '', spanId = '', flags = '', more] = match;
   if (version === 'ff' || (version === '00' && more !== undefined)) return undefined;

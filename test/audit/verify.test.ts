@@ -6,7 +6,7 @@ import path from 'node:path';
 import { rfc3339 } from '../../shared/audit/chain.ts';
 import { createSigningKey, signCompact } from '../../shared/audit/signature.ts';
 import { renderReport } from '../../shared/audit/verify/report.ts';
-import { EMPTY_STATE, acknowledge, parseState, renderState } from '../../shared/audit/verify/state.ts';
+import { emptyState, acknowledge, parseState, renderState } from '../../shared/audit/verify/state.ts';
 import type { VerificationReport } from '../../shared/audit/verify/verification-report.ts';
 import { type VerifyOptions, verifyTrail } from '../../shared/audit/verify/verify.ts';
 import { canonicalJson } from '../../shared/lib/canonical-json.ts';
@@ -256,7 +256,7 @@ describe('a state file', () => {
     const from = rfc3339(bench.clock.now());
     await bench.clock.advance(60_000);
     const decided = (status: 'retired' | 'revoked') => ({
-      ...EMPTY_STATE,
+      ...emptyState,
       rootKeys: [bench.key.keyId],
       keys: { [bench.key.keyId]: { status, from, by: 'Ann', why: 'rotated' } },
     });

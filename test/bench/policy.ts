@@ -3,7 +3,7 @@ import type { PolicyFile, RoleFile, RuleFile } from '../../shared/config/schema.
 import type { Principal } from '../../shared/identity/principal.ts';
 import { decide, type Question } from '../../shared/policy/decide.ts';
 import { compilePolicy } from '../../shared/policy/policy.ts';
-import { NO_PODS } from '../../shared/command/pod-security/findings.ts';
+import { noPods } from '../../shared/command/pod-security/findings.ts';
 
 /**
  * Decisions a second on one core, over 20 roles and 200 rules: for a caller who holds three of the roles through a group, and
@@ -90,7 +90,7 @@ const measure = (principal: Principal, attributes: readonly ResourceAttributes[]
     cluster: 'demo',
     attributes,
     reason: 'INC-1',
-    podSecurity: NO_PODS,
+    podSecurity: noPods,
     charts: [],
   };
   const verdict = decide(policy, question).verdict;

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { readBlockYaml } from '../../shared/command/yaml-block.ts';
 import { readDocuments } from '../../shared/command/yaml.ts';
-import { NO_PODS } from '../../shared/command/pod-security/findings.ts';
+import { noPods } from '../../shared/command/pod-security/findings.ts';
 import { asked, call, refusal, sentFile } from './calls.ts';
 
 const apply = (text: string, command = 'apply -f x.yaml'): ReturnType<typeof call> =>
@@ -497,7 +497,7 @@ describe('what is beyond the Pod Security Standards', () => {
       const { beyondBaseline } = apply(pod(`{${source}: {path: /}}`, 'PersistentVolume')).podSecurity;
       expect(beyondBaseline).toEqual([`a volume of kind ${source}`]);
     }
-    expect(apply(pod('{csi: {driver: disk.csi.azure.com}}', 'PersistentVolume')).podSecurity).toEqual(NO_PODS);
+    expect(apply(pod('{csi: {driver: disk.csi.azure.com}}', 'PersistentVolume')).podSecurity).toEqual(noPods);
   });
 
   test('what is left alone, switched off or usual is within the baseline', () => {
@@ -515,7 +515,7 @@ describe('what is beyond the Pod Security Standards', () => {
     }
     const config =
       'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {hostNetwork: "true", privileged: "true"}';
-    expect(apply(config).podSecurity).toEqual(NO_PODS);
+    expect(apply(config).podSecurity).toEqual(noPods);
   });
 
   test.each([

@@ -3,7 +3,7 @@ import { ALL_NAMESPACES } from '../../shared/kubernetes/attributes.ts';
 import { clusterRolesFrom } from '../../shared/kubernetes/cluster-roles.ts';
 import { decide } from '../../shared/policy/decide.ts';
 import { compile, oid, principal } from '../policy/fixtures.ts';
-import { NO_PODS } from '../../shared/command/pod-security/findings.ts';
+import { noPods } from '../../shared/command/pod-security/findings.ts';
 import { places, questions, readAccessReviews } from './access-reviews.ts';
 
 // What a real API server answered for the holders of its own ClusterRoles, for every verb on every resource of our table.
@@ -31,7 +31,7 @@ describe.each(['view', 'edit', 'admin'])('%s answers as a real API server does',
         principal: principal(),
         cluster: 'demo',
         attributes,
-        podSecurity: NO_PODS,
+        podSecurity: noPods,
         charts: [],
       });
       const theirs = answers[role]?.[place]?.[name]?.split(' ').includes(verb) ?? false;

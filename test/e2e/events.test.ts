@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { demoCluster } from '../../infra/local/azure.ts';
+import { DEMO_CLUSTER } from '../../infra/local/azure.ts';
 import { eventCodes } from '../../shared/audit/events.ts';
 import { readRootKey } from '../../shared/audit/keys.ts';
 import { verifyTrail } from '../../shared/audit/verify/verify.ts';
@@ -38,7 +38,7 @@ test('the whole house writes every event there is but those of jobs, cancelling,
   const records = await openSqliteRecords(join(folder, 'data/gateway.sqlite'), { clock: systemClock });
   await records.create(
     acceptedRecord('0c0ffee0-0000-4000-8000-000000000000', {
-      armId: demoCluster,
+      armId: DEMO_CLUSTER,
       owner: ownerKey('user:t:o'),
       submittedAt: Date.now(),
       carrier: '',

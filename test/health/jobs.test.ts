@@ -10,7 +10,7 @@ import { partNames } from '../../shared/health/status.ts';
 import { labels } from '../../shared/telemetry/metrics.ts';
 import type { JobWithRunsOutput } from '../../shared/http/schemas.ts';
 import { testStack, type TestStack } from '../support/stack.ts';
-import { demoCluster } from '../../infra/local/azure.ts';
+import { DEMO_CLUSTER } from '../../infra/local/azure.ts';
 import { faults } from './zoo.ts';
 
 let ahead = 0;
@@ -19,7 +19,7 @@ const clock = {
   now: () => systemClock.now() + ahead,
   monotonic: () => systemClock.monotonic() + ahead,
 };
-const cluster: { resourceId: string; powerState?: 'Running' | 'Stopped' } = { resourceId: demoCluster };
+const cluster: { resourceId: string; powerState?: 'Running' | 'Stopped' } = { resourceId: DEMO_CLUSTER };
 
 let stack: TestStack;
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import { systemClock, type Clock } from '../../shared/clock.ts';
 import { ClusterHealthBody, type ClusterHealthOutput, type ProblemDocument } from '../../shared/http/schemas.ts';
 import { eventCodes } from '../../shared/audit/events.ts';
 import { Compile } from 'typebox/compile';
-import { demoCluster } from '../../infra/local/azure.ts';
+import { DEMO_CLUSTER } from '../../infra/local/azure.ts';
 import type { KubeObject } from '../../infra/local/kubernetes/json.ts';
 import { testStack, type Answer, type RequestOptions, type TestStack } from '../support/stack.ts';
 import { faults, warnings } from './zoo.ts';
@@ -18,7 +18,7 @@ const clock: Clock = {
   sleep: (...given) => systemClock.sleep(...given),
 };
 
-const cluster = { resourceId: demoCluster } as {
+const cluster = { resourceId: DEMO_CLUSTER } as {
   resourceId: string;
   powerState?: 'Running' | 'Stopped';
   disableRunCommand?: boolean;

@@ -4,10 +4,10 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ZipFile } from 'yazl';
 import type { JobEnd } from '../../infra/local/arm.ts';
-import { startAzure, demoCluster, type EmulatedAzure } from '../../infra/local/azure.ts';
+import { startAzure, DEMO_CLUSTER, type EmulatedAzure } from '../../infra/local/azure.ts';
 import { shellPod, type PodOptions } from '../../infra/local/pod.ts';
 
-const cluster = { resourceId: demoCluster };
+const cluster = { resourceId: DEMO_CLUSTER };
 const run = (
   command: string,
   context?: Buffer,
@@ -124,7 +124,7 @@ describe('the emulated Azure as a whole', () => {
   afterAll(() => azure.close());
   const headers = { authorization: 'Bearer t' };
   const invoke = async (body: Record<string, string>): Promise<Record<string, unknown>> => {
-    const posted = await fetch(`${azure.arm.url}${demoCluster}/runCommand?api-version=2025-10-01`, {
+    const posted = await fetch(`${azure.arm.url}${DEMO_CLUSTER}/runCommand?api-version=2025-10-01`, {
       method: 'POST',
       headers,
       body: JSON.stringify(body),

@@ -8,7 +8,7 @@ import type {
 } from '../../shared/config/schema.ts';
 import type { ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
 import type { Question } from '../../shared/policy/decide.ts';
-import { NO_PODS } from '../../shared/command/pod-security/findings.ts';
+import { noPods } from '../../shared/command/pod-security/findings.ts';
 import { fc, groupId, oid, otherTenant, principal, tenant } from './fixtures.ts';
 
 // Small vocabularies, so that rules and attributes meet often.
@@ -203,11 +203,11 @@ export const question: fc.Arbitrary<Question> = fc.record({
   requester: fc.constantFrom(undefined, principal(), principal({ kind: 'app' })),
   caller: fc.constantFrom(undefined, principal({ kind: 'app' }), principal({ kind: 'app', tid: otherTenant })),
   podSecurity: fc.constantFrom(
-    NO_PODS,
-    { ...NO_PODS, beyondRestricted: ['no runAsNonRoot: true'] },
-    { ...NO_PODS, beyondBaseline: ['hostPath'] },
-    { ...NO_PODS, serviceAccounts: ['web'] },
-    { ...NO_PODS, beyondRestricted: ['runAsUser: 0'], serviceAccounts: ['web-1', ''] },
+    noPods,
+    { ...noPods, beyondRestricted: ['no runAsNonRoot: true'] },
+    { ...noPods, beyondBaseline: ['hostPath'] },
+    { ...noPods, serviceAccounts: ['web'] },
+    { ...noPods, beyondRestricted: ['runAsUser: 0'], serviceAccounts: ['web-1', ''] },
   ),
   charts: fc.constantFrom(
     [],

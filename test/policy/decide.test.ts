@@ -4,7 +4,7 @@ import { decide, decideNonResource, explain, visibleClusters } from '../../share
 import { isBlocked } from '../../shared/policy/policy.ts';
 import { ask, compile, groupId, oid, otherTenant, principal, question, tenant, withRoles } from './fixtures.ts';
 import { urlAttributes, type ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
-import { NO_PODS } from '../../shared/command/pod-security/findings.ts';
+import { noPods } from '../../shared/command/pod-security/findings.ts';
 
 const all: RuleFile = { verbs: ['*'], resources: ['*'], namespaces: ['*'] };
 const read: RuleFile = { verbs: ['get', 'list', 'watch'], resources: ['*'], namespaces: ['*'] };
@@ -267,7 +267,7 @@ describe('conditions', () => {
     expect(verdict({ allow: [{ ...rule, requireReason: true }, rule] }, restart)).toBe('allow');
   });
 
-  const privileged = { ...NO_PODS, beyondBaseline: ['hostPath volume "root"'], beyondRestricted: ['no runAsNonRoot'] };
+  const privileged = { ...noPods, beyondBaseline: ['hostPath volume "root"'], beyondRestricted: ['no runAsNonRoot'] };
   test('pods with special rights want a rule that says so, for what brings them into being', () => {
     const plain = withRoles({ r: { allow: [rule] } });
     const special = withRoles({ r: { allow: [rule, { ...rule, podSecurity: 'privileged' }] } });
@@ -293,7 +293,7 @@ describe('conditions', () => {
   ])('podSecurity: %s is met by what is restricted, of the baseline, privileged: %s, %s, %s', (level, ...verdicts) => {
     const policy = withRoles({ r: { allow: [{ ...rule, ...(level && { podSecurity: level }) }] } });
     const baseline = { ...privileged, beyondBaseline: [] };
-    const found = [NO_PODS, baseline, privileged].map((podSecurity) =>
+    const found = [noPods, baseline, privileged].map((podSecurity) =>
       decide(policy, question(['create pods x @shop'], { podSecurity })),
     );
     expect(found.map(({ verdict }) => verdict)).toEqual(verdicts);
@@ -315,13 +315,13 @@ describe('conditions', () => {
     [['*'], ['', 'anything'], 'allow'],
   ])('with serviceAccounts: %j a pod that names %j: %s', (accounts, serviceAccounts, verdict) => {
     const policy = withRoles({ r: { allow: [{ ...rule, ...(accounts && { serviceAccounts: accounts }) }] } });
-    const asking = question(['create pods x @shop'], { podSecurity: { ...NO_PODS, serviceAccounts } });
+    const asking = question(['create pods x @shop'], { podSecurity: { ...noPods, serviceAccounts } });
     expect(decide(policy, asking).verdict).toBe(verdict);
     expect(decide(policy, { ...asking, attributes: [ask('delete pods x @shop')] }).verdict).toBe('allow');
   });
 
   test('a denial names the service account and the line to add', () => {
-    const podSecurity = { ...NO_PODS, serviceAccounts: ['web'] };
+    const podSecurity = { ...noPods, serviceAccounts: ['web'] };
     const decision = decide(withRoles({ r: { allow: [rule] } }), question(['create pods x @shop'], { podSecurity }));
     expect(decision).toMatchObject({
       reason: 'service-account',
@@ -331,7 +331,7 @@ describe('conditions', () => {
   });
 
   test('a rule with podSecurity: privileged lets pods name any account, unless it lists them', () => {
-    const podSecurity = { ...NO_PODS, serviceAccounts: ['web'] };
+    const podSecurity = { ...noPods, serviceAccounts: ['web'] };
     const verdictOf = (more: Partial<RuleFile>) =>
       decide(
         withRoles({ r: { allow: [{ ...rule, podSecurity: 'privileged', ...more }] } }),
@@ -613,7 +613,7 @@ describe('the gateway’s own paths', () => {
         principal: principal(),
         cluster: 'demo',
         attributes: [urlAttributes('get', path), ...more],
-        podSecurity: NO_PODS,
+        podSecurity: noPods,
         charts: [],
       });
     const paths = { verbs: ['get'], nonResourceURLs: ['/readyz', '/livez'] };

@@ -4,7 +4,7 @@ import type { PolicyFile, RoleFile } from '../../shared/config/schema.ts';
 import type { Principal } from '../../shared/identity/principal.ts';
 import type { Question } from '../../shared/policy/decide.ts';
 import { compilePolicy, type Policy } from '../../shared/policy/policy.ts';
-import { NO_PODS } from '../../shared/command/pod-security/findings.ts';
+import { noPods } from '../../shared/command/pod-security/findings.ts';
 
 export const tenant = '11111111-1111-4111-8111-111111111111';
 export const otherTenant = '99999999-9999-4999-8999-999999999999';
@@ -55,7 +55,7 @@ export const question = (asked: readonly string[], changes: Partial<Question> = 
   principal: principal(),
   cluster: 'demo',
   attributes: asked.map(ask),
-  podSecurity: NO_PODS,
+  podSecurity: noPods,
   charts: [],
   ...changes,
 });

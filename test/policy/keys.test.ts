@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { NO_PODS } from '../../shared/command/pod-security/findings.ts';
+import { noPods } from '../../shared/command/pod-security/findings.ts';
 import { RuleSchema, type BindingFile, type RuleFile } from '../../shared/config/schema.ts';
 import { decide, decideNonResource, type Question } from '../../shared/policy/decide.ts';
 import { compile, oid, principal, question } from './fixtures.ts';
@@ -27,12 +27,12 @@ const alone: Readonly<Record<Exclude<Key, 'nonResourceURLs'>, Alone>> = {
   podSecurity: {
     rule: { ...web, podSecurity: 'restricted' },
     asked: 'create pods web @shop',
-    changes: { podSecurity: { ...NO_PODS, beyondRestricted: ['no runAsNonRoot: true'] } },
+    changes: { podSecurity: { ...noPods, beyondRestricted: ['no runAsNonRoot: true'] } },
   },
   serviceAccounts: {
     rule: { ...web, serviceAccounts: ['web'] },
     asked: 'create pods web @shop',
-    changes: { podSecurity: { ...NO_PODS, serviceAccounts: ['builder'] } },
+    changes: { podSecurity: { ...noPods, serviceAccounts: ['builder'] } },
   },
   charts: {
     rule: {

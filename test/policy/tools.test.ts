@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { NO_PODS } from '../../shared/command/pod-security/findings.ts';
+import { noPods } from '../../shared/command/pod-security/findings.ts';
 import type { Config } from '../../shared/config/config.ts';
 import type { PolicyFile, RoleFile, RuleFile } from '../../shared/config/schema.ts';
 import type { ResourceAttributes } from '../../shared/kubernetes/attributes.ts';
@@ -95,7 +95,7 @@ function standing(policy: PolicyFile, asked: Omit<Question, 'reason' | 'podSecur
     ['allow, with a person behind the call and with a reason', { requester, reason }],
   ];
   const allows = ([, met]: (typeof ways)[number]): boolean =>
-    referenceVerdict(policy, { ...asked, ...met, podSecurity: NO_PODS, charts: [] }) === 'allow';
+    referenceVerdict(policy, { ...asked, ...met, podSecurity: noPods, charts: [] }) === 'allow';
   return ways.find(allows)?.[0] ?? 'deny';
 }
 

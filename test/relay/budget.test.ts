@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 
 import type { Clock } from '../../shared/clock.ts';
-import { BURST, createBucket, DOCUMENTED } from '../../shared/relay/budget/bucket.ts';
+import { BURST, createBucket, documentedLimits } from '../../shared/relay/budget/bucket.ts';
 import { createMeter, type Meter } from '../../shared/relay/budget/meter.ts';
 import { dueIn, LEAST_INTERVAL, nextOverdue, restInterval, type Watched } from '../../shared/relay/budget/plan.ts';
 import type { Leases } from '../../shared/relay/budget/shares.ts';
@@ -11,7 +11,7 @@ import { createManualClock, type ManualClock } from '../support/manual-clock.ts'
 
 /** Azure's side: the documented bucket, exactly. */
 function azure(clock: Clock) {
-  let tokens: number = DOCUMENTED.burst;
+  let tokens: number = documentedLimits.burst;
   let at = clock.monotonic();
   let throttles = 0;
   let requests = 0;
@@ -19,7 +19,7 @@ function azure(clock: Clock) {
     /** The status that a request now gets. */
     request: (): 200 | 429 => {
       const now = clock.monotonic();
-      tokens = Math.min(DOCUMENTED.burst, tokens + ((now - at) / 1000) * DOCUMENTED.perSecond);
+      tokens = Math.min(documentedLimits.burst, tokens + ((now - at) / 1000) * documentedLimits.perSecond);
       at = now;
       requests += 1;
       if (tokens < 1) {
@@ -35,7 +35,8 @@ function azure(clock: Clock) {
     },
     throttles: () => throttles,
     /** Tokens there now. */
-    level: () => Math.min(DOCUMENTED.burst, tokens + ((clock.monotonic() - at) / 1000) * DOCUMENTED.perSecond),
+    level: () =>
+      Math.min(documentedLimits.burst, tokens + ((clock.monotonic() - at) / 1000) * documentedLimits.perSecond),
     requests: () => requests,
   };
 }
@@ -317,7 +318,7 @@ describe('the meter', () => {
             // Even where tokens are few a look is worth one by then; only for young ones, and the next POST, are they kept.
             const overdue = ages.filter((age) => age - ms > 4 * restInterval(age) + 2_000);
             const young = ages.filter((age) => age < MOST_YOUNG_MS).length;
-            if (overdue.length > 0) expect(arm.level()).toBeLessThan(DOCUMENTED.burst - BURST + 2 + 1 + young);
+            if (overdue.length > 0) expect(arm.level()).toBeLessThan(documentedLimits.burst - BURST + 2 + 1 + young);
             if (clock.monotonic() > 1_200_000) throw new Error(`${lags.length} of ${many + 1} were answered`);
           }
           expect(arm.throttles()).toBe(0);

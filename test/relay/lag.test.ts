@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { DOCUMENTED } from '../../shared/relay/budget/bucket.ts';
+import { documentedLimits } from '../../shared/relay/budget/bucket.ts';
 import { createMeter } from '../../shared/relay/budget/meter.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
@@ -26,12 +26,12 @@ async function simulate(rounds: readonly (readonly number[])[]): Promise<Simulat
   const meter = createMeter({ clock, subscription: 's', holder: 'one', log });
   const lags: number[] = [];
   const others: number[] = [];
-  let tokens: number = DOCUMENTED.burst;
-  let fewestTokens: number = DOCUMENTED.burst;
+  let tokens: number = documentedLimits.burst;
+  let fewestTokens: number = documentedLimits.burst;
   let at = 0;
   const request = async (): Promise<void> => {
     const now = clock.monotonic();
-    tokens = Math.min(DOCUMENTED.burst, tokens + ((now - at) / 1_000) * DOCUMENTED.perSecond) - 1;
+    tokens = Math.min(documentedLimits.burst, tokens + ((now - at) / 1_000) * documentedLimits.perSecond) - 1;
     at = now;
     fewestTokens = Math.min(fewestTokens, tokens);
     await clock.sleep(ANSWER_MS / 2);
@@ -131,10 +131,16 @@ async function together(
   const log = (message: string): void => expect(message).toBe('never logged');
   const meter = createMeter({ clock, subscription: 's', holder: 'one', log });
   const answered: number[] = [];
-  const spent = { requests: 0, tokens: DOCUMENTED.burst as number, fewest: DOCUMENTED.burst as number, at: 0 };
+  const spent = {
+    requests: 0,
+    tokens: documentedLimits.burst as number,
+    fewest: documentedLimits.burst as number,
+    at: 0,
+  };
   const request = async (): Promise<void> => {
     const now = clock.monotonic();
-    spent.tokens = Math.min(DOCUMENTED.burst, spent.tokens + ((now - spent.at) / 1_000) * DOCUMENTED.perSecond) - 1;
+    spent.tokens =
+      Math.min(documentedLimits.burst, spent.tokens + ((now - spent.at) / 1_000) * documentedLimits.perSecond) - 1;
     spent.at = now;
     spent.fewest = Math.min(spent.fewest, spent.tokens);
     spent.requests += 1;
@@ -180,7 +186,7 @@ describe('many commands at once', () => {
     const { answered, requests, fewest } = await together(count, ms);
     expect(fewest).toBeGreaterThanOrEqual(0);
     expect(answered[Math.ceil(count / 2) - 1]).toBeLessThanOrEqual(half);
-    const bucket = Math.max(0, requests - DOCUMENTED.burst) * 1_000;
+    const bucket = Math.max(0, requests - documentedLimits.burst) * 1_000;
     expect(answered.at(-1)).toBeLessThanOrEqual(1.1 * (bucket + 2 * ms + 3_000));
   });
 });

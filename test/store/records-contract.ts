@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { Problem } from '../../shared/errors.ts';
 import type { BatchId } from '../../shared/lib/ids.ts';
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
-import { isFinished, maxNote } from '../../shared/store/records.ts';
+import { isFinished, MAX_NOTE } from '../../shared/store/records.ts';
 import type { CommandRecord, CommandStatus, KeyClaim, Records } from '../../shared/store/records.ts';
 import { alice, changed, commandId, commandRecord, ownerKey, start } from '../support/records.ts';
 
@@ -493,7 +493,7 @@ export function describeRecords(kind: string, open: () => Promise<Records>, { mo
       });
 
       test('holds as much as is promised, whatever is in it', async () => {
-        const text = '"\u00e4\u{1F600}\n'.repeat(Math.floor(maxNote / 5)).slice(0, maxNote);
+        const text = '"\u00e4\u{1F600}\n'.repeat(Math.floor(MAX_NOTE / 5)).slice(0, MAX_NOTE);
         expect(await records.putNote('n', { version: 0, text })).toBe(true);
         expect(await records.getNote('n')).toEqual({ version: 1, text });
       });

@@ -6,7 +6,7 @@ import { builtInKinds, groupVersion, type Kind } from './kinds.ts';
 import type { RecordedRequest } from './recorded-request.ts';
 import { safeSuffix, timestamp, type Storage } from './storage.ts';
 
-const user = 'system:serviceaccount:aks-command:default';
+const USER = 'system:serviceaccount:aks-command:default';
 
 /** Kinds that are questions and are stored nowhere. */
 export const isReview = (kind: Kind): boolean =>
@@ -19,7 +19,7 @@ export function answerReview(
 ): JsonObject {
   const review = { ...object(body), kind: kind.kind, apiVersion: groupVersion(kind) };
   const who = {
-    username: record.impersonate?.user ?? user,
+    username: record.impersonate?.user ?? USER,
     groups: [...(record.impersonate?.groups ?? ['system:serviceaccounts', 'system:authenticated'])],
   };
   switch (kind.kind) {

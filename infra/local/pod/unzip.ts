@@ -5,7 +5,7 @@ import { fromBuffer, type Entry, type ZipFile } from 'yauzl';
 
 const MAX_ENTRIES = 10_000;
 const MAX_BYTES = 256 * 1024 * 1024;
-const symlink = 0o120_000;
+const SYMLINK = 0o120_000;
 
 /**
  * Unpacks a context as the pod does: Unix modes kept, even where there are none (then a file is unreadable, as seen on AKS).
@@ -31,7 +31,7 @@ const open = (zip: Buffer): Promise<ZipFile> =>
 
 async function unpack(archive: ZipFile, entry: Entry, folder: string): Promise<void> {
   const mode = entry.externalFileAttributes >>> 16;
-  if ((mode & 0o170_000) === symlink) throw new Error(`the context holds a symbolic link: ${entry.fileName}`);
+  if ((mode & 0o170_000) === SYMLINK) throw new Error(`the context holds a symbolic link: ${entry.fileName}`);
   const target = join(folder, entry.fileName);
   if (entry.fileName.endsWith('/')) {
     await mkdir(target, { recursive: true });

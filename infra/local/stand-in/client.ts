@@ -32,7 +32,7 @@ export interface Client {
   json(method: string, path: string, options?: { body?: Json; type?: string; accept?: string }): Promise<JsonObject>;
 }
 
-const timeoutMs = 30_000;
+const TIMEOUT_MS = 30_000;
 
 /** `/api/v1/namespaces/shop/pods/x`, for a namespace of '' across all. */
 export function pathOf({ group, version, name, namespaced }: Resource, namespace: string, object = ''): string {
@@ -56,7 +56,7 @@ export function createClient(kubeconfig: unknown): Client {
       const answer = await fetch(`${server}${path}`, {
         method,
         headers: { accept, 'content-type': type, 'user-agent': 'stand-in-kubectl' },
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });
       const content = await answer.text();

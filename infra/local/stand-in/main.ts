@@ -11,7 +11,7 @@ interface Streams {
   readonly err: (text: string) => void;
 }
 
-const label = 'stand-in for kubectl (infra/local/stand-in-kubectl.ts, not the real one)';
+const LABEL = 'stand-in for kubectl (infra/local/stand-in-kubectl.ts, not the real one)';
 
 /** Runs one command line; gives the exit code. */
 export async function standIn(argv: readonly string[], kubeconfig: string, streams: Streams): Promise<number> {
@@ -23,9 +23,9 @@ export async function standIn(argv: readonly string[], kubeconfig: string, strea
   // As Go's YAML library writes it: sequences not indented, YAML 1.1's words and time stamps quoted.
   const yaml = (value: unknown): string => stringify(value, { indentSeq: false, version: '1.1' });
   try {
-    const given = parseArguments(argv, label);
+    const given = parseArguments(argv, LABEL);
     const client = createClient(parse(readFileSync(kubeconfig, 'utf8')));
-    return await runVerb(given, { client, label, read, yaml, out, err });
+    return await runVerb(given, { client, label: LABEL, read, yaml, out, err });
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     err(error instanceof ServerError ? `${words}\n` : `error: ${words}\n`);

@@ -25,7 +25,7 @@ const isCidr =
   };
 
 const matches = (pattern: RegExp) => (text: string) => pattern.test(text);
-const RESOURCE_NAME = /^[A-Za-z0-9](?:[\w.-]{0,78}\w)?$/;
+const resourceName = /^[A-Za-z0-9](?:[\w.-]{0,78}\w)?$/;
 
 const formats: readonly Format[] = [
   { sentence: /to be a valid UUID$/, accepts: matches(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/) },
@@ -100,7 +100,7 @@ const formats: readonly Format[] = [
   },
   {
     sentence: /^(?:[\w.]+ )?name must be between 1 - 80 characters|\.name must be between 1 - 80/,
-    accepts: matches(RESOURCE_NAME),
+    accepts: matches(resourceName),
     always: true,
   },
   { sentence: /must be between 2 and 34 segments$/, accepts: matches(/^[^.]+(\.[^.]+){1,33}$/), always: true },

@@ -101,7 +101,7 @@ function textsOf(value: Value): readonly string[] {
 export const isExpression = (value: Value): boolean => typeof value === 'string' && /[$%]\{/.test(value);
 
 /** Arguments that Terraform itself reads, in every resource. */
-export const META_ARGUMENTS: ReadonlySet<string> = new Set([
+export const metaArguments: ReadonlySet<string> = new Set([
   'count',
   'for_each',
   'provider',
@@ -115,7 +115,7 @@ export const META_ARGUMENTS: ReadonlySet<string> = new Set([
 export function toValue(body: ObjectValue): ObjectValue {
   return Object.fromEntries(
     Object.entries(withoutDynamic(body))
-      .filter(([name]) => !META_ARGUMENTS.has(name))
+      .filter(([name]) => !metaArguments.has(name))
       .map(([name, value]) => [name, literal(value)]),
   );
 }

@@ -5,7 +5,7 @@ import { isSet, UNKNOWN, valuesAt, type Value } from './value.ts';
 type RequiredValues = Readonly<Record<string, string | number | boolean>>;
 
 /** Values that must be written, whatever the provider's default is today. */
-const REQUIRED_VALUES: Readonly<Record<string, RequiredValues>> = {
+const requiredValues: Readonly<Record<string, RequiredValues>> = {
   azurerm_storage_account: {
     shared_access_key_enabled: false,
     default_to_oauth_authentication: true,
@@ -39,7 +39,7 @@ const REQUIRED_VALUES: Readonly<Record<string, RequiredValues>> = {
  * wherever one is added, it is held to them.
  */
 export function checkHouseRules(type: string, config: Value): readonly Finding[] {
-  return [...checkRequired(REQUIRED_VALUES[type] ?? {}, config), ...(crossRules[type]?.(config) ?? [])];
+  return [...checkRequired(requiredValues[type] ?? {}, config), ...(crossRules[type]?.(config) ?? [])];
 }
 
 function checkRequired(required: RequiredValues, config: Value): readonly Finding[] {

@@ -1,5 +1,5 @@
 /** Where the resources of a kind stand: the provider namespace and its types, one name after each. */
-const RESOURCE_PATHS: Readonly<Record<string, string>> = {
+const resourcePaths: Readonly<Record<string, string>> = {
   AuthorizationRule: 'Microsoft.EventHub/namespaces/authorizationRules',
   DataCollectionEndpoint: 'Microsoft.Insights/dataCollectionEndpoints',
   DataCollectionRule: 'Microsoft.Insights/dataCollectionRules',
@@ -25,7 +25,7 @@ const NAME = '[^/]+';
 const SUBSCRIPTION = `/subscriptions/${NAME}`;
 
 /** Ids that are not those of a resource in a resource group. */
-const OTHER_IDS: Readonly<Record<string, RegExp>> = {
+const otherIds: Readonly<Record<string, RegExp>> = {
   Application: /^\/applications\/[0-9a-f-]{36}$/,
   ManagementGroup: new RegExp(`^/providers/Microsoft.Management/managementGroups/${NAME}$`),
   ResourceGroup: new RegExp(`^${SUBSCRIPTION}/resourceGroups/${NAME}$`),
@@ -34,8 +34,8 @@ const OTHER_IDS: Readonly<Record<string, RegExp>> = {
 
 /** How an id of a kind is written, with the capitals that the provider's parser wants; undefined for a kind not listed here. */
 export function idPattern(kind: string): RegExp | undefined {
-  const path = RESOURCE_PATHS[kind];
-  if (path === undefined) return OTHER_IDS[kind];
+  const path = resourcePaths[kind];
+  if (path === undefined) return otherIds[kind];
   const [namespace = '', ...types] = path.split('/');
   const names = types.map((type) => `/${type}/${NAME}`).join('');
   return new RegExp(`^${SUBSCRIPTION}/resourceGroups/${NAME}/providers/${namespace}${names}$`);

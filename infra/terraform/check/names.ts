@@ -29,7 +29,7 @@ export function checkNames(type: string, config: Value): readonly Finding[] {
       return [
         ...oneOf('role_definition_name', Object.keys(azureNames.roles), 'a built-in role listed in azure-names.json'),
         ...texts(config, 'role_definition_id').flatMap(({ path, text }) =>
-          ROLE_ID.test(text)
+          roleId.test(text)
             ? []
             : [
                 {
@@ -73,7 +73,7 @@ export function checkNames(type: string, config: Value): readonly Finding[] {
   }
 }
 
-const ROLE_ID = /^(\/subscriptions\/[^/|]+)?\/providers\/Microsoft\.Authorization\/roleDefinitions\/[0-9a-f-]{36}$/;
+const roleId = /^(\/subscriptions\/[^/|]+)?\/providers\/Microsoft\.Authorization\/roleDefinitions\/[0-9a-f-]{36}$/;
 
 function texts(config: Value, path: string): readonly { readonly path: Finding['path']; readonly text: string }[] {
   return valuesAt(config, path).flatMap(({ path, value }) =>
@@ -109,7 +109,7 @@ function checkShape(value: Value, shape: Shape, path: Finding['path']): readonly
   if (value === null || typeof value === 'symbol') return [];
   const expect = (holds: boolean, expected: string): readonly Finding[] =>
     holds ? [] : [{ path, message: `${JSON.stringify(value)} is not ${expected}` }];
-  if (typeof shape === 'string') return expect(typeof value === JSON_TYPES[shape], `a ${shape}`);
+  if (typeof shape === 'string') return expect(typeof value === jsonTypes[shape], `a ${shape}`);
   if (isWords(shape)) return expect(typeof value === 'string' && shape.includes(value), `one of ${shape.join(', ')}`);
   if (isObjects(shape)) {
     if (!isList(value)) return expect(false, 'a list');
@@ -118,7 +118,7 @@ function checkShape(value: Value, shape: Shape, path: Finding['path']): readonly
   return isObject(value) ? checkMembers(value, shape, path) : expect(false, 'an object');
 }
 
-const JSON_TYPES: Readonly<Record<string, string>> = { string: 'string', number: 'number', bool: 'boolean' };
+const jsonTypes: Readonly<Record<string, string>> = { string: 'string', number: 'number', bool: 'boolean' };
 const isWords = (shape: Shape): shape is readonly string[] => Array.isArray(shape) && typeof shape[0] === 'string';
 const isObjects = (shape: Shape): shape is readonly [ObjectShape] => Array.isArray(shape);
 

@@ -19,10 +19,10 @@ function checkCondition(condition: Value): readonly string[] {
   return isList(inner) && inner.length > 0 ? inner.flatMap(checkCondition) : [`${name} must list conditions`];
 }
 
-const SUBJECTS: ReadonlySet<string> = new Set(['field', 'value', 'count']);
-const TEXT_OPERATORS = ['like', 'match', 'matchInsensitively', 'equals', 'contains', 'in', 'containsKey'];
-const OPERATORS: ReadonlySet<string> = new Set([
-  ...TEXT_OPERATORS.flatMap((name) => [name, `not${name.charAt(0).toUpperCase()}${name.slice(1)}`]),
+const ruleSubjects: ReadonlySet<string> = new Set(['field', 'value', 'count']);
+const textOperators = ['like', 'match', 'matchInsensitively', 'equals', 'contains', 'in', 'containsKey'];
+const ruleOperators: ReadonlySet<string> = new Set([
+  ...textOperators.flatMap((name) => [name, `not${name.charAt(0).toUpperCase()}${name.slice(1)}`]),
   'less',
   'lessOrEquals',
   'greater',
@@ -33,8 +33,8 @@ const OPERATORS: ReadonlySet<string> = new Set([
 /** `{ field | value | count, <operator> }`. */
 function checkComparison(condition: { readonly [name: string]: Value }): readonly string[] {
   const names = Object.keys(condition);
-  const subjects = names.filter((name) => SUBJECTS.has(name));
-  const operators = names.filter((name) => OPERATORS.has(name));
+  const subjects = names.filter((name) => ruleSubjects.has(name));
+  const operators = names.filter((name) => ruleOperators.has(name));
   if (names.length !== 2 || subjects.length !== 1 || operators.length !== 1)
     return [`a condition of a policy has a field, value or count, and one operator: not ${names.join(', ')}`];
   const [operator = ''] = operators;

@@ -1,11 +1,11 @@
 import type { HclModule } from './hcl.ts';
 import type { SchemaIndex } from './recorded.ts';
 
-const RESOURCE = /\b(data\.)?((?:azurerm|azuread|azapi)_[a-z0-9_]+)\.([a-z0-9_]+)((?:\[[^\]]*\])?)(?:\.([a-z0-9_]+))?/g;
-const NAMED = /(?<![\w.])(var|local|module)\.([a-z0-9_]+)/g;
+const resource = /\b(data\.)?((?:azurerm|azuread|azapi)_[a-z0-9_]+)\.([a-z0-9_]+)((?:\[[^\]]*\])?)(?:\.([a-z0-9_]+))?/g;
+const named = /(?<![\w.])(var|local|module)\.([a-z0-9_]+)/g;
 
 /** Attributes that exist and are never what is meant: a role definition's id is two ids with a "|" between. */
-const MISLEADING: Readonly<Record<string, string>> = {
+const misleading: Readonly<Record<string, string>> = {
   'azurerm_role_definition.id': 'role_definition_resource_id',
 };
 
@@ -19,12 +19,12 @@ function checkResources(expressions: string, module: HclModule, schemas: SchemaI
   const declared = new Set(
     module.resources.map(({ kind, type, name }) => `${kind === 'data' ? 'data.' : ''}${type}.${name}`),
   );
-  return [...expressions.matchAll(RESOURCE)].flatMap(([, data = '', type = '', name = '', , attribute]) => {
+  return [...expressions.matchAll(resource)].flatMap(([, data = '', type = '', name = '', , attribute]) => {
     const address = `${data}${type}.${name}`;
     if (!declared.has(address)) return [`${address} is referred to, and is not declared`];
     const schema = schemas.get(data + type);
     if (attribute === undefined || !schema) return [];
-    const instead = MISLEADING[`${type}.${attribute}`];
+    const instead = misleading[`${type}.${attribute}`];
     if (instead !== undefined) return [`${address}.${attribute} passes everything and fails in Azure: use ${instead}`];
     if (schema.attributes?.[attribute] || schema.block_types?.[attribute]) return [];
     return [`${address} has no attribute ${attribute}`];
@@ -37,7 +37,7 @@ function checkNamed(expressions: string, module: HclModule): readonly string[] {
     local: new Set(module.locals),
     module: new Set(Object.keys(module.calls)),
   };
-  const used = [...expressions.matchAll(NAMED)].map(([, kind = '', name = '']) => ({ kind, name }));
+  const used = [...expressions.matchAll(named)].map(([, kind = '', name = '']) => ({ kind, name }));
   return [
     ...used
       .filter(({ kind, name }) => names[kind]?.has(name) !== true)

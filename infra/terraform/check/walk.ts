@@ -1,4 +1,4 @@
-import { isExpression, META_ARGUMENTS, toValue, withoutDynamic, type HclModule, type ResourceBlock } from './hcl.ts';
+import { isExpression, metaArguments, toValue, withoutDynamic, type HclModule, type ResourceBlock } from './hcl.ts';
 import type { CheckResource, Finding } from './provider.ts';
 import type { AttributeSchema, BlockSchema, RecordedProvider, SchemaIndex } from './recorded.ts';
 import { checkReferences } from './references.ts';
@@ -35,7 +35,7 @@ function checkResource(resource: ResourceBlock, schemas: SchemaIndex, check: Che
   if (resource.type === 'terraform_data') return []; // Terraform's own, of no provider
   const schema = schemas.get(typeOf(resource));
   if (!schema) return [{ path: [], message: 'no schema is recorded for this type' }];
-  const written = Object.fromEntries(Object.entries(resource.body).filter(([name]) => !META_ARGUMENTS.has(name)));
+  const written = Object.fromEntries(Object.entries(resource.body).filter(([name]) => !metaArguments.has(name)));
   return [
     ...checkBlock(written, schema, []),
     ...check(typeOf(resource), toValue(resource.body)),
@@ -46,11 +46,11 @@ function checkResource(resource: ResourceBlock, schemas: SchemaIndex, check: Che
 /** A policy's rule is an expression (jsonencode), which is not evaluated here: its text must say that it denies. */
 function checkPolicyText({ type, body }: ResourceBlock): readonly Finding[] {
   const rule = body['policy_rule'];
-  if (type !== 'azurerm_policy_definition' || (typeof rule === 'string' && DENIES.test(rule))) return [];
+  if (type !== 'azurerm_policy_definition' || (typeof rule === 'string' && denies.test(rule))) return [];
   return [{ path: ['policy_rule'], message: 'the effect of a policy must be deny' }];
 }
 
-const DENIES = /\bthen\s*=\s*\{\s*effect\s*=\s*"deny"\s*\}/;
+const denies = /\bthen\s*=\s*\{\s*effect\s*=\s*"deny"\s*\}/;
 
 function checkBlock(body: ObjectValue, schema: BlockSchema, path: Finding['path']): readonly Finding[] {
   const { attributes = {}, block_types: blocks = {} } = schema;

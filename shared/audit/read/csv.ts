@@ -47,18 +47,18 @@ export async function* exportCsv(index: StreamIndex, options: TimeRange = {}): A
 }
 
 /** What begins a formula, after quotes and white space; in its full width form too, which Excel takes in Japanese and Chinese. */
-const FORMULA = /^[\s"']*[=+\-@|%＝＋－＠\t\r]/u;
+const formula = /^[\s"']*[=+\-@|%＝＋－＠\t\r]/u;
 /**
  * What ends a cell whatever quotes say: where the comma is the decimal sign, Excel splits a line at semicolons, and so takes the
  * quotes in the middle of its cell for text; a pasted line is split at tabs. Only what a word follows is left as it is.
  */
-const LATER_CELL = /[;\t\r\n](?=[^\p{L}\p{N} ]| [^\p{L}\p{N}])/gu;
+const laterCell = /[;\t\r\n](?=[^\p{L}\p{N} ]| [^\p{L}\p{N}])/gu;
 
 /** A text that a spreadsheet would run gets an apostrophe before it (owasp.org/www-community/attacks/CSV_Injection). */
 export function cell(value: unknown): string {
   if (value === undefined) return '';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const later = text.replace(LATER_CELL, "$&'");
-  const safe = typeof value !== 'number' && FORMULA.test(text) ? `'${later}` : later;
+  const later = text.replace(laterCell, "$&'");
+  const safe = typeof value !== 'number' && formula.test(text) ? `'${later}` : later;
   return /[",;\t\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

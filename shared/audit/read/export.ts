@@ -4,7 +4,7 @@ import type { AppendLog, LogLine } from '../../store/append-log.ts';
 import { hashLine, rfc3339 } from '../chain.ts';
 import type { RootKey } from '../root-key.ts';
 import { detach, signCompactWith } from '../signature.ts';
-import { START, seek } from './seek.ts';
+import { startPosition, seek } from './seek.ts';
 import { type Extent, type StreamIndex, readSigned } from './stream-index.ts';
 
 export interface TimeRange {
@@ -84,7 +84,7 @@ async function* exportStream(context: Context, extent: Extent): AsyncGenerator<s
   const { stream } = extent;
   const opening = await openingBatch(context, stream);
   const from = await seek(log, stream, since);
-  const first = from.segment === START.segment && from.offset === START.offset;
+  const first = from.segment === startPosition.segment && from.offset === startPosition.offset;
   let batch: LogLine[] = [];
   let begun = first && extent.start >= since;
   let lines = 0;

@@ -1,6 +1,6 @@
 import type { LogLine, Position } from '../../store/append-log.ts';
 import { type Cursor, readCursor, writeCursor } from './cursor.ts';
-import { START, after, seek } from './seek.ts';
+import { startPosition, after, seek } from './seek.ts';
 import { type Extent, type StreamIndex, lineTime, readSigned } from './stream-index.ts';
 
 /** The lines of all streams as one sequence by time; within a stream they keep their order. */
@@ -111,7 +111,7 @@ async function startOf({ index, options, from }: Context, { stream, start, maxTi
   const seekFrom = (time: number): Promise<Position> => seek(index.log, stream, time);
   // The cursor holds every stream that is newer than this: another one has come since.
   if (!from || start >= from.reached - SLACK_MS)
-    return { place: start >= options.since ? START : await seekFrom(options.since), given: -1 };
+    return { place: start >= options.since ? startPosition : await seekFrom(options.since), given: -1 };
   if (maxTime <= from.reached) return undefined;
   // It was dead or had ended then: what it has written since comes after what was reached.
   return { place: await seekFrom(Math.max(options.since, from.reached)), given: from.reached };

@@ -5,7 +5,7 @@ import { readSigned } from './stream-index.ts';
 const SEEK_BYTES = 128 * 1024;
 
 /** Where a stream begins. */
-export const START: Position = { segment: 0, offset: 0 };
+export const startPosition: Position = { segment: 0, offset: 0 };
 
 /** The place of the line after that one. */
 export const after = ({ position, bytes }: LogLine): Position => ({
@@ -21,7 +21,7 @@ export async function seek(log: AppendLog, stream: string, since: number): Promi
   const segments = await log.segments(stream);
   let low = 0;
   let high = segments.reduce((sum, { bytes }) => sum + bytes, 0);
-  let found = START;
+  let found = startPosition;
   while (high - low > SEEK_BYTES) {
     const middle = Math.floor((low + high) / 2);
     const signed = await signedAfter(log, stream, positionAt(segments, middle));

@@ -28,7 +28,7 @@ interface SiemOptions {
 
 const BATCH_ROWS = 500;
 const LINGER_MS = 2_000;
-const RETRY_MS = [1_000, 5_000, 30_000];
+const retryMs = [1_000, 5_000, 30_000];
 const CLOSE_MS = 5_000;
 const TELL_MS = 60_000;
 
@@ -60,7 +60,7 @@ export function createSiemSink({ clock, upload, maxQueued = 10_000, onDropped }:
   };
 
   const sendOne = async (rows: readonly JsonObject[]): Promise<void> => {
-    for (const wait of [...RETRY_MS, undefined]) {
+    for (const wait of [...retryMs, undefined]) {
       try {
         await upload(rows, stop.signal);
         sent += rows.length;

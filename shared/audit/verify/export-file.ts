@@ -12,7 +12,7 @@ import { publicKeySchema } from '../schemas.ts';
 import { verifyDetached, verifyingKey } from '../signature.ts';
 import { type Findings, createFindings } from './findings.ts';
 import { lineSeq, parseCanonical } from './line.ts';
-import { EMPTY_STATE } from './state.ts';
+import { emptyState } from './state.ts';
 import type { VerificationReport } from './verification-report.ts';
 import { type VerifyOptions, acknowledgedIds, verifyInto } from './verify.ts';
 
@@ -163,7 +163,7 @@ const manifestCheck = Compile(
 
 function judgeManifest(
   { last, sha256, lines, runs, extents }: ExportFile,
-  { rootKeys = [], state = EMPTY_STATE }: VerifyOptions,
+  { rootKeys = [], state = emptyState }: VerifyOptions,
   findings: Findings,
 ): void {
   const nowhere = { stream: '' };

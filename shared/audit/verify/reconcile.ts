@@ -169,7 +169,7 @@ interface Line {
 const telling = (['command.intended', 'command.accepted', 'command.settled', ...outcomeEvents] as const).map(
   (event: EventName) => `"${eventCodes[event]}"`,
 );
-const NOT_SENT = new Set<string>([
+const notSent = new Set<string>([
   eventCodes['command.rejected'],
   eventCodes['command.interrupted'],
   eventCodes['command.cancelled'],
@@ -231,5 +231,5 @@ function follow(
       state: 'accepted',
       ids: new Set([azure?.commandId, azure?.requestId].map(plainId).filter(Boolean)),
     };
-  return before.state !== 'accepted' && NOT_SENT.has(code ?? '') ? { ...before, state: 'not-sent' } : before;
+  return before.state !== 'accepted' && notSent.has(code ?? '') ? { ...before, state: 'not-sent' } : before;
 }

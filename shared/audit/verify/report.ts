@@ -17,7 +17,7 @@ export function meaning(
 ): Pick<VerificationReport, 'proves' | 'doesNotProve'> {
   return {
     proves: report.verdict === 'BROKEN' ? [] : proofs(report, circumstances),
-    doesNotProve: [...ALWAYS, ...gaps(report, circumstances)],
+    doesNotProve: [...always, ...gaps(report, circumstances)],
   };
 }
 
@@ -34,7 +34,7 @@ function proofs({ streams, commands }: Whole, { named, partial }: Circumstances)
   ];
 }
 
-const ALWAYS = [
+const always = [
   'That the gateway wrote the truth: a compromised gateway that lies as it writes is not found from its own trail. Compare with the Azure Activity Log (aksgw audit reconcile)',
   'That nobody ran commands around the gateway: the same comparison shows it',
   'That the clock was right: a clock that was steadily wrong, or was slewed by less than a second from line to line, is not seen',

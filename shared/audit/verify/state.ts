@@ -30,7 +30,7 @@ export interface Acknowledgement {
   readonly why: string;
 }
 
-export const EMPTY_STATE: TrailState = { version: 1, rootKeys: [], streams: {} };
+export const emptyState: TrailState = { version: 1, rootKeys: [], streams: {} };
 
 const closed = { additionalProperties: false } as const;
 const Text = Type.String();

@@ -10,7 +10,7 @@ import { type OpenCommand, createPairing } from './pairing.ts';
 import { meaning } from './report.ts';
 import type { StreamReport, VerificationReport } from './verification-report.ts';
 import { type RootKeys, createRootKeys } from './root-keys.ts';
-import { EMPTY_STATE, type TrailState } from './state.ts';
+import { emptyState, type TrailState } from './state.ts';
 import { type StreamFacts, verifyStream } from './verify-stream.ts';
 import { type Witnesses, createWitnesses } from './witnesses.ts';
 
@@ -61,7 +61,7 @@ export async function verifyInto(
   options: VerifyOptions,
   findings: Findings,
 ): Promise<VerificationReport> {
-  const { state = EMPTY_STATE, partial = false } = options;
+  const { state = emptyState, partial = false } = options;
   const believed = [...new Set([...(options.rootKeys ?? []), ...state.rootKeys])];
   const context: Context = {
     log,
@@ -95,12 +95,12 @@ export async function verifyInto(
   judgeRevoked(context);
   if (partial) judgeExportedEnds(context.facts, findings);
   else judgeEnds(context.facts, context.witnesses, findings, context.now);
-  const { paired, open } = pairing?.finish() ?? NO_COMMANDS;
+  const { paired, open } = pairing?.finish() ?? noCommands;
   judgeOpen(context, open);
   return report(context, { trail, evidence, commands: { paired, open } });
 }
 
-const NO_COMMANDS = { paired: 0, open: [] };
+const noCommands = { paired: 0, open: [] };
 
 /** What the verifier itself saw the last time. */
 function takeState({ state, witnesses }: Context): void {
@@ -108,7 +108,7 @@ function takeState({ state, witnesses }: Context): void {
     witnesses.add({ stream, seq, hash, kind: 'state', by: 'Your state file', at: Date.parse(at) || 0 });
 }
 
-const STRANGERS: Readonly<Record<Stranger['why'], string>> = {
+const strangerFindings: Readonly<Record<Stranger['why'], string>> = {
   link: 'is not a regular file, so it is not read',
   name: 'is not named as a segment of a stream, so it is not read',
   gap: 'is not read, since a segment before it is missing',
@@ -116,7 +116,7 @@ const STRANGERS: Readonly<Record<Stranger['why'], string>> = {
 
 function tellStrangers(findings: Findings, strangers: readonly Stranger[]): void {
   for (const { name, why } of strangers)
-    if (name !== TRAIL_FILE) findings.add('not-a-stream', { stream: name }, `${name} ${STRANGERS[why]}`);
+    if (name !== TRAIL_FILE) findings.add('not-a-stream', { stream: name }, `${name} ${strangerFindings[why]}`);
 }
 
 async function takeEvidence(context: Context): Promise<VerificationReport['evidence']> {
@@ -174,7 +174,7 @@ function judgeOpen({ findings, now, options }: Context, open: readonly OpenComma
       findings.add('intent-without-outcome', command, `Command ${command.commandId} was intended and has no outcome`);
 }
 
-const VERDICTS = { broken: 'BROKEN', unproven: 'UNPROVEN', note: 'INTACT' } as const;
+const verdicts = { broken: 'BROKEN', unproven: 'UNPROVEN', note: 'INTACT' } as const;
 
 function report(
   context: Context,
@@ -193,7 +193,7 @@ function report(
   }));
   const found = new Set(findings.list.map(({ id }) => id));
   const whole = {
-    verdict: VERDICTS[findings.worst() ?? 'note'],
+    verdict: verdicts[findings.worst() ?? 'note'],
     trail,
     streams,
     events: streams.reduce((sum, { events }) => sum + events, 0),

@@ -76,11 +76,11 @@ export function createWitnesses(findings: Findings, partial: boolean): Witnesses
       return taken;
     },
     finish: () => finish(context),
-    of: (stream) => context.settled.get(stream) ?? UNSEEN,
+    of: (stream) => context.settled.get(stream) ?? unseen,
   };
 }
 
-const UNSEEN: EndWitness = { upTo: -1, head: { seq: -1, at: 0 }, copy: { seq: -1, wall: 0 } };
+const unseen: EndWitness = { upTo: -1, head: { seq: -1, at: 0 }, copy: { seq: -1, wall: 0 } };
 
 function add(context: Context, witness: Witness): void {
   const { stream, seq } = witness;
@@ -108,7 +108,7 @@ function settle(context: Context, witness: Witness, hash: string, wall: number, 
     context.findings.add('history-replaced', place, `${by} saw another line here (hash ${witness.hash.slice(0, 16)}…)`);
     return;
   }
-  const before = context.settled.get(stream) ?? UNSEEN;
+  const before = context.settled.get(stream) ?? unseen;
   // A state file that was written while the stream lived says nothing of its end.
   const isHead = kind === 'head' || (kind === 'state' && at - wall >= ALIVE_MS);
   context.settled.set(stream, {
@@ -124,7 +124,7 @@ const later = (a: EndWitness['head'], b: EndWitness['head']): EndWitness['head']
 /** A stream that was seen without a line, and has none. */
 function settleEmpty(context: Context, { stream, seq, at }: Witness, end: number): void {
   if (end !== -1) return;
-  const before = context.settled.get(stream) ?? UNSEEN;
+  const before = context.settled.get(stream) ?? unseen;
   context.settled.set(stream, { ...before, head: later(before.head, { seq, at }) });
 }
 

@@ -339,14 +339,14 @@ function recordedWords(argv: readonly string[]): RecordedWords {
 /** Shorter than this, a piece of data is in every text. */
 const QUOTED_LENGTH = 4;
 /** The form of a refusal (lib/refuse.ts): the word that it is about, and why. */
-const REFUSED_WORD = /^"(?:[^"\\]|\\.)*"(?=:)/u;
+const refusedWord = /^"(?:[^"\\]|\\.)*"(?=:)/u;
 
 /** What was said of a command, without its data: a refusal quotes the word that it is about, or a piece of it. */
 function about(event: CommandFacts & { readonly detail: string }): string {
   const { shown, hidden } = recordedWords(event.argv);
   if (hidden.length === 0) return event.detail;
   const clear = JSON.stringify(shown);
-  const quoted = event.detail.replace(REFUSED_WORD, (word) =>
+  const quoted = event.detail.replace(refusedWord, (word) =>
     clear.includes(word.slice(1, -1)) ? word : `"${REDACTED}"`,
   );
   return hidden

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
-import { chartAt, fileFlagOf, OUTPUT_FILES } from '../../command/grammar/file-flags.ts';
+import { chartAt, fileFlagOf, outputFiles } from '../../command/grammar/file-flags.ts';
 import { readArgv, type ReadArgv } from './argv.ts';
 import { openFolder, type Folder } from './folder.ts';
 import { globOf, readHelmIgnore } from './helm-ignore.ts';
@@ -76,7 +76,7 @@ export function collectUploads(argv: readonly string[], cwd: string, beside: rea
         rewritten(listed(value, (pair) => pair.replace(/=(.*)$/s, (_, path: string) => `=${one(path)}`)));
         break;
       case 'output': {
-        const [, format = '', path = ''] = OUTPUT_FILES.exec(value) ?? [];
+        const [, format = '', path = ''] = outputFiles.exec(value) ?? [];
         if (format !== '') rewritten(`${format}=${one(path)}`);
         break;
       }

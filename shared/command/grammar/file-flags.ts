@@ -30,7 +30,7 @@ export function fileFlagOf(tool: 'kubectl' | 'helm', path: readonly string[], na
 }
 
 /** The output formats whose text is a file's name (k8s.io/cli-runtime, pkg/genericclioptions). */
-export const OUTPUT_FILES = /^(go-template-file|templatefile|jsonpath-file|custom-columns-file)=(.*)$/s;
+export const outputFiles = /^(go-template-file|templatefile|jsonpath-file|custom-columns-file)=(.*)$/s;
 
 /** Where among a helm command's positionals its chart stands. */
 export const chartAt: Readonly<Record<string, (args: readonly string[], flags: ReadonlySet<string>) => number>> = {

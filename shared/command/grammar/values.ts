@@ -1,13 +1,13 @@
 import type { FlagType } from './grammar.ts';
 import { refuse } from '../../lib/refuse.ts';
 
-const TRUE = ['1', 't', 'T', 'true', 'TRUE', 'True'];
-const FALSE = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
+const trueWords = ['1', 't', 'T', 'true', 'TRUE', 'True'];
+const falseWords = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
 /** Go takes 0x10, 0b1, 1_000 and, for most flags but not for -v, 010 as 8: one spelling has one meaning here. */
-const DECIMAL = /^[+-]?(?:0|[1-9]\d*)$/u;
-const FLOAT = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/u;
+const decimalPattern = /^[+-]?(?:0|[1-9]\d*)$/u;
+const floatPattern = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/u;
 /** Go's time.ParseDuration: a unit after every number, except for a bare 0. */
-const DURATION = /^[+-]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/u;
+const durationPattern = /^[+-]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/u;
 const INT64 = 2n ** 63n;
 
 /**
@@ -20,26 +20,26 @@ const asItIs = (_: string, value: string): string[] => [value];
 
 const readers: Readonly<Record<FlagType, (spelt: string, value: string) => string[]>> = {
   bool(spelt, value) {
-    if (TRUE.includes(value)) return ['true'];
-    if (FALSE.includes(value)) return ['false'];
+    if (trueWords.includes(value)) return ['true'];
+    if (falseWords.includes(value)) return ['false'];
     throw refuse(`${spelt}=${value}`, 'is a boolean: true or false, after an equals sign');
   },
   switch(_, value) {
-    if (TRUE.includes(value)) return ['true'];
-    return [FALSE.includes(value) ? 'false' : value];
+    if (trueWords.includes(value)) return ['true'];
+    return [falseWords.includes(value) ? 'false' : value];
   },
   int(spelt, value) {
     // Reading a number takes the square of its length; no number of 64 bits is longer than this.
-    const number = value.length <= 20 && DECIMAL.test(value) ? BigInt(value.replace('+', '')) : INT64;
+    const number = value.length <= 20 && decimalPattern.test(value) ? BigInt(value.replace('+', '')) : INT64;
     if (number < INT64 && number >= -INT64) return [value];
     throw refuse(`${spelt}=${value}`, 'takes a whole number in plain decimal digits');
   },
   float(spelt, value) {
-    if (FLOAT.test(value)) return [value];
+    if (floatPattern.test(value)) return [value];
     throw refuse(`${spelt}=${value}`, 'takes a number');
   },
   duration(spelt, value) {
-    if (DURATION.test(value)) return [value];
+    if (durationPattern.test(value)) return [value];
     throw refuse(`${spelt}=${value}`, 'takes a duration with a unit, such as 30s, 5m or 1h30m');
   },
   csv: splitCsv,
@@ -90,7 +90,7 @@ function splitCsv(spelt: string, value: string): string[] {
 export const csvWord = (value: string): string =>
   /[",\r\n]/u.test(value) || value === '' ? `"${value.replaceAll('"', '""')}"` : value;
 
-const UNIT_MS: Readonly<Record<string, number>> = {
+const unitMs: Readonly<Record<string, number>> = {
   h: 3_600_000,
   m: 60_000,
   s: 1000,
@@ -106,7 +106,7 @@ export function durationMs(value: string): number {
   let ms = 0;
   const unsigned = value.replace(/^[-+]/u, '');
   for (const [, amount = '0', unit = 's'] of unsigned.matchAll(/([\d.]+)(ns|us|µs|μs|ms|s|m|h)/guy)) {
-    ms += Number(amount) * (UNIT_MS[unit] ?? 0);
+    ms += Number(amount) * (unitMs[unit] ?? 0);
   }
   return value.startsWith('-') ? -ms : ms;
 }

@@ -5,7 +5,7 @@ import { isList, isObject, readJson, type Json, type JsonObject } from '../json.
 import { canonicalPath, foldCase } from '../paths.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { lookupsOf, type Lookup } from './lookups.ts';
-import { PACKED, unpackChart } from './packed-chart.ts';
+import { packedPattern, unpackChart } from './packed-chart.ts';
 import { counting, decodeText, readYaml, type YamlBudget } from '../yaml.ts';
 
 /**
@@ -30,7 +30,7 @@ const MOST_FILE_BYTES = 5 * 1024 * 1024;
 const MOST_CHARTS = 100;
 const MOST_DEPTH = 8;
 /** helm's own rule for chart names (pkg/chart/metadata.go), which lets no folder be named. */
-const CHART_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/u;
+const chartNamePattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/u;
 
 export type ReadChart = (word: string) => UploadedChart;
 
@@ -67,7 +67,7 @@ function readChart(source: Source, word: string): UploadedChart {
       word,
       'is fetched from elsewhere; pull it yourself and send it with the request, as a folder or a .tgz',
     );
-  if (PACKED.test(word)) return readPacked(source, word);
+  if (packedPattern.test(word)) return readPacked(source, word);
   if (word.endsWith('.tar')) throw refuse(word, 'is not a packed chart: those end in .tgz; or send its folder');
   const folder = canonicalPath(word);
   if (folder === undefined)
@@ -149,7 +149,7 @@ function checkChart(walk: Walk, at: string, depth: number): void {
   }
   const manifest = readMap(walk, `${at}Chart.yaml`);
   const name = manifest['name'];
-  if (typeof name !== 'string' || !CHART_NAME.test(name)) {
+  if (typeof name !== 'string' || !chartNamePattern.test(name)) {
     throw refuse(`${walk.prefix}${at}Chart.yaml`, 'has no name, or one that a chart cannot have');
   }
   checkDependencies(walk, at, manifest, children);
@@ -192,7 +192,7 @@ function checkDependencies(walk: Walk, at: string, manifest: JsonObject, childre
   const vendored = new Set([...children].map((child) => chartName(walk, `${at}charts/${child}/`)));
   for (const dependency of dependencies) {
     const name = isObject(dependency) ? dependency['name'] : undefined;
-    if (typeof name !== 'string' || !CHART_NAME.test(name))
+    if (typeof name !== 'string' || !chartNamePattern.test(name))
       throw refuse(file, 'has a dependency without a proper name');
     if (!vendored.has(name))
       throw refuse(file, `its dependency ${name} is not in charts/; vendor it (helm dependency build, then unpack)`);
@@ -203,9 +203,9 @@ function chartName(walk: Walk, at: string): unknown {
   return walk.inside.has(`${at}Chart.yaml`) ? readMap(walk, `${at}Chart.yaml`)['name'] : undefined;
 }
 
-const REFERENCES = new Set(['$ref', '$dynamicRef', '$recursiveRef']);
+const references = new Set(['$ref', '$dynamicRef', '$recursiveRef']);
 /** Drafts that the validators carry inside themselves; any other would be fetched. */
-const KNOWN_DRAFT = /^https?:\/\/json-schema\.org\/(?:draft-0[4-7]|draft\/2019-09|draft\/2020-12)\/schema#?$/u;
+const knownDraft = /^https?:\/\/json-schema\.org\/(?:draft-0[4-7]|draft\/2019-09|draft\/2020-12)\/schema#?$/u;
 
 function checkSchema(walk: Walk, path: string): void {
   const name = `${walk.prefix}${path}`;
@@ -215,10 +215,10 @@ function checkSchema(walk: Walk, path: string): void {
     const node = queue.pop();
     if (typeof node !== 'object' || node === null) continue;
     for (const [key, value] of Object.entries(node)) {
-      if (REFERENCES.has(key) && typeof value === 'string' && !value.startsWith('#')) {
+      if (references.has(key) && typeof value === 'string' && !value.startsWith('#')) {
         throw refuse(name, `${key} to ${value}: a schema may refer only to itself (#…)`);
       }
-      if (key === '$schema' && typeof value === 'string' && !KNOWN_DRAFT.test(value)) {
+      if (key === '$schema' && typeof value === 'string' && !knownDraft.test(value)) {
         throw refuse(name, `$schema ${value} is not a draft of json-schema.org`);
       }
       queue.push(value);

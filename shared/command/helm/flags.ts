@@ -93,7 +93,7 @@ const values = {
 /** The ways to wait of helm 4; a boolean before it (helm 4, pkg/cmd/flags.go, waitValue). */
 const waitFor = oneOf('true', 'false', 'watcher', 'hookOnly', 'legacy');
 const waiting = { timeout: wait, wait: waitFor, 'wait-for-jobs': plain };
-const DRY_RUNS = ['none', 'client', 'server', 'true', 'false'];
+const dryRuns = ['none', 'client', 'server', 'true', 'false'];
 
 function readDryRun(value: string, flag: string, words: readonly string[]): string {
   if (words.includes(value)) return value;
@@ -109,11 +109,11 @@ const dryRunOf = (words: readonly string[]): FlagRule =>
     const word = readDryRun(value, flag, words);
     return call.isBefore('3.13') ? asBoolean(word) : word;
   });
-const dryRun = dryRunOf(DRY_RUNS);
+const dryRun = dryRunOf(dryRuns);
 /** Told `none` or `false`, `helm template` still creates nothing, but looks things up in the cluster (pkg/action/install.go). */
 const renderOnly = dryRunOf(['client', 'server', 'true']);
 /** A boolean until helm 4. */
-const simulate = rule((value, _, flag) => asBoolean(readDryRun(value, flag, DRY_RUNS)));
+const simulate = rule((value, _, flag) => asBoolean(readDryRun(value, flag, dryRuns)));
 /** helm 4: how objects are written. On what is there, by default as the release was written before. */
 const replacing = { force: plain, 'force-replace': plain, 'force-conflicts': plain };
 const serverSide = oneOf('true', 'false', 'auto');

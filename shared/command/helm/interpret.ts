@@ -3,7 +3,7 @@ import { ALL_NAMESPACES, describeAttributes, type ResourceAttributes } from '../
 import type { CommandRequest, Invocation } from '../invocation.ts';
 import { isSubdomain } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
-import { NO_PODS } from '../pod-security/findings.ts';
+import { noPods } from '../pod-security/findings.ts';
 import { holdsData, shownWords } from '../redact-words.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { createCall, type HelmCall } from './call.ts';
@@ -56,7 +56,7 @@ export function interpretHelm(
     argv: shownWords(request.argv),
     attributes,
     // A chart can hold anything: the right to install it is not a matter of single pods.
-    podSecurity: NO_PODS,
+    podSecurity: noPods,
     charts: charts.map(({ folder, digest }) => ({ path: folder, digest })),
     sent: {
       words,

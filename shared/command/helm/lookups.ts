@@ -13,7 +13,7 @@ export interface Lookup {
 }
 
 /** What can be asked for is known by reading no further. */
-const ANYTHING: Lookup = { apiVersion: undefined, kind: undefined, namespace: undefined, name: undefined };
+const anything: Lookup = { apiVersion: undefined, kind: undefined, namespace: undefined, name: undefined };
 
 /** Of the whole chart and those inside it; helm renders every file below a folder `templates`. */
 export function lookupsOf(files: readonly SentFile[]): readonly Lookup[] {
@@ -25,11 +25,11 @@ export function lookupsOf(files: readonly SentFile[]): readonly Lookup[] {
 function lookupsIn(text: string): readonly Lookup[] {
   const found: Lookup[] = [];
   for (const action of actions(text)) {
-    if (action === undefined) return [ANYTHING];
+    if (action === undefined) return [anything];
     for (const [at, { kind, text: word }] of action.entries()) {
       if (kind !== 'word') continue;
       // It renders a text that is known only then, and may hold a lookup.
-      if (word === 'tpl') found.push(ANYTHING);
+      if (word === 'tpl') found.push(anything);
       if (word === 'lookup') found.push(lookupFrom(action.slice(at + 1)));
     }
   }
@@ -48,38 +48,38 @@ interface Token {
   readonly text: string;
 }
 
-const KINDS = ['text', 'word', 'field', 'other'] as const;
+const kinds = ['text', 'word', 'field', 'other'] as const;
 
 /** Without quotes; undefined for what Go would read otherwise than it stands there. */
 const plainText = (token: Token | undefined): string | undefined =>
   token?.kind === 'text' ? /^["`]([-\w./]*)["`]$/u.exec(token.text)?.[1] : undefined;
 
 // As text/template/parse/lex.go splits an action: quoted and raw texts, identifiers, fields and variables; all else one character at a time.
-const TOKEN =
+const tokenPattern =
   /(?<text>"(?:[^"\\\n]|\\.)*"|`[^`]*`)|(?<field>[.$][\p{L}\p{Nd}_.$]*)|(?<word>[\p{L}_][\p{L}\p{Nd}_]*)|(?<space>\s+)|(?<end>\}\})|(?<other>'(?:[^'\\\n]|\\.)+'|[^"`'])/uy;
-const COMMENT = /\{\{(?:-[ \t\r\n])?\/\*/uy;
-const COMMENT_END = /\*\/(?:[ \t\r\n]-)?\}\}/uy;
+const comment = /\{\{(?:-[ \t\r\n])?\/\*/uy;
+const commentEnd = /\*\/(?:[ \t\r\n]-)?\}\}/uy;
 
 /** The tokens of each `{{ … }}`; undefined for one that is not understood. */
 function* actions(text: string): Generator<readonly Token[] | undefined> {
   for (let at = text.indexOf('{{'); at !== -1; at = text.indexOf('{{', at)) {
-    COMMENT.lastIndex = at;
-    if (COMMENT.test(text)) {
+    comment.lastIndex = at;
+    if (comment.test(text)) {
       // It ends at the first asterisk and slash, and the action with it, or is an error.
-      COMMENT_END.lastIndex = text.indexOf('*/', COMMENT.lastIndex);
-      if (COMMENT_END.lastIndex < 0 || !COMMENT_END.test(text)) return yield undefined;
-      at = COMMENT_END.lastIndex;
+      commentEnd.lastIndex = text.indexOf('*/', comment.lastIndex);
+      if (commentEnd.lastIndex < 0 || !commentEnd.test(text)) return yield undefined;
+      at = commentEnd.lastIndex;
       continue;
     }
     const tokens: Token[] = [];
     at += 2;
     for (;;) {
-      TOKEN.lastIndex = at;
-      const groups = TOKEN.exec(text)?.groups;
+      tokenPattern.lastIndex = at;
+      const groups = tokenPattern.exec(text)?.groups;
       if (groups === undefined) return yield undefined;
-      at = TOKEN.lastIndex;
+      at = tokenPattern.lastIndex;
       if (groups['end'] !== undefined) break;
-      const kind = KINDS.find((one) => groups[one] !== undefined);
+      const kind = kinds.find((one) => groups[one] !== undefined);
       if (kind !== undefined) tokens.push({ kind, text: groups[kind] ?? '' });
     }
     yield tokens;

@@ -8,7 +8,7 @@ const MOST_BYTES = 20 * 1024 * 1024;
 const MOST_FILES = 2_000;
 const MOST_DEPTH = 4;
 
-export const PACKED = /\.(?:tgz|tar\.gz)$/u;
+export const packedPattern = /\.(?:tgz|tar\.gz)$/u;
 
 /** What is left of the limits while archives inside archives are unpacked. */
 interface Budget {
@@ -24,7 +24,7 @@ export function unpackChart(
   path: string,
   bytes: Uint8Array,
 ): { readonly folder: string; readonly files: readonly RequestFile[] } {
-  const folder = path.replace(PACKED, '');
+  const folder = path.replace(packedPattern, '');
   return { folder, files: unpack(path, bytes, folder, { bytes: MOST_BYTES, files: MOST_FILES }, 0) };
 }
 
@@ -43,8 +43,8 @@ function unpack(path: string, bytes: Uint8Array, folder: string, budget: Budget,
     const within = `${folder}/${name}`;
     // What helm package left out is out already; an archive's own list is not read by helm, and a folder's would be.
     if (name === '.helmignore') return [];
-    return /^charts\/[^/]+$/u.test(name) && PACKED.test(name)
-      ? unpack(within, member.bytes, within.replace(PACKED, ''), budget, depth + 1)
+    return /^charts\/[^/]+$/u.test(name) && packedPattern.test(name)
+      ? unpack(within, member.bytes, within.replace(packedPattern, ''), budget, depth + 1)
       : [{ path: within, bytes: member.bytes }];
   });
 }

@@ -52,11 +52,11 @@ function askCluster(call: Call, review: string): boolean {
   return true;
 }
 
-const VERBS = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'] as const;
+const knownVerbs = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'] as const;
 
 /** `*` stands for every ordinary verb, and for every resource that Kubernetes has itself. */
 function attributesOf(call: Call, verb: string, what: string): readonly ResourceAttributes[] {
-  const verbs = verb === '*' ? VERBS : [verb];
+  const verbs = verb === '*' ? knownVerbs : [verb];
   if (what.startsWith('/')) return verbs.map((one) => urlAttributes(one, what));
   const [word = '', name = ''] = what.split('/');
   const types = word === '*' ? builtInTypes : [call.catalog.resolve(word)];

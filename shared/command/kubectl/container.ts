@@ -51,9 +51,9 @@ function stdinOf(call: Call): Pick<Meaning, 'stdin' | 'flags'> {
   return { flags: { stdin: [] } };
 }
 
-const SHELLS = /^(?:\/\w+)*\/?(?:ba|da|a|z)?sh$/u;
+const shells = /^(?:\/\w+)*\/?(?:ba|da|a|z)?sh$/u;
 
-export const isBareShell = (tail: readonly string[]): boolean => tail.length === 1 && SHELLS.test(tail[0] ?? '');
+export const isBareShell = (tail: readonly string[]): boolean => tail.length === 1 && shells.test(tail[0] ?? '');
 
 /** A shell that has nothing to read ends at once, without a word. */
 function warnOfShell(call: Call, tail: readonly string[]): void {

@@ -64,7 +64,7 @@ function plainPod(call: Call): PodSecurity {
 }
 
 /** Pods of a template that is in the cluster, by a caller who need only read it: any account, any rights on the node. */
-const UNSEEN_TEMPLATE: PodSecurity = {
+const unseenTemplate: PodSecurity = {
   beyondBaseline: ['a template of the cluster that nobody judged here'],
   beyondRestricted: [],
   serviceAccounts: [''],
@@ -123,7 +123,7 @@ function fromCronJob(call: Call): Partial<Meaning> | undefined {
   if (slash === -1 || groupName(type) !== 'cronjobs.batch') throw refuse(`--from=${from}`, 'is not cronjob/NAME');
   const name = checkName(type, from.slice(slash + 1));
   call.needs.add('get', type, { name, namespace: call.namespace });
-  return { flags: { from: [`${qualifiedName(type)}/${name}`] }, podSecurity: UNSEEN_TEMPLATE };
+  return { flags: { from: [`${qualifiedName(type)}/${name}`] }, podSecurity: unseenTemplate };
 }
 
 const kinds: Readonly<Record<string, Kind>> = {

@@ -10,7 +10,7 @@ export const deletion = { cascade: sent, force: sent, 'grace-period': sent, time
  * kubectl forgives a wait that is forbidden (k8s.io/kubectl/pkg/cmd/delete, "if errors.IsForbidden(err) … return nil"). The gateway
  * tells it not to wait instead, so that nothing is asked that was not allowed. Not when the caller wrote --wait: that is an order.
  */
-const NOT_WAITING = {
+const notWaiting = {
   flags: { wait: 'false' },
   warning:
     'Sent with --wait=false: you may delete this but not watch it go, so the end of the deletion is not waited for.',
@@ -48,6 +48,6 @@ export const deleteVerb: Verb = {
       call.needs.add(verbs, type, { name, namespace });
       if (isSecret(type)) needsOfDeletingSecret(call, { name, namespace });
     }
-    return call.flag('wait') === undefined ? { ...targets.sent, lesser: NOT_WAITING } : targets.sent;
+    return call.flag('wait') === undefined ? { ...targets.sent, lesser: notWaiting } : targets.sent;
   },
 };

@@ -30,7 +30,7 @@ const beside: Readonly<Record<string, readonly (readonly [verb: string, type: st
 };
 
 /** Kinds whose description has no events. */
-const WITHOUT_EVENTS = new Set([
+const withoutEvents = new Set([
   'secrets',
   'limitranges',
   'resourcequotas',
@@ -159,7 +159,7 @@ function needBeside(call: Call, type: ResourceType, namespace: string, name: str
       needs.add('list', catalog.builtIn(kind), { namespace: name === '' ? ALL_NAMESPACES : name });
     }
   }
-  if (call.flag('show-events') !== 'false' && !WITHOUT_EVENTS.has(own)) {
+  if (call.flag('show-events') !== 'false' && !withoutEvents.has(own)) {
     needs.add('list', catalog.builtIn('events'), { namespace: type.namespaced ? namespace : ALL_NAMESPACES });
   }
 }

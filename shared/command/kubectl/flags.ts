@@ -29,10 +29,10 @@ export const globalFlags: FlagTable = {
 };
 
 // -o FORMAT or -o FORMAT=TEXT. The `-file` forms read a file: an uploaded one, under its checked name.
-const TEXT_FORMATS = new Set(['jsonpath', 'jsonpath-as-json', 'go-template', 'template', 'custom-columns']);
-const FILE_FORMATS = new Set(['jsonpath-file', 'go-template-file', 'templatefile', 'custom-columns-file']);
+const textFormats = new Set(['jsonpath', 'jsonpath-as-json', 'go-template', 'template', 'custom-columns']);
+const fileFormats = new Set(['jsonpath-file', 'go-template-file', 'templatefile', 'custom-columns-file']);
 
-const PLAIN_FORMATS = ['json', 'yaml', 'name', 'wide'] as const;
+const plainFormats = ['json', 'yaml', 'name', 'wide'] as const;
 
 /** True when what kubectl prints is the object and not only its name. */
 export function printsObject(call: Call): boolean {
@@ -43,11 +43,11 @@ export function printsObject(call: Call): boolean {
 
 /** `-o` as it is sent: plain formats, and templates given on the command line or as an uploaded file. */
 export function readOutput(value: string, call: Call): string {
-  if (value === '' || (PLAIN_FORMATS as readonly string[]).includes(value)) return value;
+  if (value === '' || (plainFormats as readonly string[]).includes(value)) return value;
   const equals = value.indexOf('=');
   const format = equals === -1 ? value : value.slice(0, equals);
-  if (TEXT_FORMATS.has(format)) return value;
-  if (!FILE_FORMATS.has(format)) throw refuse(`-o ${value}`, 'is not an output format that kubectl has');
+  if (textFormats.has(format)) return value;
+  if (!fileFormats.has(format)) throw refuse(`-o ${value}`, 'is not an output format that kubectl has');
   if (equals === -1) throw refuse(`-o ${value}`, `give the uploaded file as -o ${format}=PATH`);
   return `${format}=${call.uploads.use(value.slice(equals + 1)).path}`;
 }

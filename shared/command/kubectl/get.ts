@@ -8,11 +8,11 @@ import { checked, fileInput, globalFlags, printing, sent } from './flags.ts';
 import { acrossNamespaces, readTargets, type Targets } from './targets.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
 
-const SUBRESOURCES = new Set(['status', 'scale', 'resize']);
+const subresources = new Set(['status', 'scale', 'resize']);
 
 /** `--subresource` enters the attribute, so only those whose meaning is known. */
 export const subresource = checked((value) => {
-  if (value !== '' && !SUBRESOURCES.has(value)) {
+  if (value !== '' && !subresources.has(value)) {
     throw refuse(`--subresource=${value}`, 'only status, scale and resize are relayed');
   }
 });
@@ -81,7 +81,7 @@ function mixedScopes(call: Call): readonly (readonly ResourceType[])[] | undefin
 }
 
 /** Output in which several types are a table each, so that asked apart they look as if they were asked together. */
-const IN_TABLES = new Set(['', 'wide', 'name']);
+const inTables = new Set(['', 'wide', 'name']);
 
 /**
  * The API server refuses the field selector that leaves out run command's namespace for what has none, and kubectl has one for all types of a
@@ -89,7 +89,7 @@ const IN_TABLES = new Set(['', 'wide', 'name']);
  */
 function getApart(call: Call, groups: readonly (readonly ResourceType[])[]): Meaning {
   const output = call.flag('output') ?? '';
-  if (!IN_TABLES.has(output) || (call.flag('template') ?? '') !== '')
+  if (!inTables.has(output) || (call.flag('template') ?? '') !== '')
     throw refuse(`-o ${output}`, 'would be one list of what has namespaces and what has none; ask for them apart');
   if (call.on('watch') || call.on('watch-only')) throw refuse('--watch', 'one object or one type can be watched');
   for (const name of ['field-selector', 'subresource'] as const) {

@@ -4,7 +4,7 @@ import { csvWord } from '../grammar/values.ts';
 import type { CommandRequest, Invocation, SentFile } from '../invocation.ts';
 import { checkNamespace } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
-import { NO_PODS } from '../pod-security/findings.ts';
+import { noPods } from '../pod-security/findings.ts';
 import { redactWords } from '../redact-words.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { catalogOf } from '../../kubernetes/resources.ts';
@@ -44,7 +44,7 @@ export function interpretKubectl(parsed: Parsed, request: CommandRequest, contex
     asked: request.argv,
     argv: recorded.map(({ text }) => text),
     attributes: call.needs.all,
-    podSecurity: meaning.podSecurity ?? NO_PODS,
+    podSecurity: meaning.podSecurity ?? noPods,
     charts: [],
     sent: {
       words: program === undefined ? words : programWords(program),

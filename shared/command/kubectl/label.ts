@@ -1,13 +1,13 @@
 import { refuse } from '../../lib/refuse.ts';
 import { dryRun, fieldManager, fileInput, globalFlags, LOCAL, printing, refused, sent } from './flags.ts';
 import { needsOfChange } from './objects.ts';
-import { isSecret, needsOfRelease, RELEASE_LABELS } from './secrets.ts';
+import { isSecret, needsOfRelease, releaseLabels } from './secrets.ts';
 import { needTargets, readTargets, type Target, type Targets } from './targets.ts';
 import type { Verb } from './verb.ts';
 
 // kubernetes.io/docs/concepts/overview/working-with-objects/labels, "Syntax and character set".
-const KEY = /^(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?$/u;
-const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/u;
+const keyPattern = /^(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?$/u;
+const labelValue = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/u;
 
 /** `key=value` sets, `key-` removes; kubectl takes everything from the first such word on as these. */
 export function splitPairs(
@@ -43,8 +43,8 @@ function metadataVerb(kind: 'label' | 'annotation'): Verb {
   const check = (word: string): string => {
     const equals = word.indexOf('=');
     const key = keyOf(word);
-    if (!KEY.test(key)) throw refuse(word, `${key} is not a key that ${kind}s can have`);
-    if (equals !== -1 && kind === 'label' && !LABEL_VALUE.test(word.slice(equals + 1))) {
+    if (!keyPattern.test(key)) throw refuse(word, `${key} is not a key that ${kind}s can have`);
+    if (equals !== -1 && kind === 'label' && !labelValue.test(word.slice(equals + 1))) {
       throw refuse(word, 'is not a value that a label can have');
     }
     return word;
@@ -84,7 +84,7 @@ function metadataVerb(kind: 'label' | 'annotation'): Verb {
           if (aggregates || isSecret(target.type)) needsOfChange(call, target, [part]);
           // What a query finds may be a release already.
           const relabels = kind === 'label' && target.name === '' && isSecret(target.type);
-          if (relabels && pairs.some((pair) => RELEASE_LABELS.has(keyOf(pair)))) needsOfRelease(call, target);
+          if (relabels && pairs.some((pair) => releaseLabels.has(keyOf(pair)))) needsOfRelease(call, target);
         }
       }
       return { ...targets.sent, args: [...targets.sent.args, ...pairs.map(check)] };

@@ -58,7 +58,7 @@ export const drain: Verb = {
 };
 
 // key[=value]:effect to add, key[:effect]- to remove.
-const TAINT =
+const taintPattern =
   /^(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?(?:=[-A-Za-z0-9_.]*)?(?::[A-Za-z]+)?-?$/u;
 
 export const taint: Verb = {
@@ -80,7 +80,7 @@ export const taint: Verb = {
       throw refuse(type ?? 'taint', 'only nodes have taints: taint nodes NAME …');
     if (pairs.length === 0) throw refuse('taint', 'needs a taint: key=value:effect or key-');
     for (const pair of pairs)
-      if (!TAINT.test(pair)) throw refuse(pair, 'is not a taint: key=value:effect or key:effect-');
+      if (!taintPattern.test(pair)) throw refuse(pair, 'is not a taint: key=value:effect or key:effect-');
     const chosen = call.on('all') || (call.flag('selector') ?? '') !== '';
     if (chosen === names.length > 0) throw refuse(names[0] ?? 'taint', 'name nodes, or choose them with -l or --all');
     for (const name of names) call.needs.add(['get', 'patch'], nodes, { name: checkName(nodes, name) });

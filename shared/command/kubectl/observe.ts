@@ -43,10 +43,10 @@ function aboutOf(call: Call): { readonly type: ResourceType; readonly name: stri
   return { type, name: checkName(type, about.slice(slash + 1)) };
 }
 
-const EVENT_TYPES = ['Normal', 'Warning'] as const;
+const eventTypes = ['Normal', 'Warning'] as const;
 
 /** Flags that `get` has too, and that go out as they came. */
-const KEPT = [
+const kept = [
   'template',
   'allow-missing-template-keys',
   'show-managed-fields',
@@ -65,8 +65,8 @@ const KEPT = [
  */
 function acrossAll(call: Call, type: ResourceType, about: ReturnType<typeof aboutOf>): readonly string[] {
   const types = call.flags('types').map((one) => {
-    const known = EVENT_TYPES.find((name) => name.toLowerCase() === one.toLowerCase());
-    if (known === undefined) throw refuse(`--types=${one}`, `is not one of ${EVENT_TYPES.join(', ')}`);
+    const known = eventTypes.find((name) => name.toLowerCase() === one.toLowerCase());
+    if (known === undefined) throw refuse(`--types=${one}`, `is not one of ${eventTypes.join(', ')}`);
     return known;
   });
   const [only] = types;
@@ -87,7 +87,7 @@ function acrossAll(call: Call, type: ResourceType, about: ReturnType<typeof abou
     `--field-selector=${fields.join(',')}`,
     ...(watched ? [] : ['--sort-by=.lastTimestamp']),
     ...output,
-    ...KEPT.flatMap((name) => call.flags(name).map((value) => `--${name}=${value}`)),
+    ...kept.flatMap((name) => call.flags(name).map((value) => `--${name}=${value}`)),
   ];
 }
 

@@ -7,11 +7,11 @@ import { decodeText, readYaml } from '../yaml.ts';
 import { checked, dryRun, fieldManager, fileInput, globalFlags, LOCAL, printing, refused, sent } from './flags.ts';
 import { subresource } from './get.ts';
 import { needsOfChange } from './objects.ts';
-import { isSecret, UNKNOWN_METADATA } from './secrets.ts';
+import { isSecret, unknownMetadata } from './secrets.ts';
 import { needTargets, readTargets } from './targets.ts';
 import type { Call, Meaning, Verb } from './verb.ts';
 
-const TYPES = ['strategic', 'merge', 'json'];
+const types = ['strategic', 'merge', 'json'];
 
 export const patch: Verb = {
   flags: {
@@ -25,7 +25,7 @@ export const patch: Verb = {
     'patch-file': sent,
     subresource,
     type: checked((value) => {
-      if (!TYPES.includes(value)) throw refuse(`--type=${value}`, `is not one of ${TYPES.join(', ')}`);
+      if (!types.includes(value)) throw refuse(`--type=${value}`, `is not one of ${types.join(', ')}`);
     }),
   },
   means: (call) => {
@@ -56,7 +56,7 @@ function partsOf(patch: Json): readonly Json[] {
   return readJsonPatch(patch).flatMap((part) => {
     if (part.kind === 'adds') return [part.part];
     const [first = 'metadata'] = part.path;
-    return part.kind === 'unknown' && first === 'metadata' ? [UNKNOWN_METADATA] : [];
+    return part.kind === 'unknown' && first === 'metadata' ? [unknownMetadata] : [];
   });
 }
 

@@ -4,8 +4,8 @@ import { globalFlags, RAW } from './flags.ts';
 import type { Call, Meaning } from './verb.ts';
 
 /** What the API server says of itself (kubernetes.io/docs/reference/using-api/health-checks): no kinds, no namespaces, no objects. */
-const HEALTH = ['/readyz', '/livez', '/healthz'] as const;
-const paths: ReadonlySet<string> = new Set([...HEALTH, ...HEALTH.map((path) => `${path}?verbose`), '/version']);
+const health = ['/readyz', '/livez', '/healthz'] as const;
+const paths: ReadonlySet<string> = new Set([...health, ...health.map((path) => `${path}?verbose`), '/version']);
 
 /** `get --raw PATH`, for the few paths that are no way around policy. It needs `get` on the path, without its query. */
 export function readPath(call: Call): Meaning {

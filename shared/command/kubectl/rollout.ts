@@ -1,6 +1,6 @@
 import { refuse } from '../../lib/refuse.ts';
 import type { PodSecurity } from '../invocation.ts';
-import { NO_PODS } from '../pod-security/findings.ts';
+import { noPods } from '../pod-security/findings.ts';
 import { groupName, type ResourceType } from '../../kubernetes/resources.ts';
 import type { FlagTable } from './verb.ts';
 import { dryRun, fieldManager, fileInput, globalFlags, printing, sent } from './flags.ts';
@@ -49,8 +49,8 @@ function needRevisions(call: Call, type: ResourceType, namespace: string, reads:
 const changes: FlagTable = { ...printing, ...fieldManager };
 
 /** The workload is the caller's to change, and the template was its own once; whether that was within "Restricted" nobody can see here. */
-const EARLIER_TEMPLATE: PodSecurity = {
-  ...NO_PODS,
+const earlierTemplate: PodSecurity = {
+  ...noPods,
   beyondRestricted: ['an earlier template, which is in the cluster and was not judged here'],
 };
 
@@ -65,7 +65,7 @@ export const rolloutVerbs: Readonly<Record<string, Verb>> = {
     { ...printing, ...dryRun, 'to-revision': sent },
     { named: ['get', 'patch'], query: ['list', 'get', 'patch'] },
     true,
-    EARLIER_TEMPLATE,
+    earlierTemplate,
   ),
   'rollout history': rollout({ ...printing, revision: sent }, { named: ['get'], query: ['list', 'get'] }, true),
   'rollout status': rollout(

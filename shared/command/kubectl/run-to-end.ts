@@ -32,12 +32,12 @@ export function runToEnd(call: Call, name: string, command: readonly string[]): 
   return { flags, program: (words) => programOf(words, plan) };
 }
 
-const ATTACHING = ['attach', 'stdin', 'tty', 'rm', 'leave-stdin-open'] as const;
+const attaching = ['attach', 'stdin', 'tty', 'rm', 'leave-stdin-open'] as const;
 
 /** Without what makes kubectl wait for the container. */
-export const unattached: NonNullable<Meaning['flags']> = Object.fromEntries(ATTACHING.map((name) => [name, []]));
+export const unattached: NonNullable<Meaning['flags']> = Object.fromEntries(attaching.map((name) => [name, []]));
 
-export const isAttached = ({ on }: Call): boolean => ATTACHING.some(on);
+export const isAttached = ({ on }: Call): boolean => attaching.some(on);
 export const isDryRun = ({ flag }: Call): boolean => !['none', undefined].includes(flag('dry-run'));
 
 function check(call: Call, command: readonly string[]): void {

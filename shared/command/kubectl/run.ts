@@ -1,5 +1,5 @@
 import { checkName } from '../names.ts';
-import { createFindings, NO_PODS, podSecurityOf } from '../pod-security/findings.ts';
+import { createFindings, noPods, podSecurityOf } from '../pod-security/findings.ts';
 import { judgeObject } from '../pod-security/pod-security.ts';
 import type { PodSecurity } from '../invocation.ts';
 import { refuse } from '../../lib/refuse.ts';
@@ -92,8 +92,8 @@ function splitPair(pair: string): [key: string, value: string] {
 }
 
 /** Debugging profiles that add no capability and no privilege (kubectl's profiles.go). None given is `baseline` (defaults.ts). */
-const PLAIN_PROFILES = new Set(['legacy', 'baseline', 'restricted']);
-const PROFILES = new Set([...PLAIN_PROFILES, 'general', 'netadmin', 'sysadmin']);
+const plainProfiles = new Set(['legacy', 'baseline', 'restricted']);
+const profiles = new Set([...plainProfiles, 'general', 'netadmin', 'sysadmin']);
 
 export const debug: Verb = {
   flags: {
@@ -114,7 +114,7 @@ export const debug: Verb = {
     'keep-readiness': sent,
     'keep-startup': sent,
     profile: checked((value) => {
-      if (!PROFILES.has(value)) throw refuse(`--profile=${value}`, `is not one of ${[...PROFILES].join(', ')}`);
+      if (!profiles.has(value)) throw refuse(`--profile=${value}`, `is not one of ${[...profiles].join(', ')}`);
     }),
     quiet: sent,
     replace: sent,
@@ -140,7 +140,7 @@ export const debug: Verb = {
       }
     }
     const tail = dash === undefined ? undefined : args.slice(dash);
-    if (ATTACHING.some(call.on)) {
+    if (attaching.some(call.on)) {
       if (tail === undefined && !call.parsed.flags.has('set-image'))
         throw refuse('debug', "there is no terminal to debug from: give the command, -- sh -c '…'");
       call.warn('There is no terminal here: nothing is attached. kubectl logs POD -c CONTAINER shows what is printed.');
@@ -148,7 +148,7 @@ export const debug: Verb = {
     return {
       args: targets.sent.args,
       tail,
-      flags: Object.fromEntries(ATTACHING.map((name) => [name, []])),
+      flags: Object.fromEntries(attaching.map((name) => [name, []])),
       ...debugMeaning(
         call,
         targets.items.map(({ name }) => name),
@@ -157,16 +157,16 @@ export const debug: Verb = {
   },
 };
 
-const ATTACHING = ['attach', 'stdin', 'tty'] as const;
+const attaching = ['attach', 'stdin', 'tty'] as const;
 
 function debugMeaning(call: Call, names: readonly string[]): Partial<Meaning> {
   const { needs, namespace } = call;
   const pods = call.catalog.builtIn('pods');
   const copy = call.flag('copy-to') ?? '';
   const profile = call.flag('profile');
-  const plain = profile === undefined || PLAIN_PROFILES.has(profile);
+  const plain = profile === undefined || plainProfiles.has(profile);
   const podSecurity: PodSecurity = {
-    ...NO_PODS,
+    ...noPods,
     beyondBaseline: plain ? [] : [`the debugging profile ${profile}`],
     beyondRestricted: profile === 'restricted' ? [] : ['a debugging profile other than restricted'],
   };

@@ -10,7 +10,7 @@ const TOKEN_ACCOUNT = 'kubernetes.io/service-account.name';
 const BOOTSTRAP_TYPE = 'bootstrap.kubernetes.io/token';
 const RELEASE_TYPE = 'helm.sh/release.v1';
 /** `sh.helm.release.v1.NAME.vREVISION` (helm, pkg/storage, makeKey). */
-const RELEASE_NAME = /^sh\.helm\.release\.v1\.(?:(?<release>.+)\.v[0-9]+$)?/u;
+const releaseName = /^sh\.helm\.release\.v1\.(?:(?<release>.+)\.v[0-9]+$)?/u;
 
 export const isSecret = ({ group, resource }: ResourceType): boolean => group === '' && resource === 'secrets';
 
@@ -36,7 +36,7 @@ export function needsOfSecret(call: Call, { namespace, name }: Place, body: Json
   // helm finds the revisions of a release by this label, or by the Secret's name; it never looks at the type (pkg/storage/driver).
   const owner = Object.hasOwn(labels, 'owner') && (labels.owner === 'helm' || labels.owner === null);
   const prefix = name === '' && typeof metadata.generateName === 'string' ? metadata.generateName : name;
-  if (body.type === RELEASE_TYPE || owner || RELEASE_NAME.test(prefix)) needsOfRelease(call, { namespace, name });
+  if (body.type === RELEASE_TYPE || owner || releaseName.test(prefix)) needsOfRelease(call, { namespace, name });
 }
 
 /** The cluster fills such a Secret with a token that does not expire, also when only the annotation of an old one changes. */
@@ -52,15 +52,15 @@ export function needsOfRelease(call: Call, place: Place): void {
 }
 
 /** Labels by which helm finds the revisions of a release, and what it takes for the newest and deployed one (pkg/storage/driver). */
-export const RELEASE_LABELS: ReadonlySet<string> = new Set(['owner', 'name', 'status', 'version']);
+export const releaseLabels: ReadonlySet<string> = new Set(['owner', 'name', 'status', 'version']);
 
 /** Deleting the last revision of a release by hand makes helm forget it. Without a name it may be any Secret. */
 export function needsOfDeletingSecret(call: Call, place: Place): void {
-  if (place.name === '' || RELEASE_NAME.test(place.name)) needRelease(call, 'uninstall', place);
+  if (place.name === '' || releaseName.test(place.name)) needRelease(call, 'uninstall', place);
 }
 
 function needRelease(call: Call, verb: string, { namespace, name }: Place): void {
-  const release = RELEASE_NAME.exec(name)?.groups?.['release'] ?? '';
+  const release = releaseName.exec(name)?.groups?.['release'] ?? '';
   call.needs.addRaw({
     verb,
     group: 'helm.sh',
@@ -72,6 +72,6 @@ function needRelease(call: Call, verb: string, { namespace, name }: Place): void
 }
 
 /** What a JSON patch may add by copying or moving a value within the object that is not known here. */
-export const UNKNOWN_METADATA: JsonObject = {
+export const unknownMetadata: JsonObject = {
   metadata: { labels: { owner: null }, annotations: { [TOKEN_ACCOUNT]: null } },
 };

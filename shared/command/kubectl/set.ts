@@ -1,5 +1,5 @@
 import { checkName } from '../names.ts';
-import { NO_PODS } from '../pod-security/findings.ts';
+import { noPods } from '../pod-security/findings.ts';
 import { runsPods } from '../pod-security/pod-security.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { groupName, qualifiedName, type ResourceType } from '../../kubernetes/resources.ts';
@@ -63,13 +63,13 @@ const serviceaccount: Verb = {
     return {
       ...targets.sent,
       args: [...targets.sent.args, name],
-      podSecurity: { ...NO_PODS, serviceAccounts: name === 'default' ? [] : [name] },
+      podSecurity: { ...noPods, serviceAccounts: name === 'default' ? [] : [name] },
     };
   },
 };
 
 // An environment variable's name as kubectl takes it; values may be any text.
-const ENV = /^[A-Za-z_.][-A-Za-z0-9_.]*(?:=[^]*|-)$/u;
+const envPattern = /^[A-Za-z_.][-A-Za-z0-9_.]*(?:=[^]*|-)$/u;
 
 const env: Verb = {
   flags: {
@@ -87,7 +87,7 @@ const env: Verb = {
     const isPair = (word: string): boolean => word.includes('=') || word.endsWith('-');
     const { before, pairs } = splitPairs(call.parsed.args, isPair);
     for (const pair of [...pairs, ...call.flags('env')]) {
-      if (!ENV.test(pair)) throw refuse(pair.split('=', 1)[0] ?? '', 'is not NAME=VALUE or NAME-');
+      if (!envPattern.test(pair)) throw refuse(pair.split('=', 1)[0] ?? '', 'is not NAME=VALUE or NAME-');
     }
     const reads = call.on('list');
     if (call.flags('filename').length > 0 && (reads || call.on('resolve') || (call.flag('from') ?? '') !== '')) {

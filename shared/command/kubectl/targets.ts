@@ -57,7 +57,7 @@ interface TargetRules {
 /** Reads positional words, -f, selectors and -A as kubectl's resource builder does. Throws Problem `command-refused`. */
 export function readTargets(call: Call, rules: TargetRules): Targets {
   const args = rules.args ?? call.parsed.args;
-  const selecting = selectionFlag(call, rules.selecting ?? SELECTING);
+  const selecting = selectionFlag(call, rules.selecting ?? selectingFlags);
   const all = call.on('all-namespaces');
   if (call.on('all') && selecting !== undefined && selecting !== '--all') {
     throw refuse('--all', `cannot be used with ${selecting}`);
@@ -85,7 +85,7 @@ export function readTargets(call: Call, rules: TargetRules): Targets {
   return query(call, named.types, rules);
 }
 
-const SELECTING = ['selector', 'field-selector', 'all'] as const;
+const selectingFlags = ['selector', 'field-selector', 'all'] as const;
 
 function selectionFlag(call: Call, flags: readonly string[]): string | undefined {
   for (const name of flags) {
@@ -205,7 +205,7 @@ interface Source {
 }
 
 /** What kubectl reads in a folder (cli-runtime, FileExtensions). */
-const MANIFEST_NAME = /\.(?:json|ya?ml)$/u;
+const manifestName = /\.(?:json|ya?ml)$/u;
 
 function sources(call: Call): Source[] {
   const found = new Map<string, Source>();
@@ -251,7 +251,7 @@ function folder(call: Call, value: string): Source[] {
   const below = call.on('recursive') ? call.uploads.below(value) : call.uploads.filesIn(value);
   if (call.uploads.below(value).length === 0) throw notUploaded(value);
   return below
-    .filter((path) => MANIFEST_NAME.test(path))
+    .filter((path) => manifestName.test(path))
     .map((path) => ({ path, bytes: call.uploads.get(path) ?? new Uint8Array() }));
 }
 

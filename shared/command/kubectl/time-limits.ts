@@ -3,7 +3,7 @@ import { cutWarning, toolSeconds, WINDOW_SECONDS } from '../time-limits.ts';
 import type { Call } from './verb.ts';
 
 /** What kubectl itself waits when it is told nothing: this many seconds, or without end. */
-const WAITS: ReadonlyMap<string, (call: Call) => number | undefined> = new Map<
+const waits: ReadonlyMap<string, (call: Call) => number | undefined> = new Map<
   string,
   (call: Call) => number | undefined
 >([
@@ -17,7 +17,7 @@ const WAITS: ReadonlyMap<string, (call: Call) => number | undefined> = new Map<
 ]);
 
 /** What it waits for a pod of a workload to run, in seconds. */
-const POD_WAITS: ReadonlyMap<string, number> = new Map([
+const podWaits: ReadonlyMap<string, number> = new Map([
   ['exec', 60],
   ['attach', 60],
   ['logs', 20],
@@ -28,9 +28,9 @@ const POD_WAITS: ReadonlyMap<string, number> = new Map([
  * a limit for waits that have none of their own.
  */
 export function timeLimits(call: Call, path: string): Readonly<Record<string, readonly string[]>> | undefined {
-  const own = WAITS.get(path)?.(call);
-  const ownForPod = POD_WAITS.get(path);
-  const given = LIMITS.filter((name) => call.parsed.flags.has(name));
+  const own = waits.get(path)?.(call);
+  const ownForPod = podWaits.get(path);
+  const given = limitFlags.filter((name) => call.parsed.flags.has(name));
   if (own === undefined && ownForPod === undefined && given.length === 0) return undefined;
   const most = toolSeconds(call.request.timeoutSeconds);
   const mostForPod = isEndless(call, path) ? Math.min(most, toolSeconds(WINDOW_SECONDS)) : most;
@@ -49,7 +49,7 @@ export function timeLimits(call: Call, path: string): Readonly<Record<string, re
 }
 
 const POD_WAIT = 'pod-running-timeout';
-const LIMITS = ['timeout', 'request-timeout', POD_WAIT] as const;
+const limitFlags = ['timeout', 'request-timeout', POD_WAIT] as const;
 
 /** Zero means no limit to most waits (`endless`); to `wait` it means one look, to a request and to `scale` that nothing is waited for. */
 function isLonger(name: string, value: string, most: number, endless: boolean): boolean {
@@ -60,13 +60,14 @@ function isLonger(name: string, value: string, most: number, endless: boolean): 
 }
 
 /** The flags with which a command has no end of its own; `attach` never has one. */
-const ENDLESS: ReadonlyMap<string, readonly string[]> = new Map([
+const endlessFlags: ReadonlyMap<string, readonly string[]> = new Map([
   ['get', ['watch', 'watch-only']],
   ['events', ['watch']],
   ['logs', ['follow']],
 ]);
 
-const endlessFlag = (call: Call, path: string): string | undefined => ENDLESS.get(path)?.find((name) => call.on(name));
+const endlessFlag = (call: Call, path: string): string | undefined =>
+  endlessFlags.get(path)?.find((name) => call.on(name));
 
 const isEndless = (call: Call, path: string): boolean => path === 'attach' || endlessFlag(call, path) !== undefined;
 

@@ -12,8 +12,8 @@ type Decoded =
   /** Not what the frame says: another digest, another length, or not the encoding. */
   | { readonly kind: 'wrong' };
 
-const NOTHING = new Uint8Array(0);
-const NOT_BASE64 = /[^A-Za-z0-9+/=\r\n]/;
+const nothing = new Uint8Array(0);
+const notBase64 = /[^A-Za-z0-9+/=\r\n]/;
 /** Less than this holds no more than a gzip header and trailer (RFC 1952). */
 const LEAST_GZIP = 18;
 
@@ -22,7 +22,7 @@ const LEAST_GZIP = 18;
  * @param cap the launcher keeps no more bytes than this
  */
 export function decodeBlock(frame: Frame, block: Block, encoded: Buffer | undefined, cap: number): Decoded {
-  if (encoded === undefined) return { kind: block.raw === 0 ? 'whole' : 'part', bytes: NOTHING };
+  if (encoded === undefined) return { kind: block.raw === 0 ? 'whole' : 'part', bytes: nothing };
   const arrived = encoded.byteLength === block.encoded;
   const bytes = unpack(frame.encoding, encoded, cap);
   if (bytes === undefined || bytes.byteLength > block.raw) return { kind: 'wrong' };
@@ -38,10 +38,10 @@ function unpack(encoding: Frame['encoding'], encoded: Buffer, cap: number): Uint
   if (encoding === 'raw') return encoded.byteLength <= cap ? encoded : undefined;
   const text = encoded.toString('latin1');
   // Node skips what is not base64, and would decode another command's text.
-  if (NOT_BASE64.test(text)) return undefined;
+  if (notBase64.test(text)) return undefined;
   const packed = Buffer.from(text, 'base64');
   if (encoding === 'base64') return packed.byteLength <= cap ? packed : undefined;
-  if (packed.byteLength < LEAST_GZIP) return NOTHING;
+  if (packed.byteLength < LEAST_GZIP) return nothing;
   try {
     // A stream that was cut still gives everything up to the cut.
     return gunzipSync(packed, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: cap });

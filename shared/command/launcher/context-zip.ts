@@ -16,7 +16,7 @@ export const contextLimits = { files: 1_000, bytes: 32 * 1024 * 1024, zipBytes: 
 export const LAUNCHER_FOLDER = '.aksgw';
 
 /** Zip has no zone and starts in 1980: one fixed moment, so that the same files give the same bytes. */
-const MTIME = new Date(1980, 0, 1);
+const fixedTime = new Date(1980, 0, 1);
 const FILE_MODE = 0o100644;
 const FOLDER_MODE = 0o40755;
 
@@ -43,10 +43,10 @@ export async function zipContext(uploads: readonly SentFile[], own: readonly Sen
 
   const zip = new ZipFile();
   for (const folder of folders(files))
-    zip.addEmptyDirectory(folder, { mtime: MTIME, mode: FOLDER_MODE, forceDosTimestamp: true });
+    zip.addEmptyDirectory(folder, { mtime: fixedTime, mode: FOLDER_MODE, forceDosTimestamp: true });
   for (const { path, bytes } of files)
     zip.addBuffer(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), path, {
-      mtime: MTIME,
+      mtime: fixedTime,
       mode: FILE_MODE,
       forceDosTimestamp: true,
     });

@@ -35,10 +35,10 @@ export const MARGIN = 4096;
 /** No frame line is longer. */
 const LINE = 512;
 
-const FIELDS =
+const fields =
   /^rc=(\d{1,3}) timeout=([01]) enc=(gzip\+base64|base64|raw) o=(\d{1,9}),(\d{1,9}),([0-9a-f]{64}|\d{1,10}|-) e=(\d{1,9}),(\d{1,9}),([0-9a-f]{64}|\d{1,10}|-) cut=([01]) miss=(-[a-z0-9,]{0,64})$/;
 /** Anywhere in a line: raw output need not end with a newline before its trailer. */
-const ANY_FRAME = /AKSGW1 [SHTN] ([0-9a-f]{32})/g;
+const anyFrame = /AKSGW1 [SHTN] ([0-9a-f]{32})/g;
 
 /** The header or trailer that starts exactly at `offset`. */
 export function frameAt(bytes: Buffer, offset: number, mark: 'H' | 'T', nonce: string): FoundFrame | undefined {
@@ -76,7 +76,7 @@ export interface Start {
   readonly tools?: PodTools | undefined;
 }
 
-const TOOLS = /^ kubectl=(\S{0,64}) helm=(\S{0,64})$/;
+const toolsPattern = /^ kubectl=(\S{0,64}) helm=(\S{0,64})$/;
 
 /** The first start line within the margin. */
 export function findStart(bytes: Buffer, nonce: string): Start | undefined {
@@ -97,7 +97,7 @@ export function startAt(bytes: Buffer, offset: number, nonce: string): Start | u
   if (!line?.text.startsWith(prefix)) return undefined;
   const rest = line.text.slice(prefix.length);
   if (rest === '') return { at: offset, end: line.end };
-  const [, kubectl, helm] = TOOLS.exec(rest) ?? [];
+  const [, kubectl, helm] = toolsPattern.exec(rest) ?? [];
   if (kubectl === undefined || helm === undefined) return undefined;
   return { at: offset, end: line.end, tools: { kubectl: minorOf(kubectl), helm: minorOf(helm) } };
 }
@@ -124,7 +124,7 @@ export function findTrailer(bytes: Buffer, nonce: string): FoundFrame | undefine
 
 /** Whose frames stand anywhere in what came back, readable or not. */
 export function noncesIn(bytes: Buffer): ReadonlySet<string> {
-  return new Set([...bytes.toString('latin1').matchAll(ANY_FRAME)].map(([, nonce = '']) => nonce));
+  return new Set([...bytes.toString('latin1').matchAll(anyFrame)].map(([, nonce = '']) => nonce));
 }
 
 /** A line with its end, without its newline, which only the very last line may lack. */
@@ -137,7 +137,7 @@ function lineAt(bytes: Buffer, offset: number): { readonly text: string; readonl
 }
 
 function parseFields(line: string): Frame | undefined {
-  const match = FIELDS.exec(line);
+  const match = fields.exec(line);
   if (!match) return undefined;
   const [, rc, timeout, encoding, o, ox, od, e, ex, ed, cut, missing] = match;
   if (encoding !== 'gzip+base64' && encoding !== 'base64' && encoding !== 'raw') return undefined;

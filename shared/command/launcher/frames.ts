@@ -44,7 +44,7 @@ type FrameKind =
   /** A step of which nothing was found where others were: it may have been lost in a cut. */
   | 'lost';
 
-const EMPTY = new Uint8Array(0);
+const empty = new Uint8Array(0);
 
 /**
  * Reads a run's logs. Goes by position and length, never by searching inside the output: a command may print anything, a copy of
@@ -72,8 +72,8 @@ const STARTED =
   'The command was started, but the end of its output is missing: the pod was stopped, or Azure cut the output.';
 
 export const without = (frame: FrameKind, warning: string): FrameReading => ({
-  stdout: EMPTY,
-  stderr: EMPTY,
+  stdout: empty,
+  stderr: empty,
   timedOut: false,
   truncated: true,
   streams: 'merged',
@@ -88,7 +88,7 @@ function raw(bytes: Buffer): FrameReading {
   const truncated = bytes.byteLength >= OUTPUT_LIMIT;
   return {
     stdout: bytes.subarray(0, STDOUT_CAP),
-    stderr: EMPTY,
+    stderr: empty,
     timedOut: false,
     truncated,
     streams: 'merged',
@@ -159,8 +159,8 @@ function changedOnTheWay(frame: Frame, nonce: string, body: Buffer): FrameReadin
   const [onlyErr, onlyOut] = [frame.stdout.raw === 0, frame.stderr.raw === 0];
   return {
     ...whole(frame),
-    stdout: onlyErr && !onlyOut ? EMPTY : body.subarray(0, STDOUT_CAP),
-    stderr: onlyErr && !onlyOut ? body.subarray(0, STDERR_CAP) : EMPTY,
+    stdout: onlyErr && !onlyOut ? empty : body.subarray(0, STDOUT_CAP),
+    stderr: onlyErr && !onlyOut ? body.subarray(0, STDERR_CAP) : empty,
     streams: onlyOut || onlyErr ? 'separate' : 'merged',
     truncated: true,
     warnings: [...warnings(frame), 'Output that was not UTF-8 was changed on the way, since the pod has no base64.'],

@@ -21,7 +21,7 @@ export const STDERR_CAP = 64 * 1024;
  * command's 512 kB, so that it is the launcher which cuts, and says so, and not Azure
  * (learn.microsoft.com/azure/aks/access-private-cluster, "Limitations").
  */
-const ENCODED_CAP = { besideLittle: 505_000, besideMuch: 420_000, little: 4_000 } as const;
+const encodedCap = { besideLittle: 505_000, besideMuch: 420_000, little: 4_000 } as const;
 /** Seconds between TERM and KILL. */
 const GRACE = 10;
 
@@ -60,12 +60,12 @@ const prelude = [
 ];
 
 /** mkdir is atomic and the nonce unguessable: no mktemp needed. */
-const folder = `d=; for b in "\${TMPDIR:-/tmp}" /tmp /dev/shm /var/tmp "\${HOME:-$W}" "$W"; do mkdir -m 700 "$b/aksgw.$n" && { d=$b/aksgw.$n; break; }; done;`;
+const FOLDER = `d=; for b in "\${TMPDIR:-/tmp}" /tmp /dev/shm /var/tmp "\${HOME:-$W}" "$W"; do mkdir -m 700 "$b/aksgw.$n" && { d=$b/aksgw.$n; break; }; done;`;
 
 /**
  * With `$V` set, the first line names the pod's tools. Both speak to no cluster; the YAML form is the one that all kubectls have.
  */
-const report = `tools() { set -- \`kubectl version --client -o yaml 3>&-\`; K=; while [ "$#" -gt 1 ]; do [ "$1" != gitVersion: ] || { K=$2; break; }; shift; done; set -- \`helm version --short 3>&-\`; K=" kubectl=$K helm=\${1-}"; };`;
+const REPORT = `tools() { set -- \`kubectl version --client -o yaml 3>&-\`; K=; while [ "$#" -gt 1 ]; do [ "$1" != gitVersion: ] || { K=$2; break; }; shift; done; set -- \`helm version --short 3>&-\`; K=" kubectl=$K helm=\${1-}"; };`;
 
 /** Runs "$@" with its stdin from $i; leaves its streams in files and its exit code in $r. */
 const run = [
@@ -110,16 +110,16 @@ const frames = [
 /** The launcher of one command, one line: expects its words as "$@". */
 export const script: string = [
   ...prelude,
-  report,
+  REPORT,
   `i=/dev/null; [ ! -f .aksgw/stdin ] || i=.aksgw/stdin;`,
-  folder,
+  FOLDER,
   // Without any writable place: run plainly, raw mode.
   `[ -n "$d" ] || exec "$@" <"$i" >&3 2>&3 3>&-;`,
   // Whom a cancel signals. The shell's own pid, in the one spelling that Kubernetes leaves alone.
   `printf %s "\${$}" >"$d/pid";`,
   ...run,
   ...measure,
-  `z=${ENCODED_CAP.besideLittle}; [ "$y" -le ${ENCODED_CAP.little} ] || z=${ENCODED_CAP.besideMuch};`,
+  `z=${encodedCap.besideLittle}; [ "$y" -le ${encodedCap.little} ] || z=${encodedCap.besideMuch};`,
   ...cutStdout,
   ...frames,
   `rm -rf "$d"; exit $r`,
@@ -144,7 +144,7 @@ const sum = (name: string, expression: string): string => `eval '${name}=$''((${
  */
 const stepFunction = (onError: 'stop' | 'continue', tools: boolean): readonly string[] => [
   ...prelude,
-  report,
+  REPORT,
   `unset V; V=${tools ? 1 : ''};`,
   // A step has a working folder of its own: what was relative to the pod's must stay in force.
   `case "\${KUBECONFIG-}" in ""|/*|*:*) ;; *) KUBECONFIG=$W/$KUBECONFIG;; esac;`,
@@ -168,7 +168,7 @@ const stepFunction = (onError: 'stop' | 'continue', tools: boolean): readonly st
   `};`,
   `step() {`,
   `if [ -n "$E" ]; then skip; return; fi;`,
-  folder,
+  FOLDER,
   `if [ -z "$d" ]; then skip; return; fi;`,
   `printf %s "\${$}" >"$d/main"; P=;`,
   sum('Z', `R/L-${STEP_LINES}`),

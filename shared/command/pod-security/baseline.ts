@@ -34,7 +34,7 @@ const typeOf =
     if (isSet(value.type) && value.type !== 'RuntimeDefault' && value.type !== 'Localhost') beyondBaseline.add(reason);
   };
 
-const CAPABILITIES = new Set<Json>([
+const allowedCapabilities = new Set<Json>([
   'AUDIT_WRITE',
   'CHOWN',
   'DAC_OVERRIDE',
@@ -54,11 +54,11 @@ const capabilities: Judge = (value, { beyondBaseline }) => {
   const add = isObject(value) ? value.add : value;
   // A JSON patch that adds one leaves an object with its index here.
   const added = isObject(add) ? Object.values(add) : add;
-  const harmless = isList(added) && added.every((one) => CAPABILITIES.has(one));
+  const harmless = isList(added) && added.every((one) => allowedCapabilities.has(one));
   if (isSet(added) && !harmless) beyondBaseline.add('added capabilities');
 };
 
-const SYSCTLS = new Set<Json>([
+const allowedSysctls = new Set<Json>([
   'kernel.shm_rmid_forced',
   'net.ipv4.ip_local_port_range',
   'net.ipv4.ip_local_reserved_ports',
@@ -75,16 +75,17 @@ const SYSCTLS = new Set<Json>([
 
 const sysctls: Judge = (value, { beyondBaseline }) => {
   const list = isObject(value) ? Object.values(value) : value;
-  const safe = isList(list) && list.every((one) => isObject(one) && one.name !== undefined && SYSCTLS.has(one.name));
+  const safe =
+    isList(list) && list.every((one) => isObject(one) && one.name !== undefined && allowedSysctls.has(one.name));
   if (isSet(list) && !safe) beyondBaseline.add('sysctls');
 };
 
-const SELINUX_TYPES = ['container_t', 'container_init_t', 'container_kvm_t', 'container_engine_t'];
+const selinuxTypes = ['container_t', 'container_init_t', 'container_kvm_t', 'container_engine_t'];
 
 const seLinux: Judge = (value, { beyondBaseline }) => {
   if (!isObject(value)) return;
   const type = value.type ?? '';
-  const usual = type === '' || (typeof type === 'string' && SELINUX_TYPES.includes(type));
+  const usual = type === '' || (typeof type === 'string' && selinuxTypes.includes(type));
   if (!usual || isSet(value.user) || isSet(value.role)) beyondBaseline.add('SELinux options');
 };
 

@@ -20,4 +20,4 @@ export const podSecurityOf = (findings: Findings): PodSecurity => ({
 });
 
 /** A command that brings no pod. */
-export const NO_PODS: PodSecurity = { beyondBaseline: [], beyondRestricted: [], serviceAccounts: [] };
+export const noPods: PodSecurity = { beyondBaseline: [], beyondRestricted: [], serviceAccounts: [] };

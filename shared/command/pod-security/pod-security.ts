@@ -3,7 +3,7 @@ import { isList, isObject, type Json } from '../json.ts';
 import type { ResourceType } from '../../kubernetes/resources.ts';
 import { judgeKey } from './baseline.ts';
 import type { Findings } from './findings.ts';
-import { judgePodSpec, POD_PARTS } from './restricted.ts';
+import { judgePodSpec, podParts } from './restricted.ts';
 
 /**
  * Holds what a command writes to the Pod Security Standards (kubernetes.io/docs/concepts/security/pod-security-standards). The keys
@@ -30,26 +30,26 @@ export function judgePatch(findings: Findings, type: ResourceType, patch: Json):
     else if (part.kind === 'unknown') {
       findings.beyondBaseline.add('a patch that copies or moves within a kind that runs pods');
       findings.serviceAccounts.add('');
-    } else if (part.path.some((segment) => POD_PARTS.has(segment))) findings.beyondRestricted.add(PART_OF_A_POD);
+    } else if (part.path.some((segment) => podParts.has(segment))) findings.beyondRestricted.add(PART_OF_A_POD);
   }
 }
 
-const POD_KINDS = new Set(['pods', 'podtemplates', 'replicationcontrollers']);
-const POD_GROUPS = new Set(['apps', 'batch']);
+const podKinds = new Set(['pods', 'podtemplates', 'replicationcontrollers']);
+const podGroups = new Set(['apps', 'batch']);
 
 /** Kinds whose objects are pods or hold templates of them. */
 export const runsPods = (type: ResourceType): boolean =>
-  type.custom || (type.group === '' ? POD_KINDS.has(type.resource) : POD_GROUPS.has(type.group));
+  type.custom || (type.group === '' ? podKinds.has(type.resource) : podGroups.has(type.group));
 
 const isVolume = ({ resource, group }: ResourceType): boolean => resource === 'persistentvolumes' && group === '';
 
 /** Volumes that are a folder of a node, or that a program on the node mounts as root: a pod with one has the node. */
-const NODE_VOLUMES = ['hostPath', 'local', 'flexVolume'] as const;
+const nodeVolumes = ['hostPath', 'local', 'flexVolume'] as const;
 
 function judgeVolume(body: Json, findings: Findings): void {
   const spec = isObject(body) ? body.spec : undefined;
   if (!isObject(spec)) return;
-  for (const source of NODE_VOLUMES) {
+  for (const source of nodeVolumes) {
     if (spec[source] !== undefined && spec[source] !== null) findings.beyondBaseline.add(`a volume of kind ${source}`);
   }
 }
@@ -57,7 +57,7 @@ function judgeVolume(body: Json, findings: Findings): void {
 const PART_OF_A_POD = 'a part of a pod without the rest, by which it could be judged';
 
 /** Keys by which a strategic merge takes away what it is merged into (apimachinery, pkg/util/strategicpatch); `$setElementOrder` only sorts. */
-const TAKES_AWAY = /^\$(?:patch$|retainKeys$|deleteFromPrimitiveList\/)/u;
+const takesAway = /^\$(?:patch$|retainKeys$|deleteFromPrimitiveList\/)/u;
 
 /** `inPod`: below a pod that is judged as a whole. `under`: the key at which the value stands. */
 function walk(value: Json, findings: Findings, inPod: boolean, under: string): void {
@@ -78,9 +78,9 @@ function walk(value: Json, findings: Findings, inPod: boolean, under: string): v
 }
 
 function isPartOfPod(key: string, inPod: boolean, under: string): boolean {
-  if (inPod) return key.startsWith('$') && TAKES_AWAY.test(key);
+  if (inPod) return key.startsWith('$') && takesAway.test(key);
   // A deployment's strategy is changed with it, and holds no pod.
-  return POD_PARTS.has(key) || (key === '$retainKeys' && under !== 'strategy');
+  return podParts.has(key) || (key === '$retainKeys' && under !== 'strategy');
 }
 
 /** Whether a patch takes something out of a pod's own security context, on which containers may rely that are not in the patch. */

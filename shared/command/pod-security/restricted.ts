@@ -2,7 +2,7 @@ import { isList, isObject, type Json, type JsonObject } from '../json.ts';
 import type { Findings } from './findings.ts';
 
 /** Keys of a pod by which "Restricted" is judged; a change of one of them alone cannot be. */
-export const POD_PARTS: ReadonlySet<string> = new Set([
+export const podParts: ReadonlySet<string> = new Set([
   'containers',
   'initContainers',
   'ephemeralContainers',
@@ -11,7 +11,7 @@ export const POD_PARTS: ReadonlySet<string> = new Set([
   '$patch',
 ]);
 
-const VOLUMES = new Set([
+const volumes = new Set([
   'configMap',
   'csi',
   'downwardAPI',
@@ -39,7 +39,7 @@ export function judgePodSpec(spec: JsonObject, { beyondRestricted }: Findings): 
   for (const volume of isList(spec.volumes) ? spec.volumes : []) {
     if (!isObject(volume)) continue;
     const kind = Object.keys(volume).find((key) => key !== 'name' && volume[key] !== null);
-    demand(kind === undefined || VOLUMES.has(kind), `a volume of kind ${kind}`);
+    demand(kind === undefined || volumes.has(kind), `a volume of kind ${kind}`);
   }
   demand(
     pod.runAsNonRoot !== false &&

@@ -16,11 +16,11 @@ export function azure(answer: AzureAnswer): Part {
   if (view.powerState === 'stopped') findings.push(found('failing', 'stopped', cluster));
   if (view.runCommandDisabled)
     findings.push(found('failing', 'run-command-off', cluster, 'apiServerAccessProfile.disableRunCommand is set'));
-  if (STUCK.has(view.provisioningState))
+  if (stuck.has(view.provisioningState))
     findings.push(found('degraded', 'provisioning', cluster, `state ${view.provisioningState}`));
   for (const { name, powerState, provisioningState } of details.pools) {
     const pool = { ...cluster, kind: 'agentpool', name };
-    if (STUCK.has(provisioningState))
+    if (stuck.has(provisioningState))
       findings.push(found('degraded', 'provisioning', pool, `state ${provisioningState}`));
     if (powerState === 'stopped') findings.push(found('degraded', 'pool-stopped', pool));
   }
@@ -48,4 +48,4 @@ export function azure(answer: AzureAnswer): Part {
 }
 
 /** ARM's states after which something did not go as wanted, or is going on (learn.microsoft.com/azure/aks/cluster-health-status). */
-const STUCK: ReadonlySet<string> = new Set(['failed', 'canceled', 'deleting', 'creating', 'stopping', 'starting']);
+const stuck: ReadonlySet<string> = new Set(['failed', 'canceled', 'deleting', 'creating', 'stopping', 'starting']);

@@ -16,7 +16,7 @@ const HIGHEST = 10;
 const MOST_NAMESPACES = 50;
 
 /** Why a container waits, in words of whoever writes a pod's status: as long as this lasts it does not start (pkg/kubelet/images, pkg/kubelet/kuberuntime). */
-const WAITS: ReadonlyMap<string, What> = new Map(
+const waitReasons: ReadonlyMap<string, What> = new Map(
   Object.entries({
     CrashLoopBackOff: 'crash-loop',
     ImagePullBackOff: 'image-pull',
@@ -144,7 +144,7 @@ function findingsOf(row: Row, pod: Pod, now: number): readonly Finding[] {
   if (pod.deleted) return [];
   if (pod.phase === 'Failed' && pod.reason === 'Evicted') return [found('degraded', 'evicted', row)];
   const waiting = pod.containers.flatMap((container) => {
-    const what = WAITS.get(container.waiting);
+    const what = waitReasons.get(container.waiting);
     if (what === undefined) return [];
     const ended = container.ended === '' ? '' : `, ended last by ${container.ended}`;
     const restarts = container.restarts === 0 ? '' : `, ${container.restarts} restarts`;

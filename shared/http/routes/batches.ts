@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
-import { ABOUT_A_COMMAND, ABOUT_A_RUN, batchOr, problemsOf } from '../answers.ts';
+import { aboutACommand, aboutARun, batchOr, problemsOf } from '../answers.ts';
 import { requestedBatch } from '../command-body.ts';
 import { disconnectSignal } from '../disconnect.ts';
 import { authenticated } from '../identify.ts';
@@ -36,7 +36,7 @@ export async function batchRoutes(app: FastifyInstance, options: AppOptions): Pr
         params: ClusterParams,
         body: BatchBody,
         headers: SendingHeaders,
-        response: batchOr(problemsOf(...ABOUT_A_COMMAND, ...ABOUT_A_RUN)),
+        response: batchOr(problemsOf(...aboutACommand, ...aboutARun)),
       },
     },
     async (request, reply) => {

@@ -7,7 +7,7 @@ import type { Health } from '../../health/assess.ts';
 import { healthLines } from '../../health/lines.ts';
 import { partNames, type Part } from '../../health/status.ts';
 import { prefixOf } from '../address.ts';
-import { ABOUT_A_COMMAND, ABOUT_A_RUN, Applied, problemsOf } from '../answers.ts';
+import { aboutACommand, aboutARun, Applied, problemsOf } from '../answers.ts';
 import { disconnectSignal } from '../disconnect.ts';
 import { authenticated } from '../identify.ts';
 import type { AppOptions } from '../options.ts';
@@ -41,7 +41,7 @@ export async function clusterHealthRoutes(app: FastifyInstance, { looks, clock, 
         querystring: HealthQuery,
         headers: WaitingHeaders,
         response: {
-          ...problemsOf(...ABOUT_A_COMMAND, ...ABOUT_A_RUN),
+          ...problemsOf(...aboutACommand, ...aboutARun),
           200: { ...described('The look.'), headers: Applied },
           202: {
             ...described('The look has not ended.'),

@@ -8,7 +8,7 @@ import type { ExplainedCommand } from '../../gateway/explain-command.ts';
 import type { Standing } from '../../gateway/who-am-i.ts';
 import { ruleName } from '../../config/rule-reference.ts';
 import type { AppOptions } from '../options.ts';
-import { ABOUT_A_COMMAND, json, jsonOrMessage, problemsOf } from '../answers.ts';
+import { aboutACommand, json, jsonOrMessage, problemsOf } from '../answers.ts';
 import { explainBatchMessage, explainMessage } from '../../chat/messages.ts';
 import { authenticated } from '../identify.ts';
 import { profileOf, sendMessage } from '../markdown.ts';
@@ -147,7 +147,7 @@ export async function clusterRoutes(app: FastifyInstance, { gateway }: AppOption
         body: ExplainInputBody,
         headers: RequesterHeaders,
         response: {
-          ...problemsOf(...ABOUT_A_COMMAND),
+          ...problemsOf(...aboutACommand),
           200: jsonOrMessage('What it would be; a batch has its steps.', Type.Union([ExplainBody, ExplainBatchBody])),
         },
       },

@@ -5,7 +5,7 @@ import type { CommandResult } from '../../gateway/read-results.ts';
 import { Problem } from '../../errors.ts';
 import { isFinished } from '../../store/records.ts';
 import type { AppOptions } from '../options.ts';
-import { ABOUT_A_COMMAND, ABOUT_A_RUN, json, problemsOf, recordOr } from '../answers.ts';
+import { aboutACommand, aboutARun, json, problemsOf, recordOr } from '../answers.ts';
 import { disconnectSignal } from '../disconnect.ts';
 import { authenticated } from '../identify.ts';
 import { requestedCommand } from '../command-body.ts';
@@ -57,7 +57,7 @@ export async function commandRoutes(app: FastifyInstance, options: AppOptions): 
         params: ClusterParams,
         body: CommandBody,
         headers: SendingHeaders,
-        response: recordOr(problemsOf(...ABOUT_A_COMMAND, ...ABOUT_A_RUN)),
+        response: recordOr(problemsOf(...aboutACommand, ...aboutARun)),
       },
     },
     async (request, reply) => {

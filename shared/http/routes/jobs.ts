@@ -6,7 +6,7 @@ import { shownWords } from '../../command/redact-words.ts';
 import { placeOf } from '../../config/jobs.ts';
 import type { JobView } from '../../jobs/jobs.ts';
 import type { PastRun } from '../../jobs/past-runs.ts';
-import { ABOUT_A_COMMAND, ABOUT_A_RUN, jsonOrMessage, problemsOf, recordOrBatchOr } from '../answers.ts';
+import { aboutACommand, aboutARun, jsonOrMessage, problemsOf, recordOrBatchOr } from '../answers.ts';
 import { disconnectSignal } from '../disconnect.ts';
 import { jobsMessage } from '../../chat/messages.ts';
 import { authenticated } from '../identify.ts';
@@ -78,7 +78,7 @@ export async function jobRoutes(app: FastifyInstance, options: AppOptions): Prom
         params: JobParams,
         body: RunJobBody,
         headers: SendingHeaders,
-        response: recordOrBatchOr(problemsOf('job-not-found', ...ABOUT_A_COMMAND, ...ABOUT_A_RUN)),
+        response: recordOrBatchOr(problemsOf('job-not-found', ...aboutACommand, ...aboutARun)),
       },
     },
     async (request, reply) => {

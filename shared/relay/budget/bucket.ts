@@ -3,7 +3,7 @@
  * that, for each subscription and region (learn.microsoft.com/azure/aks/quotas-skus-regions, "Throttling limits"). Which of its
  * buckets commandResults uses is not documented; the smaller one is planned for (assumption `throttle-bucket`).
  */
-export const DOCUMENTED = { burst: 60, perSecond: 1 } as const;
+export const documentedLimits = { burst: 60, perSecond: 1 } as const;
 
 /**
  * Of the burst, this much is used. The rest is for requests that arrive closer together than they were sent, and for what two
@@ -11,7 +11,7 @@ export const DOCUMENTED = { burst: 60, perSecond: 1 } as const;
  */
 export const BURST = 57;
 /** Retry-After is obeyed within these bounds, in ms. */
-const RETRY_AFTER = { least: 1_000, most: 300_000, unsaid: 5_000 } as const;
+const retryAfterBounds = { least: 1_000, most: 300_000, unsaid: 5_000 } as const;
 
 const LEAST_PACE = 0.1;
 /** How much of the pace comes back in a ms after a 429 halved it: all of it in ten minutes. */
@@ -51,12 +51,12 @@ export function createBucket(start: number): Bucket {
     // The pace grows as time passes; its mean over the span is what has flowed in.
     const end = Math.min(1, pace + (now - at) * RECOVERY);
     const mean = (pace + end) / 2;
-    tokens = Math.min(capacity(), tokens + ((now - at) / 1000) * DOCUMENTED.perSecond * part * mean);
+    tokens = Math.min(capacity(), tokens + ((now - at) / 1000) * documentedLimits.perSecond * part * mean);
     pace = end;
     at = now;
   };
   const capacity = (): number => BURST * part;
-  const rate = (): number => DOCUMENTED.perSecond * part * pace;
+  const rate = (): number => documentedLimits.perSecond * part * pace;
 
   return {
     level: (now) => {
@@ -95,8 +95,8 @@ export function createBucket(start: number): Bucket {
     },
     throttled: (retryAfter, now) => {
       settle(now);
-      const wait = retryAfter === undefined ? RETRY_AFTER.unsaid : retryAfter * 1000;
-      const until = now + Math.min(RETRY_AFTER.most, Math.max(RETRY_AFTER.least, wait));
+      const wait = retryAfter === undefined ? retryAfterBounds.unsaid : retryAfter * 1000;
+      const until = now + Math.min(retryAfterBounds.most, Math.max(retryAfterBounds.least, wait));
       // Several answers of one moment are one lesson.
       if (blockedUntil <= now) pace = Math.max(LEAST_PACE, pace / 2);
       blockedUntil = Math.max(blockedUntil, until);

@@ -25,7 +25,7 @@ interface MembershipOptions {
 }
 
 /** A process that comes is noticed within this time, before it and the others have overspent. */
-const RENEW_MS = { few: 2_000, many: 5_000 } as const;
+const renewMs = { few: 2_000, many: 5_000 } as const;
 const FEW = 4;
 /** A lease outlives a process that crashes at least this long, and as long as what it spent takes to come back. */
 const LEASE_MS = 15_000;
@@ -82,7 +82,7 @@ async function hold(context: Context): Promise<void> {
     context.joined = true;
     changed();
     // Who is alone uses all of it, and has to see soon that another came.
-    const pause = context.last.taken > FEW && !context.last.alone ? RENEW_MS.many : RENEW_MS.few;
+    const pause = context.last.taken > FEW && !context.last.alone ? renewMs.many : renewMs.few;
     const closed = await clock.sleep(pause, { signal: closing.signal, unref: true }).then(
       () => false,
       () => true,

@@ -31,7 +31,7 @@ const YOUNG = 1.3;
 /** With less, looks at a young run are this much further apart. */
 const YOUNG_STRETCH = 4;
 /** Looks at runs that were sent together are spread over this part of the usual length, and over no more than that many ms. */
-const SPREAD = { part: 0.1, most: 300 } as const;
+const pollSpread = { part: 0.1, most: 300 } as const;
 
 /** ms between looks at a run of that age, if there were nobody else. */
 export const restInterval = (age: number, failures = 0): number =>
@@ -43,7 +43,7 @@ export const restInterval = (age: number, failures = 0): number =>
  * @param pace ms between looks at each run that the bucket can keep up for a while
  */
 export function dueIn(run: Watched, perRun: number, pace: number): number {
-  const usual = run.usual + run.spread * Math.min(SPREAD.most, SPREAD.part * run.usual) - run.sincePost;
+  const usual = run.usual + run.spread * Math.min(pollSpread.most, pollSpread.part * run.usual) - run.sincePost;
   if (perRun < PLENTY) return Math.max(usual, scarceInterval(run) - (run.sinceLook ?? Number.POSITIVE_INFINITY));
   if (run.sinceLook === undefined) return Math.min(EARLY_MS - run.sincePost, usual);
   const rest = restInterval(run.age, run.failures);

@@ -23,7 +23,7 @@ const MOST_MS = 8_000;
  * A look that came too early moves the guess this far beyond it: twelve looks reach a pod's start and a command's second, or six
  * where they cannot be spared.
  */
-const STEP = { spare: 1.15, scarce: 1.35 } as const;
+const stepFactors = { spare: 1.15, scarce: 1.35 } as const;
 const SPARE = 0.2;
 /** How much of the guess a single run changes. */
 const WEIGHT = 0.4;
@@ -41,9 +41,9 @@ export function createUsual(): Usual {
     of,
     holds: (kind) => known.get(kind)?.holds === true,
     tooEarly: (kind, age, spare) => {
-      const step = spare >= SPARE ? STEP.spare : STEP.scarce;
+      const step = spare >= SPARE ? stepFactors.spare : stepFactors.scarce;
       // A look far beyond the guess says that this run is long, not that all are.
-      if (age < of(kind) * STEP.scarce) learn(kind, Math.max(of(kind), age * step), false);
+      if (age < of(kind) * stepFactors.scarce) learn(kind, Math.max(of(kind), age * step), false);
     },
     ended: (kind, age, after) => {
       const seen = after === undefined ? age * SHORTER : (age + after) / 2;

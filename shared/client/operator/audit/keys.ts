@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Opening, rfc3339 } from '../../../audit/chain.ts';
-import { EMPTY_STATE, type TrailState } from '../../../audit/verify/state.ts';
+import { emptyState, type TrailState } from '../../../audit/verify/state.ts';
 import { systemClock } from '../../../clock.ts';
 import type { AppendLog } from '../../../store/append-log.ts';
 import type { Host } from '../../host.ts';
@@ -9,7 +9,7 @@ import { openTrail } from '../log.ts';
 import { common, explain, timeOf } from './arguments.ts';
 import { readState, writeState } from './verify.ts';
 
-const usage = `aksgw audit keys [list] [FOLDER | https://…] [--state FILE] [--config FILE]
+const USAGE = `aksgw audit keys [list] [FOLDER | https://…] [--state FILE] [--config FILE]
 aksgw audit keys believe | retire | revoke | restore ID --state FILE [--from TIME] [--by NAME] [--why TEXT]
 
 Lists the root keys that opened the streams of a trail, and decides about them in the state file that "aksgw audit verify" honours.
@@ -43,8 +43,8 @@ export async function keys(argv: readonly string[], host: Host): Promise<number>
   const verb = isVerb(first) ? first : 'list';
   const rest = isVerb(first) ? positionals.slice(1) : positionals;
   const { state: file, by, why } = values;
-  if (values.help || rest.length > 1) return explain(host, usage, values);
-  const state = file !== undefined && existsSync(file) ? readState(file) : EMPTY_STATE;
+  if (values.help || rest.length > 1) return explain(host, USAGE, values);
+  const state = file !== undefined && existsSync(file) ? readState(file) : emptyState;
   if (verb === 'list') {
     await list(await openTrail(rest[0], values.config, host), state, host);
     return 0;
@@ -52,7 +52,7 @@ export async function keys(argv: readonly string[], host: Host): Promise<number>
   const [id] = rest;
   const decides = verb === 'retire' || verb === 'revoke';
   if (id === undefined || file === undefined || (decides && (by === undefined || why === undefined)))
-    return explain(host, usage, values);
+    return explain(host, USAGE, values);
   const from = rfc3339(timeOf('--from', values.from) ?? systemClock.now());
   writeState(file, decide(state, verb, id, { from, by: by ?? '', why: why ?? '' }));
   return 0;

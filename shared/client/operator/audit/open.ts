@@ -16,7 +16,7 @@ import { readConfig } from '../config.ts';
 import { openTrail, operatorCredential } from '../log.ts';
 import { common, explain, range, timesOf } from './arguments.ts';
 
-const usage = `aksgw audit open --key PRIVATE.jwk [FOLDER | https://…] [--command ID] [--since TIME] [--until TIME] [--config FILE]
+const USAGE = `aksgw audit open --key PRIVATE.jwk [FOLDER | https://…] [--command ID] [--since TIME] [--until TIME] [--config FILE]
 aksgw audit open --match TEXT [FOLDER | https://…] [--command ID] [--since TIME] [--until TIME] [--config FILE]
 
 Shows what the trail hides: the data in commands (values, patches, the words after a program).
@@ -59,7 +59,7 @@ export async function open(argv: readonly string[], host: Host): Promise<number>
   });
   const { key, match, command } = values;
   if (values.help || positionals.length > 1 || (key === undefined) === (match === undefined))
-    return explain(host, usage, values);
+    return explain(host, USAGE, values);
   const log = await openTrail(positionals[0], values.config, host);
   const show =
     key === undefined ? await matching(match ?? '', values.config, host) : await opening(readFileSync(key, 'utf8'));

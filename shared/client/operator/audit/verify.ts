@@ -4,7 +4,7 @@ import { rfc3339 } from '../../../audit/chain.ts';
 import { readCopies } from '../../../audit/sinks/copies.ts';
 import { verifyExport } from '../../../audit/verify/export-file.ts';
 import { renderReport } from '../../../audit/verify/report.ts';
-import { EMPTY_STATE, type TrailState, acknowledge, parseState, renderState } from '../../../audit/verify/state.ts';
+import { emptyState, type TrailState, acknowledge, parseState, renderState } from '../../../audit/verify/state.ts';
 import type { VerificationReport, Verdict } from '../../../audit/verify/verification-report.ts';
 import { type VerifyOptions, verifyTrail } from '../../../audit/verify/verify.ts';
 import { systemClock } from '../../../clock.ts';
@@ -56,7 +56,7 @@ export async function verify(argv: readonly string[], host: Host): Promise<numbe
   const incomplete = id !== undefined && (stateFile === undefined || by === undefined || why === undefined);
   if (values.help || positionals.length > 1 || incomplete) return explain(host, USAGE, values);
   const config = readConfig(values.config, host);
-  const state = stateFile !== undefined && existsSync(stateFile) ? readState(stateFile) : EMPTY_STATE;
+  const state = stateFile !== undefined && existsSync(stateFile) ? readState(stateFile) : emptyState;
   const configuredKey = config && (await readRootKeyId(config.storage.signingKey, host));
   const options: VerifyOptions = {
     rootKeys: [...(values['root-key'] ?? []), ...(configuredKey === undefined ? [] : [configuredKey])],
