@@ -191,7 +191,7 @@ describe('resources: discover', () => {
           exitCode: 78,
           stdout: '',
           stderr: expect.stringContaining(
-            'widgets.example.com is not namespaced on this cluster, as policy took it to be',
+            'does not say that widgets.example.com is namespaced, as policy took it to be',
           ),
         }),
       ]);

@@ -261,6 +261,8 @@ const describeOutbox = (
         (await records.dueDeliveries(1_000, 10, new Set(except))).map(({ webhook }) => webhook).sort();
       expect(await due(['slow'])).toEqual(["o'ther", 'ops']);
       expect(await due(["o'ther", 'slow'])).toEqual(['ops']);
+      const many = Array.from({ length: 20 }, (_, index) => `busy-${index}`);
+      expect(await due([...many, 'slow', 'ops'])).toEqual(["o'ther"]);
       expect(await due([])).toHaveLength(10);
       for (const one of stored) expect(await records.dropDelivery(one)).toBe(true);
     });

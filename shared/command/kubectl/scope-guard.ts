@@ -33,9 +33,10 @@ export function scopeGuard(
       `--namespaced=${one.namespaced}`,
       '--output=name',
     ];
-    const why = `error: ${nameOf(one)} is not ${scope} on this cluster, as policy took it to be: nothing was run. The gateway reads its definitions again.`;
+    const why = `error: this cluster does not say that ${nameOf(one)} is ${scope}, as policy took it to be: nothing was run. The gateway reads its definitions again.`;
     return [
-      ...sh`s=; for r in $(${list} </dev/null); do [ "$r" != ${[nameOf(one)]} ] || s=1; done; `,
+      // What an extension API that is away makes it say besides is not the command's own.
+      ...sh`s=; for r in $(${list} </dev/null 2>/dev/null); do [ "$r" != ${[nameOf(one)]} ] || s=1; done; `,
       ...sh`[ -n "$s" ] || { printf '%s\\n' ${[why]} >&2; exit ${String(SCOPE_CHANGED)}; }; `,
     ];
   });
