@@ -1,23 +1,14 @@
-import type { labels } from '../telemetry/metrics.ts';
+import { labels } from '../telemetry/metrics.ts';
 
 /** How a check, a part or a cluster stands. `not-allowed` and `unknown` are never `ok`: what was not seen is not well. */
 const statuses = ['failing', 'degraded', 'unknown', 'not-allowed', 'ok'] as const;
 export type Status = (typeof statuses)[number];
 
-/** The parts of one look, in the order in which they are shown. */
-export const partNames = [
-  'reachability',
-  'azure',
-  'controlPlane',
-  'tunnel',
-  'nodes',
-  'workloads',
-  'pods',
-  'storage',
-  'scaling',
-  'events',
-] as const;
-export type PartName = (typeof partNames)[number];
+/** A part of one look; metrics have it as a label. */
+export type PartName = Exclude<(typeof labels)['aspect'][number], 'whole'>;
+
+/** All of them, in the order in which they are shown. */
+export const partNames = labels.aspect.filter((aspect): aspect is PartName => aspect !== 'whole');
 
 /** The worst of some; `ok` of none. */
 export const worst = (some: Iterable<Status>): Status => {

@@ -44,7 +44,7 @@ export const labels = {
   signal: ['traces', 'metrics'],
   /** Why a span is not sent. */
   why: ['queue-full', 'export-failed', 'unauthenticated'],
-  /** Of a look at a cluster: the whole, or a part of it. */
+  /** Of a look at a cluster: the whole, or a part of it, in the order in which they are shown. */
   aspect: [
     'whole',
     'reachability',
