@@ -17,7 +17,7 @@ app.http('http', {
   handler: async (request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit> => {
     const { pathname, search } = new URL(request.url);
     // Told without waiting for anything else: this is about the process (/readyz is about what it needs).
-    if (pathname === '/healthz') {
+    if (pathname === '/healthz' && ['GET', 'HEAD'].includes(request.method)) {
       startGateway();
       return { jsonBody: { status: 'ok', version }, headers: { ...commonHeaders(context.invocationId) } };
     }

@@ -116,6 +116,25 @@ describe('on the Functions host', () => {
     },
   );
 
+  test.each([
+    ['PUT', '/healthz', 405],
+    ['HEAD', '/healthz', 200],
+    ['GET', '//v1/whoami', 404],
+    ['GET', '/v1/commands/%ff', 404],
+    ['GET', '/v1/commands/..%2f..%2fx', 404],
+    ['GET', '/v1/clusters/%00', 404],
+    ['OPTIONS', '/v1/commands', 405],
+    ['DELETE', '/', 404],
+    ['GET', "/v1/commands?cursor=%ff&x='", 400],
+  ])('%s %s is %i, as on a port', async (method, path, status) => {
+    for (const headers of [authorised(), { ...authorised(), accept: '*/*;q=x, ,', prefer: '=', te: 'x' }])
+      expect((await call(method, path, headers)).status).toBe(status);
+  });
+
+  test.each(['[', 'a:b', 'evil.example.com/path'])('the Host %j names no host', async (host) => {
+    expect((await call('GET', '/v1/whoami', { ...authorised(), host })).status).toBe(400);
+  });
+
   test.each(['sweep', 'jobs'])('the function %s runs on its timer', async (name) => {
     const timer = {
       schedule: { adjustForDST: true },
