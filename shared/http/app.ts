@@ -58,8 +58,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     try {
       checkUtf8(request.headers);
       if (request.headers['content-length'] === undefined) request.visit?.received(body.length);
-      // Clients name a type of a body that they do not send; routes that need one say so.
-      done(null, body.length === 0 ? undefined : readStrictJson(body as Buffer));
+      done(null, body.length === 0 ? undefined : readStrictJson(body as Buffer)); // of no chunk
     } catch (error) {
       done(error as Error);
     } finally {
@@ -84,6 +83,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     reply.headers(commonHeaders(request.id));
     refuseRepeated(request);
     checkHost(request);
+    forgetTypeOfNothing(request);
   });
   app.addHook('onRequest', identify({ ...options, publicUrl: () => options.config().publicUrl }));
   app.addHook('onRequest', async (request) => void profileOf(request)); // before anything is done that could not be told
@@ -140,6 +140,11 @@ function refuseRepeated({ raw }: FastifyRequest): void {
 /** Memory that is of no more use, at once: V8 lets 64 MB of it gather before it looks. Small ones share theirs. */
 function giveBack({ buffer, byteLength }: Buffer): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+}
+
+/** Clients name a type of a body that they do not send (curl -d ''). Routes that need one say so. */
+function forgetTypeOfNothing({ headers }: FastifyRequest): void {
+  if (headers['content-length'] === '0') delete headers['content-type'];
 }
 
 const neverAsked = (): never => {

@@ -68,13 +68,15 @@ describe('what HTTP itself asks for', () => {
   );
 
   test('a body of which there is nothing but a type is no body', async () => {
-    const headers = { 'content-type': 'application/json' };
     const { body } = await stack.command(PODS);
-    expect(await stack.request('POST', `/v1/commands/${body.id}/cancel`, { headers })).toMatchObject({
-      status: 409,
-      body: { code: 'command-finished' },
-    });
-    expect(await stack.command('')).toMatchObject({ status: 400, body: { code: 'request-invalid' } });
+    for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain;charset=UTF-8']) {
+      const headers = { 'content-type': type };
+      expect(await stack.request('POST', `/v1/commands/${body.id}/cancel`, { headers })).toMatchObject({
+        status: 409,
+        body: { code: 'command-finished' },
+      });
+      expect(await stack.command('', { headers })).toMatchObject({ status: 400, body: { code: 'request-invalid' } });
+    }
   });
 
   test('a compressed body is refused, not misread', async () => {
