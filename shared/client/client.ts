@@ -1,17 +1,21 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type {
+  AccessOutput,
   BatchInput,
   BatchOutputBody,
+  ClusterDetailOutput,
   ClusterHealthOutput,
+  ClusterOutput,
   CommandInput,
   CommandOutputBody,
   ExplainInput,
   JobOutput,
   JobWithRunsOutput,
   RunJobInput,
+  WhoAmIOutput,
 } from '../http/schemas.ts';
 import { trimEnd } from '../lib/trim-end.ts';
-import { isAnything, isBatch, isExplanation, isHealth, isJob, isList, isRecord, type Is } from './api/answers.ts';
+import { has, isAnything, isBatch, isExplanation, isHealth, isJob, isList, isRecord, type Is } from './api/answers.ts';
 import { awaitEnd, runToEnd, WAIT_SECONDS, type AwaitOptions, type RunOptions } from './api/await-end.ts';
 import { request, type Endpoint } from './api/request.ts';
 import { persistently } from './api/retry.ts';
@@ -32,7 +36,8 @@ const OFFER_SECONDS = 60;
 const COMMANDS = '/v1/commands';
 const BATCHES = '/v1/batches';
 const JOBS = '/v1/jobs';
-const clusterPath = (cluster: string): string => `/v1/clusters/${encodeURIComponent(cluster)}`;
+const CLUSTERS = '/v1/clusters';
+const clusterPath = (cluster: string): string => `${CLUSTERS}/${encodeURIComponent(cluster)}`;
 const commandPath = (id: string): string => `${COMMANDS}/${encodeURIComponent(id)}`;
 const jobPath = (name: string): string => `${JOBS}/${encodeURIComponent(name)}`;
 
@@ -126,8 +131,20 @@ export function createClient({ url, token, fetch: send = sendByNode, sleep = pau
     getJob: (name: string, signal?: AbortSignal): Promise<JobWithRunsOutput> =>
       read(endpoint, jobPath(name), isJob, signal),
 
-    /** Any other resource of the gateway that is an object. Throws GatewayProblem. */
-    get: (path: string, signal?: AbortSignal): Promise<object> => read(endpoint, path, isAnything, signal),
+    /** The clusters that the caller may see. Throws GatewayProblem. */
+    listClusters: (signal?: AbortSignal): Promise<readonly ClusterOutput[]> => readList(endpoint, CLUSTERS, signal),
+
+    /** A cluster, with the custom resources that are known there. Throws GatewayProblem. */
+    getCluster: (cluster: string, signal?: AbortSignal): Promise<ClusterDetailOutput> =>
+      read(endpoint, clusterPath(cluster), has({ name: 'text', resources: 'object', tools: 'object' }), signal),
+
+    /** The rules that bind the caller on a cluster. Throws GatewayProblem. */
+    access: (cluster: string, signal?: AbortSignal): Promise<AccessOutput> =>
+      read(endpoint, `${clusterPath(cluster)}/access`, has({ items: 'list', warnings: 'list' }), signal),
+
+    /** The caller as the gateway sees it. Throws GatewayProblem. */
+    whoAmI: (signal?: AbortSignal): Promise<WhoAmIOutput> =>
+      read(endpoint, '/v1/whoami', has({ principal: 'object', roles: 'list', unknown: 'list' }), signal),
   };
 }
 

@@ -120,8 +120,8 @@ function explainFailure(error: unknown, host: Host): number {
     );
     return exits.notRun;
   }
-  // An answer of another shape than a gateway's; Node's own such errors have a code.
-  if (name === 'TypeError' && code === undefined) {
+  // An answer of another shape than a gateway's, or deeper than can be shown; Node's own such errors have a code.
+  if ((name === 'TypeError' || name === 'RangeError') && code === undefined) {
     host.stderr.write(
       printable(`aksgw: the answer is not understood (${message}): something stands before the gateway\n`),
     );

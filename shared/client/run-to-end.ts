@@ -19,6 +19,8 @@ interface Run {
 }
 
 const SECOND_MS = 2_000;
+/** Who presses Ctrl-C twice does not wait longer for an answer. */
+const CANCEL_MS = 10_000;
 
 /**
  * Runs something to its end and shows it. Throws what the client throws where nothing was started; once something may have been, the exit
@@ -104,7 +106,7 @@ async function interrupted(host: Host, client: Client, id: string | undefined): 
   );
   if (!second || !(await host.secondInterrupt(SECOND_MS))) return exits.interrupted;
   try {
-    const { status } = await client.cancel(id);
+    const { status } = await client.cancel(id, AbortSignal.timeout(CANCEL_MS));
     tell(
       host,
       `cancelled ${id}${status === 'running' || status === 'submitting' ? ': it is being ended in its pod' : ''}`,

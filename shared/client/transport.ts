@@ -20,6 +20,8 @@ interface HttpRequest {
 /** One request. Rejects when there is no answer. */
 export type Send = (url: string, request: HttpRequest) => Promise<HttpAnswer>;
 
+/** Longer than any answer takes: one that comes drop by drop is none. */
+const LONGEST_MS = 600_000;
 /** A person waits: what does not connect within this does not. */
 const CONNECT_MS = 4_000;
 /** A gateway holds a request for a minute, and Azure's front end ends every one after 230 s. */
@@ -46,6 +48,8 @@ export const send: Send = async (url, { method, headers, body, signal }) => {
     sent.once('error', reject);
     boundConnecting(sent, secure);
     sent.setTimeout(SILENCE_MS, () => sent.destroy(new Error('the gateway says nothing more')));
+    const late = setTimeout(() => sent.destroy(new Error('the answer does not end')), LONGEST_MS).unref();
+    sent.once('close', () => clearTimeout(late));
     sent.end(body);
   });
 };

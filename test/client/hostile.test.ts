@@ -140,6 +140,25 @@ describe('what a gateway says is shown, and obeyed by nothing', () => {
   });
 
   test.each([
+    [
+      'nested too deep to be shown',
+      () =>
+        `{"principal":{},"roles":[],"unknown":[],"name":"x","resources":{},"tools":{},"items":[],"warnings":[],"deep":${'['.repeat(1e5)}${']'.repeat(1e5)}}`,
+    ],
+    ['of another shape', () => '[[],[],[]]'],
+    ['empty', () => '{}'],
+  ])('an answer that is %s is not understood, as JSON too', async (_, made) => {
+    const { url } = await serve((_request, response) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end(made()),
+    );
+    for (const argv of [['whoami'], ['access'], ['clusters', 'demo'], ['clusters'], ['jobs', 'list'], ['ps']]) {
+      const { code, out } = await aksgw(['-o', 'json', ...argv], { AKSGW_URL: url, AKSGW_TOKEN: 't' });
+      // A list that is whole is one, whatever stands beside it.
+      if (out !== '[]\n') expect([argv, code, out]).toEqual([argv, 126, '']);
+    }
+  });
+
+  test.each([
     { warnings: 'one text' },
     { warnings: [{}] },
     { stdoutBase64: 5 },

@@ -20,6 +20,18 @@ export const isHealth = (answer: object): boolean =>
 
 export const isAnything = (): boolean => true;
 
+const isOf = {
+  text: (value: unknown) => typeof value === 'string',
+  object: isObject,
+  list: (value: unknown) => Array.isArray(value),
+} as const;
+
+/** An object with these members. */
+export const has =
+  (members: Readonly<Record<string, keyof typeof isOf>>): Is =>
+  (answer) =>
+    Object.entries(members).every(([name, kind]) => isOf[kind](Reflect.get(answer, name)));
+
 /** Ids are opaque, but no gateway gives one that a shell or a terminal would act on. */
 const isId = (id: unknown): boolean => typeof id === 'string' && /^[\w.~-]{1,200}$/.test(id);
 

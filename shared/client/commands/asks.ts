@@ -1,11 +1,4 @@
-import type {
-  AccessOutput,
-  ClusterDetailOutput,
-  ClusterOutput,
-  ExplainBatchOutput,
-  ExplainOutput,
-  WhoAmIOutput,
-} from '../../http/schemas.ts';
+import type { ClusterDetailOutput, ExplainBatchOutput, ExplainOutput } from '../../http/schemas.ts';
 import { clusterOf, connect, type Options } from '../connect.ts';
 import { UsageError } from '../exits.ts';
 import { answer, answerJson, oneLine, type Host } from '../host.ts';
@@ -18,10 +11,10 @@ export async function clusters(words: readonly string[], options: Options, host:
   if (surplus !== undefined) throw new UsageError(`takes one cluster, not ${JSON.stringify(surplus)} too`);
   const { client, cluster } = await connect(options, host);
   if (name !== undefined) {
-    const found = await client.get(`/v1/clusters/${encodeURIComponent(name)}`, host.signal);
-    return options.json ? answerJson(host, found) : answer(host, clusterTable(found as ClusterDetailOutput));
+    const found = await client.getCluster(name, host.signal);
+    return options.json ? answerJson(host, found) : answer(host, clusterTable(found));
   }
-  const { items } = (await client.get('/v1/clusters', host.signal)) as { items: readonly ClusterOutput[] };
+  const items = await client.listClusters(host.signal);
   if (options.json) return answerJson(host, items);
   const rows = items.map((one) => [
     one.name === cluster ? '*' : '',
@@ -57,7 +50,7 @@ function clusterTable({ name, runAs, defaultNamespace, frozen, resources, tools 
 /** `aksgw whoami`: the caller as the gateway sees it, and by which sign-in. */
 export async function whoAmI(options: Options, host: Host): Promise<number> {
   const { client, url, context } = await connect(options, host);
-  const found = (await client.get('/v1/whoami', host.signal)) as WhoAmIOutput;
+  const found = await client.whoAmI(host.signal);
   if (options.json) return answerJson(host, found);
   const { principal, roles, unknown } = found;
   const { method, application } = context?.signIn ?? {};
@@ -76,8 +69,7 @@ export async function whoAmI(options: Options, host: Host): Promise<number> {
 /** `aksgw access`: the rules that bind the caller on a cluster, as `kubectl auth can-i --list` has them. */
 export async function access(options: Options, host: Host): Promise<number> {
   const connection = await connect(options, host);
-  const path = `/v1/clusters/${encodeURIComponent(clusterOf(connection))}/access`;
-  const found = (await connection.client.get(path, host.signal)) as AccessOutput;
+  const found = await connection.client.access(clusterOf(connection), host.signal);
   if (options.json) return answerJson(host, found);
   const rows = found.items.map((rule) => [
     rule.effect,

@@ -11,6 +11,8 @@ import { createWatch } from './watch.ts';
 
 /** Between two looks: each is a command of its own, with a pod of its own. */
 const PAUSE_MS = 3_000;
+/** Ctrl-C ends at once, with or without an answer to the cancel. */
+const CANCEL_MS = 3_000;
 
 interface Following {
   readonly client: Client;
@@ -146,7 +148,9 @@ async function look(
   } catch (error) {
     if (!host.signal?.aborted) throw error;
     if (at !== undefined)
-      await client.cancelAt(at).catch((failure: Error) => tell(host, `not cancelled: ${failure.message}`));
+      await client
+        .cancelAt(at, AbortSignal.timeout(CANCEL_MS))
+        .catch((failure: Error) => tell(host, `not cancelled: ${failure.message}`));
     return undefined;
   }
 }
