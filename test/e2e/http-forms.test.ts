@@ -117,6 +117,10 @@ describe('what HTTP itself asks for', () => {
     const detail = async (answer: Promise<{ body: { detail: string } }>) => (await answer).body.detail;
     expect(await detail(stack.request('GET', '/v1/commands?bogus=1'))).toBe('There is no query key bogus.');
     expect(await detail(stack.command({ ...PODS, force: true }))).toBe('There is no body key force.');
+    for (const key of ['approvalId', 'breakGlass'])
+      expect(await detail(stack.command({ ...PODS, [key]: 'x' }))).toBe(
+        `${key} is not built yet: there are no approvals. Nothing was started.`,
+      );
     expect(await detail(stack.command({ ...PODS, files: [{ path: 'a', content: '', mode: 7 }] }))).toBe(
       'There is no body key mode in files/0.',
     );
