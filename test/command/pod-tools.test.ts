@@ -26,7 +26,7 @@ describe("the tools of a cluster's pod", () => {
     });
   });
 
-  test.each(['1.34', '1.37'])('a flag that kubectl %s knows passes without a word', (kubectl) => {
+  test.each(['1.34', '1.36', '1.37'])('a flag that kubectl %s knows passes without a word', (kubectl) => {
     expect(warningsOf(NEWER, { kubectl })).toEqual([]);
   });
 
