@@ -103,7 +103,8 @@ export function createStoredResults(options: StoredResultsOptions): StoredResult
     if (usage.readAt === undefined) await read(owner, usage);
     const { uncounted, version } = usage;
     const parts = withMore(kept(usage), uncounted, nowHours(), Math.max(1, Math.ceil(hours() / PARTS)));
-    if (!(await records.putNote(nameOf(owner), { version, text: JSON.stringify(parts) }))) return false;
+    // Lazy: a power cut may leave a result out of the count, as a kill may, and no command need wait for the disk once more.
+    if (!(await records.putNote(nameOf(owner), { version, text: JSON.stringify(parts) }, { lazy: true }))) return false;
     usage.version = version + 1;
     usage.parts = parts;
     usage.uncounted -= uncounted;

@@ -52,8 +52,11 @@ export interface Records {
 
   /** A small text of the gateway's own under a name (a job's state), at most `MAX_NOTE` characters. */
   getNote(name: string): Promise<Note | undefined>;
-  /** Writes a note if its stored version is still `note.version` (0: there is none yet); gives whether it did. Durable when it resolves. */
-  putNote(name: string, note: Note): Promise<boolean>;
+  /**
+   * Writes a note if its stored version is still `note.version` (0: there is none yet); gives whether it did. Durable when it resolves; a
+   * `lazy` one has outlived the process then, and a power cut a moment later.
+   */
+  putNote(name: string, note: Note, options?: { readonly lazy?: boolean }): Promise<boolean>;
 
   /** Stores a delivery, unless there is one with its id. */
   addDelivery(delivery: Delivery): Promise<void>;

@@ -126,8 +126,8 @@ function createRecords(parts: Parts): Connection {
       writer.write(() => sql.lease.run({ name, holder, until, now }).changes === 1, { lazy: true }),
     releaseLease: (name, holder) => writer.write(() => void sql.unlease.run({ name, holder }), { lazy: true }),
     getNote: (name) => store.read(() => optional(sql.getNote.get({ name }), parseNote)),
-    putNote: (name, note) =>
-      writer.write(() => sql.putNote.run({ name, old: note.version, text: note.text }).changes === 1),
+    putNote: (name, note, options) =>
+      writer.write(() => sql.putNote.run({ name, old: note.version, text: note.text }).changes === 1, options),
     addDelivery: (delivery) => writer.write(() => void sql.addDelivery.run(deliveryColumns(delivery))),
     dueDeliveries: (now, limit, except = new Set()) =>
       store.read(() => sql.dueDeliveries.all({ now, limit, except: JSON.stringify([...except]) }).map(parseDelivery)),
@@ -162,7 +162,8 @@ const replace = (
   writer.write(
     () => {
       const next = { ...record, version: record.version + 1 };
-      if (sql.replace.run({ ...columns(next), old: record.version }).changes !== 1) return undefined;
+      const change = { ...columns(next), old: record.version };
+      if (sql.replaceUnindexed.run(change).changes !== 1 && sql.replace.run(change).changes !== 1) return undefined;
       if (delivery) sql.addDelivery.run(deliveryColumns(delivery));
       return next;
     },

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { mkdtempDisposable } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { TableClient, AzureNamedKeyCredential } from '@azure/data-tables';
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
@@ -75,6 +78,20 @@ const refusal = async (asked: Promise<void>): Promise<Problem> => {
 };
 
 describe('what commands printed', () => {
+  test('keep no command waiting for the disk: the count is there at once, and on the disk a moment later', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'results-'));
+    let syncs = 0;
+    const records = await openSqliteRecords(join(folder.path, 'records.sqlite'), {
+      clock: createManualClock(),
+      openLog: async () => ({ sync: async () => void (syncs += 1), close: async () => undefined }),
+    });
+    expect(await store(setUp(records).open(), 10)).toBe(10);
+    expect((await records.getNote(`stored-results:${key}`))?.text).toMatch(/,10\]\]$/);
+    expect(syncs).toBe(0);
+    await records.close();
+    expect(syncs).toBe(1);
+  });
+
   test('is kept up to the quota: then it is cut, and nothing new is let in, until enough of it is past its retention', async () => {
     const { clock, open } = setUp();
     const results = open();

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { StorageUnavailable } from '../../shared/store/append-log.ts';
 import { openSqliteRecords } from '../../shared/store/sqlite-records.ts';
+import { prepare, prepareSchema } from '../../shared/store/sqlite-statements.ts';
 import { createSqliteWriter } from '../../shared/store/sqlite-writer.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { describeRecords, purgeOutputs } from './records-contract.ts';
@@ -217,6 +218,20 @@ describe('a SQLite file', () => {
     await second;
     expect(told).toEqual(['a', 'b', 'one', 'two']);
     await records.close();
+  });
+
+  test('writes no index again for a change that is in none', () => {
+    const database = new DatabaseSync(':memory:');
+    prepareSchema(database);
+    const { replace, replaceUnindexed } = prepare(database);
+    const written = ({ sourceSQL }: { readonly sourceSQL: string }) =>
+      database
+        .prepare(`EXPLAIN ${sourceSQL}`)
+        .all()
+        .filter(({ opcode }) => opcode === 'IdxInsert').length;
+    expect(written(replace)).toBeGreaterThan(0);
+    expect(written(replaceUnindexed)).toBe(0);
+    database.close();
   });
 
   test('syncs soon what nobody waits for, at the latest when it is closed', async () => {
