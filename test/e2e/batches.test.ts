@@ -99,6 +99,15 @@ describe('POST /v1/clusters/{cluster}/batches', () => {
     expect(posts()).toBe(before);
   });
 
+  test('has for all its files what one command has for its own', async () => {
+    const keys = Array.from({ length: 2_000 }, (_, key) => `  key-${key}: !!str b\n`).join('');
+    const content = `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n${keys}`;
+    const files = [{ path: 'a.yaml', content }];
+    const step = { argv: ['kubectl', 'apply', '-f', 'a.yaml', '-n', 'shop'], files };
+    const { status, body } = await batch({ steps: [step, step] });
+    expect([status, body.code, body.step]).toEqual([400, 'command-refused', 1]);
+  });
+
   test('shares the time that one command may have: what the steps leave open is an equal part', async () => {
     const long = { ...pods, timeoutSeconds: 3_000 };
     const tooLong = await batch({ steps: [long, long] });
