@@ -1,5 +1,4 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock, type Clock } from '../../shared/clock.ts';
 import { answer } from './arm/answer.ts';
@@ -10,6 +9,7 @@ import { createFaultLine } from './arm/faults.ts';
 import { createRuns, type Runner } from './arm/runs.ts';
 import { createThrottles } from './arm/throttles.ts';
 import type { Cut } from './arm/wire.ts';
+import { closeServer, listen } from './loopback.ts';
 
 export { AKS_SERVER_APP, type EmulatedCluster } from './arm/cluster.ts';
 export type { AnswerFault, FaultLine, PollFault, PostFault } from './arm/faults.ts';
@@ -66,11 +66,7 @@ export async function startArm(options: ArmOptions): Promise<EmulatedArm> {
     closing: closing.signal,
   };
   const server = createServer((request, response) => void answer(context, request, response));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port ?? 0, '127.0.0.1', () => resolve());
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = await listen(server, options.port);
   return {
     url,
     posts: context.posts,
@@ -81,10 +77,7 @@ export async function startArm(options: ArmOptions): Promise<EmulatedArm> {
       closing.abort(new Error('the emulated ARM was closed'));
       // Time for pods to end and clean up; a runner that ignores the signal is left to itself.
       await Promise.race([runs.settled(), delay(CLOSE_MS, undefined, { ref: false })]);
-      await new Promise<void>((resolve, reject) => {
-        server.close((error) => (error ? reject(error) : resolve()));
-        server.closeAllConnections();
-      });
+      await closeServer(server);
     },
   };
 }

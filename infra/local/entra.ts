@@ -1,11 +1,11 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { systemClock, type Clock } from '../../shared/clock.ts';
 import { answer, type EntraContext, type EntraFault, type EntraRequest } from './entra/answer.ts';
 import { DEMO_APP, DEMO_TENANT, issueApp, issueId, issueUser, issueV1, sign, type Claims } from './entra/issue.ts';
 import { createSigningKey, createSigningKeyNow, type SigningKey, type SigningMaterial } from './entra/keys.ts';
 import { createPublicClients, type Device } from './entra/public-clients.ts';
 import type { EntraApp } from './entra/token-endpoint.ts';
+import { closeServer, listen } from './loopback.ts';
 
 export { DEMO_TENANT } from './entra/issue.ts';
 export type { EntraApp } from './entra/token-endpoint.ts';
@@ -94,11 +94,7 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
     closing: closing.signal,
   };
   const server = createServer((request, response) => void answer(context, request, response));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port ?? 0, '127.0.0.1', () => resolve());
-  });
-  const authority = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const authority = await listen(server, options.port);
   return {
     authority,
     tenants,
@@ -124,10 +120,7 @@ export async function startEntra(options: EntraOptions = {}): Promise<EmulatedEn
     revoke: people.revoke,
     close: () => {
       closing.abort(new Error('the emulated Entra was closed'));
-      return new Promise((resolve, reject) => {
-        server.close((error) => (error ? reject(error) : resolve()));
-        server.closeAllConnections();
-      });
+      return closeServer(server);
     },
   };
 }

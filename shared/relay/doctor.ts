@@ -50,14 +50,25 @@ interface Probed {
 const POLL_MS = 2_000;
 const MOST_MS = 5 * 60_000;
 
+/** What the probes work with. */
+interface Examination extends DoctorOptions {
+  readonly progress: (what: string) => void;
+  /** A word that only this examination knows. */
+  readonly mark: string;
+  readonly token: Secret | undefined;
+  readonly findings: Record<string, string>;
+  readonly conclude: Conclude;
+  /** By the probe's name: why it did not get through. */
+  readonly failed: Map<string, string>;
+}
+
 /** Never throws for what Azure says: a probe that fails is part of the report. Rejects when `signal` aborts. */
 export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
-  const { arm, cluster, clock, entropy, signal, progress = () => undefined } = options;
+  const { arm, cluster, entropy, signal, progress = () => undefined } = options;
   const verdicts = new Map<AssumptionId, Omit<Check, 'assumption'>>();
   const findings: Record<string, string> = {};
-  const conclude = (id: AssumptionId, holds: boolean, detail: string): void => {
-    verdicts.set(id, { verdict: holds ? 'confirmed' : 'refuted', detail });
-  };
+  const conclude: Conclude = (id, holds, detail) =>
+    void verdicts.set(id, { verdict: holds ? 'confirmed' : 'refuted', detail });
 
   progress('Reading the cluster');
   const view = await arm.cluster(cluster, signal);
@@ -68,76 +79,93 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   }
   readView(view.value, findings, conclude);
   const token = view.value.entra ? await options.clusterToken?.() : undefined;
-
-  const probe = async (what: string, text: string, context?: Uint8Array): Promise<Probed | string> => {
-    progress(what);
-    const begun = clock.monotonic();
-    const accepted = await arm.run(cluster, { text, context, clusterToken: token, fence: () => undefined }, signal);
-    const answered = clock.monotonic();
-    if (accepted.kind !== 'answer') return describe(accepted);
-    let sawStartedAt = false;
-    for (;;) {
-      const state = await arm.result(cluster, accepted.value.commandId, signal);
-      signal?.throwIfAborted();
-      if (state.kind === 'answer' && state.value.ended)
-        return {
-          accepted: accepted.value,
-          state: state.value,
-          postMs: answered - begun,
-          runMs: clock.monotonic() - answered,
-          sawStartedAt,
-        };
-      if (state.kind === 'answer') sawStartedAt ||= state.value.startedAt !== undefined;
-      else if (state.kind === 'refused' && state.status !== 429 && state.status < 500) return describe(state);
-      if (clock.monotonic() - answered > MOST_MS) return 'it did not end within five minutes';
-      await clock.sleep(POLL_MS, { signal });
-    }
-  };
   const failed = new Map<string, string>();
-  const mark = hex(entropy, 8);
+  const examination = { ...options, progress, mark: hex(entropy, 8), token, findings, conclude, failed };
+  await lookAround(examination, view.value);
+  await runLauncher(examination);
+  await enterOwnPod(examination);
+  await printMuch(examination);
+  const why = [...failed].map(([name, reason]) => `probe "${name}" did not get through: ${reason}`).join('; ');
+  return report(cluster, verdicts, findings, why);
+}
 
-  const pod = await probe(
-    'Looking around in the pod',
-    podProgram(mark),
-    await zipContext(
-      [{ path: 'doctor/sub/file.txt', bytes: Buffer.from(mark) }],
-      [{ path: '.aksgw/probe', bytes: Buffer.from(mark) }],
-    ),
-  );
-  if (view.value.entra)
+async function lookAround(examination: Examination, { entra }: ClusterView): Promise<void> {
+  const { mark, findings, conclude, failed } = examination;
+  const bytes = Buffer.from(mark);
+  const files = await zipContext([{ path: 'doctor/sub/file.txt', bytes }], [{ path: '.aksgw/probe', bytes }]);
+  const pod = await probe(examination, 'Looking around in the pod', podProgram(mark), files);
+  if (entra)
     conclude('entra-token', typeof pod !== 'string', typeof pod === 'string' ? pod : 'a command with the token ran');
   if (typeof pod === 'string') failed.set('pod', pod);
   else readPod(pod, mark, findings, conclude);
+}
 
+async function runLauncher(examination: Examination): Promise<void> {
+  const { arm, cluster, entropy, signal, progress, findings, conclude, failed } = examination;
   const nonce = hex(entropy, 16);
   const { text } = await compose({
     sent: { words: ['sh', '-c', 'printf "out \\303\\274\\n"; printf "err\\n" >&2; exit 7'], files: [], secret: false },
     nonce,
     timeoutSeconds: 60,
   });
-  const launched = await probe('Running the launcher', text);
-  if (typeof launched === 'string') failed.set('launcher', launched);
-  else {
-    readLaunched(launched, nonce, findings, conclude);
-    progress('Reading a result again');
-    const again = await arm.result(cluster, launched.accepted.commandId, signal);
-    conclude(
-      'result-reread',
-      again.kind === 'answer' && JSON.stringify(again.value) === JSON.stringify(launched.state),
-      again.kind === 'answer' ? 'read again at once, compared as a whole' : describe(again),
-    );
+  const launched = await probe(examination, 'Running the launcher', text);
+  if (typeof launched === 'string') {
+    failed.set('launcher', launched);
+    return;
   }
+  readLaunched(launched, nonce, findings, conclude);
+  progress('Reading a result again');
+  const again = await arm.result(cluster, launched.accepted.commandId, signal);
+  conclude(
+    'result-reread',
+    again.kind === 'answer' && JSON.stringify(again.value) === JSON.stringify(launched.state),
+    again.kind === 'answer' ? 'read again at once, compared as a whole' : describe(again),
+  );
+}
 
-  const pods = await probe('Going into its own pod', execProgram(mark));
+async function enterOwnPod(examination: Examination): Promise<void> {
+  const { mark, conclude, failed } = examination;
+  const pods = await probe(examination, 'Going into its own pod', execProgram(mark));
   if (typeof pods === 'string') failed.set('exec', pods);
   else readExec(pods, mark, conclude);
+}
 
-  const output = await probe('Printing more than 512 kB', OUTPUT_PROGRAM);
+async function printMuch(examination: Examination): Promise<void> {
+  const { findings, conclude, failed } = examination;
+  const output = await probe(examination, 'Printing more than 512 kB', OUTPUT_PROGRAM);
   if (typeof output === 'string') failed.set('cut', output);
   else readCut(output.state.logs ?? '', findings, conclude);
+}
 
-  const why = [...failed].map(([name, reason]) => `probe "${name}" did not get through: ${reason}`).join('; ');
-  return report(cluster, verdicts, findings, why);
+/** Runs a program to its end; why it did not get there, in words. */
+async function probe(
+  { arm, cluster, clock, signal, progress, token }: Examination,
+  what: string,
+  text: string,
+  context?: Uint8Array,
+): Promise<Probed | string> {
+  progress(what);
+  const begun = clock.monotonic();
+  const accepted = await arm.run(cluster, { text, context, clusterToken: token, fence: () => undefined }, signal);
+  const answered = clock.monotonic();
+  if (accepted.kind !== 'answer') return describe(accepted);
+  let sawStartedAt = false;
+  for (;;) {
+    const state = await arm.result(cluster, accepted.value.commandId, signal);
+    signal?.throwIfAborted();
+    if (state.kind === 'answer' && state.value.ended)
+      return {
+        accepted: accepted.value,
+        state: state.value,
+        postMs: answered - begun,
+        runMs: clock.monotonic() - answered,
+        sawStartedAt,
+      };
+    if (state.kind === 'answer') sawStartedAt ||= state.value.startedAt !== undefined;
+    else if (state.kind === 'refused' && state.status !== 429 && state.status < 500) return describe(state);
+    if (clock.monotonic() - answered > MOST_MS) return 'it did not end within five minutes';
+    await clock.sleep(POLL_MS, { signal });
+  }
 }
 
 type Conclude = (id: AssumptionId, holds: boolean, detail: string) => void;

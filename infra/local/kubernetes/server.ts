@@ -1,5 +1,4 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { systemClock, type Clock } from '../../../shared/clock.ts';
 import { answer, answerUpgrade, type Container, type ServerContext } from './answer.ts';
 import { reconcile } from './controllers.ts';
@@ -9,6 +8,7 @@ import type { RecordedRequest } from './recorded-request.ts';
 import { seed } from './seed.ts';
 import { badRequest } from './status.ts';
 import { createStorage, type Storage } from './storage.ts';
+import { closeServer, listen } from '../loopback.ts';
 
 export type { RecordedRequest };
 
@@ -60,18 +60,10 @@ export async function startKubernetes(
     ...state,
     kubeconfig: () => kubeconfigFor(emulated.url),
     ...behindTheApi(context, { seeded: options.seed ?? true }),
-    close: () =>
-      new Promise((resolve, reject) => {
-        server.close((error) => (error ? reject(error) : resolve()));
-        server.closeAllConnections();
-      }),
+    close: () => closeServer(server),
   };
   emulated.reset();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port ?? 0, '127.0.0.1', () => resolve());
-  });
-  return Object.assign(emulated, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(emulated, { url: await listen(server, options.port) });
 }
 
 /** Those that are built in, and those that custom resource definitions in storage define. */
