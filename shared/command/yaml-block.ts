@@ -14,20 +14,20 @@ export function readBlockYaml(text: string, count: () => void = () => undefined)
   try {
     return readStream(normal.split('\n'), count);
   } catch (error) {
-    if (error === NOT_PLAIN) return undefined;
+    if (error === notPlain) return undefined;
     throw error;
   }
 }
 
-const NOT_PLAIN = new Error('not of the plain part of YAML');
+const notPlain = new Error('not of the plain part of YAML');
 const DEEPEST = 100;
 
-const QUOTED_KEY = /"([^"\\]*)":(?= |$)/uy;
-const LITERAL = /^\|([-+]?) *$/u;
+const quotedKey = /"([^"\\]*)":(?= |$)/uy;
+const literalPattern = /^\|([-+]?) *$/u;
 /** What cannot begin a plain scalar here: every indicator of YAML. `-` may, before anything but a space. */
-const INDICATOR = /^(?:[?:,[\]{}#&*!|>'"%@`]|-(?: |$))/u;
-const DOUBLE_QUOTED = /^("(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*") *(?: #.*)?$/u;
-const SINGLE_QUOTED = /^'((?:[^']|'')*)' *(?: #.*)?$/u;
+const indicator = /^(?:[?:,[\]{}#&*!|>'"%@`]|-(?: |$))/u;
+const doubleQuoted = /^("(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*") *(?: #.*)?$/u;
+const singleQuoted = /^'((?:[^']|'')*)' *(?: #.*)?$/u;
 
 /** An ordinary object is several times faster than one without a prototype; the one key that it cannot hold is left to the other reader. */
 const isTaken = (object: object, key: string): boolean => key === '__proto__' || Object.hasOwn(object, key);
@@ -51,9 +51,9 @@ interface Key {
 /** The key that stands at a place of a line, a colon behind it; undefined without one. By hand: an expression takes twice as long. */
 function keyAt(line: string, start: number): Key | undefined {
   if (line.charCodeAt(start) === 0x22) {
-    QUOTED_KEY.lastIndex = start;
-    const match = QUOTED_KEY.exec(line);
-    return match === null ? undefined : { key: match[1] ?? '', quoted: true, rest: behind(line, QUOTED_KEY.lastIndex) };
+    quotedKey.lastIndex = start;
+    const match = quotedKey.exec(line);
+    return match === null ? undefined : { key: match[1] ?? '', quoted: true, rest: behind(line, quotedKey.lastIndex) };
   }
   let end = start;
   while (end < line.length && IN_KEY[line.charCodeAt(end)] === true) end++;
@@ -80,7 +80,7 @@ function readStream(lines: readonly string[], count: () => void): Json[] {
       if (indent === line.length || line.charCodeAt(indent) === 0x23) continue;
       if (indent === 0) {
         if (line.startsWith('---')) return -1;
-        if (line.startsWith('...') || line.startsWith('%')) throw NOT_PLAIN;
+        if (line.startsWith('...') || line.startsWith('%')) throw notPlain;
       }
       return indent;
     }
@@ -91,7 +91,7 @@ function readStream(lines: readonly string[], count: () => void): Json[] {
     line.charCodeAt(indent) === 0x2d && (line.length === indent + 1 || line.charCodeAt(indent + 1) === 0x20);
 
   const block = (indent: number, depth: number): Json => {
-    if (depth > DEEPEST) throw NOT_PLAIN;
+    if (depth > DEEPEST) throw notPlain;
     return isItem(lines[at] ?? '', indent) ? list(indent, depth) : map(indent, depth);
   };
 
@@ -125,10 +125,10 @@ function readStream(lines: readonly string[], count: () => void): Json[] {
     for (let here = indent; here === indent; here = next()) {
       count();
       const found = keyAt(lines[at] ?? '', indent);
-      if (found === undefined) throw NOT_PLAIN;
+      if (found === undefined) throw notPlain;
       const { key, quoted, rest } = found;
       // A key that reads as a number or a boolean, or is there twice, is for the general reader.
-      if (isTaken(object, key) || (!quoted && typeof plainScalar(key) !== 'string')) throw NOT_PLAIN;
+      if (isTaken(object, key) || (!quoted && typeof plainScalar(key) !== 'string')) throw notPlain;
       if (rest === '' || rest.startsWith('#')) {
         at++;
         const deeper = next();
@@ -144,17 +144,17 @@ function readStream(lines: readonly string[], count: () => void): Json[] {
 
   /** What follows a block is less indented; anything else is an error or a text over several lines. */
   const endOfBlock = (indent: number): void => {
-    if (next() > indent) throw NOT_PLAIN;
+    if (next() > indent) throw notPlain;
   };
 
   /** A value on the line of its key or dash; moves past it. */
   const value = (content: string, indent: number): Json => {
     at++;
-    const literal = content.charCodeAt(0) === 0x7c ? LITERAL.exec(content) : null;
+    const literal = content.charCodeAt(0) === 0x7c ? literalPattern.exec(content) : null;
     if (literal !== null) return literalText(indent, literal[1] ?? '');
     const scalar = inline(content, count);
     // A deeper line would go on with it.
-    if (next() > indent) throw NOT_PLAIN;
+    if (next() > indent) throw notPlain;
     return scalar;
   };
 
@@ -165,20 +165,20 @@ function readStream(lines: readonly string[], count: () => void): Json[] {
       const line = lines[at] ?? '';
       const here = indentOf(line);
       if (here === line.length) {
-        if (indent === -1 ? here > 0 : here > indent) throw NOT_PLAIN;
+        if (indent === -1 ? here > 0 : here > indent) throw notPlain;
         texts.push('');
         continue;
       }
       if (here <= parent) break;
       if (indent === -1) indent = here;
-      if (here < indent) throw NOT_PLAIN;
+      if (here < indent) throw notPlain;
       texts.push(line.slice(indent));
     }
     // The last line break of the file is not an empty line.
     if (at === lines.length && texts.at(-1) === '') texts.pop();
     let end = texts.length;
     while (end > 0 && texts[end - 1] === '') end--;
-    if (end === 0) throw NOT_PLAIN;
+    if (end === 0) throw notPlain;
     if (chomp === '+') return `${texts.join('\n')}\n`;
     return texts.slice(0, end).join('\n') + (chomp === '-' ? '' : '\n');
   };
@@ -186,11 +186,11 @@ function readStream(lines: readonly string[], count: () => void): Json[] {
   while (at < lines.length) {
     count();
     const indent = next();
-    if (indent > 0) throw NOT_PLAIN;
+    if (indent > 0) throw notPlain;
     if (indent === 0) documents.push(block(0, 0));
-    if (next() !== -1) throw NOT_PLAIN;
+    if (next() !== -1) throw notPlain;
     if (at >= lines.length) break;
-    if (!/^--- *$/u.test(lines[at] ?? '')) throw NOT_PLAIN;
+    if (!/^--- *$/u.test(lines[at] ?? '')) throw notPlain;
     at++;
   }
   return documents;
@@ -200,19 +200,19 @@ function readStream(lines: readonly string[], count: () => void): Json[] {
 function inline(content: string, count: () => void): Json {
   const first = content.charCodeAt(0);
   if (first === 0x22) {
-    const match = DOUBLE_QUOTED.exec(content);
-    if (match === null) throw NOT_PLAIN;
+    const match = doubleQuoted.exec(content);
+    if (match === null) throw notPlain;
     return wellFormed(JSON.parse(match[1] ?? '') as string);
   }
   if (first === 0x27) {
-    const match = SINGLE_QUOTED.exec(content);
-    if (match === null) throw NOT_PLAIN;
+    const match = singleQuoted.exec(content);
+    if (match === null) throw notPlain;
     return (match[1] ?? '').replaceAll("''", "'");
   }
   if (first === 0x7b || first === 0x5b) return flow(content, count);
-  if (!isLetter(first) && INDICATOR.test(content)) throw NOT_PLAIN;
+  if (!isLetter(first) && indicator.test(content)) throw notPlain;
   const text = trimEnd(withoutComment(content), ' ');
-  if (text.includes(': ') || text.endsWith(':')) throw NOT_PLAIN;
+  if (text.includes(': ') || text.endsWith(':')) throw notPlain;
   return resolved(text);
 }
 
@@ -223,36 +223,36 @@ function withoutComment(content: string): string {
 }
 
 function wellFormed(text: string): string {
-  if (!text.isWellFormed()) throw NOT_PLAIN;
+  if (!text.isWellFormed()) throw notPlain;
   return text;
 }
 
 function resolved(text: string): Json {
   const scalar = plainScalar(text);
-  if (scalar === undefined) throw NOT_PLAIN;
+  if (scalar === undefined) throw notPlain;
   return scalar;
 }
 
 // Plain scalars in flow collections: only characters that mean nothing else there.
-const FLOW_TOKEN = / *(?:([[\]{},])|([A-Za-z0-9_./][\w./@-]*(?::[\w./@-]+)*)|"([^"\\]*)"|'([^']*)')(: )?/uy;
+const flowToken = / *(?:([[\]{},])|([A-Za-z0-9_./][\w./@-]*(?::[\w./@-]+)*)|"([^"\\]*)"|'([^']*)')(: )?/uy;
 
 /** `[a, "b"]`, `{app: web}`: nothing over several lines, no empty entries. */
 function flow(content: string, count: () => void): Json {
   let at = 0;
   const read = (): RegExpExecArray => {
-    FLOW_TOKEN.lastIndex = at;
-    const match = FLOW_TOKEN.exec(content);
-    if (match === null) throw NOT_PLAIN;
-    at = FLOW_TOKEN.lastIndex;
+    flowToken.lastIndex = at;
+    const match = flowToken.exec(content);
+    if (match === null) throw notPlain;
+    at = flowToken.lastIndex;
     return match;
   };
   const text = (one: RegExpExecArray): string | undefined => one[3] ?? one[4];
   const node = (one: RegExpExecArray, depth: number): Json => {
     count();
-    if (depth > DEEPEST || one[5] !== undefined) throw NOT_PLAIN;
+    if (depth > DEEPEST || one[5] !== undefined) throw notPlain;
     if (one[1] === '[') return items(depth);
     if (one[1] === '{') return members(depth);
-    if (one[1] !== undefined) throw NOT_PLAIN;
+    if (one[1] !== undefined) throw notPlain;
     return text(one) ?? resolved(one[2] ?? '');
   };
   const items = (depth: number): Json => {
@@ -263,7 +263,7 @@ function flow(content: string, count: () => void): Json {
       found.push(node(one, depth + 1));
       one = read();
       if (one[1] === ']') return closed(one, found);
-      if (one[1] !== ',') throw NOT_PLAIN;
+      if (one[1] !== ',') throw notPlain;
       one = read();
     }
   };
@@ -273,19 +273,19 @@ function flow(content: string, count: () => void): Json {
     if (one[1] === '}') return closed(one, object);
     for (;;) {
       const key = text(one) ?? (one[2] === undefined ? null : resolved(one[2]));
-      if (typeof key !== 'string' || one[5] === undefined || isTaken(object, key)) throw NOT_PLAIN;
+      if (typeof key !== 'string' || one[5] === undefined || isTaken(object, key)) throw notPlain;
       object[key] = node(read(), depth + 1);
       one = read();
       if (one[1] === '}') return closed(one, object);
-      if (one[1] !== ',') throw NOT_PLAIN;
+      if (one[1] !== ',') throw notPlain;
       one = read();
     }
   };
   const closed = (one: RegExpExecArray, collection: Json): Json => {
-    if (one[5] !== undefined) throw NOT_PLAIN;
+    if (one[5] !== undefined) throw notPlain;
     return collection;
   };
   const result = node(read(), 0);
-  if (at < content.length && !/^ *(?: #.*)?$/u.test(content.slice(at))) throw NOT_PLAIN;
+  if (at < content.length && !/^ *(?: #.*)?$/u.test(content.slice(at))) throw notPlain;
   return result;
 }

@@ -5,7 +5,7 @@ import { DELIVERY_ROWS, OUTBOX_PARTITION, readPlace, TOLD_PARTITION, type RowPla
 import { inGroups, odata, PARALLEL, safeKey, sortable, type Row, type Rows, type StoredRow } from './table-rows.ts';
 
 /** A delivery is stored within seconds of its row in the outbox; a row without one for this long was cut off by a crash. */
-const abandonedMs = 3_600_000;
+const ABANDONED_MS = 3_600_000;
 
 /** A filter has at most 15 comparisons (learn.microsoft.com/rest/api/storageservices/querying-tables-and-entities, "Supported query options"). */
 const MOST_COMPARED = 12;
@@ -87,7 +87,7 @@ async function behind(rows: Rows, pointer: StoredRow, clock: Clock): Promise<Del
   const { partition, row } = readPlace(pointer);
   const stored = await rows.get(partition, row);
   if (stored) return JSON.parse(stored.columns['body'] ?? '');
-  if (Number(pointer.columns['createdAt']) < clock.now() - abandonedMs)
+  if (Number(pointer.columns['createdAt']) < clock.now() - ABANDONED_MS)
     await rows.delete(pointer.partition, pointer.row);
   return undefined;
 }
