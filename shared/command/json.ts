@@ -88,9 +88,9 @@ function finite(text: string): JsonScalar {
   return Number.isFinite(value) ? value : text;
 }
 
-// RFC 8259, tokens. The string is checked and read by JSON.parse.
+// RFC 8259, tokens. A string that is more than what stands between its quotes is checked and read by JSON.parse.
 const TOKEN =
-  /[ \t\r\n]*(?:([{}[\],:])|("[^"\\]*(?:\\.[^"\\]*)*")|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)|(true|false|null)|(---(?=\s))|($))/suy;
+  /[ \t\r\n]*(?:([{}[\],:])|"([^"\\\p{Cc}]*)"|("[^"\\]*(?:\\.[^"\\]*)*")|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)|(true|false|null)|(---(?=\s))|($))/suy;
 
 const DEEPEST_JSON = 100;
 
@@ -109,24 +109,24 @@ export function readJson(
   let match: RegExpExecArray | null = null;
   const next = (): boolean => (match = token.exec(text)) !== null;
   const mark = (): string | undefined => match?.[1];
+  const string = (): string | undefined => match?.[2] ?? (match?.[3] === undefined ? undefined : unquote(match[3]));
 
   const value = (depth: number): Json | undefined => {
     if (match === null) return undefined;
     count();
     if (depth > DEEPEST_JSON) throw complain('is nested too deeply');
-    if (match[2] !== undefined) return unquote(match[2]);
-    if (match[3] !== undefined) return numberOf(match[3]);
-    if (match[4] !== undefined) return match[4] === 'null' ? null : match[4] === 'true';
     if (match[1] === '{') return object(depth);
     if (match[1] === '[') return list(depth);
-    return undefined;
+    if (match[4] !== undefined) return numberOf(match[4]);
+    if (match[5] !== undefined) return match[5] === 'null' ? null : match[5] === 'true';
+    return string();
   };
   const object = (depth: number): Json | undefined => {
     const members: Record<string, Json> = {};
     if (!next()) return undefined;
     if (mark() === '}') return members;
     for (;;) {
-      const key = match?.[2] === undefined ? undefined : unquote(match[2]);
+      const key = string();
       if (key === undefined || !next() || mark() !== ':' || !next()) return undefined;
       if (Object.hasOwn(members, key)) throw complain(`the key ${JSON.stringify(key)} is there twice`);
       const member = value(depth + 1);
@@ -154,8 +154,8 @@ export function readJson(
 
   const documents: Json[] = [];
   while (next()) {
-    if (match?.[5] !== undefined) continue;
-    if (match?.[6] !== undefined) return documents;
+    if (match?.[6] !== undefined) continue;
+    if (match?.[7] !== undefined) return documents;
     const document = value(0);
     if (document === undefined) return undefined;
     documents.push(document);
@@ -164,7 +164,6 @@ export function readJson(
 }
 
 function unquote(text: string): string | undefined {
-  if (!/[\\\p{Cc}]/u.test(text)) return text.slice(1, -1);
   try {
     const value = JSON.parse(text) as string;
     // Half a surrogate pair has no UTF-8, so that readers put different things in its place.

@@ -94,7 +94,7 @@ const METADATA_KEYS = spellings(['name', 'namespace', 'generateName', 'labels', 
 /** Some of Go's JSON decoders match keys without regard to case (encoding/json): to them `Items` and `item\u017f` are `items`. */
 function checkSpelling(object: JsonObject, keys: ReadonlyMap<string, string>, source: string): void {
   for (const key of Object.keys(object)) {
-    const proper = keys.get(key.normalize('NFKC').toLowerCase());
+    const proper = keys.get(key.toLowerCase()) ?? keys.get(key.normalize('NFKC').toLowerCase());
     if (proper !== undefined && proper !== key) throw refuse(source, `the key ${key} is spelt ${proper}`);
   }
 }
