@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { connect } from 'node:net';
 import { startKubernetes, type EmulatedKubernetes } from '../../infra/local/kubernetes/server.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { createRunner, installedKubectls, type Ran } from './real-kubectl.ts';
@@ -65,6 +66,19 @@ describe('the API', () => {
     expect(kubernetes.nonResource).toEqual([{ verb: 'get', path: '/version' }]);
     expect(kubernetes.find('ConfigMap', 'shop', 'x')).toBeUndefined();
     expect(kubernetes.find('ConfigMap', 'shop', 'web-config')).toBeDefined();
+  });
+
+  test('outlives clients that are gone before a refused upgrade is answered', async () => {
+    const { port } = new URL(kubernetes.url);
+    const ask = `GET ${shop}/pods/gone/exec?command=ls HTTP/1.1\r\nhost: k\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n`;
+    const leave = (): Promise<void> =>
+      new Promise((resolve) => {
+        const socket = connect(Number(port), '127.0.0.1', () => socket.write(ask, () => socket.resetAndDestroy()));
+        socket.once('close', () => resolve()).on('error', () => undefined);
+      });
+    await Promise.all(Array.from({ length: 20 }, leave));
+    expect((await api('GET', '/version')).status).toBe(200);
+    expect(kubernetes.requests.some(({ subresource, status }) => subresource === 'exec' && status === 501)).toBe(true);
   });
 
   test('answers 403 in Kubernetes’ words to what it is told to refuse, and lets auth can-i know', async () => {

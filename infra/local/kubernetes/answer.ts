@@ -57,6 +57,7 @@ export async function answer(
 
 /** exec, attach and port-forward ask for an upgrade. Where it is recorded and refused, kubectl tries its older way. */
 export function answerUpgrade(context: ServerContext, request: IncomingMessage, socket: Duplex): void {
+  socket.on('error', () => socket.destroy()); // the server hears nothing of an upgraded one, and a client may be gone before its answer
   const record = recordRequest(context, request);
   const allowed = record === undefined || context.api.allows(record);
   const running = allowed && record?.info.subresource === 'exec' ? containerOf(context, record) : undefined;

@@ -25,7 +25,6 @@ export async function answerExec(request: IncomingMessage, socket: Duplex, words
   const accept = createHash('sha1')
     .update(`${request.headers['sec-websocket-key'] ?? ''}${ACCEPT_GUID}`)
     .digest('base64');
-  socket.on('error', () => socket.destroy());
   socket.resume();
   socket.write(
     `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ${accept}\r\nsec-websocket-protocol: ${protocol}\r\n\r\n`,
