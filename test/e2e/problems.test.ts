@@ -48,7 +48,7 @@ beforeAll(async () => {
         ...clusters.map((name) => ({ resourceId: armId(name), aad: name === 'own' })),
       ],
       env: { AKSGW_OBO: 'emulated-gateway-secret' },
-      gateway: { clock, openStores: breakable },
+      gateway: { clock, openStores: breakable, settleAfterMs: 3_600_000 }, // no command of the gateway's own
       edit: (yaml) =>
         yaml
           .replace('submitsPerMinute: 30', 'submitsPerMinute: 70')
