@@ -140,6 +140,19 @@ describe('a token that Entra made for this gateway', () => {
   });
 });
 
+describe('a Requester-Token', () => {
+  test('is remembered apart from an Authorization: what was taken as one is not taken as the other', async () => {
+    const { authenticator, bearer, clock } = setUp();
+    const bot = await bearer(appClaims(clock));
+    const { principal: caller } = await authenticator.authenticate(bot);
+    const person = await bearer(userClaims(clock, { scp: 'Commands.Request' }));
+    const requester = await authenticator.authenticateRequester(person, caller);
+    expect(requester.principal).toMatchObject({ kind: 'user', oid: userOid });
+    expect(await problemOf(authenticator.authenticate(person))).toMatchObject({ code: 'token-invalid' });
+    expect(await problemOf(authenticator.authenticateRequester(bot, caller))).toMatchObject({ code: 'token-invalid' });
+  });
+});
+
 describe('the Authorization header', () => {
   test.each([undefined, '', '  ', 'Bearer', 'Bearer ', 'Basic dTpw', 'Bearerx', 'DPoP abc', 'abc.def.ghi'])(
     'counts as having no token: %p',
