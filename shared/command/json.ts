@@ -22,16 +22,16 @@ export const isObject = (value: Json | undefined): value is JsonObject =>
 export const isList = (value: Json | undefined): value is readonly Json[] => Array.isArray(value);
 
 // Characters that JSON takes raw, and YAML does not, or takes for a line break (YAML 1.1, 5.1 and 5.4).
-const NOT_YAML = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/gu;
+const notYaml = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/gu;
 
 /** The text that is sent: what was judged, nothing else. It reads the same as JSON and as YAML, on one line. */
 export const writeJson = (value: Json): string =>
   JSON.stringify(value).replaceAll(
-    NOT_YAML,
+    notYaml,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
-const KEYWORDS: ReadonlyMap<string, boolean | null> = new Map<string, boolean | null>([
+const keywords: ReadonlyMap<string, boolean | null> = new Map<string, boolean | null>([
   ...['', '~', 'null', 'Null', 'NULL'].map((word) => [word, null] as const),
   ...['y', 'Y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON'].map((word) => [word, true] as const),
   ...['n', 'N', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF'].map((word) => [word, false] as const),
@@ -39,9 +39,9 @@ const KEYWORDS: ReadonlyMap<string, boolean | null> = new Map<string, boolean | 
 /** Of ASCII, by its code. */
 export const isLetter = (code: number): boolean => (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a);
 
-const NOT_NUMBERS = /^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/u;
-const INTEGER = /^[-+]?(?:0|[1-9][0-9]*|0[0-7]+|0[oO][0-7]+|0[xX][0-9a-fA-F]+|0[bB][01]+)$/u;
-const FLOAT = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/u;
+const notNumbers = /^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/u;
+const integerPattern = /^[-+]?(?:0|[1-9][0-9]*|0[0-7]+|0[oO][0-7]+|0[xX][0-9a-fA-F]+|0[bB][01]+)$/u;
+const floatPattern = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/u;
 
 const LARGEST = 2n ** 64n - 1n;
 const SMALLEST = -(2n ** 63n);
@@ -53,26 +53,26 @@ const SMALLEST = -(2n ** 63n);
 export function plainScalar(text: string): JsonScalar | undefined {
   const first = text.charCodeAt(0);
   // Most scalars start with a letter: at most five characters are a keyword, and nothing else of them is more than text.
-  const keyword = text.length > 5 ? undefined : KEYWORDS.get(text);
+  const keyword = text.length > 5 ? undefined : keywords.get(text);
   if (keyword !== undefined) return keyword;
   if (isLetter(first)) return text;
-  if (NOT_NUMBERS.test(text)) return undefined;
+  if (notNumbers.test(text)) return undefined;
   const numeric = (first >= 0x30 && first <= 0x39) || first === 0x2b || first === 0x2d;
-  if (!numeric) return first === 0x2e && FLOAT.test(text) ? finite(text) : text;
+  if (!numeric) return first === 0x2e && floatPattern.test(text) ? finite(text) : text;
   const plain = text.replaceAll('_', '');
-  if (INTEGER.test(plain)) {
+  if (integerPattern.test(plain)) {
     const value = integer(plain);
     if (value !== undefined) return value;
   }
-  return FLOAT.test(plain) ? finite(plain) : text;
+  return floatPattern.test(plain) ? finite(plain) : text;
 }
 
 /** Sign, base and digits; `0` before another digit is the base of an octal number. */
-const PARTS = /^([-+]?)(0[xXoObB]?(?=[0-9a-fA-F]))?0*([0-9a-fA-F]*)/u;
+const partsPattern = /^([-+]?)(0[xXoObB]?(?=[0-9a-fA-F]))?0*([0-9a-fA-F]*)/u;
 
 /** Undefined when it has more than 64 bits: go-yaml then reads a float. */
 function integer(text: string): JsonScalar | undefined {
-  const [, sign, base = '', digits = ''] = PARTS.exec(text) ?? [];
+  const [, sign, base = '', digits = ''] = partsPattern.exec(text) ?? [];
   // The binary spelling is the longest. Reading a number takes the square of its length.
   if (digits.length > 64) return undefined;
   const magnitude = BigInt(`${base === '0' ? '0o' : base}${digits === '' ? '0' : digits}`);
@@ -89,7 +89,7 @@ function finite(text: string): JsonScalar {
 }
 
 // RFC 8259, tokens. A string that is more than what stands between its quotes is checked and read by JSON.parse.
-const TOKEN =
+const tokenPattern =
   /[ \t\r\n]*(?:([{}[\],:])|"([^"\\\p{Cc}]*)"|("[^"\\]*(?:\\.[^"\\]*)*")|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)|(true|false|null)|(---(?=\s))|($))/suy;
 
 const DEEPEST_JSON = 100;
@@ -105,7 +105,7 @@ export function readJson(
   count: () => void = () => undefined,
 ): Json[] | undefined {
   if (!/^\s*[{[]/u.test(text)) return undefined;
-  const token = new RegExp(TOKEN);
+  const token = new RegExp(tokenPattern);
   let match: RegExpExecArray | null = null;
   const next = (): boolean => (match = token.exec(text)) !== null;
   const mark = (): string | undefined => match?.[1];
