@@ -7,7 +7,7 @@ const ownHelper = /^var __defProp = [^\n]*\nvar __name = [^\n]*\n/;
 
 /**
  * Functions and classes of the gateway keep their names, for logs and stack traces. Those of libraries do not: they are a sixteenth of the
- * bundle, and each name is set anew at every start.
+ * bundle, and each name is set again at every start.
  */
 export const keepOwnNames: Plugin = {
   name: 'own-names',

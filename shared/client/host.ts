@@ -11,7 +11,7 @@ export interface Host {
   readonly env: NodeJS.ProcessEnv;
   readonly stdin: AsyncIterable<Uint8Array | string> & { readonly isTTY?: boolean };
   readonly stdout: Output;
-  /** Aborts when whoever read standard output has gone. */
+  /** Aborts when the reader of standard output has gone. */
   readonly readerGone?: AbortSignal;
   readonly stderr: Output;
   cwd(): string;

@@ -31,7 +31,7 @@ async function isDue({ records, clock, config, discovered }: GatewayContext, clu
   if (tried && clock.monotonic() - tried.readAt < RETRY_MS) return false;
   const kept = readKept((await records.getNote(noteOf(cluster)))?.text);
   if (!kept || clock.now() - kept.at >= DAY_MS) return true;
-  // Not more often, whoever makes a definition change to and fro.
+  // Not more often, even if somebody changes a definition back and forth.
   if (kept.stale && clock.now() - kept.at >= RETRY_MS) return true;
   return kept.disputed.length > 0 && kept.config !== config.current().digest;
 }

@@ -16,7 +16,7 @@ const fields = {
 
 /**
  * The files of a tar archive, in order; folders are left out. `fault` makes the error for what is wrong with a member: a link or a device,
- * which lead out of the folder that the archive is unpacked in, a header that is none, a file that is cut. Takes the long names of pax and GNU tar.
+ * which lead out of the folder that the archive is unpacked in, a header that is not one, a file that is cut. Takes the long names of pax and GNU tar.
  * With `other`, links, devices and folders are told instead, and nothing else is done with them.
  */
 export function readTar(

@@ -65,7 +65,7 @@ interface Way extends Parties {
   readonly reason?: string;
 }
 
-/** Somebody with a token of their own: whoever it is, they need rights as well. */
+/** Somebody with a token of their own, who needs rights as well. */
 const somebody = { kind: 'user', tid: '', oid: '' } as const;
 
 function waysOf(policy: Policy, principal: Principal, cluster: string): readonly Way[] {

@@ -51,7 +51,7 @@ export function createBlobLog(options: BlobLogOptions): AppendLog {
   };
 }
 
-/** A segment as it was written. Its ETag changes with everything that is done to the blob, by whomever. */
+/** A segment as it was written. Its ETag changes with every write to the blob, whoever makes it. */
 interface WrittenSegment {
   readonly blob: AppendBlobClient;
   etag: string | undefined;

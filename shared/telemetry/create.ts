@@ -148,7 +148,7 @@ function requestSpan(
 
 /**
  * The caller's trace goes on here. Whether the caller keeps its own part of it does not decide about this one: no caller gets out of
- * sight by a flag (www.w3.org/TR/trace-context, section 5.2 leaves that to whoever receives it).
+ * sight by a flag (www.w3.org/TR/trace-context, section 5.2 leaves that to the receiver).
  */
 const contextOf = (parent: TraceParent | undefined): Context =>
   parent

@@ -11,7 +11,7 @@ const form = /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-.*)?$/;
 
 /**
  * A `traceparent` header (www.w3.org/TR/trace-context, section 3.2); what is malformed counts as not sent, as section 3.4 has it. A version to come
- * may have more behind the flags; version 00 has not, and ff is none. `tracestate` is not read: it is text of whoever wrote it.
+ * may have more behind the flags; version 00 has not, and ff is not a version. `tracestate` is not read: its text is the caller's.
  */
 export function readTraceParent(header: string | undefined): TraceParent | undefined {
   // The header of a version to come has a length that nobody knows; what is longer than this is not read.

@@ -20,7 +20,7 @@ export interface ReadArgv {
 
 /**
  * An argv as the tool would read it (cobra, pflag), as far as files go. What it does not understand it leaves alone: the gateway refuses it
- * by name. Undefined for what is no command.
+ * by name. Undefined for words that are not a command.
  */
 export function readArgv(argv: readonly string[]): ReadArgv | undefined {
   const tool = argv[0] === 'helm' ? 'helm' : argv[0] === 'kubectl' ? 'kubectl' : undefined;

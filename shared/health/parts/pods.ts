@@ -15,7 +15,7 @@ const HIGHEST = 10;
 /** Namespaces told apart in numbers; the others are counted together. */
 const MOST_NAMESPACES = 50;
 
-/** Why a container waits, in words of whoever writes a pod's status: as long as this lasts it does not start (pkg/kubelet/images, pkg/kubelet/kuberuntime). */
+/** Why a container waits, in the words of the kubelet: as long as this lasts it does not start (pkg/kubelet/images, pkg/kubelet/kuberuntime). */
 const waitReasons: ReadonlyMap<string, What> = new Map(
   Object.entries({
     CrashLoopBackOff: 'crash-loop',

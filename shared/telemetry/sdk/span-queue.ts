@@ -58,7 +58,7 @@ export class SpanQueue implements SpanProcessor {
     request.held.push(span);
     const identified = span.name === IDENTITY && span.status.code !== SpanStatusCode.ERROR;
     if (!identified && span.kind !== SpanKind.SERVER) return;
-    request.known = true; // or over: what ends behind its answer is no stranger's, since a stranger's starts nothing
+    request.known = true; // or over: only a known caller's request starts anything that ends after its answer
     if (identified || this.#mayStranger()) this.#queue(request.held);
     else this.#options.lost('unauthenticated', request.held.length);
     request.held = [];
