@@ -59,6 +59,20 @@ describe.each(['kubectl', 'helm'] as const)('the grammar of %s', (tool) => {
   );
 });
 
+test('what a next major version took away and gave back is not gone', () => {
+  const helm = (version: string, flags: Readonly<Record<string, FlagGrammar>>): HelpReading => ({
+    version,
+    globals: {},
+    commands: { install: { flags } },
+  });
+  const atomic = { atomic: { type: 'bool' } } as const;
+  const gone = (...next: readonly HelpReading[]): string | undefined =>
+    merge('helm', [helm('3.22', atomic)], next).commands['install']?.flags['atomic']?.gone;
+  expect(gone(helm('4.0', {}), helm('4.3', atomic))).toBeUndefined();
+  expect(gone(helm('4.0', {}), helm('4.3', {}))).toBe('4.0');
+  expect(gone(helm('4.0', atomic), helm('4.3', {}))).toBe('4.3');
+});
+
 /** The newest version alone, with these commands alone. */
 function asOfNow(
   { tool, versions, next = [], globals, commands }: ToolGrammar,

@@ -70,18 +70,19 @@ describe("the tools of a cluster's pod", () => {
       [
         '--rollback-on-failure',
         '3.22',
-        /refused: is known to helm 4\.3 and later; the pod of this cluster has helm 3\.22/,
+        /refused: is known to helm 4\.0 and later; the pod of this cluster has helm 3\.22/,
       ],
-      ['--wait=watcher', '3.18', /refused: is known to helm 4\.3 and later/],
-      ['--dry-run=server', '3.12', /refused: is known to helm 3\.15 and later/],
-      ['--force-replace', undefined, /^--force-replace is known to helm 4\.3, and not to every older one\.$/],
-      ['--wait=watcher', undefined, /^--wait=watcher is known to helm 4\.3/],
-      ['--rollback-on-failure', '4.3', /^$/],
+      ['--wait=watcher', '3.18', /refused: is known to helm 4\.0 and later/],
+      ['--dry-run=server', '3.12', /refused: is known to helm 3\.13 and later/],
+      ['--dry-run=server', '3.13', /^$/],
+      ['--force-replace', undefined, /^--force-replace is known to helm 4\.0, and not to every older one\.$/],
+      ['--wait=watcher', undefined, /^--wait=watcher is known to helm 4\.0/],
+      ['--rollback-on-failure', '4.0', /^$/],
       ['--wait=watcher', '4.3', /^$/],
       ['--wait', '3.12', /^$/],
       ['--dry-run', '3.12', /^$/],
       ['--dry-run=client', '3.12', /^$/],
-      ['--dry-run=client', undefined, /^--dry-run is known to helm 3\.15/],
+      ['--dry-run=client', undefined, /^--dry-run is known to helm 3\.13/],
     ])('%s for helm %s', (flag, helm, words) => {
       expect(told(flag, helm)).toMatch(words);
     });

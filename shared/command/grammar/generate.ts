@@ -103,7 +103,8 @@ export function merge(tool: Tool, readings: readonly HelpReading[], next: readon
     // The first from which on every version reads it alike.
     const differs = readings.findLastIndex((reading) => !alike(find(reading), own));
     const first = readings[differs + 1] ?? newest;
-    const gone = next.find((reading) => find(reading) === undefined);
+    // The first from which on none has it: 4.0 lacked `install --atomic`, which 4.3 has again.
+    const gone = next[next.findLastIndex((reading) => find(reading) !== undefined) + 1];
     return {
       ...own,
       ...(first === readings[0] ? {} : { since: first.version }),
