@@ -45,7 +45,7 @@ export const leftOut: readonly LeftOut[] = [
 
 const NAMESPACE = 'left-out';
 
-/** Puts in place of each a module that fails when it is called. */
+/** Puts in place of each a module that fails when it is called, whichever way and by whichever name it was imported. */
 export const leaveOut: Plugin = {
   name: NAMESPACE,
   setup({ onResolve, onLoad }) {
@@ -53,7 +53,7 @@ export const leaveOut: Plugin = {
       onResolve({ filter }, ({ importer }) => (by.test(importer) ? { path: name, namespace: NAMESPACE } : undefined));
     onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({
       contents: `const absent = () => { throw new Error(${JSON.stringify(`${path} is left out of this build (infra/build/left-out.ts)`)}); };
-        export { absent as default, absent as tableFromIPC, absent as apps };`,
+        module.exports = Object.assign(absent, { tableFromIPC: absent, apps: absent });`,
     }));
   },
 };

@@ -61,6 +61,29 @@ describe('the bundle', () => {
     ).toEqual([]);
   });
 
+  test('loads every file of it, those too that few configurations need', async () => {
+    const files = readdirSync(join(dist, 'functions')).filter((file) => file !== 'server.js'); // which starts; the next test does
+    const text = `for (const file of ${JSON.stringify(files)}) await import(${JSON.stringify(`${dist}/functions/`)} + file);
+      process.exit(0);`;
+    expect(files.length).toBeGreaterThan(20);
+    expect(await execute(process.execPath, ['--input-type=module', '-e', text])).toMatchObject({ stderr: '' });
+  });
+
+  test('says of what was left out that it was, when it is reached after all', async () => {
+    const text = `
+      import { build } from 'esbuild';
+      import { leaveOut } from ${JSON.stringify(join(import.meta.dirname, '../../infra/build/left-out.ts'))};
+      const { outputFiles: [file] } = await build({
+        stdin: { contents: "require('pino')({ transport: { target: 'x' } })", resolveDir: ${JSON.stringify(import.meta.dirname)} },
+        bundle: true, platform: 'node', minify: true, write: false, plugins: [leaveOut],
+      });
+      const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);
+      try { new Function('require', 'module', file.text)(require, {}); } catch (error) { console.log(error.message); }`;
+    const cwd = join(import.meta.dirname, '../..');
+    const { stdout } = await execute(process.execPath, ['--no-warnings', '--input-type=module', '-e', text], { cwd });
+    expect(stdout).toBe('pino/transport is left out of this build (infra/build/left-out.ts)\n');
+  });
+
   test('runs as a server on a plain port, measures, and stops in order', async () => {
     const receiver = await startReceiver();
     const measured = writeConfig(join(folder, 'measured'), azure, 0, (yaml) =>
