@@ -7,7 +7,7 @@ import type { OpenApi } from '../support/openapi.ts';
 
 /**
  * Whatever is sent to whatever address, the gateway makes no mistake of its own: no 500, no connection that ends without an answer, and
- * every refusal is a problem of the table. AKSGW_RUNS sets how much is sent, AKSGW_SEED repeats it.
+ * every refusal is a problem of the table. Each run sends the same; AKSGW_SEED draws others, AKSGW_RUNS sets how many.
  */
 const plenty = 1_000_000_000;
 const limits = `limits:
@@ -247,7 +247,7 @@ test('nothing that is sent is a mistake of the gateway’s', async () => {
     }),
     {
       numRuns: Number(process.env['AKSGW_RUNS'] ?? 300),
-      ...(process.env['AKSGW_SEED'] && { seed: Number(process.env['AKSGW_SEED']) }),
+      seed: Number(process.env['AKSGW_SEED'] ?? 20_261_128),
     },
   );
 }, 600_000);
