@@ -1,10 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { collectUploads } from '../../shared/client/uploads/collect.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'aksgw-uploads-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 for (const [path, text] of Object.entries({
   'app.yaml': 'a: 1',
   'k8s/one.yaml': 'b: 2',

@@ -2,7 +2,7 @@
  * Which flags name files, and how: what no tool's help tells. `manifests`: a file, a folder of them, a pattern or an address; `file`: one file;
  * `keyed`: `path`, `key=path` or a folder; `key-path`: `key=path`, several with commas; `output`: a file behind `-o KIND=`.
  */
-type FileFlag = 'manifests' | 'kustomization' | 'file' | 'files' | 'keyed' | 'key-path' | 'output' | 'template';
+export type FileFlag = 'manifests' | 'kustomization' | 'file' | 'files' | 'keyed' | 'key-path' | 'output' | 'template';
 
 const fileFlags: Readonly<Record<'kubectl' | 'helm', Readonly<Record<string, FileFlag>>>> = {
   kubectl: {
