@@ -12,7 +12,7 @@ export function readBlockYaml(text: string, count: () => void = () => undefined)
   // Tabs, other controls, and what some readers take for line breaks.
   if (/[^\n\x20-\x7e\u00a0-\u2027\u202a-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]/u.test(normal)) return undefined;
   try {
-    return readStream(normal.split('\n'), count);
+    return readStream({ lines: normal.split('\n'), count, at: 0 });
   } catch (error) {
     if (error === notPlain) return undefined;
     throw error;
@@ -68,132 +68,153 @@ function behind(line: string, start: number): string {
   return line.slice(at);
 }
 
-function readStream(lines: readonly string[], count: () => void): Json[] {
+/** Where a text is being read. */
+interface Stream {
+  readonly lines: readonly string[];
+  readonly count: () => void;
+  /** The line that is next. */
+  at: number;
+}
+
+function readStream(stream: Stream): Json[] {
+  const { lines, count } = stream;
   const documents: Json[] = [];
-  let at = 0;
-
-  /** Moves to the next line that says something within the document; -1 at its end. */
-  const next = (): number => {
-    for (; at < lines.length; at++) {
-      const line = lines[at] ?? '';
-      const indent = indentOf(line);
-      if (indent === line.length || line.charCodeAt(indent) === 0x23) continue;
-      if (indent === 0) {
-        if (line.startsWith('---')) return -1;
-        if (line.startsWith('...') || line.startsWith('%')) throw notPlain;
-      }
-      return indent;
-    }
-    return -1;
-  };
-
-  const isItem = (line: string, indent: number): boolean =>
-    line.charCodeAt(indent) === 0x2d && (line.length === indent + 1 || line.charCodeAt(indent + 1) === 0x20);
-
-  const block = (indent: number, depth: number): Json => {
-    if (depth > DEEPEST) throw notPlain;
-    return isItem(lines[at] ?? '', indent) ? list(indent, depth) : map(indent, depth);
-  };
-
-  const list = (indent: number, depth: number): Json => {
-    const items: Json[] = [];
-    for (let here = indent; here === indent; here = next()) {
-      count();
-      const line = lines[at] ?? '';
-      // In a list below a key of the same indent, the next key ends it.
-      if (!isItem(line, indent)) return items;
-      const rest = line.slice(indent + 1);
-      const start = indent + 1 + indentOf(rest);
-      const content = line.slice(start);
-      if (content === '' || content.startsWith('#')) {
-        at++;
-        const deeper = next();
-        items.push(deeper > indent ? block(deeper, depth + 1) : null);
-      } else if (keyAt(content, 0) !== undefined || isItem(content, 0)) {
-        // `- key: value`: a map whose indent is that of its first key. What stands before it is not looked at again.
-        items.push(block(start, depth + 1));
-      } else {
-        items.push(value(content, indent));
-      }
-    }
-    endOfBlock(indent);
-    return items;
-  };
-
-  const map = (indent: number, depth: number): Json => {
-    const object: Record<string, Json> = {};
-    for (let here = indent; here === indent; here = next()) {
-      count();
-      const found = keyAt(lines[at] ?? '', indent);
-      if (found === undefined) throw notPlain;
-      const { key, quoted, rest } = found;
-      // A key that reads as a number or a boolean, or is there twice, is for the general reader.
-      if (isTaken(object, key) || (!quoted && typeof plainScalar(key) !== 'string')) throw notPlain;
-      if (rest === '' || rest.startsWith('#')) {
-        at++;
-        const deeper = next();
-        const below = deeper > indent || (deeper === indent && isItem(lines[at] ?? '', indent));
-        object[key] = below ? block(deeper, depth + 1) : null;
-      } else {
-        object[key] = value(rest, indent);
-      }
-    }
-    endOfBlock(indent);
-    return object;
-  };
-
-  /** What follows a block is less indented; anything else is an error or a text over several lines. */
-  const endOfBlock = (indent: number): void => {
-    if (next() > indent) throw notPlain;
-  };
-
-  /** A value on the line of its key or dash; moves past it. */
-  const value = (content: string, indent: number): Json => {
-    at++;
-    const literal = content.charCodeAt(0) === 0x7c ? literalPattern.exec(content) : null;
-    if (literal !== null) return literalText(indent, literal[1] ?? '');
-    const scalar = inline(content, count);
-    // A deeper line would go on with it.
-    if (next() > indent) throw notPlain;
-    return scalar;
-  };
-
-  const literalText = (parent: number, chomp: string): string => {
-    let indent = -1;
-    const texts: string[] = [];
-    for (; at < lines.length; at++) {
-      const line = lines[at] ?? '';
-      const here = indentOf(line);
-      if (here === line.length) {
-        if (indent === -1 ? here > 0 : here > indent) throw notPlain;
-        texts.push('');
-        continue;
-      }
-      if (here <= parent) break;
-      if (indent === -1) indent = here;
-      if (here < indent) throw notPlain;
-      texts.push(line.slice(indent));
-    }
-    // The last line break of the file is not an empty line.
-    if (at === lines.length && texts.at(-1) === '') texts.pop();
-    let end = texts.length;
-    while (end > 0 && texts[end - 1] === '') end--;
-    if (end === 0) throw notPlain;
-    if (chomp === '+') return `${texts.join('\n')}\n`;
-    return texts.slice(0, end).join('\n') + (chomp === '-' ? '' : '\n');
-  };
-
-  while (at < lines.length) {
+  while (stream.at < lines.length) {
     count();
-    const indent = next();
+    const indent = nextIndent(stream);
     if (indent > 0) throw notPlain;
-    if (indent === 0) documents.push(block(0, 0));
-    if (next() !== -1) throw notPlain;
-    if (at >= lines.length) break;
-    if (!/^--- *$/u.test(lines[at] ?? '')) throw notPlain;
-    at++;
+    if (indent === 0) documents.push(readBlock(stream, 0, 0));
+    if (nextIndent(stream) !== -1) throw notPlain;
+    if (stream.at >= lines.length) break;
+    if (!/^--- *$/u.test(lines[stream.at] ?? '')) throw notPlain;
+    stream.at++;
   }
   return documents;
+}
+
+/** Moves to the next line that says something within the document, and gives its indent; -1 at the end of the document. */
+function nextIndent(stream: Stream): number {
+  const { lines } = stream;
+  for (; stream.at < lines.length; stream.at++) {
+    const line = lines[stream.at] ?? '';
+    const indent = indentOf(line);
+    if (indent === line.length || line.charCodeAt(indent) === 0x23) continue;
+    if (indent === 0) {
+      if (line.startsWith('---')) return -1;
+      if (line.startsWith('...') || line.startsWith('%')) throw notPlain;
+    }
+    return indent;
+  }
+  return -1;
+}
+
+const isItem = (line: string, indent: number): boolean =>
+  line.charCodeAt(indent) === 0x2d && (line.length === indent + 1 || line.charCodeAt(indent + 1) === 0x20);
+
+function readBlock(stream: Stream, indent: number, depth: number): Json {
+  if (depth > DEEPEST) throw notPlain;
+  return isItem(stream.lines[stream.at] ?? '', indent)
+    ? readList(stream, indent, depth)
+    : readMap(stream, indent, depth);
+}
+
+function readList(stream: Stream, indent: number, depth: number): Json {
+  const items: Json[] = [];
+  for (let here = indent; here === indent; here = nextIndent(stream)) {
+    stream.count();
+    const line = stream.lines[stream.at] ?? '';
+    // In a list below a key of the same indent, the next key ends it.
+    if (!isItem(line, indent)) return items;
+    items.push(readItem(stream, line, indent, depth));
+  }
+  checkEnd(stream, indent);
+  return items;
+}
+
+/** What stands behind the dash of an item. */
+function readItem(stream: Stream, line: string, indent: number, depth: number): Json {
+  const start = indent + 1 + indentOf(line.slice(indent + 1));
+  const content = line.slice(start);
+  if (content === '' || content.startsWith('#')) {
+    stream.at++;
+    const deeper = nextIndent(stream);
+    return deeper > indent ? readBlock(stream, deeper, depth + 1) : null;
+  }
+  // `- key: value`: a map whose indent is that of its first key. What stands before it is not looked at again.
+  if (keyAt(content, 0) !== undefined || isItem(content, 0)) return readBlock(stream, start, depth + 1);
+  return readValue(stream, content, indent);
+}
+
+function readMap(stream: Stream, indent: number, depth: number): Json {
+  const object: Record<string, Json> = {};
+  for (let here = indent; here === indent; here = nextIndent(stream)) {
+    stream.count();
+    const found = keyAt(stream.lines[stream.at] ?? '', indent);
+    if (found === undefined) throw notPlain;
+    const { key, quoted, rest } = found;
+    // A key that reads as a number or a boolean, or is there twice, is for the general reader.
+    if (isTaken(object, key) || (!quoted && typeof plainScalar(key) !== 'string')) throw notPlain;
+    object[key] =
+      rest === '' || rest.startsWith('#') ? readBelow(stream, indent, depth) : readValue(stream, rest, indent);
+  }
+  checkEnd(stream, indent);
+  return object;
+}
+
+/** What stands on the lines below a key: a deeper block, or a list of the same indent. */
+function readBelow(stream: Stream, indent: number, depth: number): Json {
+  stream.at++;
+  const deeper = nextIndent(stream);
+  const below = deeper > indent || (deeper === indent && isItem(stream.lines[stream.at] ?? '', indent));
+  return below ? readBlock(stream, deeper, depth + 1) : null;
+}
+
+/** What follows a block is less indented; anything else is an error or a text over several lines. */
+function checkEnd(stream: Stream, indent: number): void {
+  if (nextIndent(stream) > indent) throw notPlain;
+}
+
+/** A value on the line of its key or dash; moves past it. */
+function readValue(stream: Stream, content: string, indent: number): Json {
+  stream.at++;
+  const literal = content.charCodeAt(0) === 0x7c ? literalPattern.exec(content) : null;
+  if (literal !== null) return literalText(literalLines(stream, indent), literal[1] ?? '');
+  const scalar = inline(content, stream.count);
+  // A deeper line would go on with it.
+  if (nextIndent(stream) > indent) throw notPlain;
+  return scalar;
+}
+
+/** The lines of a `|` text, without their indent; moves past them. */
+function literalLines(stream: Stream, parent: number): string[] {
+  const { lines } = stream;
+  let indent = -1;
+  const texts: string[] = [];
+  for (; stream.at < lines.length; stream.at++) {
+    const line = lines[stream.at] ?? '';
+    const here = indentOf(line);
+    if (here === line.length) {
+      if (indent === -1 ? here > 0 : here > indent) throw notPlain;
+      texts.push('');
+      continue;
+    }
+    if (here <= parent) break;
+    if (indent === -1) indent = here;
+    if (here < indent) throw notPlain;
+    texts.push(line.slice(indent));
+  }
+  // The last line break of the file is not an empty line.
+  if (stream.at === lines.length && texts.at(-1) === '') texts.pop();
+  return texts;
+}
+
+/** `chomp` says what becomes of line breaks at the end: `+` keeps them, `-` takes them away, and without either there is one. */
+function literalText(texts: readonly string[], chomp: string): string {
+  let end = texts.length;
+  while (end > 0 && texts[end - 1] === '') end--;
+  if (end === 0) throw notPlain;
+  if (chomp === '+') return `${texts.join('\n')}\n`;
+  return texts.slice(0, end).join('\n') + (chomp === '-' ? '' : '\n');
 }
 
 /** A scalar or flow collection that ends with its line. */

@@ -9,7 +9,9 @@ import {
   isSeq,
   LineCounter,
   Parser,
+  type Alias,
   type Document,
+  type Node,
   type Scalar,
 } from 'yaml';
 import { refuse } from '../lib/refuse.ts';
@@ -134,7 +136,7 @@ function refuseAmbiguity(name: string, text: string): void {
   if (end !== null && /^[ \t]*[^#\s]/mu.test(text.slice(end.index + 3))) {
     throw refuse(name, 'has content after "...", which kubectl would not read');
   }
-  // kubectl splits documents before it reads them, and and refuses a marker with content (apimachinery, YAMLReader).
+  // kubectl splits documents before it reads them, and refuses a marker with content (apimachinery, YAMLReader).
   if (/^---(?![ \t\r]*(?:#|$))/mu.test(text)) throw refuse(name, 'has content on the line of "---"');
   if (/^%/mu.test(text)) throw refuse(name, 'has a YAML directive; manifests need none');
   // Line breaks of YAML 1.1 (5.4) and a byte-order mark within the text, which YAML 1.2 takes for characters.
@@ -154,116 +156,133 @@ function lastLineOfSpaces(text: string): number {
   return found;
 }
 
+/** A document that is being turned into JSON. */
+interface Conversion {
+  readonly text: string;
+  readonly complain: Complain;
+  readonly anchors: Map<string, unknown>;
+  readonly lastBlankLine: number;
+  /** Nodes that aliases have added. */
+  aliased: number;
+}
+
 function toJson(document: Document.Parsed, text: string, complain: Complain): Json {
-  let aliased = 0;
-  const anchors = new Map<string, unknown>();
   const lastBlankLine = lastLineOfSpaces(text);
+  return convert({ text, complain, anchors: new Map(), lastBlankLine, aliased: 0 }, document.contents, 0, false);
+}
 
-  const convert = (node: unknown, depth: number, inAlias: boolean): Json => {
-    if (node === null || node === undefined) return null;
-    if (inAlias && ++aliased > MOST_ALIASED) throw complain(0, 'its aliases stand for too much');
-    if (isAlias(node)) {
-      const offset = node.range?.[0] ?? 0;
-      if (depth > DEEPEST) throw complain(offset, 'is nested too deeply');
-      const target = anchors.get(node.source);
-      if (target === undefined) throw complain(offset, `there is no anchor &${node.source} before this`);
-      return convert(target, depth + 1, true);
-    }
-    // An anchor can be set again: the last one before the alias counts. Nodes are visited in the order of the text.
-    if (!inAlias && isNode(node) && 'anchor' in node && node.anchor !== undefined) anchors.set(node.anchor, node);
-    if (isScalar(node)) {
-      const offset = node.range?.[0] ?? 0;
-      const content = typeof node.value === 'string' ? node.value : '';
-      checkBlockText(node);
-      if (!content.isWellFormed()) throw complain(offset, 'has half a surrogate pair');
-      if (node.tag === 'tag:yaml.org,2002:str' || (node.type !== 'PLAIN' && node.tag === undefined)) return content;
-      if (node.tag !== undefined) throw complain(offset, `the tag ${node.tag} is not taken`);
-      const value = plainScalar(content);
-      if (value === undefined) throw complain(offset, `${content} has no form in JSON`);
-      return value;
-    }
-    if (isSeq(node)) {
-      checkCollection(node.tag, 'seq', node.range?.[0] ?? 0, depth);
-      if (node.flow === true) node.items.forEach(checkFlowScalar);
-      return node.items.map((item) => convert(item, depth + 1, inAlias));
-    }
-    if (isMap(node)) {
-      checkCollection(node.tag, 'map', node.range?.[0] ?? 0, depth);
-      if (node.flow === true) for (const { key, value } of node.items) [key, value].forEach(checkFlowScalar);
-      return convertMap(node.items, depth, inAlias);
-    }
-    throw complain(0, 'has a node that is neither scalar, list nor map');
-  };
+function convert(conversion: Conversion, node: unknown, depth: number, inAlias: boolean): Json {
+  const { complain, anchors } = conversion;
+  if (node === null || node === undefined) return null;
+  if (inAlias && ++conversion.aliased > MOST_ALIASED) throw complain(0, 'its aliases stand for too much');
+  if (isAlias(node)) return convertAlias(conversion, node, depth);
+  // An anchor can be set again: the last one before the alias counts. Nodes are visited in the order of the text.
+  if (!inAlias && isNode(node) && 'anchor' in node && node.anchor !== undefined) anchors.set(node.anchor, node);
+  if (isScalar(node)) return convertScalar(conversion, node);
+  if (isSeq(node)) {
+    checkCollection(complain, node, 'seq', depth);
+    if (node.flow === true) for (const item of node.items) checkFlowScalar(conversion, item);
+    return node.items.map((item) => convert(conversion, item, depth + 1, inAlias));
+  }
+  if (isMap(node)) {
+    checkCollection(complain, node, 'map', depth);
+    if (node.flow === true)
+      for (const { key, value } of node.items) for (const part of [key, value]) checkFlowScalar(conversion, part);
+    return convertMap(conversion, node.items, depth, inAlias);
+  }
+  throw complain(0, 'has a node that is neither scalar, list nor map');
+}
 
-  const checkCollection = (tag: string | undefined, kind: 'map' | 'seq', offset: number, depth: number): void => {
-    if (tag !== undefined && tag !== `tag:yaml.org,2002:${kind}`) throw complain(offset, `the tag ${tag} is not taken`);
-    if (depth > DEEPEST) throw complain(offset, 'is nested too deeply');
-  };
+function convertAlias(conversion: Conversion, { source, range }: Alias, depth: number): Json {
+  const { complain, anchors } = conversion;
+  const offset = range?.[0] ?? 0;
+  if (depth > DEEPEST) throw complain(offset, 'is nested too deeply');
+  const target = anchors.get(source);
+  if (target === undefined) throw complain(offset, `there is no anchor &${source} before this`);
+  return convert(conversion, target, depth + 1, true);
+}
 
-  /** In flow collections the two disagree on `[a:, b]` (a key, or text that ends in a colon) and on `[?a]` (measured). */
-  const checkFlowScalar = (node: unknown): void => {
-    if (!isScalar(node) || node.type !== 'PLAIN') return;
-    const [start, end] = node.range ?? [0, 0];
-    if (text[start] === '?' || /^[ \t]*:[^\s]/u.test(text.slice(end, end + 100))) {
-      throw complain(start, 'quote what holds "?" or ":" in a flow collection, and put a space after a colon');
+function convertScalar(conversion: Conversion, node: Scalar): Json {
+  const { complain } = conversion;
+  const offset = node.range?.[0] ?? 0;
+  const content = typeof node.value === 'string' ? node.value : '';
+  checkBlockText(conversion, node);
+  if (!content.isWellFormed()) throw complain(offset, 'has half a surrogate pair');
+  if (node.tag === 'tag:yaml.org,2002:str' || (node.type !== 'PLAIN' && node.tag === undefined)) return content;
+  if (node.tag !== undefined) throw complain(offset, `the tag ${node.tag} is not taken`);
+  const value = plainScalar(content);
+  if (value === undefined) throw complain(offset, `${content} has no form in JSON`);
+  return value;
+}
+
+function convertMap(conversion: Conversion, items: readonly unknown[], depth: number, inAlias: boolean): JsonObject {
+  const { complain } = conversion;
+  const object: Record<string, Json> = Object.create(null);
+  const merged: Json[] = [];
+  let before: readonly string[] = [];
+  for (const pair of items) {
+    if (!isPair(pair)) throw complain(0, 'has a map entry without a key');
+    const offset = isScalar(pair.key) || isAlias(pair.key) ? (pair.key.range?.[0] ?? 0) : 0;
+    if (isScalar(pair.key) && pair.key.value === '<<' && pair.key.type === 'PLAIN') {
+      merged.push(convert(conversion, pair.value, depth + 1, inAlias));
+      before = Object.keys(object);
+      if (merged.length > 1) throw complain(offset, 'the key << is there twice');
+      continue;
     }
-  };
+    const key = keyText(complain, pair.key, convert(conversion, pair.key, depth + 1, inAlias), offset);
+    if (key in object) throw complain(offset, `the key ${JSON.stringify(key)} is there twice`);
+    object[key] = convert(conversion, pair.value, depth + 1, inAlias);
+  }
+  for (const source of merged) merge(complain, object, source, before);
+  return object;
+}
 
-  /** The two disagree on lines of nothing but spaces at or after the end of a text of explicit indentation, `|2` (measured). */
-  const checkBlockText = (node: Scalar): void => {
-    if (node.type !== 'BLOCK_LITERAL' && node.type !== 'BLOCK_FOLDED') return;
-    const [start] = node.range ?? [0];
-    if (/^[|>][-+]?[0-9]/u.test(text.slice(start, start + 3)) && lastBlankLine > start) {
-      throw complain(start, 'has a text of given indentation with lines of spaces; leave them empty');
+/**
+ * Keys that are whole numbers or booleans get their text in JSON. Other spellings of a number are refused: a float would be
+ * cut to 32 bits and `1e9` printed as Go prints floats (sigs.k8s.io/yaml, convertToJSONableObject).
+ */
+function keyText(complain: Complain, node: unknown, key: Json, offset: number): string {
+  if (typeof key === 'string') return key;
+  const asWritten = typeof key === 'number' && isScalar(node) && node.value === String(key);
+  if (asWritten || typeof key === 'boolean') return String(key);
+  throw complain(offset, 'a key of a map has to be text');
+}
+
+/**
+ * `<<: *base`: what the map says itself wins, then the earlier of several. A key that stands before `<<` and is in the base
+ * too is refused: kubectl takes the base's (go-yaml merges where `<<` stands; measured with 1.27 to 1.37).
+ */
+function merge(complain: Complain, object: Record<string, Json>, source: Json, before: readonly string[]): void {
+  for (const one of Array.isArray(source) ? source : [source]) {
+    if (one === null || typeof one !== 'object' || Array.isArray(one)) throw complain(0, '<< has to name a map');
+    for (const [key, value] of Object.entries(one as JsonObject)) {
+      if (before.includes(key))
+        throw complain(0, `the key ${JSON.stringify(key)} stands before a << that has it too; write << first`);
+      if (!(key in object)) object[key] = value;
     }
-  };
+  }
+}
 
-  const convertMap = (items: readonly unknown[], depth: number, inAlias: boolean): JsonObject => {
-    const object: Record<string, Json> = Object.create(null);
-    const merged: Json[] = [];
-    let before: readonly string[] = [];
-    for (const pair of items) {
-      if (!isPair(pair)) throw complain(0, 'has a map entry without a key');
-      const offset = isScalar(pair.key) || isAlias(pair.key) ? (pair.key.range?.[0] ?? 0) : 0;
-      if (isScalar(pair.key) && pair.key.value === '<<' && pair.key.type === 'PLAIN') {
-        merged.push(convert(pair.value, depth + 1, inAlias));
-        before = Object.keys(object);
-        if (merged.length > 1) throw complain(offset, 'the key << is there twice');
-        continue;
-      }
-      const key = keyText(pair.key, convert(pair.key, depth + 1, inAlias), offset);
-      if (key in object) throw complain(offset, `the key ${JSON.stringify(key)} is there twice`);
-      object[key] = convert(pair.value, depth + 1, inAlias);
-    }
-    for (const source of merged) merge(object, source, before);
-    return object;
-  };
+function checkCollection(complain: Complain, { tag, range }: Node, kind: 'map' | 'seq', depth: number): void {
+  const offset = range?.[0] ?? 0;
+  if (tag !== undefined && tag !== `tag:yaml.org,2002:${kind}`) throw complain(offset, `the tag ${tag} is not taken`);
+  if (depth > DEEPEST) throw complain(offset, 'is nested too deeply');
+}
 
-  /**
-   * Keys that are whole numbers or booleans get their text in JSON. Other spellings of a number are refused: a float would be
-   * cut to 32 bits and `1e9` printed as Go prints floats (sigs.k8s.io/yaml, convertToJSONableObject).
-   */
-  const keyText = (node: unknown, key: Json, offset: number): string => {
-    if (typeof key === 'string') return key;
-    const asWritten = typeof key === 'number' && isScalar(node) && node.value === String(key);
-    if (asWritten || typeof key === 'boolean') return String(key);
-    throw complain(offset, 'a key of a map has to be text');
-  };
+/** In flow collections kubectl and this reader disagree on `[a:, b]` (a key, or text that ends in a colon) and on `[?a]` (measured). */
+function checkFlowScalar({ text, complain }: Conversion, node: unknown): void {
+  if (!isScalar(node) || node.type !== 'PLAIN') return;
+  const [start, end] = node.range ?? [0, 0];
+  if (text[start] === '?' || /^[ \t]*:[^\s]/u.test(text.slice(end, end + 100))) {
+    throw complain(start, 'quote what holds "?" or ":" in a flow collection, and put a space after a colon');
+  }
+}
 
-  /**
-   * `<<: *base`: what the map says itself wins, then the earlier of several. A key that stands before `<<` and is in the base
-   * too is refused: kubectl takes the base's (go-yaml merges where `<<` stands; measured with 1.27 to 1.37).
-   */
-  const merge = (object: Record<string, Json>, source: Json, before: readonly string[]): void => {
-    for (const one of Array.isArray(source) ? source : [source]) {
-      if (one === null || typeof one !== 'object' || Array.isArray(one)) throw complain(0, '<< has to name a map');
-      for (const [key, value] of Object.entries(one as JsonObject)) {
-        if (before.includes(key))
-          throw complain(0, `the key ${JSON.stringify(key)} stands before a << that has it too; write << first`);
-        if (!(key in object)) object[key] = value;
-      }
-    }
-  };
-
-  return convert(document.contents, 0, false);
+/** kubectl and this reader disagree on lines of nothing but spaces at or after the end of a text of explicit indentation, `|2` (measured). */
+function checkBlockText({ text, complain, lastBlankLine }: Conversion, node: Scalar): void {
+  if (node.type !== 'BLOCK_LITERAL' && node.type !== 'BLOCK_FOLDED') return;
+  const [start] = node.range ?? [0];
+  if (/^[|>][-+]?[0-9]/u.test(text.slice(start, start + 3)) && lastBlankLine > start) {
+    throw complain(start, 'has a text of given indentation with lines of spaces; leave them empty');
+  }
 }
