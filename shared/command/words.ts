@@ -51,100 +51,120 @@ interface RefusedRest {
 
 /** The same for a line that may be refused: its words up to there. */
 export function splitUntilRefused(command: string): SplitLine {
-  const words: string[] = [];
-  let word: string | undefined;
-  /** Where the word begins that is being read. */
-  let began = 0;
-  let at = 0;
-  let inQuotes = false;
+  const line: Line = { command, at: 0, words: [], word: undefined, began: 0, inQuotes: false };
   try {
-    split();
-    return { words };
+    readWords(line);
+    return { words: line.words };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    const operator = command.charAt(at - 1);
-    if (error.options.members?.['word'] !== operator || !unquoted.has(operator) || inQuotes)
-      return { words, refused: { problem: error, operator: undefined, rest: command.slice(began) } };
-    if (word) words.push(word);
-    return { words, refused: { problem: error, operator, rest: command.slice(at) } };
+    return refusedLine(line, error);
   }
+}
 
-  function split(): void {
-    if (command.length > MAX_COMMAND_LENGTH) {
-      throw refuse('command', `is longer than ${MAX_COMMAND_LENGTH} characters`);
-    }
-    const next = (): string | undefined => command[at++];
-    const forbidControl = (character: string): void => {
-      if (character === '\0') throw refuse(character, 'is a NUL character, which no word can hold');
-      if (character === '\r')
-        throw refuse(character, 'is a carriage return, which no shell takes for the end of a line');
-    };
+/** A command line that is being split. */
+interface Line {
+  readonly command: string;
+  /** The place behind the character that was read last. */
+  at: number;
+  readonly words: string[];
+  /** The word that is being read, and where it begins; undefined between words. */
+  word: string | undefined;
+  began: number;
+  inQuotes: boolean;
+}
 
-    for (let character = next(); character !== undefined; character = next()) {
-      forbidControl(character);
-      if (character === ' ' || character === '\t') {
-        if (word !== undefined) words.push(word);
-        word = undefined;
-        continue;
-      }
-      if (word === undefined) began = at - 1;
-      word ??= '';
-      if (character === "'" || character === '"') {
-        inQuotes = true;
-        word += character === '"' ? doubleQuoted() : singleQuoted();
-        inQuotes = false;
-      } else if (character === '\\') {
-        word += escaped();
-      } else {
-        const meaning = unquoted.get(character);
-        if (meaning !== undefined) {
-          throw refuse(character, `is ${meaning} to a shell, and no shell reads this; quote it if it is meant as text`);
-        }
-        word += character;
-      }
-    }
-    if (word !== undefined) words.push(word);
+/** What is known of a line whose splitting ended with a problem. */
+function refusedLine({ command, at, words, word, began, inQuotes }: Line, problem: Problem): SplitLine {
+  const operator = command.charAt(at - 1);
+  if (problem.options.members?.['word'] !== operator || !unquoted.has(operator) || inQuotes)
+    return { words, refused: { problem, operator: undefined, rest: command.slice(began) } };
+  if (word) words.push(word);
+  return { words, refused: { problem, operator, rest: command.slice(at) } };
+}
 
-    function singleQuoted(): string {
-      const end = command.indexOf("'", at);
-      if (end === -1) throw refuse("'", 'is a quote that is not closed');
-      const text = command.slice(at, end);
-      at = end + 1;
-      for (const character of text) forbidControl(character);
-      return text;
-    }
+const next = (line: Line): string | undefined => line.command[line.at++];
 
-    function doubleQuoted(): string {
-      let text = '';
-      for (let character = next(); character !== undefined; character = next()) {
-        forbidControl(character);
-        if (character === '"') return text;
-        if (character === '$' || character === '`') {
-          throw refuse(
-            character,
-            'is expanded by a shell inside double quotes, and nothing is expanded here; use single quotes',
-          );
-        }
-        if (character !== '\\') {
-          text += character;
-          continue;
-        }
-        // XCU 2.2.3: inside double quotes a backslash quotes only these; before anything else it stays.
-        const following = next();
-        if (following === undefined) break;
-        forbidControl(following);
-        if (following === '\n') continue;
-        text += '$`"\\'.includes(following) ? following : `\\${following}`;
-      }
-      throw refuse('"', 'is a quote that is not closed');
-    }
+function forbidControl(character: string): void {
+  if (character === '\0') throw refuse(character, 'is a NUL character, which no word can hold');
+  if (character === '\r') throw refuse(character, 'is a carriage return, which no shell takes for the end of a line');
+}
 
-    function escaped(): string {
-      const following = next();
-      if (following === undefined) throw refuse('\\', 'is the last character, and quotes nothing');
-      forbidControl(following);
-      if (following === '\n') throw refuse('\n', 'continues the line after a backslash; send one line');
-      return following;
-    }
+function readWords(line: Line): void {
+  if (line.command.length > MAX_COMMAND_LENGTH) {
+    throw refuse('command', `is longer than ${MAX_COMMAND_LENGTH} characters`);
   }
+  for (let character = next(line); character !== undefined; character = next(line)) {
+    forbidControl(character);
+    if (character === ' ' || character === '\t') {
+      endWord(line);
+      continue;
+    }
+    if (line.word === undefined) line.began = line.at - 1;
+    line.word ??= '';
+    line.word += readPart(line, character);
+  }
+  endWord(line);
+}
+
+function endWord(line: Line): void {
+  if (line.word !== undefined) line.words.push(line.word);
+  line.word = undefined;
+}
+
+/** The text that a character of a word stands for: itself, or with quotes or a backslash what follows. */
+function readPart(line: Line, character: string): string {
+  if (character === "'" || character === '"') {
+    line.inQuotes = true;
+    const text = character === '"' ? doubleQuoted(line) : singleQuoted(line);
+    line.inQuotes = false;
+    return text;
+  }
+  if (character === '\\') return escaped(line);
+  const meaning = unquoted.get(character);
+  if (meaning !== undefined) {
+    throw refuse(character, `is ${meaning} to a shell, and no shell reads this; quote it if it is meant as text`);
+  }
+  return character;
+}
+
+function singleQuoted(line: Line): string {
+  const end = line.command.indexOf("'", line.at);
+  if (end === -1) throw refuse("'", 'is a quote that is not closed');
+  const text = line.command.slice(line.at, end);
+  line.at = end + 1;
+  for (const character of text) forbidControl(character);
+  return text;
+}
+
+function doubleQuoted(line: Line): string {
+  let text = '';
+  for (let character = next(line); character !== undefined; character = next(line)) {
+    forbidControl(character);
+    if (character === '"') return text;
+    if (character === '$' || character === '`') {
+      throw refuse(
+        character,
+        'is expanded by a shell inside double quotes, and nothing is expanded here; use single quotes',
+      );
+    }
+    if (character !== '\\') {
+      text += character;
+      continue;
+    }
+    // XCU 2.2.3: inside double quotes a backslash quotes only these; before anything else it stays.
+    const following = next(line);
+    if (following === undefined) break;
+    forbidControl(following);
+    if (following === '\n') continue;
+    text += '$`"\\'.includes(following) ? following : `\\${following}`;
+  }
+  throw refuse('"', 'is a quote that is not closed');
+}
+
+function escaped(line: Line): string {
+  const following = next(line);
+  if (following === undefined) throw refuse('\\', 'is the last character, and quotes nothing');
+  forbidControl(following);
+  if (following === '\n') throw refuse('\n', 'continues the line after a backslash; send one line');
+  return following;
 }
