@@ -68,7 +68,7 @@ const builtInRoles = (): Config['policy']['roles'] =>
 export function readPolicyCases(text: string, config: Config, source: string): PolicyCaseFile {
   const document = readDocument(text);
   const problems: ConfigProblem[] = document.problems.map((problem) => ({ ...problem, path: '' }));
-  const tell = (path: Path, message: string): void => {
+  const tell: Tell = (path, message) => {
     problems.push({ line: document.line(path), path: formatPath(path), message });
   };
   const stop = (): void => {
@@ -77,74 +77,106 @@ export function readPolicyCases(text: string, config: Config, source: string): P
   stop();
   checkForm(CasesSchema, document.value, [], tell);
   stop();
-
   const file = document.value as CasesFile;
-  const principals = new Map(
-    Object.entries(file.principals).map(([name, spec]) => [name, readPrincipal(spec, ['principals', name])] as const),
-  );
-  const rules = new Set(
+  const principals = readPrincipals(file, config, tell);
+  const known = { config, principals, rules: rulesOf(config) };
+  const cases = file.cases.flatMap((asked, index) => {
+    const asker = checkCase(asked, index, known, tell);
+    return asker ? [{ line: document.line(['cases', index]), asked, ...asker }] : [];
+  });
+  stop();
+  return { principals, cases };
+}
+
+/** Takes down a problem, and where it is. */
+type Tell = (path: Path, message: string) => void;
+
+/** What a case may name. */
+interface Known {
+  readonly config: Config;
+  readonly principals: ReadonlyMap<string, Principal>;
+  readonly rules: ReadonlySet<string>;
+}
+
+const rulesOf = (config: Config): ReadonlySet<string> =>
+  new Set(
     Object.entries({ ...builtInRoles(), ...config.policy.roles }).flatMap(([role, { allow = [], deny = [] }]) => [
       `${role}/bound`,
       ...allow.map((_rule, index) => `${role}/allow[${index}]`),
       ...deny.map((_rule, index) => `${role}/deny[${index}]`),
     ]),
   );
-  const cases = file.cases.flatMap((asked, index) => {
-    const at = (key: string): Path => ['cases', index, key];
-    const principal = principals.get(asked.principal);
-    if (!principal) tell(at('principal'), `nobody is called so.${didYouMean(asked.principal, principals.keys())}`);
-    const requester = 'requester' in asked ? readRequester(asked.requester, at('requester')) : undefined;
-    if (asked.cluster !== undefined && !config.clusters.has(asked.cluster)) {
-      tell(
-        at('cluster'),
-        `no cluster is called "${asked.cluster}".${didYouMean(asked.cluster, config.clusters.keys())}`,
-      );
-    }
-    if (asked.rule !== undefined && !rules.has(asked.rule)) {
-      tell(at('rule'), `there is no such rule.${didYouMean(asked.rule, rules)}`);
-    }
-    if (asked.expect === 'refuse' && 'get' in asked) tell(at('expect'), 'a path is allowed or denied, never refused');
-    return principal ? [{ line: document.line(['cases', index]), asked, principal, requester }] : [];
-  });
-  stop();
-  return { principals, cases };
 
-  function readRequester(name: string, path: Path): Principal | undefined {
-    const requester = principals.get(name);
-    if (!requester) tell(path, `nobody is called so.${didYouMean(name, principals.keys())}`);
-    else if (requester.kind !== 'user') tell(path, 'is not a person: only a user can stand behind a caller');
-    return requester;
+/** Tells what is wrong with a case. Who asks in it; undefined when the file has nobody of that name. */
+function checkCase(asked: PolicyCase, index: number, known: Known, tell: Tell): Asker | undefined {
+  const { config, principals, rules } = known;
+  const at = (key: string): Path => ['cases', index, key];
+  const principal = principals.get(asked.principal);
+  if (!principal) tell(at('principal'), unknownPrincipal(asked.principal, principals));
+  const requester =
+    'requester' in asked ? readRequester(asked.requester, principals, at('requester'), tell) : undefined;
+  if (asked.cluster !== undefined && !config.clusters.has(asked.cluster)) {
+    tell(at('cluster'), `no cluster is called "${asked.cluster}".${didYouMean(asked.cluster, config.clusters.keys())}`);
   }
+  if (asked.rule !== undefined && !rules.has(asked.rule)) {
+    tell(at('rule'), `there is no such rule.${didYouMean(asked.rule, rules)}`);
+  }
+  if (asked.expect === 'refuse' && 'get' in asked) tell(at('expect'), 'a path is allowed or denied, never refused');
+  return principal && { principal, requester };
+}
 
-  function readPrincipal(spec: CasesFile['principals'][string], path: Path): Principal {
-    if ('job' in spec) {
-      const jobs = config.jobs.map(({ name }) => name);
-      if (!jobs.includes(spec.job))
-        tell([...path, 'job'], `no job is called "${spec.job}".${didYouMean(spec.job, jobs)}`);
-      return jobPrincipal(spec.job);
-    }
-    const [only, ...others] = config.identity.tenants;
-    if (spec.tenant === undefined && others.length > 0) tell(path, 'needs tenant: the gateway serves several');
-    const tid = spec.tenant === undefined ? (only ?? '') : guid(spec.tenant, [...path, 'tenant']);
-    if (!config.identity.tenants.includes(tid)) tell([...path, 'tenant'], 'is not one of identity.tenants');
-    const groups = (spec.groups ?? []).map((group, index) => guid(group, [...path, 'groups', index]));
-    if (spec.groupsOverage && groups.length > 0) tell([...path, 'groups'], 'are not known with groupsOverage');
-    const token = {
-      tid,
-      azp: '',
-      uti: '',
-      roles: spec.appRoles ?? [],
-      groups: { known: !spec.groupsOverage, ids: groups },
-    };
-    return 'user' in spec
-      ? { ...token, kind: 'user', oid: guid(spec.user, [...path, 'user']), scopes: config.identity.scopes }
-      : { ...token, kind: 'app', oid: guid(spec.app, [...path, 'app']) };
-  }
+const unknownPrincipal = (name: string, principals: Known['principals']): string =>
+  `there is no principal of that name.${didYouMean(name, principals.keys())}`;
 
-  function guid(value: string, path: Path): string {
-    const reading = readGuid(value);
-    if (reading.ok) return reading.value;
-    tell(path, reading.problem);
-    return '';
-  }
+function readRequester(name: string, principals: Known['principals'], path: Path, tell: Tell): Principal | undefined {
+  const requester = principals.get(name);
+  if (!requester) tell(path, unknownPrincipal(name, principals));
+  else if (requester.kind !== 'user') tell(path, 'is not a person: only a user can stand behind a caller');
+  return requester;
+}
+
+const readPrincipals = (file: CasesFile, config: Config, tell: Tell): Known['principals'] =>
+  new Map(
+    Object.entries(file.principals).map(([name, spec]) => [
+      name,
+      'job' in spec
+        ? readJob(spec.job, config, ['principals', name, 'job'], tell)
+        : readCaller(spec, config, ['principals', name], tell),
+    ]),
+  );
+
+type PrincipalSpec = CasesFile['principals'][string];
+
+function readJob(job: string, config: Config, path: Path, tell: Tell): Principal {
+  const jobs = config.jobs.map(({ name }) => name);
+  if (!jobs.includes(job)) tell(path, `no job is called "${job}".${didYouMean(job, jobs)}`);
+  return jobPrincipal(job);
+}
+
+/** A user or an application, as a token would tell of them. */
+function readCaller(spec: Exclude<PrincipalSpec, { job: string }>, config: Config, path: Path, tell: Tell): Principal {
+  const { tenants, scopes } = config.identity;
+  const [only, ...others] = tenants;
+  if (spec.tenant === undefined && others.length > 0) tell(path, 'needs tenant: the gateway serves several');
+  const tid = spec.tenant === undefined ? (only ?? '') : guidAt(spec.tenant, [...path, 'tenant'], tell);
+  if (!tenants.includes(tid)) tell([...path, 'tenant'], 'is not one of identity.tenants');
+  const groups = (spec.groups ?? []).map((group, index) => guidAt(group, [...path, 'groups', index], tell));
+  if (spec.groupsOverage && groups.length > 0) tell([...path, 'groups'], 'are not known with groupsOverage');
+  const token = {
+    tid,
+    azp: '',
+    uti: '',
+    roles: spec.appRoles ?? [],
+    groups: { known: !spec.groupsOverage, ids: groups },
+  };
+  return 'user' in spec
+    ? { ...token, kind: 'user', oid: guidAt(spec.user, [...path, 'user'], tell), scopes }
+    : { ...token, kind: 'app', oid: guidAt(spec.app, [...path, 'app'], tell) };
+}
+
+function guidAt(value: string, path: Path, tell: Tell): string {
+  const reading = readGuid(value);
+  if (reading.ok) return reading.value;
+  tell(path, reading.problem);
+  return '';
 }

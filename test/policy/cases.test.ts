@@ -106,7 +106,7 @@ describe('a file of cases that is wrong is refused with its lines', () => {
     [
       'an unknown principal',
       `${people}  - { principal: bto, cluster: demo, command: kubectl version, expect: allow }`,
-      '4 cases[0].principal: nobody is called so. Did you mean "bot"?',
+      '4 cases[0].principal: there is no principal of that name. Did you mean "bot"?',
     ],
     [
       'an unknown cluster',
@@ -116,7 +116,7 @@ describe('a file of cases that is wrong is refused with its lines', () => {
     [
       'an unknown requester',
       `${people}  - { principal: bot, requester: bob, cluster: demo, command: kubectl version, expect: allow }`,
-      '4 cases[0].requester: nobody is called so. Did you mean "bot"?',
+      '4 cases[0].requester: there is no principal of that name. Did you mean "bot"?',
     ],
     [
       'an application as requester',
