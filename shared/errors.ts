@@ -18,7 +18,7 @@ export const problems = {
   },
   'token-invalid': {
     status: 401,
-    title: 'The access token is not one this gateway accepts',
+    title: 'This gateway does not accept the access token',
     retryable: false,
     next: 'Ask Entra for a v2.0 access token for this gateway; the detail says which check failed.',
   },
@@ -42,9 +42,9 @@ export const problems = {
   },
   'cluster-frozen': {
     status: 403,
-    title: 'The cluster is frozen: nothing may be changed there now',
+    title: 'The cluster is frozen: nothing may be changed there for now',
     retryable: false,
-    next: 'The detail says why. Reads go on; ask the operator of the gateway when changes may be made again.',
+    next: 'The detail says why. Reads still work; ask the operator of the gateway when changes will be allowed again.',
   },
   'user-required': {
     status: 403,
@@ -54,9 +54,9 @@ export const problems = {
   },
   'command-refused': {
     status: 400,
-    title: 'The command is not one the gateway relays',
+    title: 'The gateway does not relay this command',
     retryable: false,
-    next: 'Change or leave out the word that the detail names.',
+    next: 'Change or remove the word that the detail names.',
   },
   'request-invalid': {
     status: 400,
@@ -68,13 +68,13 @@ export const problems = {
     status: 404,
     title: 'There is nothing at this address',
     retryable: false,
-    next: 'See /openapi.json for the routes there are.',
+    next: '/openapi.json lists the routes.',
   },
   'method-not-allowed': {
     status: 405,
-    title: 'This address does not take that method',
+    title: 'This address does not support that method',
     retryable: false,
-    next: 'Use a method that Allow names; /openapi.json has the routes there are.',
+    next: 'Use a method that the Allow header names; /openapi.json lists the routes.',
   },
   'cluster-not-found': {
     status: 404,
@@ -108,7 +108,7 @@ export const problems = {
   },
   'command-finished': {
     status: 409,
-    title: 'The command has ended already',
+    title: 'The command has already ended',
     retryable: false,
     next: 'Read its record: it says how it ended.',
   },
@@ -116,13 +116,13 @@ export const problems = {
     status: 409,
     title: 'The command cannot be cancelled',
     retryable: false,
-    next: 'The detail says why; what runs ends at its own time limit.',
+    next: 'The detail says why; a running command ends at its own time limit.',
   },
   'result-expired': {
     status: 410,
     title: 'The result was purged at the end of its retention',
     retryable: false,
-    next: 'Run the command again if its output is still needed; the audit trail still tells that it ran.',
+    next: 'Run the command again if its output is still needed; the audit trail still shows that it ran.',
   },
   'length-required': {
     status: 411,
@@ -138,13 +138,13 @@ export const problems = {
   },
   'headers-too-large': {
     status: 431,
-    title: 'The headers are larger than the gateway takes',
+    title: 'The headers are larger than the gateway accepts',
     retryable: false,
     next: 'Send fewer or shorter headers; a token with very many roles is the usual cause.',
   },
   'expectation-failed': {
     status: 417,
-    title: 'The gateway does not know what the request expects',
+    title: 'The gateway does not support what the Expect header asks for',
     retryable: false,
     next: 'Send the request without Expect, or with "Expect: 100-continue".',
   },
@@ -156,7 +156,7 @@ export const problems = {
   },
   'payload-too-large': {
     status: 413,
-    title: 'The request is larger than the gateway or Azure takes',
+    title: 'The request is larger than the gateway or Azure accepts',
     retryable: false,
     next: 'Send fewer or smaller files.',
   },
@@ -168,13 +168,13 @@ export const problems = {
   },
   'rate-limited': {
     status: 429,
-    title: 'Too much from this caller, or too many commands for this cluster',
+    title: 'Too many requests from this caller, or too many commands for this cluster',
     retryable: true,
     next: 'Wait for Retry-After seconds, then send the request again.',
   },
   'azure-throttled': {
     status: 429,
-    title: 'Azure is throttling this subscription and did not take the command',
+    title: 'Azure is throttling this subscription and did not accept the command',
     retryable: true,
     next: 'Wait for Retry-After seconds, then send the request again.',
   },
@@ -188,7 +188,7 @@ export const problems = {
     status: 502,
     title: 'Azure refused the command',
     retryable: false,
-    next: "The detail carries Azure's own code and words; most are for the operator of the gateway.",
+    next: "The detail carries Azure's own code and words; most of them are for the operator of the gateway to act on.",
   },
   'azure-unreachable': {
     status: 503,
@@ -200,13 +200,13 @@ export const problems = {
     status: 503,
     title: 'The configuration changed while the command waited',
     retryable: true,
-    next: 'Send the request again: it is decided by the configuration of now.',
+    next: 'Send the request again; it is decided by the current configuration.',
   },
   'cluster-unavailable': {
     status: 503,
-    title: 'The cluster cannot run commands now',
+    title: 'The cluster cannot run commands at the moment',
     retryable: true,
-    next: 'The detail says why (stopped, being provisioned, run command disabled); send the request again when that has changed.',
+    next: 'The detail says why (stopped, being provisioned, run command disabled); send the request again once that has changed.',
   },
   'audit-unavailable': {
     status: 503,
