@@ -561,6 +561,22 @@ describe('what is beyond the Pod Security Standards', () => {
     const { beyondRestricted } = apply(pod(`{template: {spec: ${spec}}}`, 'Deployment', 'apps/v1')).podSecurity;
     expect(beyondRestricted).toEqual(because);
   });
+
+  // The API server drops keys that it does not know from a patch; from a manifest with --validate=false.
+  test.each([
+    `{containers: [], template: {spec: {containers: [{name: a}]}}}`,
+    `{containers: [{name: a, securityContext: {${good}}}], template: {spec: {containers: [{name: a}]}}}`,
+    `{containers: [{name: a, securityContext: {${good}}}], template: {spec: {initContainers: [{name: a}]}}}`,
+    `{containers: [{name: a, securityContext: {${good}}}], template: {spec: {securityContext: {runAsUser: 0}}}}`,
+    `{containers: [{name: a, securityContext: {${good}}}], template: {spec: {containers: [{name: a, securityContext: {${good}}}], securityContext: null}}}`,
+    `{containers: [{name: a, securityContext: {${good}}}], template: {spec: {$patch: replace}}}`,
+    `{template: {spec: {containers: []}}}`,
+  ])('a pod that is not where pods stand hides none that is: %s', (spec) => {
+    const patch = (text: string) =>
+      call(`kubectl patch deployment web -p 'spec: ${text}'`).podSecurity.beyondRestricted;
+    expect(patch(spec)).not.toEqual([]);
+    expect(patch(`{template: {spec: ${security(good)}}}`)).toEqual([]);
+  });
 });
 
 describe('files of -f', () => {

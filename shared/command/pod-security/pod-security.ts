@@ -59,26 +59,41 @@ const PART_OF_A_POD = 'a part of a pod without the rest, by which it could be ju
 /** Keys by which a strategic merge takes away what it is merged into (apimachinery, pkg/util/strategicpatch); `$setElementOrder` only sorts. */
 const takesAway = /^\$(?:patch$|retainKeys$|deleteFromPrimitiveList\/)/u;
 
-/** `inPod`: below a pod that is judged as a whole. `under`: the key at which the value stands. */
+/**
+ * `inPod`: below a pod that is judged as a whole. `under`: the key at which the value stands. A list `containers` may be a key that the API
+ * server drops, `{containers: [], template: …}`, so what stands below it is judged as well.
+ */
 function walk(value: Json, findings: Findings, inPod: boolean, under: string): void {
   if (isList(value)) {
     for (const item of value) walk(item, findings, inPod, under);
     return;
   }
   if (!isObject(value)) return;
-  const pod = !inPod && isList(value.containers);
+  const pod = isList(value.containers);
   if (pod) judgePodSpec(value, findings);
   for (const key in value) {
     const member = value[key];
     if (member === undefined) continue;
     judgeKey(key, member, findings);
-    if (isPartOfPod(key, inPod || pod, under)) findings.beyondRestricted.add(PART_OF_A_POD);
+    if (isPartOfPod(key, { pod, inPod, under })) findings.beyondRestricted.add(PART_OF_A_POD);
     if (typeof member === 'object' && member !== null) walk(member, findings, inPod || pod, key);
   }
 }
 
-function isPartOfPod(key: string, inPod: boolean, under: string): boolean {
-  if (inPod) return key.startsWith('$') && takesAway.test(key);
+interface Place {
+  /** It is the pod itself. */
+  readonly pod: boolean;
+  readonly inPod: boolean;
+  readonly under: string;
+}
+
+const containerLists = new Set(['containers', 'initContainers', 'ephemeralContainers']);
+
+function isPartOfPod(key: string, { pod, inPod, under }: Place): boolean {
+  if ((pod || inPod) && takesAway.test(key)) return true;
+  // Judged with the pod.
+  if (pod || (inPod && key === 'securityContext' && containerLists.has(under))) return false;
+  if (inPod) return podParts.has(key);
   // A deployment's strategy is changed with it, and holds no pod.
   return podParts.has(key) || (key === '$retainKeys' && under !== 'strategy');
 }
@@ -87,7 +102,7 @@ function isPartOfPod(key: string, inPod: boolean, under: string): boolean {
 function clearsSecurity(patch: Json): boolean {
   if (isList(patch)) return patch.some(clearsSecurity);
   if (!isObject(patch)) return false;
-  if (isList(patch.containers)) return holdsNull(patch.securityContext);
+  if (isList(patch.containers) && holdsNull(patch.securityContext)) return true;
   return Object.values(patch).some(clearsSecurity);
 }
 

@@ -36,6 +36,8 @@ export function judgePodSpec(spec: JsonObject, { beyondRestricted }: Findings): 
     if (!holds) beyondRestricted.add(reason);
   };
 
+  // The API server takes no such pod, so that it is a part of one, or not where a pod stands.
+  demand(containers.length > 0, 'no containers, by which it could be judged');
   for (const volume of isList(spec.volumes) ? spec.volumes : []) {
     if (!isObject(volume)) continue;
     const kind = Object.keys(volume).find((key) => key !== 'name' && volume[key] !== null);
