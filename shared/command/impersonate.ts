@@ -27,8 +27,10 @@ export function impersonating(
   { tid, oid }: { readonly tid: string; readonly oid: string },
   roles: readonly HeldRole[],
 ): SentCommand {
-  const [tool] = sent.words;
-  const [user, group] = tool === 'helm' ? ['--kube-as-user', '--kube-as-group'] : ['--as', '--as-group'];
-  const flags = [`${user}=aksgw:${tid}:${oid}`, ...new Set(roles.flatMap(groupsOf).map((name) => `${group}=${name}`))];
-  return withGlobalFlags(sent, flags);
+  const groups = [...new Set(roles.flatMap(groupsOf))];
+  // A helm command may have a guard, which calls kubectl.
+  return withGlobalFlags(sent, (tool) => {
+    const [user, group] = tool === 'helm' ? ['--kube-as-user', '--kube-as-group'] : ['--as', '--as-group'];
+    return [`${user}=aksgw:${tid}:${oid}`, ...groups.map((name) => `${group}=${name}`)];
+  });
 }

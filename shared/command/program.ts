@@ -28,9 +28,9 @@ export function wordsInPod({ words, program, guard }: SentCommand): readonly str
   return guard === undefined ? words : programWords([...guard, ...(program ?? sh`exec ${words}`)]);
 }
 
-/** The same command with further global flags of the tool, in each of its calls. */
-export function withGlobalFlags(sent: SentCommand, flags: readonly string[]): SentCommand {
-  const add = ([tool = '', ...rest]: readonly string[]): readonly string[] => [tool, ...flags, ...rest];
+/** The same command with further global flags, in each of its calls those of the tool that is called. */
+export function withGlobalFlags(sent: SentCommand, flagsOf: (tool: string) => readonly string[]): SentCommand {
+  const add = ([tool = '', ...rest]: readonly string[]): readonly string[] => [tool, ...flagsOf(tool), ...rest];
   const inCalls = (program: Program): Program =>
     program.map((part) => ('sh' in part || part.words[0] !== 'kubectl' ? part : { words: add(part.words) }));
   const guarded = sent.guard === undefined ? sent : { ...sent, guard: inCalls(sent.guard) };

@@ -86,6 +86,27 @@ test('each kind of a command is asked for by its own scope, also where the comma
   expect(inPod(wordsInPod(apply), '', 'widgets.example.com', input)).toMatchObject({ status: 78, stdout: '' });
 });
 
+test('what a chart looks up is asked for too, before helm runs', () => {
+  const files = {
+    'web/Chart.yaml': 'name: web\nversion: 1.0.0\n',
+    'web/templates/a.yaml': '{{ lookup "example.com/v1" "Widget" "shop" "one" }}',
+  };
+  const { sent } = interpret(
+    {
+      argv: ['helm', 'template', './web', '--dry-run=server'],
+      files: Object.entries(files).map(([path, text]) => ({ path, bytes: Buffer.from(text) })),
+      timeoutSeconds: 60,
+    },
+    context(),
+  );
+  const gone = inPod(wordsInPod(sent), '', 'widgets.example.com');
+  expect(gone).toMatchObject({ status: 78, stdout: '' });
+  expect(gone.calls).toHaveLength(1);
+  // The guard's calls are kubectl's, whatever the command's own are.
+  const asCaller = wordsInPod(impersonating(sent, { tid: 't', oid: 'o' }, [])).join(' ');
+  expect(asCaller).toMatch(/'kubectl' '--as=aksgw:t:o' .*exec 'helm' '--kube-as-user=aksgw:t:o' /);
+});
+
 test('discovery is asked in the name in which the command is', () => {
   const sent = impersonating(sentFor('kubectl get widgets one'), { tid: 't', oid: 'o' }, []);
   const { calls } = inPod(wordsInPod(sent), 'widgets.example.com');

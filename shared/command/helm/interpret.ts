@@ -5,6 +5,7 @@ import { isSubdomain } from '../names.ts';
 import type { Parsed } from '../parsed.ts';
 import { noPods } from '../pod-security/findings.ts';
 import { holdsData, shownWords } from '../redact-words.ts';
+import { scopeGuard } from '../kubectl/scope-guard.ts';
 import { refuse } from '../../lib/refuse.ts';
 import { createCall, type HelmCall } from './call.ts';
 import type { Lookup } from './lookups.ts';
@@ -60,6 +61,8 @@ export function interpretHelm(
     charts: charts.map(({ folder, digest }) => ({ path: folder, digest })),
     sent: {
       words,
+      // What a chart looks up: helm too ignores a namespace that does not fit.
+      guard: scopeGuard(attributes, context),
       files: call.uploads.used,
       stdin: call.learnt.stdin,
       secret: call.learnt.secret || holdsData(words),
