@@ -5,12 +5,12 @@ import { parse } from '../../shared/command/parse.ts';
 import type { Parsed } from '../../shared/command/parsed.ts';
 import { Problem } from '../../shared/errors.ts';
 import { findTools, toolRunner, type RunTool } from './tools.ts';
+import { seed } from '../support/seed.ts';
 
 /**
  * Random command lines read by us and by the real tool. A run is a process of 60 ms and more: few in CI, AKSGW_FUZZ_RUNS for more;
- * AKSGW_SEED repeats a run.
+ * AKSGW_SEED draws others.
  */
-const seed = Number(process.env['AKSGW_SEED'] ?? Date.now() % 0x7fffffff);
 const numRuns = Number(process.env['AKSGW_FUZZ_RUNS'] ?? 50);
 
 const [kubectl] = findTools('kubectl');

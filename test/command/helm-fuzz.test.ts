@@ -6,8 +6,8 @@ import { interpret } from '../../shared/command/interpret.ts';
 import type { Invocation } from '../../shared/command/invocation.ts';
 import { Problem } from '../../shared/errors.ts';
 import { context, file } from './calls.ts';
+import { seed } from '../support/seed.ts';
 
-const seed = Number(process.env['AKSGW_SEED'] ?? Date.now() % 0x7fffffff);
 const numRuns = 40 * Number(process.env['AKSGW_FUZZ_RUNS'] ?? 50);
 
 const files = [

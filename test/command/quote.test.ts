@@ -4,8 +4,8 @@ import * as fc from 'fast-check';
 import { describeWith } from '../support/programs.ts';
 import { quote, quoteWords } from '../../shared/command/quote.ts';
 import { splitWords } from '../../shared/command/words.ts';
+import { seed } from '../support/seed.ts';
 
-const seed = Number(process.env['AKSGW_SEED'] ?? Date.now() % 0x7fffffff);
 const shells = [['sh'], ['dash'], ['bash'], ['busybox', 'sh']] as const;
 
 /** The words that a shell makes of the text, as bytes. */

@@ -3,8 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { splitWords } from '../../shared/command/words.ts';
 import { Problem } from '../../shared/errors.ts';
-
-const seed = Number(process.env['AKSGW_SEED'] ?? Date.now() % 0x7fffffff);
+import { seed } from '../support/seed.ts';
 
 /** What a real shell makes of the line; NUL between words. */
 function shellWords(line: string): string[] {

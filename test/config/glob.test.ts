@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { compileGlob, globsOverlap } from '../../shared/config/glob.ts';
+import { seed } from '../support/seed.ts';
 
 test('a glob matches what the same regular expression matches', () => {
   const short = (...letters: string[]) =>
@@ -12,7 +13,7 @@ test('a glob matches what the same regular expression matches', () => {
       if (expected && pattern.includes('*')) matched++;
       expect(compileGlob(pattern).matches(text)).toBe(expected);
     }),
-    { seed: Number(process.env['AKSGW_SEED'] ?? Date.now() % 2 ** 31), numRuns: 5000 },
+    { seed, numRuns: 5000 },
   );
   expect(matched).toBeGreaterThan(100);
 });
@@ -45,7 +46,7 @@ test('two globs overlap where a text is in both', () => {
       if (expected) overlapped++;
       expect(globsOverlap(one, other)).toBe(expected);
     }),
-    { seed: Number(process.env['AKSGW_SEED'] ?? Date.now() % 2 ** 31), numRuns: 1000 },
+    { seed, numRuns: 1000 },
   );
   expect(overlapped).toBeGreaterThan(50);
 });

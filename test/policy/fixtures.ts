@@ -5,6 +5,7 @@ import type { Principal } from '../../shared/identity/principal.ts';
 import type { Question } from '../../shared/policy/decide.ts';
 import { compilePolicy, type Policy } from '../../shared/policy/policy.ts';
 import { noPods } from '../../shared/command/pod-security/findings.ts';
+import { seed } from '../support/seed.ts';
 
 export const tenant = '11111111-1111-4111-8111-111111111111';
 export const otherTenant = '99999999-9999-4999-8999-999999999999';
@@ -60,9 +61,8 @@ export const question = (asked: readonly string[], changes: Partial<Question> = 
   ...changes,
 });
 
-/** Reproducible: a failure prints the seed, and AKSGW_SEED runs it again. */
 export const properties = {
-  seed: Number(process.env['AKSGW_SEED'] ?? Date.now() % 2 ** 31),
+  seed,
   numRuns: Number(process.env['AKSGW_RUNS'] ?? 600),
 };
 export { fc };
