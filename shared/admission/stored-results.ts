@@ -173,6 +173,6 @@ const nameOf = (owner: string): string => `stored-results:${owner}`;
 const overQuota = (most: number, hours: number, retryAfter: number): Problem =>
   new Problem(
     'rate-limited',
-    `What your commands printed takes all of the ${most} bytes that may be stored for you, and nothing was run. It goes ${hours} h after each command's end; there is room again in about ${retryAfter} s. Ask for less output, or ask the gateway's operators for more room (limits.perPrincipal.storedBytes).`,
+    `The output of your commands takes up all of the ${most} bytes that may be stored for you, so nothing was run. Output is deleted ${hours} h after its command ended; there will be room in about ${retryAfter} s. Ask for less output, or ask the gateway's operators for more room (limits.perPrincipal.storedBytes).`,
     { retryAfter },
   );

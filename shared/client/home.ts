@@ -47,7 +47,8 @@ export function readPrivate(path: string): string | undefined {
 }
 
 function assertPrivate(path: string, found: Stats): void {
-  if (!found.isFile() || found.size > MOST_BYTES) throw new Error(`${path} is not a file of aksgw's: move it away`);
+  if (!found.isFile() || found.size > MOST_BYTES)
+    throw new Error(`${path} is not a file that aksgw wrote: move it away`);
   // Windows gives no such bits: a person's own folder is protected by its access list.
   if (process.platform === 'win32') return;
   if (found.uid !== process.getuid?.() && found.uid !== 0) throw new Error(`${path} belongs to somebody else`);

@@ -19,10 +19,7 @@ export async function stepsOf(
   const open = timeForOpen(config.limits.timeoutSeconds, steps);
   if (open < 1) {
     const { max } = config.limits.timeoutSeconds;
-    const problem = new Problem(
-      'request-invalid',
-      `The steps of a batch have at most ${max} seconds here, all together.`,
-    );
+    const problem = new Problem('request-invalid', `The steps of a batch may take at most ${max} seconds in all here.`);
     return refuseCommand(context.trail, { ...facts, argv: [] }, problem);
   }
   const budget = yamlBudget();

@@ -14,7 +14,7 @@ export interface AllowedCommand extends DecidedCommand {
 }
 
 /**
- * Decides a command that waited, by the configuration of now. It runs as it was accepted or not at all: another cluster behind the name, another
+ * Decides a command that waited, by the current configuration. It runs as it was accepted or not at all: another cluster behind the name, another
  * identity to run as or other words to send are not what its record says. Throws Problem `policy-denied`, `cluster-not-found`,
  * `command-refused` or `configuration-changed`, each in the trail by then.
  */
@@ -43,7 +43,7 @@ export function assertInForce({ config }: GatewayContext, decided: readonly Pick
   if (config.isFresh() && decided.every((one) => one.config === config.current())) return;
   throw new Problem(
     'configuration-changed',
-    'Just as the command was about to leave, the configuration changed or had not been looked at for a minute. Nothing ran.',
+    'Just before the command was sent, the configuration changed or had not been checked for a minute. Nothing ran.',
     { retryAfter: 1 },
   );
 }

@@ -131,7 +131,7 @@ async function understand(
       const invocation = interpret({ ...requested, argv: typed.argv, timeoutSeconds }, known, relay.toolsOf(cluster));
       return { ...invocation, warnings: [...typed.warnings, ...invocation.warnings] };
     }
-    throw new Problem('request-invalid', `timeoutSeconds is at most ${timeouts.max} here.`);
+    throw new Problem('request-invalid', `timeoutSeconds may be at most ${timeouts.max} here.`);
   };
   return refusing(trail, facts, () =>
     largeTexts.inTurn(ownerKey(request), lengthOf(requested), () => inRoom('command', read)),

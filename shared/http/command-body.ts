@@ -52,7 +52,10 @@ export function explained(
   if (steps === undefined) return { command: requestedCommand(cluster, body, undefined, profile) };
   const { argv, command, files, stdin, timeoutSeconds, ...about } = body;
   if ([argv, command, files, stdin, timeoutSeconds].some((member) => member !== undefined))
-    throw new Problem('request-invalid', 'A body with steps has everything of a command in them.');
+    throw new Problem(
+      'request-invalid',
+      'A body with steps has argv, command, files, stdin and timeoutSeconds in the steps only.',
+    );
   return { batch: requestedBatch(cluster, { steps, onError, ...about }, undefined, profile) };
 }
 
@@ -75,14 +78,14 @@ function stepOf(body: StepInput, profile: Profile | undefined): RequestedBatch['
 function commandOf({ argv, command }: StepInput): readonly string[] | string {
   if (argv !== undefined && command === undefined) return argv;
   if (command !== undefined && argv === undefined) return command;
-  throw new Problem('request-invalid', 'The body has exactly one of argv and command.');
+  throw new Problem('request-invalid', 'The body needs exactly one of argv and command.');
 }
 
 function fileOf({ path, content, contentBase64 }: NonNullable<CommandInput['files']>[number]): RequestFile {
   if ((content === undefined) === (contentBase64 === undefined)) {
     throw new Problem(
       'request-invalid',
-      `The file ${JSON.stringify(path)} has exactly one of content and contentBase64.`,
+      `The file ${JSON.stringify(path)} needs exactly one of content and contentBase64.`,
     );
   }
   if (content !== undefined) return { path, bytes: Buffer.from(content, 'utf8') };

@@ -79,7 +79,7 @@ export function toProblem(error: unknown): Problem {
   }
   return new Problem(
     'internal-error',
-    'Something that was not foreseen went wrong; the log has it under the instance id.',
+    'Something unexpected went wrong; the log has the cause under the instance id.',
     { cause: error },
   );
 }

@@ -37,7 +37,7 @@ export function guardSockets(server: Server, newId: () => string): void {
   server.prependListener('request', destroyIfPipelined(new WeakMap()));
   server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
     const { status, headers, body } = problemAnswer(
-      new Problem('expectation-failed', 'Only 100-continue is known.'),
+      new Problem('expectation-failed', 'Only 100-continue is supported.'),
       newId(),
     );
     response.writeHead(status, { ...headers, connection: 'close' }).end(body);

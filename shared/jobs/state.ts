@@ -74,7 +74,7 @@ export async function loadState(records: Pick<Records, 'getNote'>, job: string):
   return note && { version: note.version, state: JSON.parse(note.text) };
 }
 
-/** Throws OtherInstance when what is stored is no longer `last`. Slots that are remembered anew are counted. */
+/** Throws OtherInstance when what is stored is no longer `last`. Slots that are newly remembered are counted. */
 export async function saveState(
   { records, telemetry }: { readonly records: Pick<Records, 'putNote'>; readonly telemetry: Telemetry },
   job: string,

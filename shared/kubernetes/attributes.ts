@@ -17,7 +17,7 @@ export interface ResourceAttributes {
   readonly name: string;
 }
 
-/** The namespace of a request that crosses them all (`-A`). No namespace can be called so. */
+/** The namespace of a request that crosses them all (`-A`). No namespace can have this name. */
 export const ALL_NAMESPACES = '*';
 
 /**

@@ -31,7 +31,7 @@ export async function authorise(
   if (caller?.principal.kind !== 'user' || !caller.token)
     throw new Problem(
       'user-required',
-      `The cluster ${cluster.name} runs commands as the user who calls, and Entra's on-behalf-of flow knows users only. Nothing ran.`,
+      `The cluster ${cluster.name} runs commands as the user who calls, and Entra's on-behalf-of flow is for users only. Nothing ran.`,
     );
   return { clusterToken: await untilAborted(onBehalfOf(caller.principal, caller.token), signal) };
 }

@@ -57,7 +57,7 @@ export function recordRow(record: CommandRecord, write: string): Row {
   );
   const count = Math.ceil(text.length / CHUNK_LENGTH);
   if (count > MAX_CHUNKS)
-    throw new Problem('payload-too-large', 'The command is longer than the store of records takes.');
+    throw new Problem('payload-too-large', 'The command is longer than the store of records can hold.');
   const chunks = Array.from({ length: count }, (_, index) => [
     `body${index}`,
     text.slice(index * CHUNK_LENGTH, (index + 1) * CHUNK_LENGTH),

@@ -241,7 +241,7 @@ describe('the wrapper’s own files', () => {
     });
     chmodSync(join(home, 'history.jsonl'), 0o600);
     await note({ ...entry, files: [], stdin: false }, host()); // and does not wait for a reader
-    expect(() => readHistory(host())).toThrow('is not a file of aksgw');
+    expect(() => readHistory(host())).toThrow('is not a file that aksgw wrote');
   });
 
   test('that a process was killed over, or that something else wrote, hide no later line', async () => {

@@ -574,7 +574,7 @@ describe('aksgw config check', () => {
     expect((await aksgw([...expiring, '2100-01-31'])).code).toBe(0);
     expect((await aksgw(['config', 'check', file], env)).code).toBe(0);
     for (const past of ['2020-01-31', 'soon', '01/02/2100'])
-      expect((await aksgw([...expiring, past])).err).toMatch(/--expires takes a day to come/);
+      expect((await aksgw([...expiring, past])).err).toMatch(/--expires takes a date in the future/);
     writeFileSync(file, `${readFileSync(file, 'utf8')}# later\n`);
     expect(await aksgw(['config', 'check', file], env)).toMatchObject({
       code: 1,

@@ -71,7 +71,7 @@ describe('the wrapper uploads', () => {
     [['kubectl', 'apply', '-f', '/etc/passwd'], /outside the working folder/],
     [['kubectl', 'apply', '-f', 'k8s/../../x'], /outside the working folder/],
     [['kubectl', 'apply', '-f', 'missing.yaml'], /does not exist/],
-    [['kubectl', 'apply', '-f'], /no file behind it/],
+    [['kubectl', 'apply', '-f'], /has no value/],
   ])('nothing for %j, and says why', (argv, why) => {
     expect(() => uploaded(...argv)).toThrow(why);
   });

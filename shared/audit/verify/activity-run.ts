@@ -42,7 +42,10 @@ type Entry = Readonly<Record<string, unknown>>;
 export function readActivityLog(document: unknown): readonly ActivityRun[] {
   const list: unknown = Array.isArray(document) ? document : (document as { value?: unknown } | null)?.value;
   if (!Array.isArray(list))
-    throw new Problem('request-invalid', 'The Activity Log is a JSON array, or an object with one under "value"');
+    throw new Problem(
+      'request-invalid',
+      'The Activity Log has to be a JSON array, or an object with one under "value"',
+    );
   const runs = new Map<string, ActivityRun>();
   for (const entry of list as readonly unknown[]) {
     if (typeof entry !== 'object' || entry === null)

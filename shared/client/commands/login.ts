@@ -87,7 +87,7 @@ function methodOf(given: string | undefined, { env, stderr }: Host): Method {
   if (given !== undefined) {
     const method = methods.find((known) => known === given);
     if (method) return method;
-    throw new UsageError(`--method is one of ${methods.join(', ')}`);
+    throw new UsageError(`--method has to be one of ${methods.join(', ')}`);
   }
   if (env['AZURE_FEDERATED_TOKEN_FILE']) return 'workload-identity';
   if (env['IDENTITY_ENDPOINT'] && env['IDENTITY_HEADER']) return 'managed-identity';

@@ -95,7 +95,7 @@ function contextOf(value: unknown): Context {
   const { name, url, cluster, reason, ...rest } = membersOf(value, ['name', 'url', 'cluster', 'reason', 'sign-in']);
   const given = membersOf(rest['sign-in'], ['method', 'application', 'authority', 'tenant', 'client-id']);
   const method = methods.find((known) => known === given['method']);
-  if (method === undefined) throw new Error(`sign-in.method is one of ${methods.join(', ')}`);
+  if (method === undefined) throw new Error(`sign-in.method has to be one of ${methods.join(', ')}`);
   const address = gatewayAddress(text(url, 'url'));
   const authority = text(given['authority'], 'authority');
   if (!isEntra(authority, address)) throw new Error(`sign-in.authority is ${authority}, which is not Entra's`);
@@ -123,7 +123,7 @@ function membersOf(value: unknown, known: readonly string[]): Record<string, unk
 }
 
 function text(value: unknown, key: string): string {
-  if (typeof value !== 'string' || value === '') throw new Error(`${key} is a text`);
+  if (typeof value !== 'string' || value === '') throw new Error(`${key} has to be a string`);
   return value;
 }
 
@@ -132,5 +132,5 @@ const optional = (value: unknown, key: string): string | undefined =>
 
 function guid(value: unknown, key: string): string {
   if (typeof value === 'string' && guidPattern.test(value)) return value;
-  throw new Error(`sign-in.${key} is a GUID in lower case`);
+  throw new Error(`sign-in.${key} has to be a GUID in lower case`);
 }

@@ -41,6 +41,6 @@ export async function signConfig(argv: readonly string[], host: Host): Promise<n
 function readExpiry(text: string, now: Date): Date {
   const form = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d))?$/;
   const date = new Date(form.test(text) ? text : NaN);
-  if (!(date > now)) throw new Error(`--expires takes a day to come, such as 2030-01-31, and "${text}" is none`);
+  if (!(date > now)) throw new Error(`--expires takes a date in the future, such as 2030-01-31, not "${text}"`);
   return date;
 }

@@ -64,7 +64,7 @@ async function ask(address: string, send: Send, signal: AbortSignal | undefined)
     });
     if (answer.status !== 200) throw new Error(`answers ${answer.status}`);
     const body: unknown = JSON.parse(await readText(answer, MOST_BYTES));
-    if (typeof body !== 'object' || body === null) throw new Error('answers no JSON object');
+    if (typeof body !== 'object' || body === null) throw new Error('does not answer with a JSON object');
     return Object.fromEntries(Object.entries(body));
   } catch (error) {
     if (signal?.aborted) throw signal.reason;

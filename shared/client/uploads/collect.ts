@@ -85,7 +85,7 @@ function addValue(collection: Collection, kind: FileFlag | undefined, value: str
 
 function addFile(collection: Collection, path: string): string {
   const { folder, paths } = collection;
-  if (path === '') throw new UploadRefused('a flag that names a file has no file behind it');
+  if (path === '') throw new UploadRefused('a flag that takes a file has no value');
   if (path === '-') {
     collection.stdin = true;
     return path;

@@ -93,14 +93,14 @@ async function download(address: string, { signal }: Host): Promise<Uint8Array> 
     const next = answer.headers.get('location');
     if (answer.status >= 300 && answer.status < 400 && next !== null) {
       const to = new URL(next, url);
-      if (to.protocol !== 'https:') throw new UploadRefused(`${url} leads to ${to.href}, which is not https`);
+      if (to.protocol !== 'https:') throw new UploadRefused(`${url} redirects to ${to.href}, which is not https`);
       url = to.href;
       continue;
     }
     if (answer.status !== 200) throw new UploadRefused(`${url} answers ${answer.status}`);
     return Buffer.from(await readText(answer, MOST_BYTES), 'utf8');
   }
-  throw new UploadRefused(`${address} leads on and on`);
+  throw new UploadRefused(`${address} redirects too many times`);
 }
 
 /** `--dependency-update` is done here, to the chart's own folder, as helm does it. */

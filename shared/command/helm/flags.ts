@@ -31,7 +31,7 @@ const csv = rule((value) => csvWord(value));
 const oneOf = (...words: string[]): FlagRule =>
   rule((value, _, flag) => {
     if (words.includes(value)) return value;
-    throw refuse(`--${flag}=${value}`, `is one of ${words.join(', ')}`);
+    throw refuse(`--${flag}=${value}`, `is not one of ${words.join(', ')}`);
   });
 
 /** `--set` and its kin: the values are secret until proven otherwise, so the command travels in the context. */
@@ -97,7 +97,7 @@ const dryRuns = ['none', 'client', 'server', 'true', 'false'];
 
 function readDryRun(value: string, flag: string, words: readonly string[]): string {
   if (words.includes(value)) return value;
-  throw refuse(`--${flag}=${value}`, `is one of ${words.join(', ')}`);
+  throw refuse(`--${flag}=${value}`, `is not one of ${words.join(', ')}`);
 }
 
 /** What a version that knows a boolean alone takes for `client` and `none`; the newer ones take it too. */

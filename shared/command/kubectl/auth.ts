@@ -28,7 +28,7 @@ const canI: Verb = {
 
 function listed(call: Call): Meaning {
   const [word] = call.parsed.args;
-  if (word !== undefined) throw refuse(word, 'stands beside --list');
+  if (word !== undefined) throw refuse(word, 'cannot be used with --list');
   if (askCluster(call, 'selfsubjectrulesreviews.authorization.k8s.io')) return { args: [] };
   const namespace = call.on('all-namespaces') ? ALL_NAMESPACES : call.namespace;
   return { args: [], answer: { kind: 'can-i-list', namespace, headers: !call.on('no-headers') } };
@@ -82,7 +82,7 @@ const whoami: Verb = {
   flags: { ...globalFlags, ...printing },
   means: (call) => {
     const [word] = call.parsed.args;
-    if (word !== undefined) throw refuse(word, 'kubectl auth whoami takes no words');
+    if (word !== undefined) throw refuse(word, 'kubectl auth whoami takes no arguments');
     if (askCluster(call, 'selfsubjectreviews.authentication.k8s.io')) return { args: [] };
     const output = call.flag('output') ?? '';
     if (output !== '' && output !== 'json')

@@ -68,7 +68,7 @@ export const exec: Verb = {
     const [pod, ...surplus] = args.slice(0, dash);
     if (pod === undefined) throw refuse('exec', 'needs a pod or TYPE/NAME before the --');
     if (dash === undefined || surplus[0] !== undefined) {
-      throw refuse(surplus[0] ?? pod, 'the command for the container has to stand after a --');
+      throw refuse(surplus[0] ?? pod, 'the command for the container has to come after a --');
     }
     const tail = args.slice(dash);
     if (tail.length === 0) throw refuse('--', 'no command for the container follows it');
@@ -96,7 +96,8 @@ export const cp: Verb = {
     if (surplus !== undefined) throw refuse(surplus, 'kubectl cp takes a source and a destination');
     const from = inContainer(call, source);
     const to = inContainer(call, destination);
-    if (from !== undefined && to !== undefined) throw refuse(destination, 'one side of a copy is a file of yours');
+    if (from !== undefined && to !== undefined)
+      throw refuse(destination, 'one side of a copy has to be a file of your own');
     if (from !== undefined) return copyOut(call, from, destination);
     if (to === undefined) throw refuse(destination, 'is not [NAMESPACE/]POD:PATH');
     return copyInto(call, source, to);

@@ -15,7 +15,7 @@ function discovery(flags: FlagTable): Verb {
     flags: { ...globalFlags, ...flags },
     means: ({ parsed }) => {
       const [word] = parsed.args;
-      if (word !== undefined) throw refuse(word, `kubectl ${parsed.path.join(' ')} takes no words`);
+      if (word !== undefined) throw refuse(word, `kubectl ${parsed.path.join(' ')} takes no arguments`);
       return { args: [] };
     },
   };
@@ -45,7 +45,7 @@ const clusterInfo: Verb = {
   flags: globalFlags,
   means: (call) => {
     const [word] = call.parsed.args;
-    if (word !== undefined) throw refuse(word, 'kubectl cluster-info takes no words');
+    if (word !== undefined) throw refuse(word, 'kubectl cluster-info takes no arguments');
     const namespace = call.namespaceGiven ? call.namespace : 'kube-system';
     call.needs.add('list', call.catalog.builtIn('services'), { namespace });
     return { args: [], flags: { namespace: [namespace] }, namespace: 'none' };

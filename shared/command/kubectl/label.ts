@@ -17,8 +17,7 @@ export function splitPairs(
   const first = args.findIndex(isPair);
   const before = first === -1 ? [...args] : args.slice(0, first);
   const pairs = first === -1 ? [] : args.slice(first);
-  for (const word of pairs)
-    if (!isPair(word)) throw refuse(word, 'stands after a change; resources have to stand before');
+  for (const word of pairs) if (!isPair(word)) throw refuse(word, 'comes after a change; resources have to come first');
   return { before, pairs };
 }
 

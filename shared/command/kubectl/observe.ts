@@ -19,7 +19,7 @@ export const events: Verb = {
   },
   means: (call) => {
     const [word] = call.parsed.args;
-    if (word !== undefined) throw refuse(word, 'kubectl events takes no words');
+    if (word !== undefined) throw refuse(word, 'kubectl events takes no arguments');
     const type = call.catalog.builtIn('events');
     const all = call.on('all-namespaces');
     const namespace = all ? ALL_NAMESPACES : call.namespace;

@@ -12,10 +12,10 @@ export function readPath(call: Call): Meaning {
   const { parsed, needs } = call;
   const path = call.flag('raw') ?? '';
   const [word] = parsed.args;
-  if (word !== undefined) throw refuse('--raw', `${RAW}; and no resource can stand beside it`);
+  if (word !== undefined) throw refuse('--raw', `${RAW}; and no resource can be given with it`);
   // kubectl itself takes none of its other flags beside a path, or does nothing with them (pkg/cmd/get, Validate).
   const other = [...parsed.flags.keys()].find((name) => name !== 'raw' && !Object.hasOwn(globalFlags, name));
-  if (other !== undefined) throw refuse(`--${other}`, 'has no meaning beside --raw');
+  if (other !== undefined) throw refuse(`--${other}`, 'has no meaning with --raw');
   if (!paths.has(path)) throw refuse('--raw', `${RAW}; ${insteadOf(path)}`);
   needs.addRaw(urlAttributes('get', path.split('?', 1)[0] ?? ''));
   return { args: [], flags: { raw: [path] }, namespace: 'none' };

@@ -94,7 +94,7 @@ export function assertLease({ clock, leaseMs }: LeaseContext, leased: LeasedReco
   if (elapsedSince(clock, leased.confirmedAt) >= (leaseMs * 3) / 4)
     throw new Problem(
       'gateway-busy',
-      'The gateway stood still for too long just before it sent the command. Nothing ran.',
+      'The gateway was paused for too long just before it sent the command. Nothing ran.',
       {
         retryAfter: 1,
       },

@@ -36,7 +36,7 @@ export interface NewCommand {
   /** Resolves when the command may go ahead. Nothing is recorded as intended before; rejects with a Problem when it may not. */
   readonly ready: () => Promise<void>;
   /**
-   * Decides by the configuration of now, one for each record. Throws Problem, which the trail has by then, when the command may not run now,
+   * Decides by the current configuration, one for each record. Throws Problem, which the trail has by then, when the command may not run now,
    * or not as it was accepted. Asked just before the intent, and once more just before the POST.
    */
   readonly decide: () => Promise<readonly [CommandToSend, ...CommandToSend[]]>;

@@ -99,7 +99,7 @@ function timeOf(name: string, text: string | undefined): number | undefined {
   const day = Date.parse(`${text.slice(0, 10)}T00:00:00Z`);
   const real = !Number.isNaN(day) && new Date(day).toISOString().startsWith(text.slice(0, 10));
   if (Number.isNaN(ms) || !real)
-    throw new Problem('request-invalid', `${name} is a time such as 2026-01-31T08:00:00Z.`);
+    throw new Problem('request-invalid', `${name} has to be a time such as 2026-01-31T08:00:00Z.`);
   return ms;
 }
 

@@ -93,7 +93,7 @@ export async function commandRoutes(app: FastifyInstance, options: AppOptions): 
       const wait = { ms, signal: disconnectSignal(reply), hold: (bytes: number) => request.visit?.hold(bytes) };
       const { head, tail } = request.query;
       if (head !== undefined && tail !== undefined)
-        throw new Problem('request-invalid', 'The query has head or tail, not both.');
+        throw new Problem('request-invalid', 'The query may have head or tail, not both.');
       const whole = await gateway.readResult(authenticated(request), request.params.id, wait);
       const result = withLines(whole, head === undefined ? 'tail' : 'head', head ?? tail);
       if (prefer?.applied) reply.header('preference-applied', prefer.applied);

@@ -95,4 +95,4 @@ async function ask(checks: AppOptions['checks'], failures: Record<string, Failur
 const shownFailure = (error: unknown): string =>
   error instanceof StorageUnavailable || error instanceof Problem
     ? redactText(error.message).slice(0, 200)
-    : 'gave no answer in time, or one that was not foreseen; the log has it';
+    : 'gave no answer in time, or an unexpected one; the log says more';

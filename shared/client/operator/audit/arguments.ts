@@ -29,6 +29,6 @@ export const timesOf = ({ since, until }: Times) => ({
 export function timeOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw new Error(`${name} is a time such as 2026-01-31T08:00:00Z`);
+  if (Number.isNaN(ms)) throw new Error(`${name} has to be a time such as 2026-01-31T08:00:00Z`);
   return ms;
 }
