@@ -23,6 +23,8 @@ export interface Traffic {
 
 /** One request while it is open. */
 export interface Visit {
+  /** Holds memory for body bytes that were not announced, in steps, as they come. Throws as `enter`. */
+  arrived(bytes: number): void;
   /** Counts body bytes that were not announced. */
   received(bytes: number): void;
   sent(bytes: number): void;
@@ -40,6 +42,8 @@ type Rate = (typeof limitedRates)[number];
 
 /** A body this small is not worth a place: reading it takes next to no memory, and it must pass when large ones fill the pool. */
 const SMALL_BYTES = 64 * 1024;
+/** What a body that does not say its length holds more each time. */
+const STEP_BYTES = 512 * 1024;
 /** How long what is open or held usually stays so: a guess, for Retry-After. */
 const BUSY_SECONDS = 2;
 
@@ -90,7 +94,17 @@ export function createTraffic({ limits, clock }: { readonly limits: () => Limits
   const visitOf = (owner: string, first: number): Visit => {
     let own = first;
     let ended = false;
+    let unannounced = 0;
+    let room = SMALL_BYTES;
     return {
+      arrived: (bytes) => {
+        if (ended) return;
+        unannounced += bytes;
+        while (unannounced > room) {
+          own += hold(owner, STEP_BYTES);
+          room += STEP_BYTES;
+        }
+      },
       received: (bytes) => charge(owner, 'bytesInPerMinute', bytes),
       sent: (bytes) => charge(owner, 'bytesOutPerMinute', bytes),
       hold: (bytes) => {

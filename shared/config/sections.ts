@@ -338,7 +338,7 @@ const allTraffic: TrafficLimits = {
   bytesInPerMinute: 512 * MIB,
   bytesOutPerMinute: 2_048 * MIB,
   openRequests: 1_000,
-  heldBytes: 96 * MIB,
+  heldBytes: 64 * MIB,
 };
 
 const withDefaults = (given: Partial<TrafficLimits>, defaults: TrafficLimits): TrafficLimits => ({

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Traffic, Visit } from '../admission/traffic.ts';
 import type { AuditTrail } from '../audit/trail.ts';
@@ -47,6 +48,21 @@ export function countTraffic(app: FastifyInstance, { traffic, trail, bodyLimit }
     }
   });
 
+  // A body that does not say its length is counted as it comes: one that stays small takes nothing from anybody.
+  app.addHook('preParsing', async (request, reply, payload) => {
+    const { authenticated, visit } = request;
+    if (!authenticated || !visit || !isChunked(request)) return payload;
+    const arrived = async (bytes: number): Promise<void> => {
+      try {
+        await limiting(trail, authenticated.facts, () => visit.arrived(bytes));
+      } catch (error) {
+        reply.header('connection', 'close');
+        throw error;
+      }
+    };
+    return Readable.from(counted(payload, arrived), { objectMode: false });
+  });
+
   app.addHook('onSend', async (request, reply, payload: unknown) => {
     const bytes = lengthOf(payload) ?? request.visit?.held() ?? 0;
     request.visit?.sent(bytes);
@@ -55,9 +71,20 @@ export function countTraffic(app: FastifyInstance, { traffic, trail, bodyLimit }
   app.addHook('onResponse', async (request) => request.visit?.end());
 }
 
-/** A chunked body may become as large as the limit. A body over the limit is refused unread. */
+const isChunked = ({ headers }: FastifyRequest): boolean => headers['transfer-encoding'] !== undefined;
+
+async function* counted(
+  body: AsyncIterable<Buffer | string>,
+  arrived: (bytes: number) => Promise<void>,
+): AsyncGenerator<Buffer | string> {
+  for await (const chunk of body) {
+    await arrived(Buffer.byteLength(chunk));
+    yield chunk;
+  }
+}
+
+/** A body over the limit is refused unread. */
 function announcedBytes({ headers }: FastifyRequest, bodyLimit: number): number {
-  if (headers['transfer-encoding'] !== undefined) return bodyLimit;
   const length = Number(headers['content-length'] ?? 0);
   return Number.isSafeInteger(length) && length > 0 && length <= bodyLimit ? length : 0;
 }

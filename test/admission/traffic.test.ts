@@ -102,6 +102,19 @@ describe('what a caller uses', () => {
     traffic.hold(one, 200 * KIB);
   });
 
+  test('is bounded as it comes where nobody said how much: what stays small takes nothing', async () => {
+    const { traffic } = setUp({ own: { heldBytes: 1_100 * KIB }, all: { heldBytes: 10_000 * KIB } });
+    const small = [traffic.enter(one), traffic.enter(one)];
+    for (const visit of small) for (let at = 0; at < 64; at++) visit.arrived(KIB);
+    expect(small.map((visit) => visit.held())).toEqual([0, 0]);
+    const large = traffic.enter(one);
+    for (let at = 0; at < 1_000; at++) large.arrived(KIB);
+    expect(large.held()).toBe(1_024 * KIB);
+    expect((await problemOf(() => small[0]?.arrived(KIB))).code).toBe('rate-limited');
+    large.end();
+    small[0]?.arrived(KIB);
+  });
+
   test('is bounded for all together: then the gateway is busy for everyone', async () => {
     const { traffic } = setUp();
     for (let at = 0; at < 3; at++) traffic.enter(one);

@@ -9,7 +9,9 @@ import { people, testStack, type TestStack } from '../support/stack.ts';
 let stack: TestStack & { readonly document: OpenApi };
 beforeAll(async () => {
   stack = await held(
-    await testStack({ edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 10000') }),
+    await testStack({
+      edit: (yaml) => yaml.replace('submitsPerMinute: 30', 'submitsPerMinute: 10000, heldBytes: 1200000'),
+    }),
   );
 });
 afterAll(() => stack.close());
@@ -77,6 +79,35 @@ describe('what HTTP itself asks for', () => {
       });
       expect(await stack.command('', { headers })).toMatchObject({ status: 400, body: { code: 'request-invalid' } });
     }
+  });
+
+  /** A body that does not say its length, of which the first byte is there. */
+  const begin = async () => {
+    const authorization = `Bearer ${stack.tokens.user}`;
+    const headers = { authorization, 'content-type': 'application/json', 'transfer-encoding': 'chunked' };
+    const sent = httpRequest(`${stack.url}/v1/clusters/demo/explain`, { method: 'POST', headers, agent: false });
+    sent.on('error', () => undefined); // what is not read is cut off
+    const answered = once(sent, 'response') as Promise<[IncomingMessage]>;
+    await new Promise((resolve) => sent.write('{', resolve));
+    return { sent, answered };
+  };
+
+  test('many small bodies in chunks, all open at once, are served: none holds what it might become', async () => {
+    const begun = await Promise.all(Array.from({ length: 30 }, begin));
+    for (const { sent } of begun) sent.end(JSON.stringify(PODS).slice(1));
+    const answers = await Promise.all(begun.map(({ answered }) => answered));
+    expect(new Set(answers.map(([answer]) => answer.statusCode))).toEqual(new Set([200]));
+    for (const [answer] of answers) answer.resume();
+  });
+
+  test('a body in chunks that becomes larger than its caller may hold is cut off as it comes', async () => {
+    const { sent, answered } = await begin();
+    sent.write(' '.repeat(2_000_000)); // and does not end
+    const [answer] = await answered;
+    const body = JSON.parse((await answer.toArray()).join('')) as { code: string };
+    expect([answer.statusCode, body.code, answer.headers.connection]).toEqual([429, 'rate-limited', 'close']);
+    expect(answer.headers['retry-after']).toBe('2');
+    sent.destroy();
   });
 
   test('a compressed body is refused, not misread', async () => {

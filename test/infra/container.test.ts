@@ -84,7 +84,10 @@ describe('the Dockerfile', () => {
     const [start] = of(final, 'ENTRYPOINT');
     const words = JSON.parse(start ?? '[]') as string[];
     const served = manifest.scripts.serve.split(' ').filter((word) => !word.startsWith('--disable-warning'));
-    expect(words).toEqual(served.map((word) => word.replace('server.ts', 'server.js')));
+    const settings = served.slice(0, served.indexOf('node'));
+    expect(settings).toEqual([expect.stringMatching(/^MALLOC_/), expect.stringMatching(/^MALLOC_/)]);
+    expect(of(final, 'ENV')).toContain(settings.join(' '));
+    expect(words).toEqual(served.slice(settings.length).map((word) => word.replace('server.ts', 'server.js')));
     expect(of(final, 'STOPSIGNAL')).toEqual(['SIGTERM']);
   });
 });

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** `npm run serve` as a process of its own, for tests that kill it. */
@@ -15,21 +16,30 @@ export interface GatewayProcess {
 
 const root = join(import.meta.dirname, '../..');
 
+/** `NAME=value … node --flag … functions/server.ts`: the allocator's settings (mallopt(3)) and node's flags. */
+const serve = readServe();
+
+function readServe(): { readonly env: NodeJS.ProcessEnv; readonly flags: readonly string[] } {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    readonly scripts: { readonly serve: string };
+  };
+  const words = scripts.serve.split(' ');
+  const node = words.indexOf('node');
+  const env = Object.fromEntries(words.slice(0, node).map((word) => word.split('=')));
+  return { env, flags: words.slice(node + 1, -1) };
+}
+
 export async function startGatewayProcess(
   config: string,
   env: NodeJS.ProcessEnv,
   script = join(root, 'functions/server.ts'),
   flags: readonly string[] = /server\.[jt]s$/.test(script) ? ['--config'] : [],
 ): Promise<GatewayProcess> {
-  const child = spawn(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8', script, ...flags, config], // as npm run serve has it
-    {
-      // See test/compile-cache.js.
-      env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'], ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const child = spawn(process.execPath, [...serve.flags, script, ...flags, config], {
+    // See test/compile-cache.js.
+    env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'], ...serve.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
   const url = await new Promise<string>((resolve, reject) => {
