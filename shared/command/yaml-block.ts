@@ -2,10 +2,11 @@ import { trimEnd } from '../lib/trim-end.ts';
 import { isLetter, plainScalar, type Json } from './json.ts';
 
 /**
- * The plain part of YAML in which nearly all manifests are written: block maps and lists, scalars of one line, `|` texts, flow
- * collections of one line. A general YAML reader takes about a second for a megabyte of it, and nobody else is served meanwhile. What is
- * not surely of this part (anchors, tags, folded texts, odd spacing, every error) is left to the general reader, so that there is
- * one place that decides what is wrong; a property test holds the two to one reading. `count` hears of each document, item and key.
+ * The plain part of YAML in which nearly all manifests are written: block maps and lists, scalars, `|` texts, flow collections of one
+ * line. A scalar may go on over several lines: Go breaks them after 80 characters, so custom resource definitions are full of it. A
+ * general YAML reader takes about a second for a megabyte of it, and nobody else is served meanwhile. What is not surely of this part
+ * (anchors, tags, folded texts, odd spacing, every error) is left to the general reader, so that there is one place that decides what
+ * is wrong; a property test holds the two to one reading. `count` hears of each document, item and key.
  */
 export function readBlockYaml(text: string, count: () => void = () => undefined): Json[] | undefined {
   const normal = text.includes('\r') ? text.replaceAll('\r\n', '\n') : text;
@@ -26,7 +27,10 @@ const quotedKey = /"([^"\\]*)":(?= |$)/uy;
 const literalPattern = /^\|([-+]?) *$/u;
 /** What cannot begin a plain scalar here: every indicator of YAML. `-` may, before anything but a space. */
 const indicator = /^(?:[?:,[\]{}#&*!|>'"%@`]|-(?: |$))/u;
-const doubleQuoted = /^("(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*") *(?: #.*)?$/u;
+const doubleQuoted = /^("(?:[^"\\]|\\(?:[ "\\/bfnrt]|u[0-9a-fA-F]{4}))*") *(?: #.*)?$/u;
+/** What stands between quotes on one line. */
+const insideDouble = /(?:[^"\\]|\\.)*/uy;
+const insideSingle = /(?:[^']|'')*/uy;
 const singleQuoted = /^'((?:[^']|'')*)' *(?: #.*)?$/u;
 
 /** An ordinary object is several times faster than one without a prototype; the one key that it cannot hold is left to the other reader. */
@@ -179,10 +183,58 @@ function readValue(stream: Stream, content: string, indent: number): Json {
   stream.at++;
   const literal = content.charCodeAt(0) === 0x7c ? literalPattern.exec(content) : null;
   if (literal !== null) return literalText(literalLines(stream, indent), literal[1] ?? '');
-  const scalar = inline(content, stream.count);
-  // A deeper line would go on with it.
+  const scalar = inline(goesOn(stream, indent) ? manyLines(stream, content, indent) : content, stream.count);
   if (nextIndent(stream) > indent) throw notPlain;
   return scalar;
+}
+
+/** Whether the next line is deeper, so that it can only go on with the value before it. */
+function goesOn({ lines, at }: Stream, indent: number): boolean {
+  const line = lines[at] ?? '';
+  const here = indentOf(line);
+  return here > indent && here < line.length;
+}
+
+/** Without its indentation; moves past it. */
+function nextLine(stream: Stream): string {
+  const line = stream.lines[stream.at++] ?? '';
+  return line.slice(indentOf(line));
+}
+
+/** A scalar of several lines as one: breaks are spaces (YAML 1.2, section 6.5). Empty lines, which are breaks, are left over. */
+function manyLines(stream: Stream, content: string, indent: number): string {
+  const isQuoted = content.startsWith('"') || content.startsWith("'");
+  const parts = isQuoted ? quotedLines(stream, content, indent) : plainLines(stream, content, indent);
+  return parts.map((part, at) => (at < parts.length - 1 ? trimEnd(part, ' ') : part)).join(' ');
+}
+
+function plainLines(stream: Stream, content: string, indent: number): string[] {
+  const parts = [content];
+  if (indicator.test(content)) return parts;
+  while (goesOn(stream, indent)) {
+    const line = nextLine(stream);
+    // A comment ends a scalar; the others are errors to some readers and text to others.
+    if (/^(?:[#:]|[-?](?: |$))/u.test(line)) throw notPlain;
+    parts.push(line);
+  }
+  if (parts.length > 1 && parts.some((part) => part.includes(' #'))) throw notPlain;
+  return parts;
+}
+
+/** To the line on which the quotes close. */
+function quotedLines(stream: Stream, content: string, indent: number): string[] {
+  const quote = content.charAt(0);
+  const inside = quote === '"' ? insideDouble : insideSingle;
+  const parts = [content];
+  for (let start = 1, line = content; ; start = 0) {
+    inside.lastIndex = start;
+    inside.exec(line);
+    if (line.charAt(inside.lastIndex) === quote) return parts;
+    // A backslash at the end takes the break away, one before spaces keeps the first of them.
+    if (inside.lastIndex < line.length || /\\ +$/u.test(line) || !goesOn(stream, indent)) throw notPlain;
+    line = nextLine(stream);
+    parts.push(line);
+  }
 }
 
 /** The lines of a `|` text, without their indent; moves past them. */
@@ -217,13 +269,15 @@ function literalText(texts: readonly string[], chomp: string): string {
   return texts.slice(0, end).join('\n') + (chomp === '-' ? '' : '\n');
 }
 
-/** A scalar or flow collection that ends with its line. */
+/** A scalar or flow collection, and nothing behind it but a comment. */
 function inline(content: string, count: () => void): Json {
   const first = content.charCodeAt(0);
   if (first === 0x22) {
     const match = doubleQuoted.exec(content);
     if (match === null) throw notPlain;
-    return wellFormed(JSON.parse(match[1] ?? '') as string);
+    // An escaped space, with which Go begins a line, is a space; JSON knows no such escape.
+    const json = (match[1] ?? '').replaceAll(/\\(.)/gu, (escape, escaped) => (escaped === ' ' ? ' ' : escape));
+    return wellFormed(JSON.parse(json) as string);
   }
   if (first === 0x27) {
     const match = singleQuoted.exec(content);

@@ -115,6 +115,30 @@ const yamlLines = [
   'b7: [a, ]',
   'b8: [,]',
   'b9: {a}',
+  'c1: goes',
+  '  on here',
+  '  on with  #no comment  ',
+  '  on "quoted"',
+  '  [on]',
+  '  \u00a0on',
+  '  - on',
+  '  on: on',
+  '  on #c',
+  '  on:',
+  "c2: 'goes  ",
+  "  it''s on'",
+  "  on' # c'",
+  "  on' x",
+  'c3: "goes \\"',
+  '  on\\n" # c"',
+  '  on \\',
+  '  \\ on"',
+  '  on\\ ',
+  '  on\\\\ ',
+  'c5: "\\ a\\\\ b"',
+  '- goes',
+  "- 'goes",
+  '- c4: "goes',
 ];
 
 describe('YAML is read as kubectl reads it', () => {
@@ -225,6 +249,27 @@ describe('YAML is read as kubectl reads it', () => {
 
   test('a manifest of 90,000 lines is read', () => {
     expect(asked(apply(forms['block YAML'](90_000)))).toHaveLength(3);
+  });
+
+  test('a definition as large as they come is read: Go breaks its texts after 80 characters', () => {
+    const texts = [
+      'text that goes on beside',
+      "'text: that goes on beside",
+      '"text\\t that goes on beside',
+      'it isn\'t a "quoted" text',
+    ];
+    const ends = ['what it began', "what isn''t'", 'what is \\"it\\""', 'at its beginning'];
+    const property = (at: number): string =>
+      `  p${at}:\n    description: ${texts[at % 4]}\n      ${ends[at % 4]}\n    type: string\n`;
+    const large = `${configMapYaml}spec:\n${Array.from({ length: 20_000 }, (_, at) => property(at)).join('')}`;
+    expect(large.length).toBeGreaterThan(1_700_000);
+    const { spec } = read(large) as { readonly spec: Readonly<Record<string, { readonly description: string }>> };
+    expect([0, 1, 2, 3].map((at) => spec[`p${at}`]?.description)).toEqual([
+      'text that goes on beside what it began',
+      "text: that goes on beside what isn't",
+      'text\t that goes on beside what is "it"',
+      'it isn\'t a "quoted" text at its beginning',
+    ]);
   });
 
   test('the plain reader and the general one read the same', () => {
