@@ -1,9 +1,10 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../clock.ts';
+import { onAbort } from '../lib/abort.ts';
 import { createFairQueue } from '../lib/fair-queue.ts';
 
-/** Reading so many bytes of manifests takes some milliseconds. */
-const LARGE_BYTES = 32 * 1024;
+/** Reading so many bytes takes tens of milliseconds at worst: the general YAML reader is the slowest (command/yaml.ts). */
+const LARGE_BYTES = 4 * 1024;
 /** How long everybody else is served after one, by how long it took. */
 const REST = 2;
 
@@ -12,8 +13,11 @@ const REST = 2;
  * up everybody, so that a while is left between two of them, and callers take turns.
  */
 export interface LargeTexts {
-  /** Does `read` at once when the text is small, when its turn has come else. Rejects with what `read` throws. */
-  inTurn<T>(owner: string, bytes: number, read: () => T): Promise<T>;
+  /**
+   * Does `read` at once when the text is small, when its turn has come else. Rejects with what `read` throws, and with the signal's reason when
+   * it aborts before that turn: then the text is not read.
+   */
+  inTurn<T>(owner: string, bytes: number, read: () => T, signal?: AbortSignal): Promise<T>;
 }
 
 export function createLargeTexts(clock: Pick<Clock, 'monotonic' | 'sleep'>): LargeTexts {
@@ -32,19 +36,24 @@ export function createLargeTexts(clock: Pick<Clock, 'monotonic' | 'sleep'>): Lar
   };
 
   return {
-    inTurn: async (owner, bytes, read) => {
+    inTurn: async (owner, bytes, read, signal) => {
       if (bytes < LARGE_BYTES) return read();
+      signal?.throwIfAborted();
       const { promise, resolve, reject } = Promise.withResolvers<ReturnType<typeof read>>();
-      const settle = (): void => {
+      // Its trace is its own caller's.
+      const settle = AsyncResource.bind((): void => {
         try {
           resolve(read());
         } catch (error) {
           reject(error);
         }
-      };
-      waiting.add(owner, AsyncResource.bind(settle)); // its trace is its own caller's
+      });
+      waiting.add(owner, settle);
+      const stopListening = onAbort(signal, (reason) => {
+        if (waiting.remove(owner, settle)) reject(reason);
+      });
       if (!isBusy) void serve();
-      return promise;
+      return promise.finally(stopListening);
     },
   };
 }

@@ -33,12 +33,14 @@ export interface DecidedCommand {
 
 /**
  * What exactly is asked, and may the caller do it: everything before anything is done. Throws Problem `policy-denied` (blocked),
- * `cluster-not-found`, `request-invalid` or `command-refused`. A denial by policy is returned as the decision.
+ * `cluster-not-found`, `request-invalid` or `command-refused`. A denial by policy is returned as the decision. Once `signal` aborts, a
+ * large text that waits for its turn is not read.
  */
 export async function decideCommand(
   context: GatewayContext,
   request: AuthenticatedRequest,
   requested: RequestedCommand,
+  signal?: AbortSignal,
 ): Promise<DecidedCommand> {
   const { config, policy } = await admitCaller(context, request);
   const asker = askerOf(request);
@@ -46,7 +48,7 @@ export async function decideCommand(
   const asked = factsOf(request, requested);
   const cluster = await findCluster(context, { config, policy }, request, requested, asked);
   const where = { ...asked, cluster: { name: cluster.name, armId: cluster.arm.id, runAs: cluster.runAs } };
-  const understood = await understand(context, config, request, requested, cluster, where);
+  const understood = await understand(context, config, request, requested, cluster, where, signal);
   const { reason } = requested;
   const judged = context.inRoom('policy', () => judge(policy, understood, { ...asker, cluster, reason }));
   const { invocation, sent } = judged;
@@ -118,6 +120,7 @@ async function understand(
   requested: RequestedCommand,
   cluster: Cluster,
   facts: RequestFacts & CommandFacts,
+  signal: AbortSignal | undefined,
 ): Promise<Invocation> {
   const { trail, relay, inRoom, largeTexts } = context;
   const timeouts = config.limits.timeoutSeconds;
@@ -134,7 +137,7 @@ async function understand(
     throw new Problem('request-invalid', `timeoutSeconds may be at most ${timeouts.max} here.`);
   };
   return refusing(trail, facts, () =>
-    largeTexts.inTurn(ownerKey(request), lengthOf(requested), () => inRoom('command', read)),
+    largeTexts.inTurn(ownerKey(request), lengthOf(requested), () => inRoom('command', read), signal),
   );
 }
 

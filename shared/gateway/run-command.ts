@@ -66,7 +66,7 @@ async function run(
   signal: AbortSignal | undefined,
 ): Promise<StartedCommand> {
   await limitRate(context, request, asked.steps.length);
-  const allowed = await decideAll(context, request, asked);
+  const allowed = await decideAll(context, request, asked, signal);
   const records = recordsOf(context, request, asked, allowed);
   const key = await claimKey(context, asked, allowed, records[0], signal);
   if (key?.kind === 'replay') return replay(context, allowed, key.record);
@@ -114,11 +114,12 @@ async function decideAll(
   context: GatewayContext,
   request: AuthenticatedRequest,
   { steps, onError }: Asked,
+  signal: AbortSignal | undefined,
 ): Promise<OneOrMore<AllowedCommand>> {
   const allowed: AllowedCommand[] = [];
   for (const [index, requested] of steps.entries()) {
     const deciding = async (): Promise<AllowedCommand> => {
-      const decided = await decideCommand(context, request, requested);
+      const decided = await decideCommand(context, request, requested, signal);
       const { decision } = decided;
       if (decided.invocation.answer && (onError !== undefined || requested.job))
         return refuseCommand(context.trail, decided.facts, notAlone(decided.invocation.verb));

@@ -50,4 +50,37 @@ describe('large texts', () => {
     await expect(bad).rejects.toThrow('bad');
     expect(await good).toBe('good');
   });
+
+  test('whose callers are gone are not read, and hold up nobody', async () => {
+    const time = createTime();
+    const { inTurn } = createLargeTexts(time);
+    const read: string[] = [];
+    const reading = (what: string) => () => {
+      read.push(what);
+      time.pass(100);
+    };
+    const gone = new AbortController();
+    const first = inTurn('a', LARGE, reading('a1'));
+    const left = inTurn('a', LARGE, reading('a2'), gone.signal);
+    const last = inTurn('a', LARGE, reading('a3'));
+    gone.abort(new Error('gone'));
+    await expect(left).rejects.toThrow('gone');
+    await expect(inTurn('b', LARGE, reading('b1'), gone.signal)).rejects.toThrow('gone');
+    time.rests[0]?.wake();
+    await Promise.all([first, last]);
+    expect(read).toEqual(['a1', 'a3']);
+  });
+
+  test('begin where the general reader of YAML would take long', async () => {
+    const time = createTime();
+    const { inTurn } = createLargeTexts(time);
+    void inTurn('a', LARGE, () => time.pass(100));
+    const read: string[] = [];
+    void inTurn('b', 8_192, () => void read.push('b'));
+    await turn();
+    expect(read).toEqual([]);
+    time.rests[0]?.wake();
+    await turn();
+    expect(read).toEqual(['b']);
+  });
 });
