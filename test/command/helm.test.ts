@@ -441,6 +441,18 @@ describe('a crafted chart is refused', () => {
       /\$dynamicRef/u,
     ],
     ['a schema of an unknown draft', withSchema('{"$schema":"file:///dev/zero"}'), 'web/values.schema.json', /draft/u],
+    ...[
+      '{"$id":"file:///dev/zero#x","properties":{"a":{"$ref":"#/y"}}}',
+      '{"properties":{"a":{"$id":"file:///dev/zero?","$ref":"#/y"}}}',
+      '{"id":"https://x/a?","$ref":"#/y"}',
+      '{"$id":"https://x/a/","not":{"$id":"b#c"}}',
+      '{"$id":"file:///dev/zero"}',
+    ].map((schema): [string, Readonly<Record<string, string>>, string, RegExp] => [
+      `a schema with a base that is read: ${schema}`,
+      withSchema(schema),
+      'web/values.schema.json',
+      /calls itself/u,
+    ]),
     ['a schema that is not JSON', withSchema('$ref: x'), 'web/values.schema.json', /not JSON/u],
     [
       'a schema in a sub-chart',
@@ -460,7 +472,7 @@ describe('a crafted chart is refused', () => {
       ...sub,
       'web/Chart.yaml': 'name: web\ndependencies: [{name: db, repository: "https://x", alias: store}]\n',
       'web/values.schema.json':
-        '{"$schema":"http://json-schema.org/draft-07/schema#","$defs":{"a":{}},"$ref":"#/$defs/a","properties":{"$ref":{}}}',
+        '{"$schema":"http://json-schema.org/draft-07/schema#","$id":"https://example.com/web/values.schema.json#","$defs":{"a":{"$id":"#a"}},"$ref":"#/$defs/a","properties":{"$ref":{},"id":{"default":"a b"}},"default":{"id":"a b:c"}}',
       'web/charts/README.md': 'x',
       'web/charts/_ignored/x': 'x',
       'web/.helmignore': 'x',

@@ -206,6 +206,15 @@ function chartName(walk: Walk, at: string): unknown {
 const references = new Set(['$ref', '$dynamicRef', '$recursiveRef']);
 /** Drafts that the validators carry inside themselves; any other would be fetched. */
 const knownDraft = /^https?:\/\/json-schema\.org\/(?:draft-0[4-7]|draft\/2019-09|draft\/2020-12)\/schema#?$/u;
+/**
+ * What a schema calls itself, or a part of it. The validator of helm up to 3.18 loses a query and a fragment when it resolves `#/…` against it,
+ * does not find the rest among what it has, and reads it: `{"$id": "file:///dev/zero#x", "$ref": "#/y"}` (gojsonschema, schemaPool.go).
+ */
+const plainId = /^[\w./~:#-]*$/u;
+const otherScheme = /^(?!https?:|urn:)[a-z][a-z0-9+.-]*:/iu;
+const isSoundId = (id: string): boolean => plainId.test(id) && !/.#./u.test(id) && !otherScheme.test(id);
+/** `id` is a schema's name in draft 4 alone, and may be data anywhere: only what could be read or fetched is looked at. */
+const isAddress = /^[a-z][a-z0-9+.-]*:\/|[?#]/iu;
 
 function checkSchema(walk: Walk, path: string): void {
   const name = `${walk.prefix}${path}`;
@@ -221,10 +230,16 @@ function checkSchema(walk: Walk, path: string): void {
       if (key === '$schema' && typeof value === 'string' && !knownDraft.test(value)) {
         throw refuse(name, `$schema ${value} is not a draft of json-schema.org`);
       }
+      if (namesItself(key, value) && !isSoundId(value)) {
+        throw refuse(name, `${key} ${value}: what a schema calls itself is a plain address without "?" and "#…"`);
+      }
       queue.push(value);
     }
   }
 }
+
+const namesItself = (key: string, value: unknown): value is string =>
+  typeof value === 'string' && (key === '$id' || (key === 'id' && isAddress.test(value)));
 
 /** Not JSON.parse: V8 can misread a key that is spelt with an escape (lib/strict-json.ts), `"\u0024ref"` for one. */
 function parseJson(name: string, text: string, budget: YamlBudget): Json {
