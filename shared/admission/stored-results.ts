@@ -62,88 +62,104 @@ interface Usage {
   last: Promise<void>;
 }
 
+/** Counts of many callers, with what it takes to keep them. */
+interface Counts extends StoredResultsOptions {
+  /** By owner. */
+  readonly known: LruMap<Usage>;
+}
+
 export function createStoredResults(options: StoredResultsOptions): StoredResults {
-  const { records, limits, hours, clock, onError } = options;
-  const known = new LruMap<Usage>(MAX_KNOWN);
-
-  const usageOf = (owner: string): Usage => {
-    const usage = known.get(owner) ?? unknownUsage();
-    known.set(owner, usage);
-    return usage;
-  };
-
-  const read = async (owner: string, usage: Usage): Promise<void> => {
-    const note = await records.getNote(nameOf(owner));
-    usage.version = note?.version ?? 0;
-    usage.parts = note ? (JSON.parse(note.text) as Part[]) : [];
-    usage.readAt = mark(clock);
-  };
-
-  const isFresh = ({ readAt }: Usage): boolean => readAt !== undefined && elapsedSince(clock, readAt) < KNOWN_MS;
-
-  const look = async (owner: string, usage: Usage): Promise<void> => {
-    if (!isFresh(usage)) await inTurn(usage, async () => (isFresh(usage) ? undefined : read(owner, usage)));
-  };
-
-  const nowHours = (): number => clock.now() / HOUR_MS;
-  const kept = ({ parts }: Usage): readonly Part[] => parts.filter(([until]) => until > nowHours() - hours());
-  const stored = (usage: Usage): number => kept(usage).reduce((sum, [, bytes]) => sum + bytes, usage.uncounted);
-
-  /** Seconds until so much is past its retention that there is room again. */
-  const secondsUntilRoom = (usage: Usage, most: number): number => {
-    let left = stored(usage);
-    for (const [until, bytes] of kept(usage).toSorted(([one], [other]) => one - other)) {
-      left -= bytes;
-      if (left < most) return Math.max(1, Math.ceil(((until + hours()) * HOUR_MS - clock.now()) / 1_000));
-    }
-    return hours() * 3_600;
-  };
-
-  const countOnce = async (owner: string, usage: Usage): Promise<boolean> => {
-    if (usage.readAt === undefined) await read(owner, usage);
-    const { uncounted, version } = usage;
-    const parts = withMore(kept(usage), uncounted, nowHours(), Math.max(1, Math.ceil(hours() / PARTS)));
-    // Lazy: a power cut may leave a result out of the count, as a kill may, and no command need wait for the disk once more.
-    if (!(await records.putNote(nameOf(owner), { version, text: JSON.stringify(parts) }, { lazy: true }))) return false;
-    usage.version = version + 1;
-    usage.parts = parts;
-    usage.uncounted -= uncounted;
-    return true;
-  };
-
-  const count = async (owner: string, usage: Usage): Promise<void> => {
-    try {
-      for (let tries = 0; usage.uncounted > 0; tries += 1) {
-        if (await countOnce(owner, usage)) continue;
-        if (tries === MAX_TRIES) throw new Error('the stored results could not be counted: others count all the time');
-        await read(owner, usage);
-      }
-    } catch (error) {
-      onError(error); // it stays uncounted, for the next to try
-    }
-    usage.counting = undefined;
-  };
-
+  const counts: Counts = { ...options, known: new LruMap<Usage>(MAX_KNOWN) };
   return {
-    admit: async (principal) => {
-      const owner = principalKey(principal);
-      const usage = usageOf(owner);
-      await look(owner, usage);
-      const most = limits().perPrincipal.storedBytes;
-      if (stored(usage) < most) return;
-      throw overQuota(most, hours(), secondsUntilRoom(usage, most));
-    },
-
-    take: async (owner, bytes) => {
-      const usage = usageOf(owner);
-      await look(owner, usage).catch(onError); // what was known before, then
-      const room = Math.max(LEAST_BYTES, limits().perPrincipal.storedBytes - stored(usage));
-      const taken = Math.min(bytes, room);
-      usage.uncounted += taken;
-      if (usage.uncounted > 0) usage.counting ??= inTurn(usage, () => count(owner, usage));
-      return { bytes: taken, counted: usage.counting ?? Promise.resolve() };
-    },
+    admit: (principal) => admit(counts, principalKey(principal)),
+    take: (owner, bytes) => take(counts, owner, bytes),
   };
+}
+
+async function admit(counts: Counts, owner: string): Promise<void> {
+  const usage = usageOf(counts, owner);
+  await look(counts, owner, usage);
+  const most = counts.limits().perPrincipal.storedBytes;
+  if (stored(counts, usage) < most) return;
+  throw overQuota(most, counts.hours(), secondsUntilRoom(counts, usage, most));
+}
+
+async function take(counts: Counts, owner: string, bytes: number): ReturnType<StoredResults['take']> {
+  const usage = usageOf(counts, owner);
+  await look(counts, owner, usage).catch(counts.onError); // what was known before, then
+  const room = Math.max(LEAST_BYTES, counts.limits().perPrincipal.storedBytes - stored(counts, usage));
+  const taken = Math.min(bytes, room);
+  usage.uncounted += taken;
+  if (usage.uncounted > 0) usage.counting ??= inTurn(usage, () => count(counts, owner, usage));
+  return { bytes: taken, counted: usage.counting ?? Promise.resolve() };
+}
+
+function usageOf({ known }: Counts, owner: string): Usage {
+  const usage = known.get(owner) ?? unknownUsage();
+  known.set(owner, usage);
+  return usage;
+}
+
+/** Reads a count that was not read lately. */
+async function look(counts: Counts, owner: string, usage: Usage): Promise<void> {
+  const isFresh = (): boolean => usage.readAt !== undefined && elapsedSince(counts.clock, usage.readAt) < KNOWN_MS;
+  if (!isFresh()) await inTurn(usage, async () => (isFresh() ? undefined : read(counts, owner, usage)));
+}
+
+async function read({ records, clock }: Counts, owner: string, usage: Usage): Promise<void> {
+  const note = await records.getNote(nameOf(owner));
+  usage.version = note?.version ?? 0;
+  usage.parts = note ? (JSON.parse(note.text) as Part[]) : [];
+  usage.readAt = mark(clock);
+}
+
+const nowHours = ({ clock }: Counts): number => clock.now() / HOUR_MS;
+
+/** The parts that are within their retention. */
+const kept = (counts: Counts, { parts }: Usage): readonly Part[] =>
+  parts.filter(([until]) => until > nowHours(counts) - counts.hours());
+
+const stored = (counts: Counts, usage: Usage): number =>
+  kept(counts, usage).reduce((sum, [, bytes]) => sum + bytes, usage.uncounted);
+
+/** Seconds until so much is past its retention that there is room again. */
+function secondsUntilRoom(counts: Counts, usage: Usage, most: number): number {
+  const { hours, clock } = counts;
+  let left = stored(counts, usage);
+  for (const [until, bytes] of kept(counts, usage).toSorted(([one], [other]) => one - other)) {
+    left -= bytes;
+    if (left < most) return Math.max(1, Math.ceil(((until + hours()) * HOUR_MS - clock.now()) / 1_000));
+  }
+  return hours() * 3_600;
+}
+
+/** Adds what is not counted yet to the stored count, however often others add to it meanwhile. */
+async function count(counts: Counts, owner: string, usage: Usage): Promise<void> {
+  try {
+    for (let tries = 0; usage.uncounted > 0; tries += 1) {
+      if (await countOnce(counts, owner, usage)) continue;
+      if (tries === MAX_TRIES) throw new Error('the stored results could not be counted: others count all the time');
+      await read(counts, owner, usage);
+    }
+  } catch (error) {
+    counts.onError(error); // it stays uncounted, for the next to try
+  }
+  usage.counting = undefined;
+}
+
+/** Whether it was counted: not when another process has changed the count since it was read. */
+async function countOnce(counts: Counts, owner: string, usage: Usage): Promise<boolean> {
+  if (usage.readAt === undefined) await read(counts, owner, usage);
+  const { records, hours } = counts;
+  const { uncounted, version } = usage;
+  const length = Math.max(1, Math.ceil(hours() / PARTS));
+  const parts = withMore(kept(counts, usage), uncounted, nowHours(counts), length);
+  // Lazy: a power cut may leave a result out of the count, as a kill may, and no command need wait for the disk once more.
+  if (!(await records.putNote(nameOf(owner), { version, text: JSON.stringify(parts) }, { lazy: true }))) return false;
+  usage.version = version + 1;
+  usage.parts = parts;
+  usage.uncounted -= uncounted;
+  return true;
 }
 
 const unknownUsage = (): Usage => ({
