@@ -168,7 +168,7 @@ export const problems = {
   },
   'rate-limited': {
     status: 429,
-    title: 'Too many requests from this caller, or too many commands for this cluster',
+    title: 'This caller has reached a limit, or the cluster has too many commands',
     retryable: true,
     next: 'Wait for Retry-After seconds, then send the request again.',
   },

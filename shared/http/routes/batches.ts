@@ -82,7 +82,7 @@ export async function batchRoutes(app: FastifyInstance, options: AppOptions): Pr
       schema: {
         operationId: 'cancelBatch',
         tags: ['batches'],
-        summary: 'End a batch: the step that runs, and the rest is not started',
+        summary: 'Cancel a batch: end the running step, and do not start the rest',
         params: IdParams,
         headers: RequesterHeaders,
         response: batchOr(problemsOf('batch-not-found', 'command-finished', 'cancel-unavailable')),
