@@ -32,6 +32,8 @@ export interface Visit {
   hold(bytes: number): void;
   /** Bytes held now. */
   held(): number;
+  /** Gives back what it holds so far: the body is of no more use. */
+  letGo(): void;
   /** Ending twice is ending once. */
   end(): void;
 }
@@ -96,6 +98,10 @@ export function createTraffic({ limits, clock }: { readonly limits: () => Limits
     let ended = false;
     let unannounced = 0;
     let room = SMALL_BYTES;
+    const letGo = (): void => {
+      held.add(owner, -own);
+      own = 0;
+    };
     return {
       arrived: (bytes) => {
         if (ended) return;
@@ -111,10 +117,11 @@ export function createTraffic({ limits, clock }: { readonly limits: () => Limits
         if (!ended) own += hold(owner, bytes);
       },
       held: () => own,
+      letGo,
       end: () => {
         if (ended) return;
         ended = true;
-        held.add(owner, -own);
+        letGo();
         open.add(owner, -1);
       },
     };

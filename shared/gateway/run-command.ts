@@ -80,7 +80,8 @@ async function run(
       release();
       throw error;
     });
-    const active = await start(context, { request, asked, allowed }, records, releasing(slot, release), key);
+    const waiting = { request, asked, allowed, release };
+    const active = await start(context, waiting, records, releasing(slot, release), key);
     void readAgainIfChanged(context, guardedOf(allowed, records), active.finished);
     return { ...startedAs(records[0]), active, azureMs };
   } catch (error) {
@@ -198,7 +199,7 @@ const requestSlot = (
   [{ cluster, facts }]: OneOrMore<AllowedCommand>,
 ): Promise<SlotRequest> => limiting(trail, facts, () => admission.requestSlot(ownerOf(request), cluster.name));
 
-/** What came, which may have to be decided again, and what is sent stay in memory for as long as the command is queued or runs. */
+/** What came, which may have to be decided again, and what is sent stay in memory until the command was sent. */
 const holdFiles = (
   { trail, traffic }: GatewayContext,
   request: AuthenticatedRequest,
@@ -226,6 +227,8 @@ interface Waiting {
   readonly request: AuthenticatedRequest;
   readonly asked: Asked;
   readonly allowed: OneOrMore<AllowedCommand>;
+  /** Of the memory that it holds; more than once is once. */
+  readonly release: () => void;
 }
 
 /** From here on the lifecycle has the command: record, turn, intent, POST, end. The slot is given back when it is over. */
@@ -267,18 +270,24 @@ async function readyToGo(slot: SlotRequest, key: FirstRequest | undefined): Prom
 /** Decides again each time it is called, from where it was left: what did not change since costs nothing. */
 function decider(
   context: GatewayContext,
-  { request, asked: { steps, onError }, allowed }: Waiting,
-): Pick<NewCommand, 'decide' | 'assertDecided'> {
+  { request, asked: { steps, onError }, allowed, release }: Waiting,
+): Pick<NewCommand, 'decide' | 'assertDecided' | 'sent'> {
   const last = [...allowed];
+  const came = [...steps];
   return {
     decide: async () => {
       for (const [index, accepted] of last.entries()) {
-        const deciding = () => decideAgain(context, request, steps[index] ?? none(), accepted);
+        const deciding = () => decideAgain(context, request, came[index] ?? none(), accepted);
         last[index] = await (onError === undefined ? deciding() : atStep(index, deciding));
       }
       return oneOrMore(last.map(toSend));
     },
     assertDecided: () => assertInForce(context, last),
+    sent: () => {
+      last.length = 0;
+      came.length = 0;
+      release();
+    },
   };
 }
 

@@ -47,6 +47,8 @@ export interface NewCommand {
   readonly assertDecided: () => void;
   /** A credential for the cluster, with enough life left. Throws Problem. */
   readonly authorise: (cluster: Cluster) => Promise<ClusterAuthority>;
+  /** Told once it was sent: it is not decided or sent again, and its words and files can go while it runs. */
+  readonly sent?: () => void;
 }
 
 /** Exactly what is sent, where to, and by which rule. */
@@ -84,17 +86,28 @@ async function runToEnd(
   command: NewCommand,
   signal: AbortSignal,
 ): Promise<CommandRecord> {
-  const toSend = await waitUntilReady(context, progress, command, signal);
-  await recordIntent(context, progress, command, toSend);
-  const submitted = await submit(context, progress, command, toSend);
+  const { cluster, submitted } = await send(context, progress, command, signal);
+  command.sent?.();
   switch (submitted.kind) {
     case 'not-started':
       return reject(context, progress, submitted.problem);
     case 'lost':
       return finishEach(context, progress, 'command.unknown', failureOf(submitted));
     case 'accepted':
-      return followAccepted(context, progress, toSend[0].cluster, submitted, signal);
+      return followAccepted(context, progress, cluster, submitted, signal);
   }
+}
+
+/** A step of its own, so that nothing of what was sent is kept for as long as the command runs. */
+async function send(
+  context: LifecycleContext,
+  progress: Progress,
+  command: NewCommand,
+  signal: AbortSignal,
+): Promise<{ readonly cluster: Cluster; readonly submitted: Submitted }> {
+  const toSend = await waitUntilReady(context, progress, command, signal);
+  await recordIntent(context, progress, command, toSend);
+  return { cluster: toSend[0].cluster, submitted: await submit(context, progress, command, toSend) };
 }
 
 /** Waits for the command's turn, and decides then: minutes may have passed, and who may do what may have changed. */

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import { aboutACommand, aboutARun, batchOr, problemsOf } from '../answers.ts';
 import { requestedBatch } from '../command-body.ts';
@@ -13,6 +13,7 @@ import {
   CANCEL_SECONDS,
   ClusterParams,
   IdParams,
+  letGo,
   RequesterHeaders,
   SendingHeaders,
   WaitingHeaders,
@@ -20,9 +21,24 @@ import {
   withRequester,
 } from './running.ts';
 
+interface Run {
+  Params: Static<typeof ClusterParams>;
+  Body: BatchInput;
+}
+
 export async function batchRoutes(app: FastifyInstance, options: AppOptions): Promise<void> {
   const { gateway, clock, config } = options;
-  app.post<{ Params: Static<typeof ClusterParams>; Body: BatchInput }>(
+  /** A function of its own, so that nothing of the body is kept for as long as its caller waits. */
+  const begin = async (request: FastifyRequest<Run>, signal: AbortSignal) => {
+    const key = request.headers['idempotency-key']?.toString();
+    const requested = requestedBatch(request.params.cluster, request.body, key, profileOf(request));
+    const caller = withClaim(authenticated(request), requested.requestedBy);
+    request.handedOver = true;
+    const began = clock.monotonic();
+    return { caller, began, started: await gateway.runBatch(caller, requested, signal) };
+  };
+
+  app.post<Run>(
     '/v1/clusters/:cluster/batches',
     {
       ...withRequester,
@@ -41,13 +57,9 @@ export async function batchRoutes(app: FastifyInstance, options: AppOptions): Pr
     },
     async (request, reply) => {
       const prefer = readPrefer(request.headers.prefer);
-      const key = request.headers['idempotency-key']?.toString();
-      const requested = requestedBatch(request.params.cluster, request.body, key, profileOf(request));
-      const caller = withClaim(authenticated(request), requested.requestedBy);
-      request.handedOver = true;
-      const began = clock.monotonic();
       const signal = disconnectSignal(reply);
-      const started = await gateway.runBatch(caller, requested, signal);
+      const { caller, began, started } = await begin(request, signal);
+      letGo(request);
       return answerStartedBatch({ ...options, request, reply, caller, started, prefer, signal, began });
     },
   );

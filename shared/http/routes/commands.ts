@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import * as Type from 'typebox';
 import type { Static } from 'typebox';
 import type { CommandResult } from '../../gateway/read-results.ts';
@@ -19,6 +19,7 @@ import {
   CANCEL_SECONDS,
   ClusterParams,
   IdParams,
+  letGo,
   RequesterHeaders,
   SendingHeaders,
   WaitingHeaders,
@@ -42,9 +43,24 @@ const Lines = Type.Optional(
 );
 const LinesQuery = Type.Object({ head: Lines, tail: Lines }, { additionalProperties: false });
 
+interface Run {
+  Params: Static<typeof ClusterParams>;
+  Body: CommandInput;
+}
+
 export async function commandRoutes(app: FastifyInstance, options: AppOptions): Promise<void> {
   const { gateway, clock, config } = options;
-  app.post<{ Params: Static<typeof ClusterParams>; Body: CommandInput }>(
+  /** A function of its own, so that nothing of the body is kept for as long as its caller waits. */
+  const begin = async (request: FastifyRequest<Run>, signal: AbortSignal) => {
+    const key = request.headers['idempotency-key']?.toString();
+    const requested = requestedCommand(request.params.cluster, request.body, key, profileOf(request));
+    const caller = withClaim(authenticated(request), requested.requestedBy);
+    request.handedOver = true;
+    const began = clock.monotonic();
+    return { caller, began, started: await gateway.runCommand(caller, requested, signal) };
+  };
+
+  app.post<Run>(
     '/v1/clusters/:cluster/commands',
     {
       ...withRequester,
@@ -62,13 +78,9 @@ export async function commandRoutes(app: FastifyInstance, options: AppOptions): 
     },
     async (request, reply) => {
       const prefer = readPrefer(request.headers.prefer);
-      const key = request.headers['idempotency-key']?.toString();
-      const requested = requestedCommand(request.params.cluster, request.body, key, profileOf(request));
-      const caller = withClaim(authenticated(request), requested.requestedBy);
-      request.handedOver = true;
-      const began = clock.monotonic();
       const signal = disconnectSignal(reply);
-      const started = await gateway.runCommand(caller, requested, signal);
+      const { caller, began, started } = await begin(request, signal);
+      letGo(request);
       return answerStarted({ ...options, request, reply, caller, started, prefer, signal, began });
     },
   );

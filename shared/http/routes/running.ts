@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import * as Type from 'typebox';
 import type { AuthenticatedRequest } from '../../gateway/request.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
@@ -29,6 +30,12 @@ export const WaitingHeaders = Type.Object({ prefer: Type.Optional(Prefer), ...re
 
 /** Of a route that takes a Requester-Token. */
 export const withRequester = { config: { requester: true } } as const;
+
+/** Gives back the memory of a body once the gateway has what it asks for: its caller may wait for minutes. */
+export function letGo(request: FastifyRequest): void {
+  request.body = undefined;
+  request.visit?.letGo();
+}
 
 /** Seconds until it is worth asking again. */
 export const RETRY_AFTER = 1;
