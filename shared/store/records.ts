@@ -5,9 +5,9 @@ import type { BatchId, CommandId, PrincipalId, PrincipalKey } from '../lib/ids.t
 /**
  * Commands and what belongs to them: the gateway's memory between requests, processes and crashes. Two kinds, SQLite and Azure
  * Tables with blobs, held to one contract suite. Writes are compare-and-set on `version`. A write outlives the process when its
- * promise resolves. It outlives a power cut as well, except that `claimKey`, `lease`, `putOutput` and the replaces that decide on an
- * outcome and finish a record may need the next write for that, or a moment: nothing was sent before it, or the audit trail has, or
- * is about to have, the outcome.
+ * promise resolves. It outlives a power cut as well, except that `claimKey`, `lease`, `putOutput` and every replace but the one to
+ * `submitting` may need the next write for that, or a moment: nothing was sent before it, or the audit trail has, or is about to have,
+ * the outcome. Where `running` is lost, `submitting` says that the command may have run.
  */
 export interface Records {
   create(record: CommandRecord): Promise<void>;

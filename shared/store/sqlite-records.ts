@@ -6,7 +6,7 @@ import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { StorageUnavailable } from './append-log.ts';
 import { readCursor, writeCursor } from './records-cursor.ts';
-import { isFinished, MAX_LISTED } from './records.ts';
+import { MAX_LISTED } from './records.ts';
 import type { Delivery } from './delivery.ts';
 import type { CommandId } from '../lib/ids.ts';
 import type { CommandOutput, CommandRecord, KeyClaim, Records, UnknownRecord } from './records.ts';
@@ -167,8 +167,12 @@ const replace = (
       if (delivery) sql.addDelivery.run(deliveryColumns(delivery));
       return next;
     },
-    { lazy: isFinished(record) || record.ending !== undefined },
+    { lazy: !isAboutToBeSent(record) },
   );
+
+/** The one change that has to be on the disk before what comes after it: the POST. What is lost of the others is `unknown`, or in the trail. */
+const isAboutToBeSent = (record: CommandRecord): boolean =>
+  record.status === 'submitting' && record.ending === undefined;
 
 async function list(
   store: SqliteStore,

@@ -61,6 +61,7 @@ describe('a leased record', () => {
     }
     step.resolve('done');
     expect(await kept).toBe('done');
+    await clock.advance(1_000); // the store writes to the disk soon what nobody waits for
     expect(clock.sleeping()).toBe(0);
   });
 

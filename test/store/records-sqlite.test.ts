@@ -220,6 +220,37 @@ describe('a SQLite file', () => {
     await records.close();
   });
 
+  test('waits for the disk before a command is sent, and not again until its outcome is in the trail', async () => {
+    const syncs: (() => void)[] = [];
+    const records = await openSqliteRecords(newFile(), {
+      openLog: async () => ({
+        sync: () => new Promise<void>((resolve) => syncs.push(resolve)),
+        close: async () => undefined,
+      }),
+    });
+    const next = async <Result>(write: Promise<Result>): Promise<Result> => {
+      await nextSync(syncs, 1);
+      for (const done of syncs.splice(0)) done();
+      return write;
+    };
+    await next(records.create(commandRecord('one')));
+    let isDurable = false;
+    const sending = records.replace(commandRecord('one', { version: 1, status: 'submitting' }));
+    sending.then(() => (isDurable = true));
+    await nextSync(syncs, 1);
+    expect(await records.get('one')).toMatchObject({ status: 'submitting' });
+    expect(isDurable).toBe(false);
+    await next(sending);
+    const running = commandRecord('one', { version: 2, status: 'running' });
+    expect(await records.replace(running)).toMatchObject({ version: 3 });
+    const outcome = { status: 'failed', failure: { code: 'x', message: 'x' }, finishedAt: 1 } as const;
+    const ending = { ...running, version: 3, ending: { event: 'command.failed', outcome } } as const;
+    expect(await records.replace(ending)).toMatchObject({ version: 4 });
+    expect(syncs).toEqual([]); // each of these would have waited for one
+    const closing = records.close();
+    await next(closing);
+  });
+
   test('writes no index again for a change that is in none', () => {
     const database = new DatabaseSync(':memory:');
     prepareSchema(database);

@@ -8,8 +8,8 @@ import { startCommand, type NewCommand } from './start.ts';
  * The life of a command, in durable steps: record `accepted` → audit intent → compare-and-set to `submitting` → POST → `running` → outcome
  * decided in the record → audited → finished. Each step is stored before the next begins, so that a kill or a power cut between any two leaves
  * a record that tells what may have happened. The process whose changes move a record's version carries it; the sweep recovers those that
- * stand still. Two writes may be late without harm: `running`, while the first poll is out, and the last one, since the trail has the outcome
- * already.
+ * stand still. Two writes may be late without harm, and be lost in a power cut: `running`, since `submitting` says that the command may have
+ * run, and the last one, since the trail has the outcome already.
  */
 export interface Lifecycle {
   /**
