@@ -91,7 +91,7 @@ export function runKubectl(
   child.on('close', (code) => {
     clearInterval(poll);
     rmSync(folder, { recursive: true, force: true });
-    resolve(`exit code ${code}: ${output.slice(0, 600)}`);
+    resolve(`exit code ${code}: ${output.slice(0, 20_000)}`);
   });
   return promise;
 }
