@@ -1,5 +1,7 @@
 #!/usr/bin/env node
+import { closeSync } from 'node:fs';
 import { basename } from 'node:path';
+import { isatty } from 'node:tty';
 import { exits } from './exits.ts';
 import { main } from './main.ts';
 
@@ -16,6 +18,12 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
   stderr.write(`aksgw: not all of the output could be written: ${error.message}\n`);
 });
 stderr.on('error', () => undefined); // there is nowhere left to say it
+
+// At its end Node sets a terminal as it was at its start (ResetStdio in node.cc), under the hands of a pager that reads the output: `q` would
+// want Enter. It leaves what is closed alone.
+process.on('exit', () => {
+  if (!stdout.isTTY) for (const fd of [0, 2]) if (isatty(fd)) closeSync(fd);
+});
 
 const interrupt = new AbortController();
 let pressed: (() => void) | undefined;

@@ -262,7 +262,7 @@ describe('a file of contexts that somebody else wrote', () => {
     ['Azure Resource Manager', () => ({ ...context, 'sign-in': { ...signIn, application: '797f4846-ba00-4fd7-ba43-dac1f8f63013' } }), /Azure Resource Manager/],
     ['another tenant by a path', () => ({ ...context, 'sign-in': { ...signIn, tenant: '../common' } }), /GUID/],
     ['a program to run', () => ({ ...context, 'sign-in': { ...signIn, exec: { command: 'sh' } } }), /does not know the key exec/],
-    ['a way to sign in that is none', () => ({ ...context, 'sign-in': { ...signIn, method: '__proto__' } }), /method is one of/],
+    ['a way to sign in that is none', () => ({ ...context, 'sign-in': { ...signIn, method: '__proto__' } }), /method has to be one of/],
     ['no mapping', () => '[]', /is not a mapping/],
     ['aliases without end', () => `a: &a [x,x,x,x,x,x,x,x,x]\n${'bcdefgh'.split('').map((name, at) => `${name}: &${name} [${Array.from({ length: 9 }, () => `*${'abcdefg'[at]}`).join(',')}]`).join('\n')}\n`, /alias/i],
   ])('with %s sends nothing, and is named', async (_what, made, why) => {

@@ -309,7 +309,9 @@ const steady = (screen: string): string =>
         });
         expect([out, err]).toEqual(['40000\n', '']);
         if (!has('less')) return;
-        terminal.type(`clear; AKSGW_URL=${url} aksgw kubectl get pods -o json | less; echo less has ended`);
+        // The pager comes after aksgw, and finds the terminal as aksgw did.
+        const pager = "sh -c 'sleep 1; exec less'";
+        terminal.type(`clear; AKSGW_URL=${url} aksgw kubectl get pods -o json | ${pager}; echo less has ended`);
         await terminal.shows(/"line 5 /);
         terminal.press('G');
         await terminal.shows(/"line 39999 /);

@@ -225,7 +225,7 @@ describeWith(PROGRAMS, 'infra/deploy', () => {
     const bad = nextBuild(1);
     real = REAL;
     appSettings = { ...env, AKSGW_CONFIG: '@Microsoft.KeyVault(VaultName=x;SecretName=y)' };
-    const failed = await run(...APP, '--wait', '1');
+    const failed = await run(...APP, '--wait', '4');
     expect(failed.code).toBe(1);
     expect(failed.stderr).toContain('AKSGW_CONFIG missing');
     expect(failed.stderr).toContain(`the gateway says it is ${bad.build}, and ${bad.build} is not ready`);
