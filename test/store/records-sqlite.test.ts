@@ -235,8 +235,9 @@ describe('a SQLite file', () => {
     };
     await next(records.create(commandRecord('one')));
     let isDurable = false;
-    const sending = records.replace(commandRecord('one', { version: 1, status: 'submitting' }));
-    sending.then(() => (isDurable = true));
+    const sending = records
+      .replace(commandRecord('one', { version: 1, status: 'submitting' }))
+      .then(() => (isDurable = true));
     await nextSync(syncs, 1);
     expect(await records.get('one')).toMatchObject({ status: 'submitting' });
     expect(isDurable).toBe(false);
